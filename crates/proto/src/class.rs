@@ -1,0 +1,341 @@
+//! Classes: what a client sends, what a node keeps.
+
+use crate::{Error, ErrorCode, Result, limits};
+use minicbor::{Decode, Encode};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// The address of a class version: the first 16 bytes of the SHA-256 of what makes the version.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct ClassHash(
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub [u8; 16],
+);
+
+impl ClassHash {
+    /// Reads the 32 hexadecimal digits that [`fmt::Display`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 16];
+        if text.len() != 32 || !text.is_ascii() {
+            return None;
+        }
+        for (byte, at) in bytes.iter_mut().zip((0..32).step_by(2)) {
+            *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for ClassHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ClassHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The language of a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Language {
+    /// JavaScript (ECMAScript 2023, without host objects).
+    #[n(0)]
+    JavaScript,
+    /// Python 3.14.
+    #[n(1)]
+    Python,
+    /// A WebAssembly core module.
+    #[n(2)]
+    Wasm,
+}
+
+impl Language {
+    /// The name shown to people: `javascript`, `python`, `wasm`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Language::JavaScript => "javascript",
+            Language::Python => "python",
+            Language::Wasm => "wasm",
+        }
+    }
+}
+
+/// The declared type of a field; it decides when a language cannot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(index_only)]
+#[allow(missing_docs, reason = "the names are those of the values")]
+pub enum FieldType {
+    #[n(0)]
+    Any,
+    #[n(1)]
+    Bool,
+    #[n(2)]
+    Int,
+    #[n(3)]
+    Float,
+    #[n(4)]
+    Text,
+    #[n(5)]
+    Bytes,
+    #[n(6)]
+    List,
+    #[n(7)]
+    Map,
+    #[n(8)]
+    Set,
+    #[n(9)]
+    DateTime,
+    #[n(10)]
+    Date,
+    #[n(11)]
+    Uuid,
+    #[n(12)]
+    Decimal,
+    #[n(13)]
+    Duration,
+    #[n(14)]
+    Array,
+    #[n(15)]
+    Ref,
+    #[n(16)]
+    Object,
+}
+
+impl FieldType {
+    /// Every type, in the order of its number.
+    pub const ALL: &'static [FieldType] = &[
+        FieldType::Any,
+        FieldType::Bool,
+        FieldType::Int,
+        FieldType::Float,
+        FieldType::Text,
+        FieldType::Bytes,
+        FieldType::List,
+        FieldType::Map,
+        FieldType::Set,
+        FieldType::DateTime,
+        FieldType::Date,
+        FieldType::Uuid,
+        FieldType::Decimal,
+        FieldType::Duration,
+        FieldType::Array,
+        FieldType::Ref,
+        FieldType::Object,
+    ];
+
+    /// The name shown to people, lower case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FieldType::Any => "any",
+            FieldType::Bool => "bool",
+            FieldType::Int => "int",
+            FieldType::Float => "float",
+            FieldType::Text => "text",
+            FieldType::Bytes => "bytes",
+            FieldType::List => "list",
+            FieldType::Map => "map",
+            FieldType::Set => "set",
+            FieldType::DateTime => "datetime",
+            FieldType::Date => "date",
+            FieldType::Uuid => "uuid",
+            FieldType::Decimal => "decimal",
+            FieldType::Duration => "duration",
+            FieldType::Array => "array",
+            FieldType::Ref => "ref",
+            FieldType::Object => "object",
+        }
+    }
+}
+
+/// A field of a class.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct FieldDecl {
+    /// Its name.
+    #[n(0)]
+    pub name: String,
+    /// Its declared type.
+    #[n(1)]
+    pub kind: FieldType,
+    /// Its default, as an encoded [`crate::Value`]; absent when it has none.
+    #[n(2)]
+    #[cbor(with = "minicbor::bytes")]
+    pub default: Option<Vec<u8>>,
+    /// One sentence on what it means.
+    #[n(3)]
+    pub doc: Option<String>,
+}
+
+/// A parameter of a method.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ParamDecl {
+    /// Its name; `...rest` keeps its dots.
+    #[n(0)]
+    pub name: String,
+    /// The source of its default.
+    #[n(1)]
+    pub default: Option<String>,
+}
+
+/// A method of a class, as the node's analysis found it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct MethodDecl {
+    /// Its name.
+    #[n(0)]
+    pub name: String,
+    /// Its parameters, without `this` or `self`.
+    #[n(1)]
+    pub params: Vec<ParamDecl>,
+    /// Its doc comment.
+    #[n(2)]
+    pub doc: Option<String>,
+    /// True when it is declared `async`.
+    #[n(3)]
+    pub is_async: bool,
+    /// True for `static` or `@staticmethod`/`@classmethod`.
+    #[n(4)]
+    pub is_static: bool,
+    /// True for a getter or `@property`.
+    #[n(5)]
+    pub is_property: bool,
+}
+
+/// A class as a client sends it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ClassSource {
+    /// The registered name, which counts also when a minifier renamed the class.
+    #[n(0)]
+    pub name: String,
+    /// The language of the source.
+    #[n(1)]
+    pub language: Language,
+    /// The source text of the class alone: for JavaScript what `Class.toString()` gives.
+    #[n(2)]
+    pub source: String,
+    /// The name that the source uses for each base class, and that class's version; nearest first.
+    #[n(3)]
+    pub bases: Vec<BaseRef>,
+    /// The fields, in their order.
+    #[n(4)]
+    pub fields: Vec<FieldDecl>,
+    /// The class's own doc text.
+    #[n(5)]
+    pub doc: Option<String>,
+}
+
+/// A base class, by the name that the source uses for it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct BaseRef {
+    /// The name in the source.
+    #[n(0)]
+    pub name: String,
+    /// The version of the base.
+    #[n(1)]
+    pub hash: ClassHash,
+}
+
+impl ClassSource {
+    /// The address of this version: over the encoding of all of the above.
+    pub fn hash(&self) -> ClassHash {
+        let digest = Sha256::digest(encode(self));
+        let mut short = [0; 16];
+        short.copy_from_slice(&digest[..16]);
+        ClassHash(short)
+    }
+
+    /// Checks sizes and names; what the language says of the source is the runtime's to check.
+    ///
+    /// # Errors
+    /// `class_invalid` or `too_large`, naming the field or the limit.
+    pub fn check(&self) -> Result<()> {
+        let invalid = |why: String| Err(Error::new(ErrorCode::ClassInvalid, why));
+        if self.source.len() > limits::MAX_SOURCE {
+            return Err(Error::new(
+                ErrorCode::TooLarge,
+                format!(
+                    "the source of class {:?} is {} bytes; the limit is {}",
+                    self.name,
+                    self.source.len(),
+                    limits::MAX_SOURCE
+                ),
+            )
+            .limit(limits::MAX_SOURCE as u64));
+        }
+        let good_name = |name: &str| {
+            let mut chars = name.chars();
+            name.len() <= limits::MAX_SEGMENT
+                && chars.next().is_some_and(|first| first.is_alphabetic() || first == '_' || first == '$')
+                && chars.all(|char| char.is_alphanumeric() || char == '_' || char == '$')
+        };
+        if !good_name(&self.name) {
+            return invalid(format!("{:?} is not a name for a class", self.name));
+        }
+        if self.fields.len() > limits::MAX_MEMBERS {
+            return invalid(format!(
+                "class {:?} has {} fields; the limit is {}",
+                self.name,
+                self.fields.len(),
+                limits::MAX_MEMBERS
+            ));
+        }
+        for (at, field) in self.fields.iter().enumerate() {
+            if self.fields[..at].iter().any(|other| other.name == field.name) {
+                return invalid(format!("class {:?} has two fields named {:?}", self.name, field.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A class version as a node keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ClassVersion {
+    /// The address.
+    #[n(0)]
+    pub hash: ClassHash,
+    /// The class's id, owner-scoped and the same for all its versions.
+    #[n(1)]
+    pub class_id: crate::ObjectId,
+    /// 1, 2, 3 … within the class.
+    #[n(2)]
+    pub version: u64,
+    /// Who sent it.
+    #[n(3)]
+    pub owner: String,
+    /// Microseconds since 1970-01-01T00:00:00Z at which the node first had it.
+    #[n(4)]
+    pub created: i64,
+    /// What was sent.
+    #[n(5)]
+    pub source: ClassSource,
+    /// What the node's analysis found, own methods only.
+    #[n(6)]
+    pub methods: Vec<MethodDecl>,
+}
+
+/// Encodes any record of this crate.
+pub fn encode<T: Encode<()>>(record: &T) -> Vec<u8> {
+    // Writing to a vector cannot fail, and no record refuses to encode.
+    minicbor::to_vec(record).unwrap_or_default()
+}
+
+/// Decodes any record of this crate, and refuses bytes after it.
+///
+/// # Errors
+/// `bad_frame`.
+pub fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T> {
+    let mut decoder = minicbor::Decoder::new(bytes);
+    let record = decoder.decode()?;
+    if decoder.position() != bytes.len() {
+        return Err(Error::new(
+            ErrorCode::BadFrame,
+            format!("{} bytes follow the record", bytes.len() - decoder.position()),
+        ));
+    }
+    Ok(record)
+}

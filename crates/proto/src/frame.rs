@@ -1,0 +1,217 @@
+//! Frames: what the two halves of a session say to each other. A message (one WebSocket binary message) is a CBOR
+//! sequence (RFC 8742) of frames; each frame is `[kind, [field, …]]`.
+
+use crate::{Error, ErrorCode, Op, Result, SessionId, limits};
+use minicbor::{Decode, Encode};
+
+/// One frame.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Frame {
+    /// Client: the first frame of a connection.
+    #[n(0)]
+    Hello(#[n(0)] Hello),
+    /// Client: asks for an operation.
+    #[n(1)]
+    Request(#[n(0)] Request),
+    /// Client: gives up a request. The node answers it with its result or `cancelled`.
+    #[n(2)]
+    Cancel {
+        /// The request.
+        #[n(0)]
+        seq: u64,
+    },
+    /// Client: allows `more` items of a stream.
+    #[n(3)]
+    Credit {
+        /// The request that began the stream.
+        #[n(0)]
+        seq: u64,
+        /// How many more items may come.
+        #[n(1)]
+        more: u32,
+    },
+    /// Client: all outcomes up to `through` have arrived; the node may forget them.
+    #[n(4)]
+    Ack {
+        /// The highest sequence up to which nothing is missing.
+        #[n(0)]
+        through: u64,
+    },
+    /// Client: ends the session; the node forgets it.
+    #[n(5)]
+    Bye,
+    /// Either side: are you there?
+    #[n(6)]
+    Ping {
+        /// Comes back in the pong.
+        #[n(0)]
+        token: u64,
+    },
+    /// Either side: yes.
+    #[n(7)]
+    Pong {
+        /// From the ping.
+        #[n(0)]
+        token: u64,
+    },
+    /// Node: the answer to a hello.
+    #[n(16)]
+    Welcome(#[n(0)] Welcome),
+    /// Node: the end of a request.
+    #[n(17)]
+    Result {
+        /// The request.
+        #[n(0)]
+        seq: u64,
+        /// The encoded reply of the operation; absent when `error` is there.
+        #[n(1)]
+        #[cbor(with = "minicbor::bytes")]
+        value: Option<Vec<u8>>,
+        /// What went wrong.
+        #[n(2)]
+        error: Option<Error>,
+    },
+    /// Node: one item of a streamed result.
+    #[n(18)]
+    Item {
+        /// The request.
+        #[n(0)]
+        seq: u64,
+        /// The encoded item.
+        #[n(1)]
+        #[cbor(with = "minicbor::bytes")]
+        value: Vec<u8>,
+        /// Where the stream goes on after this item, for a request resent on another connection.
+        #[n(2)]
+        cursor: String,
+    },
+    /// Node: something that no request asked for.
+    #[n(19)]
+    Push {
+        /// What it is about: `drain`, …
+        #[n(0)]
+        topic: String,
+        /// An encoded value.
+        #[n(1)]
+        #[cbor(with = "minicbor::bytes")]
+        value: Vec<u8>,
+    },
+    /// Node: the connection ends, with the reason.
+    #[n(20)]
+    Close {
+        /// Why.
+        #[n(0)]
+        error: Error,
+    },
+}
+
+/// The first frame of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Hello {
+    /// The lowest and the highest protocol version that the client speaks.
+    #[n(0)]
+    pub min_version: u32,
+    /// See `min_version`.
+    #[n(1)]
+    pub max_version: u32,
+    /// The bearer token.
+    #[n(2)]
+    pub token: String,
+    /// The session to go on with; absent for a new one.
+    #[n(3)]
+    pub session: Option<SessionId>,
+    /// Counts the connections of the session, from 1; the node listens to the highest one only.
+    #[n(4)]
+    pub connection: u64,
+    /// All outcomes up to here have arrived.
+    #[n(5)]
+    pub acknowledged: u64,
+    /// Program and version, for the node's log.
+    #[n(6)]
+    pub agent: String,
+}
+
+/// The answer to a hello.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Welcome {
+    /// The protocol version that both speak.
+    #[n(0)]
+    pub version: u32,
+    /// The session.
+    #[n(1)]
+    pub session: SessionId,
+    /// True when the node still knows the session that the hello named. When false a client must not resend requests
+    /// that may write: their fate is unknown.
+    #[n(2)]
+    pub resumed: bool,
+    /// Who the token stands for.
+    #[n(3)]
+    pub user: String,
+    /// The node's name.
+    #[n(4)]
+    pub node: String,
+    /// Microseconds since 1970-01-01T00:00:00Z by the node's clock.
+    #[n(5)]
+    pub time: i64,
+}
+
+/// A request for an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Request {
+    /// 1, 2, 3 … within the session; a resent request keeps its number.
+    #[n(0)]
+    pub seq: u64,
+    /// All outcomes up to here have arrived.
+    #[n(1)]
+    pub acknowledged: u64,
+    /// What is asked for.
+    #[n(2)]
+    pub op: Op,
+    /// Milliseconds from receipt after which the node gives up; absent for none.
+    #[n(3)]
+    pub timeout_ms: Option<u64>,
+    /// How many items the node may stream before it gets credit; absent when the result comes in one piece.
+    #[n(4)]
+    pub credit: Option<u32>,
+}
+
+/// Reads the frames of one message.
+///
+/// # Errors
+/// `too_large`, `bad_frame`, `unknown_frame`, `limit_exceeded` (too many frames).
+pub fn decode_message(message: &[u8]) -> Result<Vec<Frame>> {
+    if message.len() > limits::MAX_MESSAGE {
+        return Err(Error::new(
+            ErrorCode::TooLarge,
+            format!("the message is {} bytes; the limit is {}", message.len(), limits::MAX_MESSAGE),
+        )
+        .limit(limits::MAX_MESSAGE as u64));
+    }
+    let mut decoder = minicbor::Decoder::new(message);
+    let mut frames = Vec::new();
+    while decoder.position() < message.len() {
+        if frames.len() == limits::MAX_FRAMES_IN_MESSAGE {
+            return Err(Error::new(
+                ErrorCode::LimitExceeded,
+                format!("the message has more than {} frames", limits::MAX_FRAMES_IN_MESSAGE),
+            )
+            .limit(limits::MAX_FRAMES_IN_MESSAGE as u64));
+        }
+        let frame: Frame = decoder.decode().map_err(|error| {
+            if error.is_unknown_variant() {
+                Error::new(ErrorCode::UnknownFrame, format!("a frame of an unknown kind: {error}"))
+            } else {
+                Error::from(error)
+            }
+        })?;
+        frames.push(frame);
+    }
+    Ok(frames)
+}
+
+/// Appends one frame to a message.
+pub fn encode_frame(frame: &Frame, message: &mut Vec<u8>) {
+    let mut encoder = minicbor::Encoder::new(message);
+    // Writing to a vector cannot fail.
+    let _ = encoder.encode(frame);
+}

@@ -1,0 +1,61 @@
+//! Every limit of the protocol and the node, in one place. TypeScript's copy is generated from here.
+
+macro_rules! limits {
+    ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $value:expr;)*) => {
+        $($(#[doc = $doc])* pub const $name: $type = $value;)*
+
+        /// Name, value and meaning of every limit.
+        pub const ALL: &[(&str, u64, &str)] = &[$((stringify!($name), $name as u64, concat!($($doc),*))),*];
+    };
+}
+
+limits! {
+    /// The protocol version that this code speaks.
+    PROTOCOL_VERSION: u32 = 1;
+    /// Bytes of one WebSocket message.
+    MAX_MESSAGE: usize = 16 * 1024 * 1024;
+    /// Frames in one message.
+    MAX_FRAMES_IN_MESSAGE: usize = 4096;
+    /// Nesting of one value, lists, maps and embedded objects together.
+    MAX_DEPTH: usize = 64;
+    /// Bytes of one segment of a path, in UTF-8.
+    MAX_SEGMENT: usize = 255;
+    /// Bytes of a whole path, in UTF-8.
+    MAX_PATH: usize = 4096;
+    /// Bytes of the encoded state of one object.
+    MAX_STATE: usize = 8 * 1024 * 1024;
+    /// Bytes of a value past which it is kept as a blob by its content hash.
+    BLOB_THRESHOLD: usize = 64 * 1024;
+    /// Bytes of the source of one class.
+    MAX_SOURCE: usize = 1024 * 1024;
+    /// Fields or methods of one class.
+    MAX_MEMBERS: usize = 1024;
+    /// Requests of one session that may be in flight.
+    MAX_IN_FLIGHT: usize = 4096;
+    /// Outcomes kept for one session before acknowledgement.
+    MAX_OUTCOMES: usize = 8192;
+    /// Members of one page of a listing.
+    MAX_PAGE: usize = 1000;
+    /// Stream items that may be on the way without new credit.
+    MAX_CREDIT: u32 = 4096;
+    /// Depth of nested calls.
+    MAX_CALL_DEPTH: usize = 8;
+    /// Milliseconds that one method call may take.
+    CALL_DEADLINE_MS: u64 = 5_000;
+    /// Bytes of memory of one method call.
+    CALL_MEMORY: usize = 256 * 1024 * 1024;
+    /// Bytes of log of one method call.
+    CALL_LOG: usize = 64 * 1024;
+    /// Milliseconds after which an idle connection sends a ping.
+    HEARTBEAT_MS: u64 = 15_000;
+    /// Milliseconds without any message after which a connection counts as dead.
+    DEAD_AFTER_MS: u64 = 45_000;
+    /// Milliseconds for which a session without a connection is remembered.
+    SESSION_TTL_MS: u64 = 7 * 24 * 3600 * 1000;
+    /// Bytes of messages that a connection may have waiting to be sent before it stops reading requests.
+    MAX_SEND_QUEUE: usize = 4 * 1024 * 1024;
+    /// Versions of an object that are kept by default.
+    KEEP_VERSIONS: u64 = 100;
+    /// Times that a transaction is run again after a conflict.
+    MAX_RETRIES: u32 = 64;
+}

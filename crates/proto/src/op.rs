@@ -1,0 +1,249 @@
+//! Operations: what a request asks for. On the wire `[number, [argument, …]]`; trailing absent arguments may be left out.
+
+use crate::class::{ClassHash, ClassSource};
+use minicbor::{Decode, Encode};
+
+/// An operation. Paths travel as text and are checked by the node (and by clients, to fail early).
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Op {
+    /// Makes a directory and those above it. Replies with [`crate::record::Stored`]. A directory that exists already is
+    /// `already_exists`, unless `exist_ok`.
+    #[n(0)]
+    Mkdir {
+        /// The directory.
+        #[n(0)]
+        path: Target,
+        /// Whether an existing directory is fine.
+        #[n(1)]
+        exist_ok: bool,
+    },
+    /// Stores an object; directories are made on the way. Replies with [`crate::record::Stored`].
+    #[n(1)]
+    Store {
+        /// Where.
+        #[n(0)]
+        path: Target,
+        /// The version of its class, which the node has or gets earlier in the same session.
+        #[n(1)]
+        class: ClassHash,
+        /// An encoded map: all fields, or with `base` those that changed.
+        #[n(2)]
+        #[cbor(with = "minicbor::bytes")]
+        fields: Vec<u8>,
+        /// How it meets what is there.
+        #[n(3)]
+        mode: StoreMode,
+        /// With [`StoreMode::Patch`], the version that was fetched.
+        #[n(4)]
+        base: Option<u64>,
+        /// With [`StoreMode::Patch`], the names of fields that were deleted.
+        #[n(5)]
+        removed: Option<Vec<String>>,
+    },
+    /// Fetches an object's properties and state: [`crate::record::Fetched`]. On a directory `is_a_directory`.
+    #[n(2)]
+    Get {
+        /// Which.
+        #[n(0)]
+        path: Target,
+        /// An earlier version; the current one when absent.
+        #[n(1)]
+        version: Option<u64>,
+    },
+    /// Fetches the properties: [`crate::record::Stat`].
+    #[n(3)]
+    Stat {
+        /// Which.
+        #[n(0)]
+        path: Target,
+    },
+    /// Lists a directory: one [`crate::record::Page`]; as a stream, a page for each item until the end.
+    #[n(4)]
+    List {
+        /// Which directory.
+        #[n(0)]
+        path: Target,
+        /// Goes on after this name.
+        #[n(1)]
+        after: Option<String>,
+        /// Members a page, at most [`crate::limits::MAX_PAGE`]; that many when absent.
+        #[n(2)]
+        limit: Option<u32>,
+    },
+    /// Removes. Replies with null.
+    #[n(5)]
+    Rm {
+        /// What.
+        #[n(0)]
+        path: Target,
+        /// Whether a directory goes with all its members.
+        #[n(1)]
+        recursive: bool,
+    },
+    /// Moves; ids stay. Onto a directory: into it. Replies with null.
+    #[n(6)]
+    Mv {
+        /// What.
+        #[n(0)]
+        from: Target,
+        /// Where to.
+        #[n(1)]
+        to: String,
+    },
+    /// Copies; the copy has ids of its own and version 1. Onto a directory: into it. Replies with null.
+    #[n(7)]
+    Cp {
+        /// What.
+        #[n(0)]
+        from: Target,
+        /// Where to.
+        #[n(1)]
+        to: String,
+        /// Whether a directory goes with all its members.
+        #[n(2)]
+        recursive: bool,
+    },
+    /// Runs a method on the node: [`crate::record::Called`]. On a directory, as a stream: one
+    /// [`crate::record::MemberCalled`] for each member, each a transaction of its own.
+    #[n(8)]
+    Call {
+        /// On what.
+        #[n(0)]
+        path: Target,
+        /// Which method.
+        #[n(1)]
+        method: String,
+        /// An encoded list of arguments.
+        #[n(2)]
+        #[cbor(with = "minicbor::bytes")]
+        args: Vec<u8>,
+        /// Whether what the method logs comes back.
+        #[n(3)]
+        log: bool,
+        /// On a directory: goes on after the member of this name.
+        #[n(4)]
+        after: Option<String>,
+    },
+    /// Sends a class version; the node compiles it and keeps it. Replies with [`crate::ClassVersion`].
+    #[n(9)]
+    PutClass {
+        /// The class.
+        #[n(0)]
+        class: ClassSource,
+    },
+    /// Fetches the class of an object, or a class version by its address: [`crate::record::ClassInfo`].
+    #[n(10)]
+    Class {
+        /// An object of the class.
+        #[n(0)]
+        path: Option<Target>,
+        /// Or the version's address.
+        #[n(1)]
+        hash: Option<ClassHash>,
+    },
+    /// Lists an object's versions, newest first: a list of [`crate::record::VersionInfo`].
+    #[n(11)]
+    History {
+        /// Which.
+        #[n(0)]
+        path: Target,
+    },
+}
+
+impl Op {
+    /// The name shown to people.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Mkdir { .. } => "mkdir",
+            Op::Store { .. } => "store",
+            Op::Get { .. } => "get",
+            Op::Stat { .. } => "stat",
+            Op::List { .. } => "list",
+            Op::Rm { .. } => "rm",
+            Op::Mv { .. } => "mv",
+            Op::Cp { .. } => "cp",
+            Op::Call { .. } => "call",
+            Op::PutClass { .. } => "put_class",
+            Op::Class { .. } => "class",
+            Op::History { .. } => "history",
+        }
+    }
+
+    /// True when running it may change the store, so that its outcome must be kept.
+    pub fn may_write(&self) -> bool {
+        !matches!(
+            self,
+            Op::Get { .. } | Op::Stat { .. } | Op::List { .. } | Op::Class { .. } | Op::History { .. }
+        )
+    }
+}
+
+/// How a store meets what is at the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum StoreMode {
+    /// Makes the object, or makes a new version of the one that is there, with exactly these fields.
+    #[n(0)]
+    Put,
+    /// Makes the object; `already_exists` when something is there.
+    #[n(1)]
+    Create,
+    /// Sets and removes the given fields of the object that is there; `conflict` when its version is not `base`.
+    #[n(2)]
+    Patch,
+    /// As `Patch`, whatever its version is.
+    #[n(3)]
+    Overwrite,
+}
+
+/// What an operation is about. On the wire a text (a path), 16 bytes (an id), or an integer: the sequence of an earlier
+/// request of this session whose result it names. The last is a slot kept for pipelining; this version answers `unsupported`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A path.
+    Path(String),
+    /// An object's id.
+    Id(crate::ObjectId),
+    /// The result of the request with this sequence.
+    ResultOf(u64),
+}
+
+impl From<&str> for Target {
+    fn from(path: &str) -> Self {
+        Target::Path(path.to_owned())
+    }
+}
+
+impl From<&crate::Path> for Target {
+    fn from(path: &crate::Path) -> Self {
+        Target::Path(path.to_string())
+    }
+}
+
+impl<C> Encode<C> for Target {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        c: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        match self {
+            Target::Path(path) => e.str(path)?.ok(),
+            Target::Id(id) => id.encode(e, c),
+            Target::ResultOf(seq) => e.u64(*seq)?.ok(),
+        }
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Target {
+    fn decode(d: &mut minicbor::Decoder<'b>, c: &mut C) -> Result<Self, minicbor::decode::Error> {
+        use minicbor::data::Type;
+        match d.datatype()? {
+            Type::String => Ok(Target::Path(d.str()?.to_owned())),
+            Type::Bytes => Ok(Target::Id(crate::ObjectId::decode(d, c)?)),
+            Type::U8 | Type::U16 | Type::U32 | Type::U64 => Ok(Target::ResultOf(d.u64()?)),
+            _ => Err(minicbor::decode::Error::message(
+                "a target is a path, an id or the sequence of a request",
+            )),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Records that operations return. Each is a CBOR array in the order of its numbers.
+
+use crate::class::{ClassHash, ClassVersion, MethodDecl};
+use crate::{Error, ObjectId};
+use minicbor::{Decode, Encode};
+use std::fmt;
+
+/// What is stored at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum ObjectType {
+    /// An object with fields and methods.
+    #[n(0)]
+    Object,
+    /// A directory.
+    #[n(1)]
+    Directory,
+    /// A file.
+    #[n(2)]
+    File,
+    /// A reference to another object.
+    #[n(3)]
+    Reference,
+    /// A node of the cluster.
+    #[n(4)]
+    Node,
+}
+
+impl ObjectType {
+    /// The name shown to people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ObjectType::Object => "object",
+            ObjectType::Directory => "directory",
+            ObjectType::File => "file",
+            ObjectType::Reference => "reference",
+            ObjectType::Node => "node",
+        }
+    }
+}
+
+/// Permissions: nine bits as in a Unix file system (`rwxr-x---`); `x` on an object means that its
+/// methods may be called, on a directory that its entries may be reached.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Perms(#[n(0)] pub u16);
+
+impl Perms {
+    /// `rwxr-x---`, for new objects and directories.
+    pub const DEFAULT: Perms = Perms(0o750);
+
+    /// Reads `rwxr-x---`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        if bytes.len() != 9 {
+            return None;
+        }
+        bytes
+            .iter()
+            .zip("rwxrwxrwx".bytes())
+            .try_fold(0u16, |bits, (byte, letter)| match *byte {
+                b'-' => Some(bits << 1),
+                byte if byte == letter => Some(bits << 1 | 1),
+                _ => None,
+            })
+            .map(Perms)
+    }
+}
+
+impl fmt::Display for Perms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        "rwxrwxrwx".chars().enumerate().try_for_each(|(at, letter)| {
+            write!(f, "{}", if self.0 >> (8 - at) & 1 == 1 { letter } else { '-' })
+        })
+    }
+}
+
+impl fmt::Debug for Perms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The properties of what is stored at a path (`o.meta`).
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Stat {
+    /// The last segment of the path; the path is the request's own, or the listed directory's plus this.
+    #[n(0)]
+    pub name: String,
+    /// The identity, for life.
+    #[n(1)]
+    pub id: ObjectId,
+    /// What it is.
+    #[n(2)]
+    pub kind: ObjectType,
+    /// The class's registered name; absent for a directory.
+    #[n(3)]
+    pub class: Option<String>,
+    /// The class version's address; absent for a directory.
+    #[n(4)]
+    pub class_hash: Option<ClassHash>,
+    /// The class version's number; absent for a directory.
+    #[n(5)]
+    pub class_version: Option<u64>,
+    /// The owner's user name.
+    #[n(6)]
+    pub owner: String,
+    /// The group's name.
+    #[n(7)]
+    pub group: String,
+    /// The permissions.
+    #[n(8)]
+    pub perms: Perms,
+    /// 1, 2, 3 … one for each committed change.
+    #[n(9)]
+    pub version: u64,
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    #[n(10)]
+    pub created: i64,
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    #[n(11)]
+    pub modified: i64,
+    /// Bytes of the encoded state; for a directory 0.
+    #[n(12)]
+    pub size: u64,
+    /// The name of the node that holds it.
+    #[n(13)]
+    pub node: String,
+}
+
+/// The reply to `get`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Fetched {
+    /// The properties.
+    #[n(0)]
+    pub stat: Stat,
+    /// The fields: an encoded map [`crate::Value`].
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub state: Vec<u8>,
+}
+
+/// The reply to `store`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Stored {
+    /// The identity.
+    #[n(0)]
+    pub id: ObjectId,
+    /// The version that the change made.
+    #[n(1)]
+    pub version: u64,
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    #[n(2)]
+    pub modified: i64,
+}
+
+/// One page of a listing.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Page {
+    /// The members, in the order of their names' bytes.
+    #[n(0)]
+    pub members: Vec<Stat>,
+    /// The cursor from which the next page goes on; absent on the last page.
+    #[n(1)]
+    pub next: Option<String>,
+}
+
+/// One version of an object's history.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct VersionInfo {
+    /// Its number.
+    #[n(0)]
+    pub version: u64,
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    #[n(1)]
+    pub modified: i64,
+    /// Who made it.
+    #[n(2)]
+    pub author: String,
+    /// The method that made it; absent when it was stored.
+    #[n(3)]
+    pub method: Option<String>,
+    /// Bytes of its encoded state.
+    #[n(4)]
+    pub size: u64,
+}
+
+/// The reply to `class`: a class version and those that it inherits from, nearest first.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ClassInfo {
+    /// The class version and its bases, nearest first.
+    #[n(0)]
+    pub lineage: Vec<ClassVersion>,
+}
+
+impl ClassInfo {
+    /// Own and inherited methods; a nearer one hides a farther one of the same name.
+    pub fn methods(&self) -> Vec<&MethodDecl> {
+        let mut methods: Vec<&MethodDecl> = Vec::new();
+        for method in self.lineage.iter().flat_map(|class| &class.methods) {
+            if !methods.iter().any(|known| known.name == method.name) {
+                methods.push(method);
+            }
+        }
+        methods
+    }
+}
+
+/// The reply to `call`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Called {
+    /// What the method returned: an encoded [`crate::Value`].
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub result: Vec<u8>,
+    /// The object's version after the call; absent when the call changed nothing.
+    #[n(1)]
+    pub version: Option<u64>,
+    /// What the method logged, when the request asked for it.
+    #[n(2)]
+    pub log: Option<String>,
+}
+
+/// One member's outcome in a call on a directory.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct MemberCalled {
+    /// The member's name.
+    #[n(0)]
+    pub name: String,
+    /// Its result.
+    #[n(1)]
+    pub called: Option<Called>,
+    /// Its error; exactly one of the two is there.
+    #[n(2)]
+    pub error: Option<Error>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn perms_read_and_write() {
+        for text in ["rwxr-x---", "---------", "rwxrwxrwx", "r--r--r--"] {
+            assert_eq!(Perms::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Perms::DEFAULT.to_string(), "rwxr-x---");
+        assert!(Perms::parse("rwx").is_none() && Perms::parse("xwrr-x---").is_none());
+    }
+}
