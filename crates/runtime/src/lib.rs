@@ -1,1 +1,76 @@
-//! Being written.
+//! Runs stored code, and nothing else does: all of it in WebAssembly inside wasmtime (feature `sandbox`).
+//! Without that feature only the [`Runtime`] trait remains, which is all that `emerge-node` knows.
+
+use emerge_proto::{ClassSource, ClassVersion, MethodDecl, Op, Result};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A boxed future, so that the traits of this room can be used as trait objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One method call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The object's class version and those that it inherits from, nearest first.
+    pub lineage: Vec<Arc<ClassVersion>>,
+    /// The object's path, which the method sees as `this.meta.path`.
+    pub path: String,
+    /// The object's state: an encoded map value.
+    pub state: Vec<u8>,
+    /// The method's name.
+    pub method: String,
+    /// The arguments: an encoded list value.
+    pub args: Vec<u8>,
+    /// The caller's user name; instances are never shared between users.
+    pub user: String,
+    /// The clock that the method sees: microseconds since 1970-01-01T00:00:00Z.
+    pub now_micros: i64,
+    /// The seed of the randomness that the method sees.
+    pub seed: u64,
+    /// How long it may take.
+    pub deadline: Duration,
+    /// How many bytes of memory it may use.
+    pub memory: usize,
+    /// Whether its log is kept.
+    pub log: bool,
+}
+
+/// What a method left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Returned {
+    /// What it returned: an encoded value.
+    pub result: Vec<u8>,
+    /// The object's state, when the method changed it: an encoded map value.
+    pub state: Option<Vec<u8>>,
+    /// What it logged, a line each; empty when the log was not asked for.
+    pub log: String,
+}
+
+/// The file system as a running method sees it: every operation joins the call's transaction.
+pub trait Fs: Send + Sync {
+    /// Runs one operation and gives its encoded reply (see [`Op`] for the record of each).
+    fn request(&self, op: Op) -> BoxFuture<'_, Result<Vec<u8>>>;
+}
+
+/// A way to run stored code.
+pub trait Runtime: Send + Sync {
+    /// Checks a class before it is kept: its source compiles here, its fields and bases fit, no name in it is free.
+    /// Gives its own methods. `bases` are the lineages of its bases, in the order of `class.bases`, nearest first each.
+    ///
+    /// # Errors
+    /// `class_invalid` with the line, or the free name in `field`; `unsupported` for a language that is not here.
+    fn analyse<'a>(
+        &'a self,
+        class: &'a ClassSource,
+        bases: &'a [Vec<Arc<ClassVersion>>],
+    ) -> BoxFuture<'a, Result<Vec<MethodDecl>>>;
+
+    /// Runs a method. Dropping the future stops the method.
+    ///
+    /// # Errors
+    /// `method_not_found`, `method_failed` (with the user's own lines in `trace`), `deadline_exceeded`, `out_of_memory`,
+    /// `unmappable_value` (with the field path), and whatever `fs` gave and the method let through.
+    fn call<'a>(&'a self, call: Call, fs: Arc<dyn Fs>) -> BoxFuture<'a, Result<Returned>>;
+}
