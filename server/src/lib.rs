@@ -1,1 +1,14 @@
-//! Being written.
+//! The tokio shell of a node: it owns sockets, files, clock and threads, and knows no rule about objects.
+//!
+//! [`start`] opens the store, compiles the guests, binds the port and gives a [`RunningNode`].
+
+pub mod backend;
+mod config;
+mod files;
+mod net;
+mod running;
+mod token;
+
+pub use config::Config;
+pub use net::router;
+pub use running::{RunningNode, start};

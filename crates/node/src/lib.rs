@@ -1,1 +1,25 @@
-//! Being written.
+//! The node's side of Emerge without any I/O: sessions, dispatch of operations, method calls, outcomes, streams.
+//!
+//! A host owns sockets, clock and threads. For each connection it makes a [`Connection`], hands it messages and the time,
+//! polls it, and sends what [`Connection::poll_transmit`] gives:
+//!
+//! - [`Connection::handle_message`] and [`Connection::handle_timeout`] take bytes and time in;
+//! - [`Connection::poll`] drives the requests in flight;
+//! - [`Connection::poll_transmit`] and [`Connection::poll_timeout`] say what is to be sent and when to come back.
+//!
+//! Invariant: no reply, item or error leaves a connection before all that it depends on is durable (*output gate*).
+//!
+//! Invariant: a request that wrote is committed together with its outcome under (session, sequence), so that a resent
+//! request finds its outcome and never runs twice.
+
+mod call;
+mod connection;
+mod dispatch;
+mod hot;
+pub mod json;
+mod node;
+mod session;
+mod stream;
+
+pub use connection::Connection;
+pub use node::{Authenticator, Node, NodeOptions, Reply};

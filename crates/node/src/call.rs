@@ -1,0 +1,189 @@
+//! Method calls: a call is a transaction, run again after a conflict, with its outcome in the same commit.
+
+use crate::dispatch::dispatch;
+use crate::node::{Node, Reply, RequestKey, too_much_contention};
+use emerge_engine::{Backend, CommitError, ObjectForCall, Principal, Tx};
+use emerge_proto::class::encode;
+use emerge_proto::op::Target;
+use emerge_proto::record::Called;
+use emerge_proto::{ClassSource, Error, ErrorCode, MethodDecl, Op, Result, limits};
+use emerge_runtime::{BoxFuture, Call, Fs};
+use futures_util::lock::Mutex;
+use std::sync::Arc;
+
+/// What a request asks to be called.
+#[derive(Clone, Debug)]
+pub(crate) struct MethodCall {
+    pub(crate) path: Target,
+    pub(crate) method: String,
+    pub(crate) args: Vec<u8>,
+    pub(crate) log: bool,
+}
+
+/// Checks a class with the runtime, before it is kept.
+pub(crate) async fn analyse<B: Backend>(node: &Node<B>, class: &ClassSource) -> Result<Vec<MethodDecl>> {
+    class.check()?;
+    // A version that the node has already needs no second analysis.
+    if let Ok(known) = node.engine().class(class.hash()).await
+        && let Some(known) = known.first()
+    {
+        return Ok(known.methods.clone());
+    }
+    let mut bases = Vec::with_capacity(class.bases.len());
+    for base in &class.bases {
+        bases.push(node.engine().class(base.hash).await?);
+    }
+    node.runtime().analyse(class, &bases).await
+}
+
+/// Runs a method of one object, to the end.
+pub(crate) async fn run<B: Backend>(
+    node: &Node<B>,
+    principal: &Principal,
+    key: Option<&RequestKey>,
+    call: MethodCall,
+    now: i64,
+) -> Reply {
+    let mut turn = None;
+    for _ in 0..limits::MAX_RETRIES {
+        match node.earlier_outcome(key).await {
+            Ok(None) => {}
+            Ok(Some(reply)) => return reply,
+            Err(error) => return Reply::error(error),
+        }
+        let attempt = Attempt::new(node, principal, now);
+        let failed = async |error| {
+            let depends_on = attempt.tx.lock().await.as_ref().map_or(0, Tx::depends_on);
+            Reply { result: Err(error), depends_on }
+        };
+        let object = match attempt.with_tx(async |tx| tx.object_for_call(&call.path).await).await {
+            Ok(object) => object,
+            Err(error) => return failed(error).await,
+        };
+        let id = object.id;
+        if turn.is_none() {
+            turn = node.hot().turn_if_hot(id).await;
+            if turn.is_some() {
+                // What was read before the wait is stale by now.
+                continue;
+            }
+        }
+        let called = match attempt.invoke(object, &call, 0).await {
+            Ok(called) => called,
+            Err(error) => return failed(error).await,
+        };
+        let Some(tx) = attempt.tx.lock().await.take() else {
+            return Reply::error(Error::new(ErrorCode::Internal, "the call's transaction is gone"));
+        };
+        let reply = encode(&called);
+        match tx.commit(key.map(|key| key.outcome(reply.clone()))).await {
+            Ok(commit) => return Reply { result: Ok(reply), depends_on: commit.number },
+            Err(CommitError::Conflict) => {
+                if turn.is_none() {
+                    turn = Some(node.hot().turn(id).await);
+                }
+            }
+            Err(CommitError::Error(error)) => return Reply::error(error),
+        }
+    }
+    Reply::error(too_much_contention())
+}
+
+/// One attempt at a call: its transaction, shared with the operations that the method asks for.
+struct Attempt<B: Backend> {
+    node: Node<B>,
+    user: String,
+    now: i64,
+    /// Gone once the attempt has ended, so that a method that lives on can change nothing.
+    tx: Mutex<Option<Tx<B>>>,
+}
+
+impl<B: Backend> Attempt<B> {
+    fn new(node: &Node<B>, principal: &Principal, now: i64) -> Arc<Self> {
+        Arc::new(Self {
+            node: node.clone(),
+            user: principal.user.clone(),
+            now,
+            tx: Mutex::new(Some(node.begin(principal, now))),
+        })
+    }
+
+    async fn with_tx<T>(&self, body: impl AsyncFnOnce(&mut Tx<B>) -> Result<T>) -> Result<T> {
+        let mut tx = self.tx.lock().await;
+        let tx = tx.as_mut().ok_or_else(|| Error::new(ErrorCode::Cancelled, "the call has ended"))?;
+        body(tx).await
+    }
+
+    /// Runs a method in this attempt's transaction.
+    fn invoke<'a>(
+        self: &'a Arc<Self>,
+        object: ObjectForCall,
+        call: &'a MethodCall,
+        depth: usize,
+    ) -> BoxFuture<'a, Result<Called>> {
+        Box::pin(async move {
+            let options = self.node.options();
+            let request = Call {
+                lineage: self.node.engine().class(object.class).await?.to_vec(),
+                path: object.path.to_string(),
+                state: object.state,
+                method: call.method.clone(),
+                args: call.args.clone(),
+                user: self.user.clone(),
+                now_micros: self.now,
+                seed: self.node.seed(),
+                deadline: options.call_deadline,
+                memory: options.call_memory,
+                log: call.log,
+            };
+            let fs = Arc::new(MethodFs { attempt: self.clone(), depth });
+            let returned = self.node.runtime().call(request, fs).await?;
+            let version = match returned.state {
+                Some(state) => {
+                    let write = async |tx: &mut Tx<B>| {
+                        tx.set_state(object.id, object.version, &state, &call.method).await
+                    };
+                    Some(self.with_tx(write).await?.version)
+                }
+                None => None,
+            };
+            Ok(Called { result: returned.result, version, log: call.log.then_some(returned.log) })
+        })
+    }
+}
+
+/// The file system inside a method: each operation joins the call's transaction.
+struct MethodFs<B: Backend> {
+    attempt: Arc<Attempt<B>>,
+    depth: usize,
+}
+
+impl<B: Backend> Fs for MethodFs<B> {
+    fn request(&self, op: Op) -> BoxFuture<'_, Result<Vec<u8>>> {
+        Box::pin(async move {
+            match op {
+                Op::Call { path, method, args, log, after: _ } => {
+                    let depth = self.depth + 1;
+                    if depth > limits::MAX_CALL_DEPTH {
+                        return Err(Error::new(
+                            ErrorCode::LimitExceeded,
+                            format!("calls nest deeper than {}", limits::MAX_CALL_DEPTH),
+                        )
+                        .limit(limits::MAX_CALL_DEPTH as u64));
+                    }
+                    let call = MethodCall { path, method, args, log };
+                    let object =
+                        self.attempt.with_tx(async |tx| tx.object_for_call(&call.path).await).await?;
+                    Ok(encode(&self.attempt.invoke(object, &call, depth).await?))
+                }
+                Op::PutClass { class } => {
+                    let methods = analyse(&self.attempt.node, &class).await?;
+                    self.attempt
+                        .with_tx(async |tx| tx.put_class(class, methods).await.map(|class| encode(&class)))
+                        .await
+                }
+                op => self.attempt.with_tx(async |tx| dispatch(tx, &op).await).await,
+            }
+        })
+    }
+}

@@ -1,0 +1,45 @@
+//! From an operation to the transaction's method, and from its record to bytes.
+
+use emerge_engine::{Backend, Tx};
+use emerge_proto::class::encode;
+use emerge_proto::{Error, ErrorCode, Op, Result};
+
+/// The encoded null that operations without a record reply with.
+pub(crate) const NULL: &[u8] = &[0xf6];
+
+/// Runs any operation but `call` and `put_class`, which need the runtime.
+pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op) -> Result<Vec<u8>> {
+    Ok(match op {
+        Op::Mkdir { path, exist_ok } => encode(&tx.mkdir(path, *exist_ok).await?),
+        Op::Store { path, class, fields, mode, base, removed } => {
+            let removed = removed.as_deref().unwrap_or_default();
+            encode(&tx.store(path, *class, fields, *mode, *base, removed).await?)
+        }
+        Op::Get { path, version } => encode(&tx.get(path, *version).await?),
+        Op::Stat { path } => encode(&tx.stat(path).await?),
+        Op::List { path, after, limit } => encode(&tx.list(path, after.as_deref(), *limit).await?),
+        Op::Rm { path, recursive } => {
+            tx.rm(path, *recursive).await?;
+            NULL.to_vec()
+        }
+        Op::Mv { from, to } => {
+            tx.mv(from, to).await?;
+            NULL.to_vec()
+        }
+        Op::Cp { from, to, recursive } => {
+            tx.cp(from, to, *recursive).await?;
+            NULL.to_vec()
+        }
+        Op::Class { path: Some(path), hash: None } => encode(&tx.class_by_path(path).await?),
+        Op::Class { path: None, hash: Some(hash) } => encode(&tx.class_by_hash(*hash).await?),
+        Op::Class { .. } => {
+            return Err(
+                Error::new(ErrorCode::BadArgument, "\"class\" takes either a path or a hash").field("path")
+            );
+        }
+        Op::History { path } => encode(&tx.history(path).await?),
+        Op::Call { .. } | Op::PutClass { .. } => {
+            return Err(Error::new(ErrorCode::Internal, format!("{:?} does not belong here", op.name())));
+        }
+    })
+}

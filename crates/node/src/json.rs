@@ -1,0 +1,337 @@
+//! Operations and records as JSON, for HTTP and the command line.
+
+use emerge_proto::class::decode;
+use emerge_proto::op::{StoreMode, Target};
+use emerge_proto::record::{Called, ClassInfo, Fetched, MemberCalled, Page, Stat, Stored, VersionInfo};
+use emerge_proto::{
+    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, Op, Path, Result,
+    Value,
+};
+use serde_json::{Map, Value as Json, json};
+
+/// Reads an operation: `{"op": "get", "path": "/a", "version": 3}`; the names are those of [`Op`]'s fields.
+///
+/// # Errors
+/// `bad_argument`, naming the field.
+pub fn op_from_json(json: &Json) -> Result<Op> {
+    let args = Args { map: json.as_object().ok_or_else(|| bad("op", "the request must be a JSON object"))? };
+    let op = match args.text("op")? {
+        "mkdir" => Op::Mkdir { path: args.target("path")?, exist_ok: args.flag("exist_ok")? },
+        "store" => Op::Store {
+            path: args.target("path")?,
+            class: args
+                .hash("class")?
+                .ok_or_else(|| bad("class", "the address of a class version is needed"))?,
+            fields: args
+                .value("fields")?
+                .map_or_else(|| Value::Map(Vec::new()).encode(), |fields| fields.encode()),
+            mode: match args.optional_text("mode")?.unwrap_or("put") {
+                "put" => StoreMode::Put,
+                "create" => StoreMode::Create,
+                "patch" => StoreMode::Patch,
+                "overwrite" => StoreMode::Overwrite,
+                _ => {
+                    return Err(bad("mode", "one of \"put\", \"create\", \"patch\", \"overwrite\" is needed"));
+                }
+            },
+            base: args.integer("base")?,
+            removed: args.names("removed")?,
+        },
+        "get" => Op::Get { path: args.target("path")?, version: args.integer("version")? },
+        "stat" => Op::Stat { path: args.target("path")? },
+        "list" => Op::List {
+            path: args.target("path")?,
+            after: args.optional_text("after")?.map(str::to_owned),
+            limit: args.integer("limit")?.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)),
+        },
+        "rm" => Op::Rm { path: args.target("path")?, recursive: args.flag("recursive")? },
+        "mv" => Op::Mv { from: args.target("from")?, to: args.text("to")?.to_owned() },
+        "cp" => Op::Cp {
+            from: args.target("from")?,
+            to: args.text("to")?.to_owned(),
+            recursive: args.flag("recursive")?,
+        },
+        "call" => Op::Call {
+            path: args.target("path")?,
+            method: args.text("method")?.to_owned(),
+            args: match args.value("args")? {
+                None => Value::List(Vec::new()).encode(),
+                Some(list @ Value::List(_)) => list.encode(),
+                Some(_) => return Err(bad("args", "a list is needed")),
+            },
+            log: args.flag("log")?,
+            after: None,
+        },
+        "put_class" => Op::PutClass { class: args.class()? },
+        "class" => Op::Class {
+            path: args.map.contains_key("path").then(|| args.target("path")).transpose()?,
+            hash: args.hash("hash")?,
+        },
+        "history" => Op::History { path: args.target("path")? },
+        other => return Err(bad("op", format!("there is no operation {other:?}"))),
+    };
+    Ok(op)
+}
+
+/// The reply of an operation as JSON.
+///
+/// # Errors
+/// `bad_frame` when the bytes are not the operation's record.
+pub fn reply_to_json(op: &Op, reply: &[u8]) -> Result<Json> {
+    Ok(match op {
+        Op::Mkdir { .. } | Op::Store { .. } => {
+            let stored: Stored = decode(reply)?;
+            json!({ "id": stored.id.to_string(), "version": stored.version, "modified": time(stored.modified) })
+        }
+        Op::Get { path, .. } => {
+            let fetched: Fetched = decode(reply)?;
+            json!({ "meta": stat_to_json(&fetched.stat, path_of(path)), "fields": Value::decode(&fetched.state)?.to_json() })
+        }
+        Op::Stat { path } => stat_to_json(&decode::<Stat>(reply)?, path_of(path)),
+        Op::List { path, .. } => {
+            let page: Page = decode(reply)?;
+            let directory = path_of(path);
+            let member = |stat: &Stat| {
+                stat_to_json(stat, directory.as_ref().and_then(|path| path.join(&stat.name).ok()))
+            };
+            json!({ "members": page.members.iter().map(member).collect::<Vec<_>>(), "next": page.next })
+        }
+        Op::Rm { .. } | Op::Mv { .. } | Op::Cp { .. } => Json::Null,
+        Op::Call { .. } => called_to_json(&decode::<Called>(reply)?)?,
+        Op::PutClass { .. } => class_to_json(&decode::<ClassVersion>(reply)?)?,
+        Op::Class { .. } => {
+            let info: ClassInfo = decode(reply)?;
+            Json::Array(info.lineage.iter().map(class_to_json).collect::<Result<_>>()?)
+        }
+        Op::History { .. } => {
+            let versions: Vec<VersionInfo> = decode(reply)?;
+            versions
+                .iter()
+                .map(|info| {
+                    json!({
+                        "version": info.version, "modified": time(info.modified), "author": info.author,
+                        "method": info.method, "size": info.size,
+                    })
+                })
+                .collect()
+        }
+    })
+}
+
+/// An error as JSON: `code` and `message`, and what else is known.
+pub fn error_to_json(error: &Error) -> Json {
+    let mut map = Map::new();
+    map.insert("code".into(), error.code.as_str().into());
+    map.insert("message".into(), error.message.clone().into());
+    let texts = [("path", &error.path), ("field", &error.field), ("trace", &error.trace)];
+    for (key, text) in texts {
+        if let Some(text) = text {
+            map.insert(key.into(), text.clone().into());
+        }
+    }
+    if let Some(limit) = error.limit {
+        map.insert("limit".into(), limit.into());
+    }
+    if let Some(effect) = error.effect {
+        let text = match effect {
+            emerge_proto::error::Effect::None => "none",
+            emerge_proto::error::Effect::Unknown => "unknown",
+        };
+        map.insert("effect".into(), text.into());
+    }
+    Json::Object(map)
+}
+
+/// The properties of an object as JSON.
+pub fn stat_to_json(stat: &Stat, path: Option<Path>) -> Json {
+    json!({
+        "path": path.map(|path| path.to_string()),
+        "name": stat.name,
+        "id": stat.id.to_string(),
+        "type": stat.kind.as_str(),
+        "class": stat.class,
+        "class_hash": stat.class_hash.map(|hash| hash.to_string()),
+        "class_version": stat.class_version,
+        "owner": stat.owner,
+        "group": stat.group,
+        "perms": stat.perms.to_string(),
+        "version": stat.version,
+        "created": time(stat.created),
+        "modified": time(stat.modified),
+        "size": stat.size,
+        "node": stat.node,
+    })
+}
+
+/// The reply to a call as JSON.
+///
+/// # Errors
+/// `bad_frame` when the result is not a value.
+pub fn called_to_json(called: &Called) -> Result<Json> {
+    let mut json = json!({ "result": Value::decode(&called.result)?.to_json(), "version": called.version });
+    if let Some(log) = &called.log {
+        json["log"] = log.clone().into();
+    }
+    Ok(json)
+}
+
+/// One member's outcome in a call on a directory as JSON.
+///
+/// # Errors
+/// `bad_frame` when the result is not a value.
+pub fn member_to_json(member: &MemberCalled) -> Result<Json> {
+    Ok(match (&member.called, &member.error) {
+        (Some(called), _) => {
+            json!({ "name": member.name, "result": Value::decode(&called.result)?.to_json() })
+        }
+        (None, Some(error)) => json!({ "name": member.name, "error": error_to_json(error) }),
+        (None, None) => json!({ "name": member.name }),
+    })
+}
+
+/// A class version as JSON.
+///
+/// # Errors
+/// `bad_frame` when a default is not a value.
+pub fn class_to_json(class: &ClassVersion) -> Result<Json> {
+    let field = |field: &FieldDecl| -> Result<Json> {
+        let default = field.default.as_deref().map(Value::decode).transpose()?;
+        Ok(json!({
+            "name": field.name, "type": field.kind.as_str(), "default": default.map(|value| value.to_json()), "doc": field.doc,
+        }))
+    };
+    let methods: Vec<Json> = class
+        .methods
+        .iter()
+        .map(|method| {
+            let params: Vec<Json> = method
+                .params
+                .iter()
+                .map(|param| json!({ "name": param.name, "default": param.default }))
+                .collect();
+            json!({
+                "name": method.name, "params": params, "doc": method.doc, "async": method.is_async,
+                "static": method.is_static, "property": method.is_property,
+            })
+        })
+        .collect();
+    Ok(json!({
+        "name": class.source.name,
+        "hash": class.hash.to_string(),
+        "version": class.version,
+        "owner": class.owner,
+        "created": time(class.created),
+        "language": class.source.language.as_str(),
+        "doc": class.source.doc,
+        "bases": class.source.bases.iter().map(|base| json!({ "name": base.name, "hash": base.hash.to_string() })).collect::<Vec<_>>(),
+        "fields": class.source.fields.iter().map(field).collect::<Result<Vec<_>>>()?,
+        "methods": methods,
+        "source": class.source.source,
+    }))
+}
+
+/// A moment as RFC 3339 text.
+pub fn time(micros: i64) -> Json {
+    match Value::DateTime(micros).to_json() {
+        Json::Object(mut map) => map.remove("$datetime").unwrap_or_default(),
+        other => other,
+    }
+}
+
+fn path_of(target: &Target) -> Option<Path> {
+    match target {
+        Target::Path(path) => Path::parse(path).ok(),
+        Target::Id(_) | Target::ResultOf(_) => None,
+    }
+}
+
+fn bad(field: &str, why: impl Into<String>) -> Error {
+    Error::new(ErrorCode::BadArgument, format!("{field}: {}", why.into())).field(field)
+}
+
+/// The members of a request, read by name and type.
+struct Args<'a> {
+    map: &'a Map<String, Json>,
+}
+
+impl<'a> Args<'a> {
+    fn optional<T>(&self, name: &str, what: &str, read: impl Fn(&'a Json) -> Option<T>) -> Result<Option<T>> {
+        match self.map.get(name) {
+            None | Some(Json::Null) => Ok(None),
+            Some(json) => read(json).map(Some).ok_or_else(|| bad(name, format!("{what} is needed"))),
+        }
+    }
+
+    fn optional_text(&self, name: &str) -> Result<Option<&'a str>> {
+        self.optional(name, "a text", Json::as_str)
+    }
+
+    fn text(&self, name: &str) -> Result<&'a str> {
+        self.optional_text(name)?.ok_or_else(|| bad(name, "a text is needed"))
+    }
+
+    fn target(&self, name: &str) -> Result<Target> {
+        Ok(Target::Path(self.text(name)?.to_owned()))
+    }
+
+    fn flag(&self, name: &str) -> Result<bool> {
+        Ok(self.optional(name, "true or false", Json::as_bool)?.unwrap_or(false))
+    }
+
+    fn integer(&self, name: &str) -> Result<Option<u64>> {
+        self.optional(name, "a whole number", Json::as_u64)
+    }
+
+    fn names(&self, name: &str) -> Result<Option<Vec<String>>> {
+        let read =
+            |json: &Json| json.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect();
+        self.optional(name, "a list of texts", read)
+    }
+
+    fn hash(&self, name: &str) -> Result<Option<ClassHash>> {
+        self.optional(name, "the 32 hexadecimal digits of a class version", |json| {
+            ClassHash::parse(json.as_str()?)
+        })
+    }
+
+    fn value(&self, name: &str) -> Result<Option<Value>> {
+        self.map.get(name).map(Value::from_json).transpose()
+    }
+
+    fn class(&self) -> Result<ClassSource> {
+        let fields = match self.map.get("fields") {
+            None | Some(Json::Null) => Vec::new(),
+            Some(Json::Array(fields)) => fields.iter().map(field_from_json).collect::<Result<_>>()?,
+            Some(_) => return Err(bad("fields", "a list is needed")),
+        };
+        Ok(ClassSource {
+            name: self.text("name")?.to_owned(),
+            language: match self.optional_text("language")?.unwrap_or("javascript") {
+                "javascript" => Language::JavaScript,
+                "python" => Language::Python,
+                "wasm" => Language::Wasm,
+                other => return Err(bad("language", format!("{other:?} is not a language of classes"))),
+            },
+            source: self.text("source")?.to_owned(),
+            bases: Vec::new(),
+            fields,
+            doc: self.optional_text("doc")?.map(str::to_owned),
+        })
+    }
+}
+
+fn field_from_json(json: &Json) -> Result<FieldDecl> {
+    let args =
+        Args { map: json.as_object().ok_or_else(|| bad("fields", "each field must be a JSON object"))? };
+    let kind = args.optional_text("type")?.unwrap_or("any");
+    Ok(FieldDecl {
+        name: args.text("name")?.to_owned(),
+        kind: FieldType::ALL
+            .iter()
+            .copied()
+            .find(|known| known.as_str() == kind)
+            .ok_or_else(|| bad("type", format!("{kind:?} is not a type of fields")))?,
+        default: args.value("default")?.map(|value| value.encode()),
+        doc: args.optional_text("doc")?.map(str::to_owned),
+    })
+}

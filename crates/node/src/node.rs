@@ -1,0 +1,340 @@
+//! A node: an engine, a runtime, the sessions, and the running of one operation from beginning to end.
+
+use crate::call;
+use crate::dispatch::dispatch;
+use crate::hot::HotObjects;
+use crate::session::{Session, Sessions};
+use emerge_engine::{Backend, CommitError, Engine, Outcome, Principal, Tx};
+use emerge_proto::frame::{Hello, Welcome};
+use emerge_proto::{Error, ErrorCode, Op, Result, SessionId, limits};
+use emerge_runtime::Runtime;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Says whom a token stands for.
+pub trait Authenticator: Send + Sync {
+    /// The caller, or none when the token is missing, wrong or expired. Compares in constant time.
+    fn authenticate(&self, token: &str) -> Option<Principal>;
+}
+
+/// What a host decides.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// The node's name, shown as `node` of what it holds.
+    pub name: String,
+    /// Secret randomness for session ids and the seeds of calls; 32 bytes from the host's source of randomness.
+    pub entropy: [u8; 32],
+    /// How long one method call may take.
+    pub call_deadline: Duration,
+    /// Bytes of memory for one method call.
+    pub call_memory: usize,
+}
+
+impl NodeOptions {
+    /// Options with the protocol's limits.
+    pub fn new(name: impl Into<String>, entropy: [u8; 32]) -> Self {
+        Self {
+            name: name.into(),
+            entropy,
+            call_deadline: Duration::from_millis(limits::CALL_DEADLINE_MS),
+            call_memory: limits::CALL_MEMORY,
+        }
+    }
+}
+
+/// What an operation came to, and the commit that must be durable before anyone is told.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The encoded reply, or the error.
+    pub result: Result<Vec<u8>>,
+    /// The highest commit that it depends on; 0 for none.
+    pub depends_on: u64,
+}
+
+impl Reply {
+    pub(crate) fn error(error: Error) -> Self {
+        Self { result: Err(error), depends_on: 0 }
+    }
+}
+
+/// The key under which a request's outcome is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestKey {
+    pub(crate) session: SessionId,
+    pub(crate) user: String,
+    pub(crate) seq: u64,
+    pub(crate) acknowledged: u64,
+    /// The member's name, in a call on a directory; empty otherwise.
+    pub(crate) part: String,
+}
+
+impl RequestKey {
+    pub(crate) fn outcome(&self, reply: Vec<u8>) -> Outcome {
+        Outcome {
+            session: self.session,
+            seq: self.seq,
+            part: self.part.clone(),
+            user: self.user.clone(),
+            acknowledged: self.acknowledged,
+            reply,
+        }
+    }
+}
+
+/// A node. Cheap to clone; all clones are the same node.
+pub struct Node<B: Backend> {
+    shared: Arc<Shared<B>>,
+}
+
+struct Shared<B: Backend> {
+    engine: Engine<B>,
+    runtime: Arc<dyn Runtime>,
+    authenticator: Arc<dyn Authenticator>,
+    options: NodeOptions,
+    sessions: Sessions,
+    hot: HotObjects,
+    drawn: AtomicU64,
+}
+
+impl<B: Backend> Clone for Node<B> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<B: Backend> Node<B> {
+    /// A node over an opened engine.
+    pub fn new(
+        engine: Engine<B>,
+        runtime: Arc<dyn Runtime>,
+        authenticator: Arc<dyn Authenticator>,
+        options: NodeOptions,
+    ) -> Self {
+        let shared = Shared {
+            engine,
+            runtime,
+            authenticator,
+            options,
+            sessions: Sessions::default(),
+            hot: HotObjects::default(),
+            drawn: AtomicU64::new(0),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The engine that holds the objects.
+    pub fn engine(&self) -> &Engine<B> {
+        &self.shared.engine
+    }
+
+    /// What the host decided.
+    pub fn options(&self) -> &NodeOptions {
+        &self.shared.options
+    }
+
+    pub(crate) fn runtime(&self) -> &dyn Runtime {
+        &*self.shared.runtime
+    }
+
+    pub(crate) fn hot(&self) -> &HotObjects {
+        &self.shared.hot
+    }
+
+    /// Whom a token stands for.
+    ///
+    /// # Errors
+    /// `unauthenticated`.
+    pub fn authenticate(&self, token: &str) -> Result<Principal> {
+        self.shared.authenticator.authenticate(token).ok_or_else(|| {
+            let why = if token.is_empty() { "a token is needed" } else { "the token is not valid here" };
+            Error::new(
+                ErrorCode::Unauthenticated,
+                format!("{why}; the node prints its link with the token when it starts"),
+            )
+        })
+    }
+
+    /// 32 bytes that nobody can foretell without the host's entropy.
+    pub(crate) fn random(&self) -> [u8; 32] {
+        let drawn = self.shared.drawn.fetch_add(1, Ordering::Relaxed);
+        let mut hash = Sha256::new();
+        hash.update(self.shared.options.entropy);
+        hash.update(drawn.to_le_bytes());
+        hash.finalize().into()
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        let mut seed = [0; 8];
+        seed.copy_from_slice(&self.random()[..8]);
+        u64::from_le_bytes(seed)
+    }
+
+    /// Begins a transaction of its own seed.
+    pub(crate) fn begin(&self, principal: &Principal, now: i64) -> Tx<B> {
+        self.shared.engine.begin(principal.clone(), now, self.seed())
+    }
+
+    /// Answers a hello: finds or makes the session and takes it over for this connection.
+    ///
+    /// # Errors
+    /// `unsupported_version`, `unauthenticated`, `session_expired` (a newer connection has the session).
+    pub(crate) async fn welcome(&self, hello: &Hello, now: i64) -> Result<(Arc<Session>, Welcome)> {
+        let version = limits::PROTOCOL_VERSION;
+        if !(hello.min_version..=hello.max_version).contains(&version) {
+            return Err(Error::new(
+                ErrorCode::UnsupportedVersion,
+                format!(
+                    "the client speaks protocol versions {} to {}; this node speaks {version}",
+                    hello.min_version, hello.max_version
+                ),
+            )
+            .limit(version.into()));
+        }
+        let principal = self.authenticate(&hello.token)?;
+        let known = match hello.session {
+            Some(id) => self.find_session(id, &principal, now).await?,
+            None => None,
+        };
+        let resumed = known.is_some();
+        let session = known.unwrap_or_else(|| {
+            let mut random = [0; 10];
+            random.copy_from_slice(&self.random()[..10]);
+            let id = SessionId::v7((now / 1000).max(0) as u64, random);
+            self.shared.sessions.add(Session::new(id, principal, 0, now), now)
+        });
+        if !session.take(hello.connection) {
+            return Err(Error::new(
+                ErrorCode::SessionExpired,
+                "a newer connection has taken this session over",
+            ));
+        }
+        session.seen(now);
+        if resumed {
+            session.acknowledge(hello.acknowledged);
+        }
+        let welcome = Welcome {
+            version,
+            session: session.id,
+            resumed,
+            user: session.principal.user.clone(),
+            node: self.shared.options.name.clone(),
+            time: now,
+        };
+        Ok((session, welcome))
+    }
+
+    async fn find_session(
+        &self,
+        id: SessionId,
+        principal: &Principal,
+        now: i64,
+    ) -> Result<Option<Arc<Session>>> {
+        let foreign = || Error::new(ErrorCode::PermissionDenied, "the session belongs to another user");
+        if let Some(session) = self.shared.sessions.get(id) {
+            return if session.principal.user == principal.user { Ok(Some(session)) } else { Err(foreign()) };
+        }
+        let acknowledged = match self.shared.engine.load_session(id).await? {
+            Some(kept) if kept.user != principal.user => return Err(foreign()),
+            Some(kept) => kept.acknowledged,
+            // A session that has left no outcome has changed nothing since it was last collected, so that all its
+            // requests may run again; but only while collection cannot have taken its outcomes away.
+            None if now / 1000 - (id.unix_millis() as i64) < limits::SESSION_TTL_MS as i64 => 0,
+            None => return Ok(None),
+        };
+        Ok(Some(self.shared.sessions.add(Session::new(id, principal.clone(), acknowledged, now), now)))
+    }
+
+    /// Ends a session for good.
+    pub(crate) async fn forget(&self, session: &Session) -> Result<()> {
+        self.shared.sessions.remove(session.id);
+        self.shared.engine.forget_session(session.id).await
+    }
+
+    /// Runs one operation outside any session, to the end: for HTTP and for hosts.
+    ///
+    /// # Errors
+    /// Whatever the operation gives, and `storage_failed`.
+    pub async fn execute(&self, principal: &Principal, op: Op, now: i64) -> Result<Vec<u8>> {
+        let reply = self.run(principal, None, op, now).await;
+        if reply.depends_on > 0 {
+            self.shared.engine.durable(reply.depends_on).await?;
+        }
+        reply.result
+    }
+
+    /// Runs one operation; the caller sees to the output gate.
+    pub(crate) async fn run(
+        &self,
+        principal: &Principal,
+        key: Option<&RequestKey>,
+        op: Op,
+        now: i64,
+    ) -> Reply {
+        match op {
+            Op::Call { path, method, args, log, after: _ } => {
+                call::run(self, principal, key, call::MethodCall { path, method, args, log }, now).await
+            }
+            Op::PutClass { class } => match call::analyse(self, &class).await {
+                Ok(methods) => {
+                    self.transaction(principal, key, now, async |tx| {
+                        tx.put_class(class.clone(), methods.clone())
+                            .await
+                            .map(|class| emerge_proto::class::encode(&class))
+                    })
+                    .await
+                }
+                Err(error) => Reply::error(error),
+            },
+            op => {
+                let key = key.filter(|_| op.may_write());
+                self.transaction(principal, key, now, async |tx| dispatch(tx, &op).await).await
+            }
+        }
+    }
+
+    /// Runs `body` in a transaction and commits it with its outcome; again after each conflict.
+    async fn transaction(
+        &self,
+        principal: &Principal,
+        key: Option<&RequestKey>,
+        now: i64,
+        body: impl AsyncFn(&mut Tx<B>) -> Result<Vec<u8>>,
+    ) -> Reply {
+        for _ in 0..limits::MAX_RETRIES {
+            match self.earlier_outcome(key).await {
+                Ok(None) => {}
+                Ok(Some(reply)) => return reply,
+                Err(error) => return Reply::error(error),
+            }
+            let mut tx = self.begin(principal, now);
+            let reply = match body(&mut tx).await {
+                Ok(reply) => reply,
+                // An error tells of what was read, so it too waits until that is durable.
+                Err(error) => return Reply { result: Err(error), depends_on: tx.depends_on() },
+            };
+            match tx.commit(key.map(|key| key.outcome(reply.clone()))).await {
+                Ok(commit) => return Reply { result: Ok(reply), depends_on: commit.number },
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Error(error)) => return Reply::error(error),
+            }
+        }
+        Reply::error(too_much_contention())
+    }
+
+    /// The reply that an earlier run of the same request committed.
+    pub(crate) async fn earlier_outcome(&self, key: Option<&RequestKey>) -> Result<Option<Reply>> {
+        let Some(key) = key else { return Ok(None) };
+        let kept = self.shared.engine.outcome(key.session, key.seq, &key.part).await?;
+        Ok(kept.map(|kept| Reply { result: Ok(kept.reply), depends_on: kept.depends_on }))
+    }
+}
+
+pub(crate) fn too_much_contention() -> Error {
+    Error::new(
+        ErrorCode::Conflict,
+        format!("the operation met a conflict {} times in a row; try again later", limits::MAX_RETRIES),
+    )
+    .limit(limits::MAX_RETRIES.into())
+}

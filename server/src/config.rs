@@ -1,0 +1,38 @@
+//! What an operator decides about a node.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// The configuration of a node.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The folder of the store; made when absent.
+    pub data: PathBuf,
+    /// The address to listen on; loopback by default.
+    pub host: IpAddr,
+    /// The port for WebSocket and HTTP; 0 takes a free one.
+    pub port: u16,
+    /// The node's name.
+    pub name: String,
+    /// Origins of pages, beside the node's own, that may connect: `https://example.org`.
+    pub allow_origins: Vec<String>,
+    /// Names by which the node may be reached, beside loopback and its own address: `example.org`.
+    pub allow_hosts: Vec<String>,
+}
+
+impl Config {
+    /// The port that a node listens on by default.
+    pub const DEFAULT_PORT: u16 = 5558;
+
+    /// The defaults, for a store in `data`.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            host: IpAddr::from([127, 0, 0, 1]),
+            port: Self::DEFAULT_PORT,
+            name: "node1".into(),
+            allow_origins: Vec::new(),
+            allow_hosts: Vec::new(),
+        }
+    }
+}

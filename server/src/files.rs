@@ -1,0 +1,49 @@
+//! The explorer page and the client package that the node serves, embedded in the program.
+
+use axum::body::Body;
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use rust_embed::RustEmbed;
+
+#[derive(RustEmbed)]
+#[folder = "$CARGO_MANIFEST_DIR/../www/dist"]
+#[allow_missing = true]
+struct Files;
+
+/// What a page may do: nothing but run this node's own scripts and wasm, and talk to this node.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
+    img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Serves one file; `/` and every folder stand for their `index.html`.
+pub(crate) async fn serve(uri: Uri) -> Response {
+    let path = uri.path().trim_start_matches('/');
+    let candidates = if path.is_empty() || path.ends_with('/') {
+        vec![format!("{path}index.html")]
+    } else {
+        vec![path.to_owned(), format!("{path}.html"), format!("{path}/index.html")]
+    };
+    for name in candidates {
+        if let Some(file) = Files::get(&name) {
+            let mime = mime_guess::from_path(&name).first_or_octet_stream();
+            let kind = if mime.type_() == "text" || mime.subtype() == "javascript" {
+                format!("{mime}; charset=utf-8")
+            } else {
+                mime.to_string()
+            };
+            let headers = [
+                (header::CONTENT_TYPE, kind),
+                (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY.to_owned()),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+                (header::REFERRER_POLICY, "no-referrer".to_owned()),
+                (header::CACHE_CONTROL, "no-cache".to_owned()),
+            ];
+            return (headers, Body::from(file.data.into_owned())).into_response();
+        }
+    }
+    let text = if Files::get("index.html").is_none() {
+        "This program was built without the page; build it with: npm start\n".to_owned()
+    } else {
+        format!("There is no page at /{path}; objects are reached by the client, the `emerge` command or POST /api.\n")
+    };
+    (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+}

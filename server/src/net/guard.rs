@@ -1,0 +1,119 @@
+//! Who may knock: the Host that a request names and the Origin that a browser adds.
+//!
+//! The Host check defeats DNS rebinding; the Origin check keeps other sites' pages away, which a WebSocket, unlike
+//! `fetch`, would let in (RFC 6455, section 10.2).
+
+use super::Shell;
+use crate::config::Config;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use emerge_engine::Backend;
+use emerge_node::json::error_to_json;
+use emerge_proto::{Error, ErrorCode};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// The allow-lists.
+pub(crate) struct Guard {
+    hosts: Vec<String>,
+    origins: Vec<String>,
+    loopback: bool,
+}
+
+impl Guard {
+    pub(crate) fn new(config: &Config, address: SocketAddr) -> Self {
+        let mut hosts: Vec<String> = config.allow_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        if !address.ip().is_unspecified() {
+            hosts.push(address.ip().to_string());
+        }
+        Self { hosts, origins: config.allow_origins.clone(), loopback: address.ip().is_loopback() || address.ip().is_unspecified() }
+    }
+
+    fn allow(&self, headers: &HeaderMap) -> Result<(), Error> {
+        let forbidden = |why: String| Err(Error::new(ErrorCode::ForbiddenOrigin, why));
+        let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+        let Some(host) = text(header::HOST) else {
+            return forbidden("the request names no host".into());
+        };
+        if !self.knows_host(host) {
+            return forbidden(format!("the host {host:?} is not one of this node's names; allow it with --allow-host"));
+        }
+        match text(header::ORIGIN) {
+            None => Ok(()),
+            Some(origin) if self.origins.iter().any(|allowed| allowed == origin) => Ok(()),
+            // The node's own page: the origin is that of the host which the request names.
+            Some(origin) if origin.split_once("://").is_some_and(|(_, at)| at.eq_ignore_ascii_case(host)) => Ok(()),
+            Some(origin) => {
+                forbidden(format!("pages of the origin {origin:?} may not connect; allow them with --allow-origin"))
+            }
+        }
+    }
+
+    fn knows_host(&self, host: &str) -> bool {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let name = name.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        let is_loopback = name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        (self.loopback && is_loopback) || self.hosts.contains(&name)
+    }
+}
+
+pub(super) async fn check<B: Backend + 'static>(
+    State(shell): State<Arc<Shell<B>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match shell.guard.allow(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => {
+            tracing::warn!(%error, "a request was refused");
+            (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "application/json")], error_to_json(&error).to_string())
+                .into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allow(host: &str, origin: Option<&str>) -> Result<(), Error> {
+        let mut config = Config::new("unused");
+        config.allow_origins.push("https://friend.example".into());
+        config.allow_hosts.push("store.example".into());
+        let guard = Guard::new(&config, SocketAddr::from(([127, 0, 0, 1], 5558)));
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, host.parse().unwrap());
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, origin.parse().unwrap());
+        }
+        guard.allow(&headers)
+    }
+
+    #[test]
+    fn own_names_and_friends_may_knock() {
+        for host in ["localhost:5558", "127.0.0.1:5558", "[::1]:5558", "store.example", "STORE.example:80"] {
+            assert_eq!(allow(host, None), Ok(()), "{host}");
+        }
+        assert_eq!(allow("localhost:5558", Some("http://localhost:5558")), Ok(()));
+        assert_eq!(allow("localhost:5558", Some("https://friend.example")), Ok(()));
+    }
+
+    #[test]
+    fn strangers_may_not() {
+        for (host, origin) in [
+            ("evil.example:5558", None),
+            ("localhost:5558", Some("http://evil.example")),
+            ("localhost:5558", Some("http://localhost:8000")),
+            ("localhost:5558", Some("null")),
+            ("localhost.evil.example", None),
+        ] {
+            let error = allow(host, origin).unwrap_err();
+            assert_eq!(error.code, ErrorCode::ForbiddenOrigin, "{host} {origin:?}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The driver of one WebSocket: messages in, polls, messages out.
+
+use super::Shell;
+use crate::running::now_micros;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::{IntoResponse, Response};
+use emerge_engine::Backend;
+use emerge_node::Connection;
+use emerge_proto::{Error, ErrorCode, limits};
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// Bytes by which a message may pass its limit and still be answered with a typed error.
+const GRACE: usize = 1024 * 1024;
+/// Messages that are taken in before their replies are sent together.
+const BATCH: usize = 64;
+/// How long a reader may take no byte before its connection is given up.
+const STALLED: Duration = Duration::from_millis(limits::DEAD_AFTER_MS);
+
+pub(super) fn upgrade<B: Backend + 'static>(shell: Arc<Shell<B>>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade
+        .max_message_size(limits::MAX_MESSAGE + GRACE)
+        .max_frame_size(limits::MAX_MESSAGE + GRACE)
+        .write_buffer_size(0)
+        .on_upgrade(move |socket| drive(shell, socket))
+        .into_response()
+}
+
+async fn drive<B: Backend + 'static>(shell: Arc<Shell<B>>, socket: WebSocket) {
+    let mut stopping = shell.stopping.clone();
+    let mut connection = Connection::new(shell.node.clone(), now_micros());
+    let (mut sender, mut receiver) = socket.split();
+    let timer = sleep_until(Instant::now());
+    tokio::pin!(timer);
+    let mut due = None;
+    let mut draining = false;
+    loop {
+        while let Some(message) = connection.poll_transmit() {
+            // While a slow reader keeps this waiting nothing more is read, so that what it asks for stays bounded.
+            match timeout(STALLED, sender.send(Message::Binary(message.into()))).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return,
+            }
+        }
+        if connection.is_closed() {
+            let frame = CloseFrame { code: close_code::NORMAL, reason: "".into() };
+            // The peer may be gone already.
+            let _ = timeout(Duration::from_secs(1), sender.send(Message::Close(Some(frame)))).await;
+            return;
+        }
+        if draining && connection.in_flight() == 0 {
+            connection.close(Error::new(ErrorCode::Unavailable, "the node is stopping; it may come back"));
+            continue;
+        }
+        if due != connection.poll_timeout() {
+            due = connection.poll_timeout();
+            let wait = due.map_or(0, |due| (due - now_micros()).max(0));
+            timer.as_mut().reset(Instant::now() + Duration::from_micros(wait as u64));
+        }
+        tokio::select! {
+            message = receiver.next() => {
+                let mut message = message;
+                for _ in 0..BATCH {
+                    match message {
+                        Some(Ok(Message::Binary(bytes))) => connection.handle_message(&bytes, now_micros()),
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                        Some(Ok(Message::Text(_))) => {
+                            connection.close(Error::new(ErrorCode::BadFrame, "messages are binary, not text"));
+                        }
+                        Some(Ok(Message::Close(_))) | None => return,
+                        Some(Err(error)) => {
+                            let limit = limits::MAX_MESSAGE as u64;
+                            connection.close(
+                                Error::new(ErrorCode::TooLarge, format!("the message could not be read: {error}")).limit(limit),
+                            );
+                        }
+                    }
+                    message = match receiver.next().now_or_never() {
+                        Some(next) => next,
+                        None => break,
+                    };
+                }
+            }
+            () = poll_fn(|cx| connection.poll(cx, now_micros())) => {}
+            () = &mut timer => {
+                connection.handle_timeout(now_micros());
+                due = None;
+            }
+            _ = stopping.wait_for(|stop| *stop), if !draining => {
+                draining = true;
+                connection.drain();
+            }
+        }
+    }
+}
