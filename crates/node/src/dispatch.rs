@@ -30,11 +30,12 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op) -> Result<Vec<
             tx.cp(from, to, *recursive).await?;
             NULL.to_vec()
         }
-        Op::Class { path: Some(path), hash: None } => encode(&tx.class_by_path(path).await?),
-        Op::Class { path: None, hash: Some(hash) } => encode(&tx.class_by_hash(*hash).await?),
+        Op::Class { path: Some(path), hash: None, name: None } => encode(&tx.class_by_path(path).await?),
+        Op::Class { path: None, hash: Some(hash), name: None } => encode(&tx.class_by_hash(*hash).await?),
+        Op::Class { path: None, hash: None, name: Some(name) } => encode(&tx.class_by_name(name).await?),
         Op::Class { .. } => {
             return Err(
-                Error::new(ErrorCode::BadArgument, "\"class\" takes either a path or a hash").field("path")
+                Error::new(ErrorCode::BadArgument, "\"class\" takes one of a path, a hash and a name").field("path")
             );
         }
         Op::History { path } => encode(&tx.history(path).await?),

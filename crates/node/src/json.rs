@@ -66,6 +66,7 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
         "class" => Op::Class {
             path: args.map.contains_key("path").then(|| args.target("path")).transpose()?,
             hash: args.hash("hash")?,
+            name: args.optional_text("name")?.map(str::to_owned),
         },
         "history" => Op::History { path: args.target("path")? },
         other => return Err(bad("op", format!("there is no operation {other:?}"))),

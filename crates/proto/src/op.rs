@@ -131,7 +131,7 @@ pub enum Op {
         #[n(0)]
         class: ClassSource,
     },
-    /// Fetches the class of an object, or a class version by its address: [`crate::record::ClassInfo`].
+    /// Fetches the class of an object, a class version by its address, or the newest by its name: [`crate::record::ClassInfo`].
     #[n(10)]
     Class {
         /// An object of the class.
@@ -140,6 +140,9 @@ pub enum Op {
         /// Or the version's address.
         #[n(1)]
         hash: Option<ClassHash>,
+        /// Or the registered name of one of the caller's own classes: its newest version.
+        #[n(2)]
+        name: Option<String>,
     },
     /// Lists an object's versions, newest first: a list of [`crate::record::VersionInfo`].
     #[n(11)]
