@@ -1,0 +1,35 @@
+//! `bench`: the questions of `benches/`, each against its baseline in the same run.
+
+use crate::args::Args;
+use crate::exec::Cmd;
+use crate::report::Report;
+use crate::{build, setup};
+use anyhow::Result;
+
+pub fn run(mut args: Args) -> Result<bool> {
+    let words = args.rest();
+    let mut report = Report::new();
+    let ready = report.stage("set up", || {
+        setup::for_build()?;
+        setup::for_browser_tests()?;
+        // The bench itself says which question it leaves out for want of Redis.
+        let _ = setup::redis().map_err(|error| println!("   {error:#}"));
+        Ok(())
+    }) && report.stage("build the sandbox, the client and the page", build::assets)
+        && report.stage("build for speed", || {
+            Cmd::new("cargo")
+                .args(["build", "--release", "--package", "emerge-cli", "--package", "emerge-bench"])
+                .run()
+        });
+    if !ready {
+        return Ok(report.finish(false));
+    }
+    let mut cmd = Cmd::new(build::release_file("emerge-bench"))
+        .args(words)
+        .env("EMERGE_BIN", build::release_file("emerge"));
+    if let Some(chromium) = setup::chromium() {
+        cmd = cmd.env("CHROMIUM", chromium);
+    }
+    println!("\n== bench\n   $ {}", cmd.shown());
+    Ok(cmd.spawn()?.wait()?.success())
+}

@@ -1,0 +1,238 @@
+//! Installs what the other commands need, each thing only when it is missing.
+
+use crate::exec::Cmd;
+use crate::project;
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// The version of wasm-pack; its lock file is that of its release.
+const WASM_PACK: &str = "0.15.1";
+/// The version of cargo-deny; its lock file is that of its release.
+const CARGO_DENY: &str = "0.20.2";
+
+/// Everything that any command needs.
+pub fn everything() -> Result<()> {
+    for_build()?;
+    for_browser_tests()?;
+    wasm_pack()?;
+    cargo_deny()
+}
+
+/// What building the node, the client's wasm and the page needs.
+pub fn for_build() -> Result<()> {
+    rust_targets(&["wasm32-unknown-unknown", "wasm32-wasip1"])?;
+    guest_compiler()?;
+    wasm_bindgen()?;
+    npm_packages()
+}
+
+fn rust_targets(targets: &[&str]) -> Result<()> {
+    let sysroot = Cmd::new("rustc").args(["--print", "sysroot"]).output()?;
+    let installed = Path::new(sysroot.trim()).join("lib/rustlib");
+    let missing: Vec<&str> =
+        targets.iter().copied().filter(|target| !installed.join(target).join("lib").is_dir()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if project::find_program(&["rustup"]).is_none() {
+        bail!("this Rust lacks the targets {}, and there is no rustup to add them", missing.join(" and "));
+    }
+    Cmd::new("rustup").args(["target", "add"]).args(missing).run()
+}
+
+/// What compiles QuickJS to WebAssembly.
+fn guest_compiler() -> Result<()> {
+    let mut missing = Vec::new();
+    if project::find_program(&["clang"]).is_none() {
+        missing.push("clang");
+    }
+    if wasm_ld().is_none() {
+        missing.push("lld");
+    }
+    if llvm_ar().is_none() {
+        missing.push("llvm");
+    }
+    if !Path::new("/usr/include/wasm32-wasi").is_dir() {
+        missing.push("wasi-libc");
+    }
+    packages(&missing, "to build the JavaScript sandbox")?;
+    if !has_wasm_builtins() {
+        let major = clang_major()?;
+        packages(&[&format!("libclang-rt-{major}-dev-wasm32")], "to build the JavaScript sandbox")?;
+    }
+    Ok(())
+}
+
+fn clang_major() -> Result<String> {
+    let text = Cmd::new("clang").arg("-dumpversion").output()?;
+    Ok(text.trim().split('.').next().unwrap_or_default().to_owned())
+}
+
+fn has_wasm_builtins() -> bool {
+    let Ok(text) = Cmd::new("clang").arg("-print-resource-dir").output() else { return false };
+    Path::new(text.trim()).join("lib/wasi/libclang_rt.builtins-wasm32.a").is_file()
+        || Path::new(text.trim()).join("lib/wasm32-unknown-wasi/libclang_rt.builtins.a").is_file()
+}
+
+/// LLVM's linker for wasm, under its plain or a numbered name.
+fn wasm_ld() -> Option<PathBuf> {
+    numbered("wasm-ld")
+}
+
+/// LLVM's archiver, under its plain or a numbered name.
+pub fn llvm_ar() -> Option<PathBuf> {
+    numbered("llvm-ar")
+}
+
+fn numbered(name: &str) -> Option<PathBuf> {
+    let names: Vec<String> = std::iter::once(name.to_owned())
+        .chain((14..=24).rev().map(|major| format!("{name}-{major}")))
+        .collect();
+    project::find_program(&names.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The browser and its driver.
+pub fn for_browser_tests() -> Result<()> {
+    let mut missing = Vec::new();
+    if chromium().is_none() {
+        missing.push("chromium");
+    }
+    if chromedriver().is_none() {
+        missing.push("chromium-driver");
+    }
+    packages(&missing, "to test in a real browser")
+}
+
+/// Redis, which the bench compares with.
+pub fn redis() -> Result<()> {
+    let missing = match project::find_program(&["redis-server"]) {
+        Some(_) => vec![],
+        None => vec!["redis-server"],
+    };
+    packages(&missing, "to compare with Redis")
+}
+
+/// The browser's program.
+pub fn chromium() -> Option<PathBuf> {
+    std::env::var_os("CHROMIUM")
+        .map(PathBuf::from)
+        .or_else(|| project::find_program(&["chromium", "chromium-browser", "google-chrome"]))
+}
+
+/// The program that drives the browser.
+pub fn chromedriver() -> Option<PathBuf> {
+    std::env::var_os("CHROMEDRIVER").map(PathBuf::from).or_else(|| project::find_program(&["chromedriver"]))
+}
+
+/// Installs Debian packages where we can, and says what to install where we cannot.
+fn packages(names: &[&str], purpose: &str) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let line = format!("apt-get install {}", names.join(" "));
+    let Some(apt) = project::find_program(&["apt-get"]) else {
+        bail!("{purpose} please install {} (the names are Debian's)", names.join(", "));
+    };
+    let root = Cmd::new("id").arg("-u").output()?.trim() == "0";
+    let prefix: &[&str] = if root {
+        &[]
+    } else if Cmd::new("sudo").args(["-n", "true"]).output().is_ok() {
+        &["sudo", "-n"]
+    } else {
+        bail!("{purpose} please run: sudo {line}");
+    };
+    let apt_get = |args: &[&str]| {
+        let mut words: Vec<&str> = prefix.to_vec();
+        let apt = apt.to_string_lossy();
+        words.extend(["env", "DEBIAN_FRONTEND=noninteractive", &apt, "-qq", "-o", "DPkg::Lock::Timeout=300"]);
+        words.extend(args);
+        Cmd::new(words[0]).args(&words[1..]).run()
+    };
+    apt_get(&["update"])?;
+    let mut install = vec!["install", "-y", "--no-install-recommends"];
+    install.extend(names);
+    apt_get(&install).with_context(|| format!("{purpose} please run: sudo {line}"))
+}
+
+/// `wasm-bindgen`, of just the version that the crates are built with.
+pub fn wasm_bindgen() -> Result<()> {
+    let version = project::locked_version("wasm-bindgen")?;
+    // Not --locked: the command line's own lock file names releases that some mirrors do not carry.
+    tool("wasm-bindgen", "wasm-bindgen-cli", &version, false)
+}
+
+/// `wasm-pack`, which runs the browser tests of `test --all`.
+pub fn wasm_pack() -> Result<()> {
+    tool("wasm-pack", "wasm-pack", WASM_PACK, true)
+}
+
+/// `cargo-deny`, which checks licences and sources.
+pub fn cargo_deny() -> Result<()> {
+    tool("cargo-deny", "cargo-deny", CARGO_DENY, true)
+}
+
+fn tool(program: &str, package: &str, version: &str, locked: bool) -> Result<()> {
+    let right = || {
+        let said = Cmd::new(program).arg("--version").output().unwrap_or_default();
+        said.split_whitespace().any(|word| word == version)
+    };
+    if right() {
+        return Ok(());
+    }
+    let root = project::tools();
+    println!("   {program} {version} is not here: building it once, which takes some minutes");
+    let mut install = Cmd::new("cargo").args(["install", "--quiet", package, "--version", version]);
+    install = install.arg("--root").arg(&root).arg("--target-dir").arg(root.join("build"));
+    if locked {
+        install = install.arg("--locked");
+    }
+    install.run()?;
+    let _ = std::fs::remove_dir_all(root.join("build"));
+    if !right() {
+        bail!(
+            "{} was installed, and does not say that it is {version}",
+            root.join("bin").join(program).display()
+        );
+    }
+    Ok(())
+}
+
+/// The npm packages of the lock file.
+pub fn npm_packages() -> Result<()> {
+    let Some(node) = project::find_program(&["node"]) else {
+        bail!("please install Node.js 20.19 or newer, with npm");
+    };
+    let version = Cmd::new(node).arg("--version").output()?;
+    if !new_enough(version.trim()) {
+        bail!("Node.js here is {}; please install 20.19 or newer", version.trim());
+    }
+    let mut hash = Sha256::new();
+    for file in ["package.json", "package-lock.json", "www/package.json"] {
+        hash.update(std::fs::read(project::root().join(file)).with_context(|| file.to_owned())?);
+    }
+    let key = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let stamp = project::root().join("node_modules/.emerge-installed");
+    if std::fs::read_to_string(&stamp).is_ok_and(|old| old == key) {
+        return Ok(());
+    }
+    Cmd::new("npm").args(["ci", "--no-fund", "--no-audit", "--loglevel=error"]).run()?;
+    std::fs::write(&stamp, key).with_context(|| project::short(&stamp))
+}
+
+fn new_enough(version: &str) -> bool {
+    let mut numbers = version.trim_start_matches('v').split('.').map(|part| part.parse().unwrap_or(0u32));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    version >= (20, 19)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_node_are_compared_by_number() {
+        assert!(new_enough("v20.19.0") && new_enough("v22.0.1") && new_enough("v100.1.0"));
+        assert!(!new_enough("v20.9.0") && !new_enough("v18.20.0") && !new_enough("?"));
+    }
+}

@@ -1,0 +1,112 @@
+//! `test`: the quick set, a part of it, or all that CI runs.
+
+use crate::args::Args;
+use crate::exec::Cmd;
+use crate::node::TestNode;
+use crate::report::{Counts, Report};
+use crate::{build, check, project, setup, sim};
+use anyhow::{Context, Result, bail};
+
+/// Seeds of the quick set, and of `--all`.
+const QUICK_SEEDS: u64 = 100;
+const ALL_SEEDS: u64 = 1000;
+
+const PARTS: [&str; 6] = ["rust", "web", "browser", "e2e", "docs", "sim"];
+
+pub fn run(mut args: Args) -> Result<bool> {
+    let all = args.switch("--all");
+    let parts = args.rest();
+    if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        bail!("{unknown:?} is no part of the tests; the parts are {}", PARTS.join(", "));
+    }
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|word| word == part);
+    let browser = wanted("browser") || wanted("e2e");
+
+    let mut report = Report::new();
+    let ready = report.stage("set up", || {
+        setup::for_build()?;
+        if browser {
+            setup::for_browser_tests()?;
+        }
+        if all {
+            setup::wasm_pack()?;
+            setup::cargo_deny()?;
+        }
+        Ok(())
+    }) && report.stage("build the sandbox, the client and the page", build::assets)
+        && report.stage("build the crates", build::workspace);
+    if !ready {
+        return Ok(report.finish(true));
+    }
+    if all {
+        check::stages(&mut report);
+    }
+    if wanted("rust") {
+        report.tests("rust tests", rust);
+        report.tests("rust examples in the docs", doc);
+    }
+    if wanted("sim") {
+        let seeds = if all { ALL_SEEDS } else { QUICK_SEEDS };
+        report.tests("simulation", || sim::seeds(seeds));
+        if all {
+            report.tests("simulation finds the mutations", sim::mutations);
+        }
+    }
+    if wanted("web") {
+        report.tests("web tests", || npm("test"));
+    }
+    if wanted("browser") {
+        report.tests("client in a browser", || browser_tests(all));
+    }
+    if wanted("e2e") {
+        report.tests("page in a browser", || npm("e2e"));
+    }
+    if wanted("docs") {
+        report.tests("README", docs);
+    }
+    Ok(report.finish(true))
+}
+
+fn rust() -> Result<Counts> {
+    if project::find_program(&["cargo-nextest"]).is_some() {
+        return Cmd::new("cargo").args(["nextest", "run", "--workspace", "--no-fail-fast"]).run_tests();
+    }
+    Cmd::new("cargo").args(["test", "--workspace", "--all-targets", "--no-fail-fast"]).run_tests()
+}
+
+fn doc() -> Result<Counts> {
+    Cmd::new("cargo").args(["test", "--workspace", "--doc", "--no-fail-fast"]).run_tests()
+}
+
+/// Runs a script of the npm package with the built program at hand.
+pub fn npm(script: &str) -> Result<Counts> {
+    let mut cmd = Cmd::new("npm").args(["run", "--silent", script, "--workspace", "www"]);
+    cmd = cmd.env("EMERGE_BIN", build::emerge_file());
+    if let Some(chromium) = setup::chromium() {
+        cmd = cmd.env("CHROMIUM", chromium);
+    }
+    cmd.run_tests()
+}
+
+/// The client's tests inside a real browser, against a node of their own.
+fn browser_tests(wasm_pack: bool) -> Result<Counts> {
+    let driver = setup::chromedriver().context("chromedriver is missing")?;
+    let node = TestNode::start("browser")?;
+    let cmd = if wasm_pack {
+        Cmd::new("wasm-pack")
+            .args(["test", "--headless", "--chrome", "--chromedriver"])
+            .arg(&driver)
+            .arg("wasm-tests")
+    } else {
+        Cmd::new("cargo")
+            .args(["test", "--package", "emerge-wasm-tests", "--target", "wasm32-unknown-unknown"])
+            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
+            .env("CHROMEDRIVER", &driver)
+    };
+    cmd.env("EMERGE_TEST_URL", &node.url).env("EMERGE_TEST_TOKEN", &node.token).run_tests()
+}
+
+/// Every command and example of the README, run as it stands there.
+fn docs() -> Result<Counts> {
+    Cmd::new("node").arg("docs/run-examples.mjs").env("EMERGE_BIN", build::emerge_file()).run_tests()
+}
