@@ -61,7 +61,7 @@ pub fn guest() -> Result<()> {
             .env("AR_wasm32_wasip1", archiver)
             .env("CFLAGS_wasm32_wasip1", GUEST_CFLAGS)
             .run()?;
-        copy(&out.join("wasm32-wasip1/release/emerge_guest.wasm"), &file)
+        copy(&out.join("wasm32-wasip1/release/javascript.wasm"), &file)
     })?;
     say("JavaScript sandbox", ran);
     Ok(())

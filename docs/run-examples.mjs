@@ -1,0 +1,175 @@
+// Runs every example and every command of the guides, as it stands there, against a node of its own.
+//
+// `sh` blocks: each line is a command that must end well; lines `# …` right after it are what it prints ("…" stands
+// for anything). `js` blocks: modules that must end well; `// …` after a `console.log(…);` is what it prints. A block
+// whose first line is `// NAME.js` is saved under that name for the commands that follow.
+import { spawn, spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const guides = ["README.md", "www/README.md"].filter((guide) => existsSync(join(root, guide)));
+const program = process.env.EMERGE_BIN ?? join(root, "target/debug/emerge");
+const patience = 120_000;
+
+mkdirSync(join(root, "test-results"), { recursive: true });
+const place = mkdtempSync(join(root, "test-results/guides-"));
+mkdirSync(join(place, "bin"));
+mkdirSync(join(place, "home"));
+copyFileSync(program, join(place, "bin/emerge"));
+
+/** Starts a program in a group of its own, so that all of it can be ended, and waits for a line of its output. */
+function startAndWait(command, args, env, wanted) {
+  const child = spawn(command, args, { cwd: root, env, stdio: ["ignore", "pipe", "inherit"], detached: true });
+  const stop = () =>
+    new Promise((done) => {
+      if (child.exitCode !== null || child.signalCode !== null) return done(child.exitCode);
+      child.once("exit", (code) => done(code));
+      process.kill(-child.pid, "SIGTERM");
+    });
+  const line = new Promise((found, failed) => {
+    const timer = setTimeout(() => failed(new Error(`${command} ${args.join(" ")} was not ready in time`)), patience);
+    child.once("exit", (code) => {
+      clearTimeout(timer);
+      failed(new Error(`${command} ${args.join(" ")} ended with ${code}`));
+    });
+    createInterface({ input: child.stdout }).on("line", (text) => {
+      const match = wanted(text);
+      if (!match) return;
+      clearTimeout(timer);
+      found(match);
+    });
+  });
+  return { line, stop };
+}
+
+function blocksOf(guide) {
+  const blocks = [];
+  let block;
+  for (const [index, text] of readFileSync(join(root, guide), "utf8").split("\n").entries()) {
+    if (block) {
+      if (text.trim() === "```") {
+        blocks.push(block);
+        block = undefined;
+      } else block.lines.push(text);
+    } else {
+      const fence = /^```(\w+)$/.exec(text.trim());
+      if (fence) block = { where: `${guide}:${index + 2}`, language: fence[1], lines: [] };
+    }
+  }
+  return blocks;
+}
+
+function same(expected, printed) {
+  const wanted = expected.map((line) => line.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replaceAll("…", ".*"));
+  return new RegExp(`^${wanted.join("\n")}$`, "s").test(printed.trimEnd());
+}
+
+function compare(expected, printed) {
+  if (expected.length > 0 && !same(expected, printed)) {
+    throw new Error(`it should print\n${expected.join("\n")}\nand printed\n${printed}`);
+  }
+}
+
+function run(command, args, env, cwd) {
+  const ended = spawnSync(command, args, { cwd, env, encoding: "utf8", timeout: patience, stdio: ["ignore", "pipe", "pipe"] });
+  if (ended.error) throw ended.error;
+  if (ended.status !== 0) throw new Error(`ended with ${ended.status ?? ended.signal}\n${ended.stdout}${ended.stderr}`);
+  return ended.stdout;
+}
+
+function commandsOf(lines) {
+  const commands = [];
+  let open = false;
+  for (const line of lines) {
+    const last = commands.at(-1);
+    if (last?.unfinished) {
+      last.text += `\n${line}`;
+      last.unfinished = line.endsWith("\\");
+    } else if (line.startsWith("#")) {
+      if (open) last.output.push(line.replace(/^# ?/, ""));
+    } else if (line.trim() !== "") {
+      commands.push({ text: line, output: [], unfinished: line.endsWith("\\") });
+      open = true;
+      continue;
+    } else open = false;
+  }
+  return commands;
+}
+
+async function runCommand({ text, output }, env) {
+  const plain = text.split(" #")[0].trim();
+  // The tests that run now are what this line asks for.
+  if (/^npm test( |$)/.test(plain)) return;
+  if (/^npm start( |$)/.test(plain) || /^emerge node start( |$)/.test(plain)) {
+    const words = plain.split(/\s+/);
+    const flags = ["--port", "0", "--data", mkdtempSync(join(place, "data-"))];
+    const args = words[0] === "npm" ? ["start", "--", "--no-open", ...words.slice(3), ...flags] : [...words.slice(1), ...flags];
+    const node = startAndWait(words[0], args, env, (line) => /http:\/\/\S*token=\S+/.exec(line)?.[0]);
+    const page = await fetch((await node.line).replace(/\?.*/, ""));
+    if (!page.ok) throw new Error(`its page answers ${page.status}`);
+    const code = await node.stop();
+    if (code !== 0) throw new Error(`asked to stop it ended with ${code}`);
+    return;
+  }
+  compare(output, run("bash", ["-euo", "pipefail", "-c", text], env, place));
+}
+
+function runScript(block, ready, env) {
+  const name = /^\/\/ ([\w-]+\.m?js)$/.exec(block.lines[0] ?? "")?.[1];
+  const source = block.lines.join("\n");
+  if (name) {
+    writeFileSync(join(place, name), source);
+    return;
+  }
+  const file = join(place, "example.mjs");
+  const url = new URL(ready.url);
+  url.searchParams.set("token", ready.token);
+  writeFileSync(file, source.replaceAll(/(ws|http):\/\/(localhost|127\.0\.0\.1):5558[^"'`]*/g, url.href));
+  const expected = block.lines.map((line) => /console\.log\(.*\);\s*\/\/ (.*)$/.exec(line)?.[1]);
+  compare(expected.filter((line) => line !== undefined), run("node", [file], env, place));
+}
+
+const base = { ...process.env, PATH: `${join(place, "bin")}:${process.env.PATH}` };
+const node = startAndWait(
+  join(place, "bin/emerge"),
+  ["node", "start", "--json", "--port", "0", "--data", join(place, "data")],
+  base,
+  (line) => line.startsWith("{") && JSON.parse(line),
+);
+let passed = 0;
+let failed = 0;
+try {
+  const ready = await node.line;
+  const env = { ...base, XDG_CONFIG_HOME: join(place, "home"), EMERGE_URL: ready.url, EMERGE_TOKEN: ready.token };
+  for (const guide of guides) {
+    for (const block of blocksOf(guide)) {
+      const steps =
+        block.language === "sh"
+          ? commandsOf(block.lines).map((command) => [command.text, () => runCommand(command, env)])
+          : ["js", "javascript", "mjs"].includes(block.language)
+            ? [["js", () => runScript(block, ready, env)]]
+            : [];
+      for (const [what, step] of steps) {
+        try {
+          await step();
+          passed += 1;
+          console.log(`ok      ${block.where} ${what.split("\n")[0]}`);
+        } catch (error) {
+          failed += 1;
+          console.log(`FAILED  ${block.where} ${what}: ${error.message}`);
+        }
+      }
+    }
+  }
+} catch (error) {
+  failed += 1;
+  console.log(`FAILED  ${error.message}`);
+} finally {
+  await node.stop();
+  rmSync(place, { recursive: true, force: true });
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
