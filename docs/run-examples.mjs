@@ -4,7 +4,7 @@
 // for anything). `js` blocks: modules that must end well; `// …` after a `console.log(…);` is what it prints. A block
 // whose first line is `// NAME.js` is saved under that name for the commands that follow.
 import { spawn, spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -18,7 +18,7 @@ mkdirSync(join(root, "test-results"), { recursive: true });
 const place = mkdtempSync(join(root, "test-results/guides-"));
 mkdirSync(join(place, "bin"));
 mkdirSync(join(place, "home"));
-copyFileSync(program, join(place, "bin/emerge"));
+symlinkSync(program, join(place, "bin/emerge"));
 
 /** Starts a program in a group of its own, so that all of it can be ended, and waits for a line of its output. */
 function startAndWait(command, args, env, wanted) {
