@@ -1,0 +1,253 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Objects with fields and methods, kept under file-like paths on a node.
+#[derive(Debug, Parser)]
+#[command(name = "emerge", version, disable_help_subcommand = true, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// The node's address, such as ws://localhost:5558.
+    #[arg(long, global = true, env = "EMERGE_URL", value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// The token that the node printed when it started.
+    #[arg(long, global = true, env = "EMERGE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// Print JSON for programs. Each command but `store` takes it too; there --json gives the fields.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Give up after so many seconds.
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) timeout: u64,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 the node cannot be reached, \
+6 a method failed, 7 a conflict.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a node.
+    #[command(subcommand)]
+    Node(NodeCommand),
+    /// Remember a node's address and token.
+    Init(Init),
+    /// Store an object, or all objects of a file.
+    Store(Store),
+    /// List a directory.
+    Ls(Ls),
+    /// Show an object's fields, or one field (PATH#field).
+    Cat(Cat),
+    /// Show the properties of an object or a directory.
+    Stat(OnePath),
+    /// Show the versions of an object.
+    History(OnePath),
+    /// Remove an object, or with -r a directory.
+    Rm(Rm),
+    /// Move or rename.
+    Mv(FromTo),
+    /// Copy an object, or with -r a directory.
+    Cp(Cp),
+    /// Make a directory, and those above it.
+    Mkdir(Mkdir),
+    /// Call a method on the node; on a directory, on each member.
+    Call(Call),
+    /// List the methods of an object.
+    Methods(OnePath),
+    /// Show the source of an object's class.
+    Code(OnePath),
+    /// Describe an object: its class, fields and methods.
+    Help(OnePath),
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeCommand {
+    /// Start a node and keep it running until Ctrl-C. With --json one line {"url", "token", "data"} is printed when it is ready.
+    Start(NodeStart),
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Format {
+    /// Print JSON for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Command {
+    /// Whether the command's own --json was given.
+    pub(crate) fn json(&self) -> bool {
+        let format = match self {
+            Command::Store(_) | Command::Completions { .. } => return false,
+            Command::Node(NodeCommand::Start(args)) => args.format,
+            Command::Init(args) => args.format,
+            Command::Ls(args) => args.format,
+            Command::Cat(args) => args.format,
+            Command::Rm(args) => args.format,
+            Command::Mv(args) => args.format,
+            Command::Cp(args) => args.paths.format,
+            Command::Mkdir(args) => args.format,
+            Command::Call(args) => args.format,
+            Command::Stat(args)
+            | Command::History(args)
+            | Command::Methods(args)
+            | Command::Code(args)
+            | Command::Help(args) => args.format,
+        };
+        format.json
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeStart {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The folder of the store; made when absent.
+    #[arg(long, env = "EMERGE_DATA", value_name = "DIR", default_value = ".emerge")]
+    pub(crate) data: PathBuf,
+    /// The port for WebSocket and HTTP; 0 takes a free one.
+    #[arg(long, default_value_t = emerge_server::Config::DEFAULT_PORT)]
+    pub(crate) port: u16,
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) host: IpAddr,
+    /// The node's name.
+    #[arg(long, default_value = "node1")]
+    pub(crate) name: String,
+    /// An origin whose pages may connect, beside the node's own (may be given several times).
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) allow_origin: Vec<String>,
+    /// A name by which the node may be reached (may be given several times).
+    #[arg(long, value_name = "HOST")]
+    pub(crate) allow_host: Vec<String>,
+    /// What is logged to stderr: error, warn, info, debug, or a filter such as emerge_server=debug.
+    #[arg(long, env = "EMERGE_LOG", default_value = "info", value_name = "FILTER")]
+    pub(crate) log: String,
+    /// Log a JSON object for each line.
+    #[arg(long)]
+    pub(crate) log_json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The address, or the whole link that the node printed.
+    pub(crate) address: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Store {
+    /// Where to store the object.
+    #[arg(required_unless_present = "from", conflicts_with = "from", requires = "class")]
+    pub(crate) path: Option<String>,
+    /// The name of the object's class. One that the node does not know is made, with these fields and no methods.
+    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    pub(crate) class: Option<String>,
+    /// The fields, as a JSON object; none when left out.
+    #[arg(long = "json", value_name = "JSON", conflicts_with = "from")]
+    pub(crate) fields: Option<String>,
+    /// A JavaScript file: it runs in the sandbox, and each member of its `objects` ({path: instance}) is stored.
+    #[arg(long, value_name = "FILE.js")]
+    pub(crate) from: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OnePath {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The path.
+    pub(crate) path: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ls {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The directory.
+    #[arg(default_value = "/")]
+    pub(crate) path: String,
+    /// Show the properties.
+    #[arg(short, long)]
+    pub(crate) long: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cat {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The object, or one of its fields: /customers/c0#farms[0].name
+    pub(crate) path: String,
+    /// Indent the JSON.
+    #[arg(short, long)]
+    pub(crate) pretty: bool,
+    /// An earlier version.
+    #[arg(long)]
+    pub(crate) version: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rm {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// What to remove.
+    #[arg(required = true)]
+    pub(crate) paths: Vec<String>,
+    /// Remove directories with all their members.
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FromTo {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// What.
+    pub(crate) from: String,
+    /// Where to; into it when it is a directory.
+    pub(crate) to: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cp {
+    #[command(flatten)]
+    pub(crate) paths: FromTo,
+    /// Copy directories with all their members.
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Mkdir {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The directories.
+    #[arg(required = true)]
+    pub(crate) paths: Vec<String>,
+    /// Do not mind directories that exist.
+    #[arg(short, long)]
+    pub(crate) parents: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Call {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// Print what the method logs, to stderr.
+    #[arg(long)]
+    pub(crate) log: bool,
+    /// The object, or a directory for all its members.
+    pub(crate) path: String,
+    /// The method.
+    pub(crate) method: String,
+    /// The arguments, each as JSON; what is no JSON is a text.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<String>,
+}

@@ -1,0 +1,96 @@
+//! Looking: ls, cat, stat, history.
+
+use super::path;
+use crate::args::{Cat, Ls};
+use crate::field;
+use crate::output::{DIM, NAME, Output, member_name, table};
+use emerge_client::native::Client;
+use emerge_node::json::{stat_to_json, time};
+use emerge_proto::record::Stat;
+use emerge_proto::{Path, Result, Value};
+use futures_util::StreamExt;
+use serde_json::json;
+use std::pin::pin;
+
+pub(super) async fn ls(args: &Ls, client: &Client, output: &Output) -> Result<()> {
+    let directory = path(&args.path)?;
+    let mut pages = pin!(client.list(&directory));
+    while let Some(page) = pages.next().await {
+        let members = page?.members;
+        if output.json {
+            for member in &members {
+                output.json(&stat_to_json(member, directory.join(&member.name).ok()));
+            }
+        } else if args.long {
+            let rows: Vec<Vec<String>> = members.iter().map(long_row).collect();
+            table(&rows).iter().for_each(|row| output.line(row));
+        } else {
+            members.iter().for_each(|member| output.line(member_name(member)));
+        }
+    }
+    Ok(())
+}
+
+fn long_row(stat: &Stat) -> Vec<String> {
+    vec![
+        stat.perms.to_string(),
+        stat.owner.clone(),
+        stat.class.clone().unwrap_or_else(|| stat.kind.as_str().to_owned()),
+        format!("v{}", stat.version),
+        format!("{:>7}", stat.size),
+        time(stat.modified).as_str().unwrap_or_default().to_owned(),
+        member_name(stat),
+    ]
+}
+
+pub(super) async fn cat(args: &Cat, client: &Client, output: &Output) -> Result<()> {
+    let (text, field) = field::split(&args.path);
+    let fetched = client.get(&path(text)?, args.version).await?;
+    let mut value = Value::decode(&fetched.state)?;
+    if let Some(field) = field {
+        value = field::follow(value, field).map_err(|error| error.at(text))?;
+    }
+    let json = value.to_json();
+    if args.pretty && !output.json {
+        output.line(format!("{json:#}"));
+    } else {
+        output.json(&json);
+    }
+    Ok(())
+}
+
+pub(super) async fn stat(text: &str, client: &Client, output: &Output) -> Result<()> {
+    let path = path(text)?;
+    let stat = client.stat(&path).await?;
+    print_stat(&stat, &path, output);
+    Ok(())
+}
+
+fn print_stat(stat: &Stat, path: &Path, output: &Output) {
+    let json = stat_to_json(stat, Some(path.clone()));
+    if output.json {
+        output.json(&json);
+        return;
+    }
+    let Some(properties) = json.as_object() else { return };
+    for (name, value) in properties.iter().filter(|(_, value)| !value.is_null()) {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        output.line(format!("{DIM}{name:>14}{DIM:#}  {text}"));
+    }
+}
+
+pub(super) async fn history(text: &str, client: &Client, output: &Output) -> Result<()> {
+    for info in client.history(&path(text)?).await? {
+        let modified = time(info.modified);
+        if output.json {
+            output.json(&json!({
+                "version": info.version, "modified": modified, "author": info.author, "method": info.method, "size": info.size,
+            }));
+        } else {
+            let how = info.method.map_or_else(|| "stored".to_owned(), |method| format!("{method}()"));
+            let modified = modified.as_str().unwrap_or_default().to_owned();
+            output.line(format!("{NAME}v{}{NAME:#}  {modified}  {}  {how}", info.version, info.author));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Running a node.
+
+use crate::args::NodeStart;
+use crate::output::{NAME, Output};
+use emerge_proto::Result;
+use emerge_server::Config;
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+pub(super) async fn start(args: &NodeStart, output: &Output) -> Result<()> {
+    log(args);
+    let config = Config {
+        data: args.data.clone(),
+        host: args.host,
+        port: args.port,
+        name: args.name.clone(),
+        allow_origins: args.allow_origin.clone(),
+        allow_hosts: args.allow_host.clone(),
+    };
+    let runtime = emerge_server::sandbox(&|step| output.note(step)).await?;
+    let node = emerge_server::start(config, runtime).await?;
+    if output.json {
+        output.json(&json!({ "url": node.url(), "token": node.token, "data": node.data.display().to_string() }));
+    } else {
+        output.line(format!("Emerge is ready. Open {NAME}{}{NAME:#}", node.link()));
+        output.line(format!("Objects are kept in {}. Ctrl-C stops the node.", node.data.display()));
+    }
+    stopped().await;
+    output.note("stopping");
+    node.stop().await
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without a way to hear signals the node runs until it is killed, which loses nothing.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn log(args: &NodeStart) {
+    let filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);
+    // A second logger in one process is refused; the first goes on.
+    let _ = if args.log_json {
+        log.json().try_init()
+    } else {
+        log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init()
+    };
+}

@@ -1,0 +1,115 @@
+//! Storing: one object from JSON, or the objects of a file.
+
+use super::path;
+use crate::args::Store;
+use crate::output::Output;
+use emerge_client::native::Client;
+use emerge_proto::op::StoreMode;
+use emerge_proto::{ClassHash, ClassSource, Error, ErrorCode, FieldDecl, FieldType, Language, Result, Value};
+use serde_json::json;
+use std::path::Path as File;
+
+pub(super) async fn store(args: &Store, client: &Client, output: &Output) -> Result<()> {
+    match (&args.from, &args.path, &args.class) {
+        (Some(file), _, _) => from_file(file, client, output).await,
+        (None, Some(text), Some(class)) => {
+            let path = path(text)?;
+            let fields = fields(args.fields.as_deref())?;
+            let hash = class_by_name(class, &fields, client, output).await?;
+            let stored = client.store(&path, hash, Value::Map(fields).encode(), StoreMode::Put).await?;
+            if output.json {
+                output.json(&json!({ "path": path.as_str(), "id": stored.id.to_string(), "version": stored.version }));
+            } else {
+                output.line(format!("{path} version {}", stored.version));
+            }
+            Ok(())
+        }
+        _ => Err(Error::new(ErrorCode::BadArgument, "a path and --class are needed, or --from FILE.js")),
+    }
+}
+
+fn fields(text: Option<&str>) -> Result<Vec<(String, Value)>> {
+    let bad = |why: String| Error::new(ErrorCode::BadArgument, why).field("json");
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let json = serde_json::from_str(text).map_err(|error| bad(format!("--json is not JSON: {error}")))?;
+    match Value::from_json(&json)? {
+        Value::Map(fields) => Ok(fields),
+        _ => Err(bad("--json must be an object such as '{\"price\": 3.0}'".into())),
+    }
+}
+
+/// The newest version of a class; a class that the node does not have is made, with these fields and no methods.
+async fn class_by_name(name: &str, fields: &[(String, Value)], client: &Client, output: &Output) -> Result<ClassHash> {
+    match client.class_by_name(name).await {
+        Ok(info) => {
+            let newest = info.lineage.first().map(|class| class.hash);
+            return newest.ok_or_else(|| Error::new(ErrorCode::ClassNotFound, format!("there is no class {name:?}")));
+        }
+        Err(error) if error.code == ErrorCode::ClassNotFound => {}
+        Err(error) => return Err(error),
+    }
+    let declare = |(name, value): &(String, Value)| FieldDecl {
+        name: name.clone(),
+        kind: type_of(value),
+        default: None,
+        doc: None,
+    };
+    let class = ClassSource {
+        name: name.to_owned(),
+        language: Language::JavaScript,
+        source: format!("class {name} extends EmergeObject {{}}"),
+        bases: Vec::new(),
+        fields: fields.iter().map(declare).collect(),
+        doc: None,
+    };
+    let class = client.put_class(&class).await?;
+    output.note(format!("made class {name}, with these fields and no methods"));
+    Ok(class.hash)
+}
+
+fn type_of(value: &Value) -> FieldType {
+    match value {
+        Value::Null => FieldType::Any,
+        Value::Bool(_) => FieldType::Bool,
+        Value::Int(_) | Value::BigInt(_) => FieldType::Int,
+        Value::Float(_) => FieldType::Float,
+        Value::Text(_) => FieldType::Text,
+        Value::Bytes(_) => FieldType::Bytes,
+        Value::List(_) => FieldType::List,
+        Value::Map(_) => FieldType::Map,
+        Value::Set(_) => FieldType::Set,
+        Value::DateTime(_) => FieldType::DateTime,
+        Value::Date(_) => FieldType::Date,
+        Value::Uuid(_) => FieldType::Uuid,
+        Value::Decimal { .. } => FieldType::Decimal,
+        Value::Duration(_) => FieldType::Duration,
+        Value::Array(_) => FieldType::Array,
+        Value::Ref(_) => FieldType::Ref,
+        Value::Object { .. } => FieldType::Object,
+    }
+}
+
+async fn from_file(file: &File, client: &Client, output: &Output) -> Result<()> {
+    let source = tokio::fs::read_to_string(file)
+        .await
+        .map_err(|error| Error::new(ErrorCode::BadArgument, format!("{} cannot be read: {error}", file.display())))?;
+    let objects = emerge_server::run_file(&source, &|step| output.note(step)).await?;
+    let count = objects.len();
+    for object in objects {
+        let target = path(&object.path)?;
+        for class in &object.lineage {
+            client.put_class(class).await?;
+        }
+        let Some(class) = object.lineage.last() else {
+            return Err(Error::new(ErrorCode::ClassInvalid, format!("{} has no class", object.path)).at(&object.path));
+        };
+        let stored = client.store(&target, class.hash(), object.state, StoreMode::Put).await?;
+        if output.json {
+            output.json(&json!({ "path": target.as_str(), "id": stored.id.to_string(), "version": stored.version }));
+        } else {
+            output.line(format!("{target} version {}", stored.version));
+        }
+    }
+    output.note(format!("stored {count} objects of {}", file.display()));
+    Ok(())
+}
