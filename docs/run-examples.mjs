@@ -108,13 +108,28 @@ async function runCommand({ text, output }, env) {
     const flags = ["--port", "0", "--data", mkdtempSync(join(place, "data-"))];
     const args = words[0] === "npm" ? ["start", "--", "--no-open", ...words.slice(3), ...flags] : [...words.slice(1), ...flags];
     const node = startAndWait(words[0], args, env, (line) => /http:\/\/\S*token=\S+/.exec(line)?.[0]);
-    const page = await fetch((await node.line).replace(/\?.*/, ""));
-    if (!page.ok) throw new Error(`its page answers ${page.status}`);
+    const address = (await node.line).replace(/\?.*/, "");
+    const page = await fetch(address);
     const code = await node.stop();
-    if (code !== 0) throw new Error(`asked to stop it ended with ${code}`);
+    if (!page.ok) throw new Error(`its page answers ${page.status}`);
+    // npm has an exit code of its own for a signal; the node has not.
+    if (words[0] !== "npm" && code !== 0) throw new Error(`asked to stop it ended with ${code}`);
+    await gone(address);
     return;
   }
   compare(output, run("bash", ["-euo", "pipefail", "-c", text], env, place));
+}
+
+/** Waits until nobody listens at an address any more. */
+async function gone(address) {
+  for (const asked = Date.now(); Date.now() - asked < patience; await new Promise((done) => setTimeout(done, 50))) {
+    try {
+      await fetch(address);
+    } catch {
+      return;
+    }
+  }
+  throw new Error(`it was asked to stop and still listens at ${address}`);
 }
 
 function runScript(block, ready, env) {

@@ -76,8 +76,16 @@ pub fn wasm() -> Result<()> {
     let module = pkg.join("emerge_wasm_bg.wasm");
     let outputs = [module.clone(), pkg.join("emerge_wasm.js"), pkg.join("emerge_wasm.d.ts")];
     let facts = [rustc()?, project::locked_version("wasm-bindgen")?];
-    let inputs =
-        ["Cargo.lock", "Cargo.toml", "package-lock.json", "crates/proto", "crates/client", "crates/wasm"];
+    let inputs = [
+        "Cargo.lock",
+        "Cargo.toml",
+        "package-lock.json",
+        "crates/proto/Cargo.toml",
+        "crates/proto/src",
+        "crates/client/Cargo.toml",
+        "crates/client/src",
+        "crates/wasm",
+    ];
     let ran = Step { name: "wasm", inputs: &inputs, facts: &facts, outputs: &outputs }.run(|| {
         setup::wasm_bindgen()?;
         let target = "wasm32-unknown-unknown";
@@ -90,7 +98,7 @@ pub fn wasm() -> Result<()> {
             .arg(&pkg)
             .arg(built)
             .run()?;
-        Cmd::new("wasm-opt").args(["-Oz", "--all-features", "-o"]).arg(&module).arg(&module).run()
+        Cmd::new("wasm-opt").args(["-Oz", "-o"]).arg(&module).arg(&module).run()
     })?;
     say("client wasm", ran);
     Ok(())
