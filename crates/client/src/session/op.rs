@@ -1,0 +1,200 @@
+//! Operations as bytes: checked for form, spliced into frames, never decoded.
+
+use emerge_proto::{Error, ErrorCode, Op, Result, class, limits};
+use minicbor::{Decoder, Encoder};
+
+/// Room that a frame needs around its operation, a cursor included.
+const FRAME_OVERHEAD: usize = 1024;
+
+/// An encoded [`Op`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedOp(Vec<u8>);
+
+impl From<Vec<u8>> for EncodedOp {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<&Op> for EncodedOp {
+    fn from(op: &Op) -> Self {
+        Self(class::encode(op))
+    }
+}
+
+impl From<Op> for EncodedOp {
+    fn from(op: Op) -> Self {
+        Self::from(&op)
+    }
+}
+
+/// What the session needs to know of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Nature {
+    /// True when it may change the store.
+    pub(crate) writes: bool,
+    /// The argument that says where a stream goes on.
+    pub(crate) cursor: Option<u64>,
+}
+
+impl Nature {
+    /// By the operation's number; one that this version does not know counts as a write.
+    fn of(number: u32) -> Self {
+        match number {
+            // get, stat, class, history
+            2 | 3 | 10 | 11 => Self { writes: false, cursor: None },
+            // list
+            4 => Self { writes: false, cursor: Some(1) },
+            // call
+            8 => Self { writes: true, cursor: Some(4) },
+            _ => Self { writes: true, cursor: None },
+        }
+    }
+}
+
+impl EncodedOp {
+    /// The bytes.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// Checks that the bytes are one well-formed `[number, [argument, …]]`, so that they cannot spoil the frames beside
+    /// them.
+    pub(crate) fn check(&self) -> Result<Nature> {
+        let limit = limits::MAX_MESSAGE - FRAME_OVERHEAD;
+        if self.0.len() > limit {
+            let why = format!("the request is {} bytes; the limit is {limit}", self.0.len());
+            return Err(Error::new(ErrorCode::TooLarge, why).limit(limit as u64));
+        }
+        let wrong = |why: &str| {
+            Error::new(ErrorCode::BadArgument, format!("the operation is not well-formed: {why}"))
+        };
+        let mut decoder = Decoder::new(&self.0);
+        let mut read = || -> Result<u32, minicbor::decode::Error> {
+            if decoder.array()? != Some(2) {
+                return Err(minicbor::decode::Error::message("not a list of two"));
+            }
+            let number = decoder.u32()?;
+            if decoder.array()?.is_none() {
+                return Err(minicbor::decode::Error::message("a list of unknown length"));
+            }
+            decoder.set_position(0);
+            decoder.skip()?;
+            Ok(number)
+        };
+        let number = read().map_err(|error| wrong(&error.to_string()))?;
+        if decoder.position() != self.0.len() {
+            return Err(wrong("bytes follow it"));
+        }
+        Ok(Nature::of(number))
+    }
+}
+
+/// The same operation, going on after `cursor`: argument number `at` is replaced or added.
+pub(crate) fn with_cursor(op: &[u8], at: u64, cursor: &str) -> Result<Vec<u8>> {
+    let mut decoder = Decoder::new(op);
+    decoder.array()?;
+    let number = decoder.u32()?;
+    let count = decoder.array()?.unwrap_or(0);
+    let mut out = Vec::with_capacity(op.len() + cursor.len() + 8);
+    // Writing to a vector cannot fail.
+    let _ =
+        Encoder::new(&mut out).array(2).and_then(|e| e.u32(number)).and_then(|e| e.array(count.max(at + 1)));
+    for argument in 0..count.max(at + 1) {
+        let start = decoder.position();
+        if argument < count {
+            decoder.skip()?;
+        }
+        if argument == at {
+            let _ = Encoder::new(&mut out).str(cursor);
+        } else if argument < count {
+            out.extend_from_slice(&op[start..decoder.position()]);
+        } else {
+            let _ = Encoder::new(&mut out).null();
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use emerge_proto::op::{StoreMode, Target};
+    use emerge_proto::{ClassHash, ClassSource, Language};
+
+    fn every_op() -> Vec<Op> {
+        let path = Target::from("/a");
+        let class = ClassSource {
+            name: "A".into(),
+            language: Language::JavaScript,
+            source: "class A {}".into(),
+            bases: vec![],
+            fields: vec![],
+            doc: None,
+        };
+        vec![
+            Op::Mkdir { path: path.clone(), exist_ok: true },
+            Op::Store {
+                path: path.clone(),
+                class: ClassHash([1; 16]),
+                fields: vec![0xa0],
+                mode: StoreMode::Put,
+                base: None,
+                removed: None,
+            },
+            Op::Get { path: path.clone(), version: Some(3) },
+            Op::Stat { path: path.clone() },
+            Op::List { path: path.clone(), after: None, limit: Some(10) },
+            Op::Rm { path: path.clone(), recursive: true },
+            Op::Mv { from: path.clone(), to: "/b".into() },
+            Op::Cp { from: path.clone(), to: "/b".into(), recursive: false },
+            Op::Call { path: path.clone(), method: "m".into(), args: vec![0x80], log: true, after: None },
+            Op::PutClass { class },
+            Op::Class { path: Some(path.clone()), hash: None, name: None },
+            Op::History { path },
+        ]
+    }
+
+    #[test]
+    fn natures_agree_with_proto() {
+        for op in every_op() {
+            let nature = EncodedOp::from(&op).check().unwrap();
+            assert_eq!(nature.writes, op.may_write(), "{}", op.name());
+            let streams = matches!(op, Op::List { .. } | Op::Call { .. });
+            assert_eq!(nature.cursor.is_some(), streams, "{}", op.name());
+        }
+    }
+
+    #[test]
+    fn cursors_are_set_and_nothing_else_changes() {
+        for op in every_op() {
+            let bytes = class::encode(&op);
+            let Some(at) = EncodedOp::from(&op).check().unwrap().cursor else { continue };
+            let moved: Op = class::decode(&with_cursor(&bytes, at, "m~é").unwrap()).unwrap();
+            let again: Op = class::decode(&with_cursor(&class::encode(&moved), at, "z").unwrap()).unwrap();
+            let mut expected = op.clone();
+            let set = |op: &mut Op, cursor: &str| match op {
+                Op::List { after, .. } | Op::Call { after, .. } => *after = Some(cursor.into()),
+                _ => unreachable!(),
+            };
+            set(&mut expected, "m~é");
+            assert_eq!(moved, expected);
+            set(&mut expected, "z");
+            assert_eq!(again, expected);
+        }
+    }
+
+    #[test]
+    fn malformed_operations_are_refused() {
+        let good = class::encode(&Op::Stat { path: "/a".into() });
+        for end in 0..good.len() {
+            let error = EncodedOp::from(good[..end].to_vec()).check().unwrap_err();
+            assert_eq!(error.code, ErrorCode::BadArgument, "cut at {end}");
+        }
+        let mut longer = good.clone();
+        longer.push(0xf6);
+        assert_eq!(EncodedOp::from(longer).check().unwrap_err().code, ErrorCode::BadArgument);
+        let huge = EncodedOp::from(vec![0; limits::MAX_MESSAGE]);
+        assert_eq!(huge.check().unwrap_err().code, ErrorCode::TooLarge);
+    }
+}

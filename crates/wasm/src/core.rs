@@ -1,0 +1,330 @@
+//! A session and the JavaScript functions that hear of it.
+
+use crate::transport::Transport;
+use crate::{host, options, thrown};
+use emerge_client::{EncodedOp, Event, Kind, Session, State};
+use emerge_proto::{Error, ErrorCode, class};
+use gloo_timers::callback::Timeout;
+use js_sys::{Function, Promise, Uint8Array, Uint32Array};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** What a caller decides about a connection. Times are in milliseconds. */
+export interface CoreOptions {
+    token?: string;
+    agent?: string;
+    connectTimeoutMs?: number;
+    heartbeatMs?: number;
+    deadAfterMs?: number;
+    backoffBaseMs?: number;
+    backoffCapMs?: number;
+    closeTimeoutMs?: number;
+}
+/**
+ * Four numbers for each event: the request, the kind (0 value, 1 error, 2 item, 3 push, 4 end), and where its bytes lie in
+ * `message`: offset and length. An error is an encoded error record; a push is an encoded list of topic and value bytes.
+ */
+export type OnEvents = (message: Uint8Array, index: Uint32Array) => void;
+/** `connecting`, `open`, `offline`, `resuming` or `closed`, and the encoded error that led there. */
+export type OnState = (state: string, error?: Uint8Array) => void;
+"#;
+
+#[wasm_bindgen]
+extern "C" {
+    /// See the TypeScript declaration above.
+    #[wasm_bindgen(typescript_type = "CoreOptions")]
+    pub type CoreOptions;
+    /// See the TypeScript declaration above.
+    #[wasm_bindgen(typescript_type = "OnEvents")]
+    pub type OnEvents;
+    /// See the TypeScript declaration above.
+    #[wasm_bindgen(typescript_type = "OnState")]
+    pub type OnState;
+}
+
+/// Milliseconds after which a full socket is looked at again.
+const LOOK_AGAIN: u64 = 4;
+/// Longer timers overflow in browsers; they are set again when they fire.
+const LONGEST_TIMER: u64 = 1 << 30;
+
+/// A session with a node over a WebSocket.
+#[wasm_bindgen]
+pub struct Core {
+    shared: Rc<Shared>,
+}
+
+#[wasm_bindgen]
+impl Core {
+    /// Begins to connect to `url` (`ws:` or `wss:`).
+    ///
+    /// # Errors
+    /// The bytes of an encoded error: `bad_argument`.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        url: String,
+        options: CoreOptions,
+        on_events: OnEvents,
+        on_state: OnState,
+    ) -> Result<Core, Uint8Array> {
+        if !url.starts_with("ws://") && !url.starts_with("wss://") {
+            let why = format!("{url:?} is not the URL of a WebSocket, which begins with ws:// or wss://");
+            return Err(thrown(Error::new(ErrorCode::BadArgument, why).field("url")));
+        }
+        let config = options::read(options.into()).map_err(thrown)?;
+        let shared = Rc::new_cyclic(|weak: &std::rc::Weak<Shared>| {
+            let weak = weak.clone();
+            Shared {
+                session: RefCell::new(Session::new(config, host::seed(), host::now())),
+                url,
+                on_events: on_events.unchecked_into(),
+                on_state: on_state.unchecked_into(),
+                transport: RefCell::new(None),
+                message: RefCell::new(Vec::new()),
+                index: RefCell::new(Vec::new()),
+                timer: RefCell::new(None),
+                newest: Cell::new(0),
+                turn_queued: Cell::new(false),
+                closers: RefCell::new(Vec::new()),
+                turn: Closure::new(move || {
+                    if let Some(shared) = weak.upgrade() {
+                        shared.turn_queued.set(false);
+                        shared.drive(&[]);
+                    }
+                }),
+            }
+        });
+        shared.queue_turn();
+        Ok(Core { shared })
+    }
+
+    /// Asks for an operation; the answer is the number that its events carry. Requests made in one turn leave in one message.
+    /// With `credit` the result is a stream.
+    ///
+    /// # Errors
+    /// The bytes of an encoded error, when the request is refused. It then has no effect.
+    pub fn request(
+        &self,
+        op: &[u8],
+        timeout_ms: Option<f64>,
+        credit: Option<u32>,
+    ) -> Result<u32, Uint8Array> {
+        let timeout = timeout_ms.map(|timeout| timeout as u64);
+        let mut session = self.shared.session.borrow_mut();
+        let seq =
+            session.request(EncodedOp::from(op.to_vec()), timeout, credit, host::now()).map_err(thrown)?;
+        drop(session);
+        self.shared.newest.set(seq);
+        self.shared.queue_turn();
+        Ok(seq as u32)
+    }
+
+    /// Gives up a request.
+    pub fn cancel(&self, seq: u32) {
+        self.shared.session.borrow_mut().cancel(self.shared.whole(seq), host::now());
+        self.shared.queue_turn();
+    }
+
+    /// Allows `more` items of a stream.
+    ///
+    /// # Errors
+    /// The bytes of an encoded error: `limit_exceeded`, `bad_argument`.
+    pub fn credit(&self, seq: u32, more: u32) -> Result<(), Uint8Array> {
+        self.shared.session.borrow_mut().credit(self.shared.whole(seq), more).map_err(thrown)?;
+        self.shared.queue_turn();
+        Ok(())
+    }
+
+    /// Tries to connect at once when there is no connection, for example because the network is back.
+    pub fn hurry(&self) {
+        self.shared.session.borrow_mut().hurry(host::now());
+        self.shared.queue_turn();
+    }
+
+    /// Ends the session; the promise is fulfilled when it is over.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn close(&self) -> Promise {
+        self.shared.session.borrow_mut().close(host::now());
+        let promise = Promise::new(&mut |resolve, _| self.shared.closers.borrow_mut().push(resolve));
+        self.shared.queue_turn();
+        promise
+    }
+
+    /// `connecting`, `open`, `offline`, `resuming` or `closed`.
+    #[wasm_bindgen(getter)]
+    pub fn state(&self) -> String {
+        self.shared.session.borrow().state().as_str().to_owned()
+    }
+}
+
+pub(crate) struct Shared {
+    session: RefCell<Session>,
+    url: String,
+    on_events: Function,
+    on_state: Function,
+    transport: RefCell<Option<Transport>>,
+    /// The outgoing message, kept for its memory.
+    message: RefCell<Vec<u8>>,
+    /// The index of the events of one message, kept for its memory.
+    index: RefCell<Vec<u32>>,
+    /// The running timer, and when it fires.
+    timer: RefCell<Option<(u64, Timeout)>>,
+    /// The newest request, whose number tells the upper half of those that JavaScript names.
+    newest: Cell<u64>,
+    turn_queued: Cell<bool>,
+    turn: Closure<dyn FnMut()>,
+    closers: RefCell<Vec<Function>>,
+}
+
+impl Shared {
+    /// The transport is open.
+    pub(crate) fn opened(self: &Rc<Self>) {
+        self.session.borrow_mut().handle_open(host::now());
+        self.drive(&[]);
+    }
+
+    /// The node has sent a message.
+    pub(crate) fn received(self: &Rc<Self>, message: &[u8]) {
+        self.session.borrow_mut().handle_message(message, host::now());
+        self.drive(message);
+    }
+
+    /// The transport is gone.
+    pub(crate) fn closed(self: &Rc<Self>) {
+        *self.transport.borrow_mut() = None;
+        self.session.borrow_mut().handle_closed(host::now());
+        self.drive(&[]);
+    }
+
+    /// Sees to it that what was just asked for is sent and told at the end of this turn.
+    fn queue_turn(&self) {
+        if !self.turn_queued.replace(true) {
+            host::queue_microtask(self.turn.as_ref());
+        }
+    }
+
+    /// The number of a request of which JavaScript holds the lower half.
+    fn whole(&self, seq: u32) -> u64 {
+        let newest = self.newest.get();
+        newest - u64::from((newest as u32).wrapping_sub(seq)).min(newest)
+    }
+
+    /// Drains the session: to the node, to JavaScript, and the timer.
+    fn drive(self: &Rc<Self>, message: &[u8]) {
+        self.transmit();
+        self.tell(message);
+        self.transmit();
+        self.set_timer();
+    }
+
+    fn transmit(&self) {
+        let transport = self.transport.borrow();
+        let Some(transport) = &*transport else { return };
+        let mut message = self.message.borrow_mut();
+        while transport.has_room() && self.session.borrow_mut().poll_transmit_into(&mut message) {
+            transport.send(&message);
+        }
+        // One large message must not hold its memory for ever.
+        message.shrink_to(1 << 20);
+    }
+
+    fn tell(self: &Rc<Self>, message: &[u8]) {
+        let mut index = std::mem::take(&mut *self.index.borrow_mut());
+        index.clear();
+        loop {
+            let event = self.session.borrow_mut().poll_event();
+            if let Some(Event::Delivery(delivery)) = event {
+                index.extend([delivery.seq as u32, delivery.kind as u32, delivery.offset, delivery.length]);
+                continue;
+            }
+            self.hand_over(message, &mut index);
+            match event {
+                Some(Event::Failed(seq, error)) => {
+                    let error = class::encode(&*error);
+                    index.extend([seq as u32, Kind::Error as u32, 0, error.len() as u32]);
+                    self.hand_over(&error, &mut index);
+                }
+                Some(Event::State(state, error)) => self.tell_state(state, error),
+                Some(Event::Connect) => self.connect(),
+                Some(Event::Disconnect) => *self.transport.borrow_mut() = None,
+                Some(Event::Delivery(_)) | None => break,
+            }
+        }
+        index.shrink_to(1 << 16);
+        *self.index.borrow_mut() = index;
+    }
+
+    fn hand_over(&self, message: &[u8], index: &mut Vec<u32>) {
+        if index.is_empty() {
+            return;
+        }
+        let told = self.on_events.call2(
+            &JsValue::UNDEFINED,
+            &Uint8Array::from(message),
+            &Uint32Array::from(&index[..]),
+        );
+        index.clear();
+        report(told);
+    }
+
+    fn tell_state(&self, state: State, error: Option<Box<Error>>) {
+        let error = error.map_or(JsValue::UNDEFINED, |error| thrown(*error).into());
+        report(self.on_state.call2(&JsValue::UNDEFINED, &state.as_str().into(), &error));
+        if state == State::Closed {
+            *self.timer.borrow_mut() = None;
+        }
+    }
+
+    fn connect(self: &Rc<Self>) {
+        let transport = Transport::open(&self.url, self);
+        let failed = transport.is_none();
+        *self.transport.borrow_mut() = transport;
+        if failed {
+            self.session.borrow_mut().handle_closed(host::now());
+        }
+    }
+
+    fn set_timer(self: &Rc<Self>) {
+        let session = self.session.borrow();
+        if session.state() == State::Closed {
+            let closers = std::mem::take(&mut *self.closers.borrow_mut());
+            closers.iter().for_each(|resolve| report(resolve.call0(&JsValue::UNDEFINED)));
+            return;
+        }
+        let full = self.transport.borrow().as_ref().is_some_and(Transport::is_full);
+        let now = host::now();
+        let look_again = full.then_some(now + LOOK_AGAIN);
+        let Some(wanted) = session.poll_timeout().into_iter().chain(look_again).min() else { return };
+        let mut timer = self.timer.borrow_mut();
+        // A timer that fires too early is set again; that is cheaper than setting it anew at each message.
+        if timer.as_ref().is_some_and(|(at, _)| *at <= wanted) {
+            return;
+        }
+        let wait = wanted.saturating_sub(now).min(LONGEST_TIMER);
+        let weak = Rc::downgrade(self);
+        let timeout = Timeout::new(wait as u32, move || {
+            if let Some(shared) = weak.upgrade() {
+                shared.timer_fired();
+            }
+        });
+        *timer = Some((now + wait, timeout));
+    }
+
+    fn timer_fired(self: &Rc<Self>) {
+        // The timer runs right now and has nothing left to clear.
+        if let Some((_, timer)) = self.timer.borrow_mut().take() {
+            let _ = timer.forget();
+        }
+        self.session.borrow_mut().handle_timeout(host::now());
+        self.drive(&[]);
+    }
+}
+
+/// An exception of a callback must not vanish: it shows as an unhandled rejection.
+fn report(outcome: Result<JsValue, JsValue>) {
+    if let Err(exception) = outcome {
+        let _ = Promise::reject(&exception);
+    }
+}
