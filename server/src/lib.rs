@@ -7,8 +7,9 @@ mod config;
 mod files;
 mod net;
 mod running;
+mod sandbox;
 mod token;
 
 pub use config::Config;
-pub use net::router;
-pub use running::{RunningNode, start};
+pub use running::{RunningNode, start, start_with};
+pub use sandbox::{run_file, sandbox};

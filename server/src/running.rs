@@ -4,6 +4,7 @@ use crate::backend::embedded::Embedded;
 use crate::config::Config;
 use crate::net::{self, Shell};
 use crate::token::{self, OwnerToken};
+use axum::Router;
 use emerge_engine::{Engine, EngineOptions};
 use emerge_node::{Node, NodeOptions};
 use emerge_proto::{Error, ErrorCode, Result};
@@ -44,6 +45,14 @@ pub struct RunningNode {
 /// # Errors
 /// `storage_failed` (the folder cannot be used, or another node has it), `unavailable` (the port is taken).
 pub async fn start(config: Config, runtime: Arc<dyn Runtime>) -> Result<RunningNode> {
+    start_with(config, runtime, Router::new()).await
+}
+
+/// As [`start`], with further routes on the same port, behind the same checks of Host and Origin.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Router) -> Result<RunningNode> {
     let storage = |what: &str, path: &Path, error: std::io::Error| {
         Error::new(ErrorCode::StorageFailed, format!("{what} {}: {error}", path.display()))
     };
@@ -87,7 +96,7 @@ pub async fn start(config: Config, runtime: Arc<dyn Runtime>) -> Result<RunningN
     let shell = Shell::new(node.clone(), &config, address, stopping.clone());
     let mut stopped = stopping;
     let server = tokio::spawn(
-        axum::serve(listener, net::router(shell).into_make_service_with_connect_info::<SocketAddr>())
+        axum::serve(listener, net::router(shell, routes).into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(async move {
                 let _ = stopped.wait_for(|stop| *stop).await;
             })

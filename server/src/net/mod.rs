@@ -20,7 +20,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 /// What every handler shares.
-pub struct Shell<B: Backend> {
+pub(crate) struct Shell<B: Backend> {
     pub(crate) node: Node<B>,
     pub(crate) guard: guard::Guard,
     pub(crate) stopping: watch::Receiver<bool>,
@@ -28,21 +28,22 @@ pub struct Shell<B: Backend> {
 
 impl<B: Backend> Shell<B> {
     /// The shell around a node that listens on `address`. When `stopping` turns true, connections are told and end.
-    pub fn new(node: Node<B>, config: &Config, address: SocketAddr, stopping: watch::Receiver<bool>) -> Arc<Self> {
+    pub(crate) fn new(node: Node<B>, config: &Config, address: SocketAddr, stopping: watch::Receiver<bool>) -> Arc<Self> {
         Arc::new(Self { node, guard: guard::Guard::new(config, address), stopping })
     }
 }
 
-/// All that the node serves: WebSocket at `/` and `/ws`, `POST /api`, `/healthz`, and the page's files.
-pub fn router<B: Backend + 'static>(shell: Arc<Shell<B>>) -> Router {
+/// All that the node serves: WebSocket at `/` and `/ws`, `POST /api`, `/healthz`, the page's files, and the host's `routes`.
+pub(crate) fn router<B: Backend>(shell: Arc<Shell<B>>, routes: Router) -> Router {
     Router::new()
         .route("/", get(page_or_socket::<B>))
         .route("/ws", get(page_or_socket::<B>))
         .route("/api", post(http::api::<B>))
         .route("/healthz", get(async || "ok\n"))
         .fallback(get(files::serve))
-        .layer(middleware::from_fn_with_state(shell.clone(), guard::check::<B>))
-        .with_state(shell)
+        .with_state(shell.clone())
+        .merge(routes)
+        .layer(middleware::from_fn_with_state(shell, guard::check::<B>))
 }
 
 async fn page_or_socket<B: Backend + 'static>(

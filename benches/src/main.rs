@@ -1,0 +1,56 @@
+//! `npm run bench`: one table of ratios, each the median of interleaved runs.
+
+mod chromium;
+mod client_size;
+mod disk_bytes;
+mod durable_stores;
+mod exactly_once;
+mod native_gets;
+mod page_gets;
+mod redis;
+mod report;
+mod setting;
+
+use clap::Parser;
+use report::{Answer, Report};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Measures, and prints one table: ratio, floor, aim, and pass or short.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Also write one JSON line for each question to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Only the questions whose name fits, such as 'main/page-*'.
+    #[arg(long, value_name = "GLOB", default_value = "*")]
+    only: String,
+    /// Interleaved runs for each figure; five at least.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(5..))]
+    runs: u32,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let mut report = Report::new(args.only);
+    let runs = args.runs as usize;
+    report.ask("main/page-get", 0.7, 0.95, async || page_gets::one_at_a_time(runs).await).await;
+    report.ask("main/page-get-64", 5.0, 10.0, async || page_gets::in_flight(runs).await).await;
+    report.ask("main/native-get-64", 0.1, 0.4, async || native_gets::measure(runs).await).await;
+    report.ask("main/durable-stores", 4.0, 15.0, async || durable_stores::measure(runs).await).await;
+    report.ask("main/exactly-once", 0.9, 0.98, async || exactly_once::measure(runs).await).await;
+    report.ask_less("main/client-size-kb", 150.0, 80.0, async || client_size::measure()).await;
+    report.ask_less("main/disk-bytes-per-object", 1024.0, 400.0, async || disk_bytes::measure(runs).await).await;
+    report.print();
+    if let Some(file) = args.json
+        && let Err(error) = report.write(&file)
+    {
+        eprintln!("{} cannot be written: {error}", file.display());
+        return ExitCode::FAILURE;
+    }
+    if report.all_pass() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What a question gives: the figure of each run, or why it cannot be asked here.
+type Measured = Result<Answer, String>;
