@@ -19,6 +19,7 @@ pub fn run(mut args: Args) -> Result<bool> {
         && report.stage("build for speed", || {
             Cmd::new("cargo")
                 .args(["build", "--release", "--package", "emerge-cli", "--package", "emerge-bench"])
+                .args(["--features", "emerge-runtime/embed-guests"])
                 .run()
         });
     if !ready {

@@ -6,9 +6,11 @@ use crate::{project, setup};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
-/// The sandbox's guest for JavaScript.
-pub fn guest_file() -> PathBuf {
-    project::target().join("guests/javascript.wasm")
+const WASM: &str = "wasm32-unknown-unknown";
+
+/// Where the node of a development build, and one that carries its guests, find them; `CARGO_TARGET_DIR` does not move it.
+fn guests() -> PathBuf {
+    project::root().join("target/guests")
 }
 
 /// The `emerge` program of the profile that tests and `start` use.
@@ -38,37 +40,58 @@ fn say(name: &str, ran: bool) {
     println!("   {name}: {}", if ran { "built" } else { "fresh" });
 }
 
-/// Builds QuickJS and its prelude to one wasm module.
+/// Builds QuickJS to wasm, and the prelude that it evaluates first (`crates/runtime/guest/README.md`).
 pub fn guest() -> Result<()> {
-    let file = guest_file();
+    let module = guests().join("javascript.wasm");
     let facts = [Cmd::new("clang").arg("-dumpversion").output()?, rustc()?];
-    let step = Step {
-        name: "guest",
-        inputs: &["crates/runtime/guest"],
-        facts: &facts,
-        outputs: std::slice::from_ref(&file),
-    };
+    let inputs = [
+        "crates/runtime/guest/Cargo.toml",
+        "crates/runtime/guest/Cargo.lock",
+        "crates/runtime/guest/build.rs",
+        "crates/runtime/guest/src",
+    ];
+    let step = Step { name: "guest", inputs: &inputs, facts: &facts, outputs: std::slice::from_ref(&module) };
     let ran = step.run(|| {
         println!("   building the JavaScript sandbox (once; about a minute)");
         let out = project::target().join("guest-build");
-        let archiver = setup::llvm_ar().context("llvm-ar is missing")?;
         Cmd::new("cargo")
-            .args(["build", "--quiet", "--release", "--locked", "--target", "wasm32-wasip1", "--target-dir"])
+            .args(["build", "--quiet", "--release", "--locked", "--target", WASM])
+            .args(["--manifest-path", "crates/runtime/guest/Cargo.toml", "--target-dir"])
             .arg(&out)
-            .dir(project::root().join("crates/runtime/guest"))
-            .env("WASI_SDK", "/usr")
-            .env("CC_wasm32_wasip1", "clang")
-            .env("AR_wasm32_wasip1", archiver)
-            .env("CFLAGS_wasm32_wasip1", GUEST_CFLAGS)
+            .env("CC_wasm32_unknown_unknown", "clang")
+            .env("AR_wasm32_unknown_unknown", setup::llvm_ar().context("llvm-ar is missing")?)
             .run()?;
-        copy(&out.join("wasm32-wasip1/release/javascript.wasm"), &file)
+        copy(&out.join(WASM).join("release/javascript.wasm"), &module)
     })?;
     say("JavaScript sandbox", ran);
+
+    let prelude = guests().join("prelude.js");
+    let step = Step {
+        name: "prelude",
+        inputs: &["crates/runtime/guest/js", "www/src", "package-lock.json"],
+        facts: &PRELUDE.map(str::to_owned),
+        outputs: std::slice::from_ref(&prelude),
+    };
+    let ran = step.run(|| {
+        let outfile = format!("--outfile={}", prelude.display());
+        Cmd::new("esbuild").args(PRELUDE).args(["--log-level=warning", &outfile]).run()
+    })?;
+    say("JavaScript prelude", ran);
     Ok(())
 }
 
-const GUEST_CFLAGS: &str = "--target=wasm32-wasi --sysroot=/usr -isystem /usr/include/wasm32-wasi \
-     -D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_PROCESS_CLOCKS -D_WASI_EMULATED_MMAN";
+const PRELUDE: [&str; 10] = [
+    "crates/runtime/guest/js/main.ts",
+    "--bundle",
+    "--format=iife",
+    "--global-name=prelude",
+    "--target=es2023",
+    "--minify-whitespace",
+    "--minify-syntax",
+    "--inject:crates/runtime/guest/js/text.ts",
+    "--banner:js=(() => {",
+    "--footer:js=return prelude.default })()",
+];
 
 /// Builds the client's wasm and its JavaScript into `www/pkg`.
 pub fn wasm() -> Result<()> {
@@ -88,11 +111,10 @@ pub fn wasm() -> Result<()> {
     ];
     let ran = Step { name: "wasm", inputs: &inputs, facts: &facts, outputs: &outputs }.run(|| {
         setup::wasm_bindgen()?;
-        let target = "wasm32-unknown-unknown";
         Cmd::new("cargo")
-            .args(["build", "--quiet", "--profile", "wasm", "--package", "emerge-wasm", "--target", target])
+            .args(["build", "--quiet", "--profile", "wasm", "--package", "emerge-wasm", "--target", WASM])
             .run()?;
-        let built = project::target().join(target).join("wasm/emerge_wasm.wasm");
+        let built = project::target().join(WASM).join("wasm/emerge_wasm.wasm");
         Cmd::new("wasm-bindgen")
             .args(["--target", "web", "--remove-name-section", "--remove-producers-section", "--out-dir"])
             .arg(&pkg)

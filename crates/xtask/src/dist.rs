@@ -13,7 +13,16 @@ pub fn run(args: Args) -> Result<bool> {
     let good = report.stage("set up", setup::for_build)
         && report.stage("build the sandbox, the client and the page", build::assets)
         && report.stage("build the program for speed", || {
-            Cmd::new("cargo").args(["build", "--release", "--package", "emerge-cli"]).run()
+            Cmd::new("cargo")
+                .args([
+                    "build",
+                    "--release",
+                    "--package",
+                    "emerge-cli",
+                    "--features",
+                    "emerge-runtime/embed-guests",
+                ])
+                .run()
         })
         && report.stage("pack", || {
             std::fs::create_dir_all(&dist)?;

@@ -21,7 +21,7 @@ pub fn everything() -> Result<()> {
 
 /// What building the node, the client's wasm and the page needs.
 pub fn for_build() -> Result<()> {
-    rust_targets(&["wasm32-unknown-unknown", "wasm32-wasip1"])?;
+    rust_targets(&["wasm32-unknown-unknown"])?;
     guest_compiler()?;
     wasm_bindgen()?;
     npm_packages()
@@ -47,49 +47,18 @@ fn guest_compiler() -> Result<()> {
     if project::find_program(&["clang"]).is_none() {
         missing.push("clang");
     }
-    if wasm_ld().is_none() {
-        missing.push("lld");
-    }
     if llvm_ar().is_none() {
         missing.push("llvm");
     }
-    if !Path::new("/usr/include/wasm32-wasi").is_dir() {
-        missing.push("wasi-libc");
-    }
-    packages(&missing, "to build the JavaScript sandbox")?;
-    if !has_wasm_builtins() {
-        let major = clang_major()?;
-        packages(&[&format!("libclang-rt-{major}-dev-wasm32")], "to build the JavaScript sandbox")?;
-    }
-    Ok(())
-}
-
-fn clang_major() -> Result<String> {
-    let text = Cmd::new("clang").arg("-dumpversion").output()?;
-    Ok(text.trim().split('.').next().unwrap_or_default().to_owned())
-}
-
-fn has_wasm_builtins() -> bool {
-    let Ok(text) = Cmd::new("clang").arg("-print-resource-dir").output() else { return false };
-    Path::new(text.trim()).join("lib/wasi/libclang_rt.builtins-wasm32.a").is_file()
-        || Path::new(text.trim()).join("lib/wasm32-unknown-wasi/libclang_rt.builtins.a").is_file()
-}
-
-/// LLVM's linker for wasm, under its plain or a numbered name.
-fn wasm_ld() -> Option<PathBuf> {
-    numbered("wasm-ld")
+    packages(&missing, "to build the JavaScript sandbox")
 }
 
 /// LLVM's archiver, under its plain or a numbered name.
 pub fn llvm_ar() -> Option<PathBuf> {
-    numbered("llvm-ar")
-}
-
-fn numbered(name: &str) -> Option<PathBuf> {
-    let names: Vec<String> = std::iter::once(name.to_owned())
-        .chain((14..=24).rev().map(|major| format!("{name}-{major}")))
-        .collect();
-    project::find_program(&names.iter().map(String::as_str).collect::<Vec<_>>())
+    let numbered: Vec<String> = (14..=24).rev().map(|major| format!("llvm-ar-{major}")).collect();
+    let mut names = vec!["llvm-ar"];
+    names.extend(numbered.iter().map(String::as_str));
+    project::find_program(&names)
 }
 
 /// The browser and its driver.
