@@ -1,0 +1,226 @@
+//! Every command against a real node, as a person types it.
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use tempfile::TempDir;
+
+const EMERGE: &str = env!("CARGO_BIN_EXE_emerge");
+const INVENTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/inventory.js");
+
+/// A node of its own, killed when the test ends.
+struct Node {
+    child: Child,
+    url: String,
+    token: String,
+    folder: TempDir,
+}
+
+impl Node {
+    fn start() -> Self {
+        Self::start_in(TempDir::new().unwrap(), "0")
+    }
+
+    fn start_in(folder: TempDir, port: &str) -> Self {
+        let mut child = Command::new(EMERGE)
+            .args(["node", "start", "--json", "--port", port, "--log", "warn", "--data"])
+            .arg(folder.path().join("data"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        assert_eq!(ready.as_object().unwrap().keys().collect::<Vec<_>>(), ["url", "token", "data"]);
+        let text = |key: &str| ready[key].as_str().unwrap().to_owned();
+        Self { child, url: text("url"), token: text("token"), folder }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(EMERGE);
+        command
+            .args(args)
+            .env("EMERGE_URL", &self.url)
+            .env("EMERGE_TOKEN", &self.token)
+            .env("XDG_CONFIG_HOME", self.folder.path().join("config"));
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// What a command prints that must succeed.
+    fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The exit code and the JSON error of a command that must fail.
+    fn fails(&self, args: &[&str]) -> (i32, Value) {
+        let output = self.run(&[&["--json"], args].concat());
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{args:?} succeeded");
+        let error = text.lines().last().and_then(|line| serde_json::from_str(line).ok());
+        (output.status.code().unwrap(), error.unwrap_or_else(|| panic!("{args:?}: {text}")))
+    }
+
+    fn kill(mut self) -> TempDir {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        std::mem::replace(&mut self.folder, TempDir::new().unwrap())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_file_of_objects_is_stored_read_and_called() {
+    let node = Node::start();
+    let stored = node.ok(&["store", "--from", INVENTORY]);
+    assert_eq!(stored, "/inventory/widget1 version 1\n/inventory/widget2 version 1\n");
+    assert_eq!(node.ok(&["ls", "/"]), "inventory/\n");
+    assert_eq!(node.ok(&["ls", "/inventory"]), "widget1\nwidget2\n");
+    let long = node.ok(&["ls", "-l", "/inventory"]);
+    assert!(long.starts_with("rwxr-x---  admin  InventoryItem  v1"), "{long}");
+    let json: Value = serde_json::from_str(node.ok(&["ls", "--json", "/inventory"]).lines().next().unwrap()).unwrap();
+    assert_eq!(json["path"], "/inventory/widget1");
+
+    assert_eq!(node.ok(&["cat", "/inventory/widget1"]), "{\"unitPrice\":3.0,\"quantityOnHand\":10}\n");
+    assert_eq!(node.ok(&["cat", "-p", "/inventory/widget1#unitPrice"]), "3.0\n");
+    assert_eq!(node.ok(&["call", "/inventory/widget1", "totalCost"]), "30.0\n");
+    assert_eq!(node.ok(&["call", "/inventory/widget1", "sell", "4"]), "6\n");
+    assert_eq!(node.ok(&["cat", "/inventory/widget1#quantityOnHand"]), "6\n");
+    assert_eq!(node.ok(&["call", "/inventory", "totalCost"]), "widget1  18.0\nwidget2  2.0\n");
+
+    let history = node.ok(&["history", "/inventory/widget1"]);
+    let lines: Vec<&str> = history.lines().collect();
+    assert!(lines[0].starts_with("v2") && lines[0].ends_with("sell()"), "{history}");
+    assert!(lines[1].starts_with("v1") && lines[1].ends_with("stored"), "{history}");
+    assert_eq!(node.ok(&["cat", "--version", "1", "/inventory/widget1#quantityOnHand"]), "10\n");
+
+    let methods = node.ok(&["methods", "/inventory/widget1"]);
+    assert_eq!(methods, "totalCost()\nsell(count = 1)\nforever()\nhoard()\n");
+    assert!(node.ok(&["code", "/inventory/widget1"]).starts_with("class InventoryItem extends EmergeObject {"));
+    let help = node.ok(&["help", "/inventory/widget1"]);
+    for part in ["InventoryItem", "unitPrice: float = 0.0", "What all of it costs."] {
+        assert!(help.contains(part), "{part}: {help}");
+    }
+}
+
+#[test]
+fn objects_are_moved_copied_and_removed() {
+    let node = Node::start();
+    node.ok(&["mkdir", "/a"]);
+    let (code, error) = node.fails(&["mkdir", "/a"]);
+    assert_eq!((code, &error["code"]), (7, &json!("already_exists")));
+    node.ok(&["mkdir", "-p", "/a"]);
+    let stored = node.ok(&["store", "/a/point", "--class", "Point", "--json", r#"{"x": 1, "y": 2.5}"#]);
+    assert_eq!(stored, "/a/point version 1\n");
+    assert_eq!(node.ok(&["store", "/a/point", "--class", "Point", "--json", r#"{"x": 3, "y": 2.5}"#]), "/a/point version 2\n");
+    node.ok(&["cp", "/a/point", "/b/copy"]);
+    node.ok(&["cp", "-r", "/a", "/c"]);
+    node.ok(&["mv", "/a/point", "/a/moved"]);
+    assert_eq!(node.ok(&["ls", "/a"]), "moved\n");
+    assert_eq!(node.ok(&["ls", "/c"]), "point\n");
+    assert_eq!(node.ok(&["cat", "/b/copy"]), "{\"x\":3,\"y\":2.5}\n");
+    let stat: Value = serde_json::from_str(&node.ok(&["stat", "--json", "/b/copy"])).unwrap();
+    assert_eq!((&stat["version"], &stat["class"], &stat["type"]), (&json!(1), &json!("Point"), &json!("object")));
+    let (code, error) = node.fails(&["rm", "/a"]);
+    assert_eq!((code, &error["code"]), (1, &json!("directory_not_empty")));
+    node.ok(&["rm", "-r", "/a", "/b", "/c"]);
+    assert_eq!(node.ok(&["ls"]), "");
+}
+
+#[test]
+fn all_survives_a_kill() {
+    let node = Node::start();
+    node.ok(&["store", "--from", INVENTORY]);
+    node.ok(&["call", "/inventory/widget1", "sell", "1"]);
+    let token = node.token.clone();
+    let node = Node::start_in(node.kill(), "0");
+    assert_eq!(node.token, token, "the token belongs to the store");
+    assert_eq!(node.ok(&["cat", "/inventory/widget1#quantityOnHand"]), "9\n");
+    assert_eq!(node.ok(&["call", "/inventory/widget1", "totalCost"]), "27.0\n");
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let node = Node::start();
+    node.ok(&["store", "--from", INVENTORY]);
+    for (args, code, name) in [
+        (&["cat", "/nothing"][..], 3, "not_found"),
+        (&["cat", "/inventory"], 1, "is_a_directory"),
+        (&["cat", "/inventory/widget1#price"], 3, "not_found"),
+        (&["cat", "/inventory/../x"], 2, "bad_path"),
+        (&["ls", "/inventory/widget1"], 1, "not_a_directory"),
+        (&["call", "/inventory/widget1", "steal"], 3, "method_not_found"),
+        (&["call", "/inventory/widget1", "sell", "100"], 6, "method_failed"),
+        (&["call", "/inventory/widget1", "hoard"], 6, "out_of_memory"),
+        (&["call", "/inventory/widget1", "forever"], 5, "deadline_exceeded"),
+        (&["store", "/x", "--class", "Point", "--json", "{oops"], 2, "bad_argument"),
+        (&["store", "--from", "/no/such/file.js"], 2, "bad_argument"),
+    ] {
+        let (exit, error) = node.fails(args);
+        assert_eq!((exit, error["code"].as_str().unwrap()), (code, name), "{args:?}: {error}");
+    }
+    let (_, error) = node.fails(&["call", "/inventory/widget1", "sell", "100"]);
+    assert!(error["message"].as_str().unwrap().contains("only 10 are left"), "{error}");
+    assert!(error["trace"].as_str().unwrap().contains("only ${this.quantityOnHand} are left"), "{error}");
+    assert_eq!(node.ok(&["cat", "/inventory/widget1#quantityOnHand"]), "10\n", "a failed method changes nothing");
+
+    let wrong = node.command(&["--json", "ls"]).env("EMERGE_TOKEN", "wrong").output().unwrap();
+    assert_eq!(wrong.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("\"unauthenticated\""));
+    assert_eq!(node.run(&["ls", "--no-such-flag"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_class_with_a_free_name_is_refused() {
+    let node = Node::start();
+    let file = node.folder.path().join("free.js");
+    std::fs::write(
+        &file,
+        "import { EmergeObject } from \"emerge-client\";\nconst RATE = 2;\nclass Bad extends EmergeObject {\n  cost() { return RATE * 3; }\n}\n\
+         export const objects = { \"/bad\": new Bad() };\n",
+    )
+    .unwrap();
+    let (_, error) = node.fails(&["store", "--from", file.to_str().unwrap()]);
+    assert_eq!((error["code"].as_str(), error["field"].as_str()), (Some("class_invalid"), Some("RATE")), "{error}");
+    assert_eq!(node.ok(&["ls"]), "", "nothing was stored");
+}
+
+#[test]
+fn init_remembers() {
+    let node = Node::start();
+    let link = format!("{}/?token={}", node.url.replace("ws://", "http://"), node.token);
+    let bare = |args: &[&str]| {
+        node.command(args).env_remove("EMERGE_URL").env_remove("EMERGE_TOKEN").output().unwrap()
+    };
+    assert!(bare(&["init", &link]).status.success());
+    let listed = bare(&["ls", "/"]);
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    let file = node.folder.path().join("config/emerge/node.json");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_folder_has_one_node_and_a_second_is_told_so() {
+    let node = Node::start();
+    let data = node.folder.path().join("data");
+    let second = start_and_wait(&data);
+    assert!(!second.status.success());
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another process has the store open"), "{second:?}");
+}
+
+fn start_and_wait(data: &Path) -> Output {
+    Command::new(EMERGE).args(["node", "start", "--json", "--port", "0", "--data"]).arg(data).output().unwrap()
+}
