@@ -160,6 +160,11 @@ try {
   const ready = await node.line;
   const env = { ...base, XDG_CONFIG_HOME: join(place, "home"), EMERGE_URL: ready.url, EMERGE_TOKEN: ready.token };
   for (const guide of guides) {
+    for (const [, link] of readFileSync(join(root, guide), "utf8").matchAll(/\]\(([^)#]+)\)/g)) {
+      if (/^https?:/.test(link) || existsSync(join(root, dirname(guide), link))) continue;
+      failed += 1;
+      console.log(`FAILED  ${guide}: it shows ${link}, which is not there`);
+    }
     for (const block of blocksOf(guide)) {
       const steps =
         block.language === "sh"
