@@ -1,0 +1,245 @@
+//! The node's doors: what strangers and broken clients send over real sockets, and that the store stays as it was.
+
+use emerge_client::native::Client;
+use emerge_proto::frame::{Frame, Hello, Request, decode_message, encode_frame};
+use emerge_proto::op::{StoreMode, Target};
+use emerge_proto::{ClassSource, Error, ErrorCode, Language, Op, Path, Value, limits};
+use emerge_server::{Config, RunningNode};
+use futures_util::{SinkExt, StreamExt};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn node() -> (RunningNode, TempDir) {
+    let folder = TempDir::new().unwrap();
+    let runtime = emerge_server::sandbox(&|_| {}).await.unwrap();
+    let node = emerge_server::start(Config { port: 0, ..Config::new(folder.path()) }, runtime).await.unwrap();
+    (node, folder)
+}
+
+fn hello(token: &str) -> Frame {
+    Frame::Hello(Hello {
+        min_version: 1,
+        max_version: limits::PROTOCOL_VERSION,
+        token: token.into(),
+        session: None,
+        connection: 1,
+        acknowledged: 0,
+        agent: "doors".into(),
+    })
+}
+
+fn message(frames: &[Frame]) -> Vec<u8> {
+    let mut message = Vec::new();
+    frames.iter().for_each(|frame| encode_frame(frame, &mut message));
+    message
+}
+
+fn request(seq: u64, op: Op) -> Frame {
+    Frame::Request(Request { seq, acknowledged: 0, op, timeout_ms: None, credit: None })
+}
+
+async fn connect(node: &RunningNode) -> Socket {
+    tokio_tungstenite::connect_async(node.url()).await.unwrap().0
+}
+
+/// The frames of the next message; none when the node has closed the connection.
+async fn receive(socket: &mut Socket) -> Option<Vec<Frame>> {
+    loop {
+        let next = tokio::time::timeout(Duration::from_secs(10), socket.next()).await.expect("the node says nothing");
+        match next {
+            Some(Ok(Message::Binary(bytes))) => return Some(decode_message(&bytes).unwrap()),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+            Some(Ok(_)) => {}
+        }
+    }
+}
+
+/// The error with which the node ends the connection.
+async fn refusal(socket: &mut Socket) -> Error {
+    loop {
+        let frames = receive(socket).await.expect("the connection ended without a reason");
+        for frame in frames {
+            if let Frame::Close { error } = frame {
+                assert!(receive(socket).await.is_none(), "the connection goes on");
+                return error;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_messages_end_the_connection_with_a_typed_error() {
+    let (node, _folder) = node().await;
+    let good = message(&[hello(&node.token)]);
+    let list = message(&[request(1, Op::List { path: Target::Path("/".into()), after: None, limit: None })]);
+    let nodes_frame = message(&[Frame::Push { topic: "x".into(), value: vec![0xf6] }]);
+    let oversized = vec![0; limits::MAX_MESSAGE + 1];
+    let cases: [(&str, &[u8], ErrorCode); 5] = [
+        ("cut short", &list[..list.len() - 3], ErrorCode::BadFrame),
+        ("no CBOR", &[0xff, 0xfe], ErrorCode::BadFrame),
+        ("an unknown kind", &[0x82, 0x18, 0x63, 0x80], ErrorCode::UnknownFrame),
+        ("too large", &oversized, ErrorCode::TooLarge),
+        ("a node's frame", &nodes_frame, ErrorCode::BadFrame),
+    ];
+    for (what, bytes, code) in cases {
+        let mut socket = connect(&node).await;
+        socket.send(Message::Binary(good.clone().into())).await.unwrap();
+        assert!(matches!(receive(&mut socket).await.unwrap()[..], [Frame::Welcome(_)]));
+        socket.send(Message::Binary(bytes.to_vec().into())).await.unwrap();
+        let error = refusal(&mut socket).await;
+        assert_eq!(error.code, code, "{what}: {error}");
+    }
+    let mut socket = connect(&node).await;
+    socket.send(Message::Text("hello".into())).await.unwrap();
+    assert_eq!(refusal(&mut socket).await.code, ErrorCode::BadFrame);
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_begins_with_a_hello_of_a_known_version_and_a_right_token() {
+    let (node, _folder) = node().await;
+    let Frame::Hello(right) = hello(&node.token) else { unreachable!() };
+    let cases = [
+        (Frame::Ack { through: 1 }, ErrorCode::BadFrame),
+        (hello(""), ErrorCode::Unauthenticated),
+        (hello("wrong"), ErrorCode::Unauthenticated),
+        (Frame::Hello(Hello { min_version: 77, max_version: 99, ..right }), ErrorCode::UnsupportedVersion),
+    ];
+    for (frame, code) in cases {
+        let mut socket = connect(&node).await;
+        socket.send(Message::Binary(message(std::slice::from_ref(&frame)).into())).await.unwrap();
+        assert_eq!(refusal(&mut socket).await.code, code, "{frame:?}");
+    }
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_pages_and_hosts_are_refused() {
+    let (node, _folder) = node().await;
+    for (name, value) in [("Origin", "http://evil.example"), ("Host", "evil.example")] {
+        let mut request = node.url().into_client_request().unwrap();
+        request.headers_mut().insert(name, value.parse().unwrap());
+        match tokio_tungstenite::connect_async(request).await {
+            Err(tungstenite::Error::Http(response)) => {
+                assert_eq!(response.status(), 403, "{name}");
+                let body = String::from_utf8(response.body().clone().unwrap_or_default()).unwrap();
+                assert!(body.is_empty() || body.contains("forbidden_origin"), "{body}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_requests_get_typed_errors_and_change_nothing() {
+    let (node, _folder) = node().await;
+    let client = Client::connect(&node.url(), &node.token).await.unwrap();
+    let class = ClassSource {
+        name: "Thing".into(),
+        language: Language::JavaScript,
+        source: "class Thing extends EmergeObject { loud() { return 1; } }".into(),
+        bases: Vec::new(),
+        fields: Vec::new(),
+        doc: None,
+    };
+    let hash = client.put_class(&class).await.unwrap().hash;
+    let thing = Path::parse("/thing").unwrap();
+    let state = |value| Value::Map(vec![("x".into(), value)]).encode();
+    client.store(&thing, hash, state(Value::Int(1)), StoreMode::Create).await.unwrap();
+    let before = client.get(&thing, None).await.unwrap();
+
+    let mut deep = Value::Null;
+    for _ in 0..limits::MAX_DEPTH + 2 {
+        deep = Value::List(vec![deep]);
+    }
+    let store = |path: &str, fields: Vec<u8>| Op::Store {
+        path: path.into(),
+        class: hash,
+        fields,
+        mode: StoreMode::Put,
+        base: None,
+        removed: None,
+    };
+    let call = |method: &str| Op::Call {
+        path: "/thing".into(),
+        method: method.into(),
+        args: Value::List(Vec::new()).encode(),
+        log: false,
+        after: None,
+    };
+    let cases = [
+        (store("/thing", state(deep)), ErrorCode::TooDeep),
+        (store("/thing", vec![0xa1, 0x61]), ErrorCode::BadFrame),
+        (store("/thing", Value::Int(1).encode()), ErrorCode::BadArgument),
+        (store("/thing", state(Value::Bytes(vec![0; limits::MAX_STATE + 1]))), ErrorCode::TooLarge),
+        (store("/a/../b", state(Value::Null)), ErrorCode::BadPath),
+        (store("/a//b", state(Value::Null)), ErrorCode::BadPath),
+        (store("/a\u{7}b", state(Value::Null)), ErrorCode::BadPath),
+        (store(&format!("/{}", "s".repeat(256)), state(Value::Null)), ErrorCode::BadPath),
+        (Op::Get { path: Target::ResultOf(1), version: None }, ErrorCode::Unsupported),
+        (Op::Get { path: "/nothing".into(), version: None }, ErrorCode::NotFound),
+        (Op::Get { path: "/thing".into(), version: Some(9) }, ErrorCode::NotFound),
+        (call("quiet"), ErrorCode::MethodNotFound),
+        (Op::Rm { path: "/".into(), recursive: true }, ErrorCode::BadArgument),
+    ];
+    let mut socket = connect(&node).await;
+    socket.send(Message::Binary(message(&[hello(&node.token)]).into())).await.unwrap();
+    assert!(matches!(receive(&mut socket).await.unwrap()[..], [Frame::Welcome(_)]));
+    for (seq, (op, code)) in (1..).zip(cases) {
+        let name = format!("{} {seq}", op.name());
+        socket.send(Message::Binary(message(&[request(seq, op)]).into())).await.unwrap();
+        match &receive(&mut socket).await.expect(&name)[..] {
+            [Frame::Result { seq: answered, value: None, error: Some(error) }] => {
+                assert_eq!((*answered, error.code), (seq, code), "{name}: {error}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    assert_eq!(client.get(&thing, None).await.unwrap(), before);
+    client.close().await;
+    node.stop().await.unwrap();
+}
+
+/// One HTTP request by hand: status and body.
+async fn http(node: &RunningNode, token: &str, body: &str) -> (u16, serde_json::Value) {
+    let mut stream = TcpStream::connect(node.address).await.unwrap();
+    let head = format!(
+        "POST /api HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        node.address,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{answer}: {error}")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_does_one_operation_for_each_request() {
+    let (node, _folder) = node().await;
+    assert_eq!(http(&node, "wrong", "{}").await.0, 401);
+    let (status, error) = http(&node, &node.token, r#"{"op": "fly"}"#).await;
+    assert_eq!((status, &error["code"], &error["field"]), (400, &"bad_argument".into(), &"op".into()));
+    let class = r#"{"op": "put_class", "name": "Circle", "source": "class Circle extends EmergeObject { area() { return Math.PI * this.r ** 2; } }",
+        "fields": [{"name": "r", "type": "float", "default": 0.0}]}"#;
+    let (status, class) = http(&node, &node.token, class).await;
+    assert_eq!(status, 200, "{class}");
+    let store = format!(r#"{{"op": "store", "path": "/c", "class": {}, "fields": {{"r": 2.0}}}}"#, class["hash"]);
+    assert_eq!(http(&node, &node.token, &store).await.1["version"], 1);
+    let (_, called) = http(&node, &node.token, r#"{"op": "call", "path": "/c", "method": "area"}"#).await;
+    assert!((called["result"].as_f64().unwrap() - 12.566).abs() < 0.001, "{called}");
+    let (_, got) = http(&node, &node.token, r#"{"op": "get", "path": "/c"}"#).await;
+    assert_eq!((&got["fields"]["r"], &got["meta"]["path"]), (&2.0.into(), &"/c".into()));
+    assert_eq!(http(&node, &node.token, r#"{"op": "get", "path": "/d"}"#).await.0, 404);
+    node.stop().await.unwrap();
+}
