@@ -1,6 +1,7 @@
 //! Frames: what the two halves of a session say to each other. A message (one WebSocket binary message) is a CBOR
 //! sequence (RFC 8742) of frames; each frame is `[kind, [field, …]]`.
 
+use crate::value::scan::{self, Budget};
 use crate::{Error, ErrorCode, Op, Result, SessionId, limits};
 use minicbor::{Decode, Encode};
 
@@ -175,10 +176,11 @@ pub struct Request {
     pub credit: Option<u32>,
 }
 
-/// Reads the frames of one message.
+/// Reads the frames of one message. All of them or none: a fault anywhere is the whole message's.
 ///
 /// # Errors
-/// `too_large`, `bad_frame`, `unknown_frame`, `limit_exceeded` (too many frames).
+/// `too_large`, `bad_frame` (cut short, not well-formed, or not the fields of its kind), `unknown_frame`, `unsupported` (an
+/// operation of an unknown number), `too_deep`, `limit_exceeded` (too many frames or items). Each says which frame and where.
 pub fn decode_message(message: &[u8]) -> Result<Vec<Frame>> {
     if message.len() > limits::MAX_MESSAGE {
         return Err(Error::new(
@@ -187,9 +189,13 @@ pub fn decode_message(message: &[u8]) -> Result<Vec<Frame>> {
         )
         .limit(limits::MAX_MESSAGE as u64));
     }
-    let mut decoder = minicbor::Decoder::new(message);
+    if message.is_empty() {
+        return Err(Error::new(ErrorCode::BadFrame, "the message is empty"));
+    }
+    let mut budget = Budget::new(limits::MAX_FRAME_DEPTH, limits::MAX_ITEMS_IN_MESSAGE);
     let mut frames = Vec::new();
-    while decoder.position() < message.len() {
+    let mut at = 0;
+    while at < message.len() {
         if frames.len() == limits::MAX_FRAMES_IN_MESSAGE {
             return Err(Error::new(
                 ErrorCode::LimitExceeded,
@@ -197,16 +203,43 @@ pub fn decode_message(message: &[u8]) -> Result<Vec<Frame>> {
             )
             .limit(limits::MAX_FRAMES_IN_MESSAGE as u64));
         }
-        let frame: Frame = decoder.decode().map_err(|error| {
-            if error.is_unknown_variant() {
-                Error::new(ErrorCode::UnknownFrame, format!("a frame of an unknown kind: {error}"))
-            } else {
-                Error::from(error)
-            }
-        })?;
-        frames.push(frame);
+        // The scan first: it bounds depth and size before anything is built, and tells a cut from a wrong field.
+        let placed = |error: Error| place(error, frames.len(), at);
+        let length = scan::item(message, at, &mut budget).map_err(placed)?;
+        let bytes = message.get(at..at + length).unwrap_or_default();
+        frames.push(decode_frame(bytes).map_err(placed)?);
+        at += length;
     }
     Ok(frames)
+}
+
+fn decode_frame(bytes: &[u8]) -> Result<Frame> {
+    let mut decoder = minicbor::Decoder::new(bytes);
+    let kind = match decoder.array() {
+        Ok(Some(2) | None) => decoder.u64().ok(),
+        _ => None,
+    };
+    let Some(kind) = kind else {
+        return Err(Error::new(ErrorCode::BadFrame, "a frame must be [kind, [field, …]]"));
+    };
+    if !matches!(kind, 0..=7 | 16..=20) {
+        return Err(Error::new(ErrorCode::UnknownFrame, format!("the frame kind {kind} is unknown")));
+    }
+    minicbor::decode(bytes).map_err(|error| {
+        if error.is_unknown_variant() && kind == 1 {
+            Error::new(
+                ErrorCode::Unsupported,
+                format!("the request is not one that this side knows: {error}"),
+            )
+        } else {
+            Error::new(ErrorCode::BadFrame, format!("a frame of kind {kind} has a wrong field: {error}"))
+        }
+    })
+}
+
+fn place(error: Error, index: usize, at: usize) -> Error {
+    let message = format!("{} (frame {index}, at byte {at} of the message)", error.message);
+    Error { message, ..error }
 }
 
 /// Appends one frame to a message.

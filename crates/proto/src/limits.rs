@@ -16,6 +16,12 @@ limits! {
     MAX_MESSAGE: usize = 16 * 1024 * 1024;
     /// Frames in one message.
     MAX_FRAMES_IN_MESSAGE: usize = 4096;
+    /// Bytes of the magnitude of one integer, or of the digits of one decimal.
+    MAX_INTEGER: usize = 4096;
+    /// Items (numbers, texts, arrays, …) in all the frames of one message; what a frame carries as bytes counts as one.
+    MAX_ITEMS_IN_MESSAGE: usize = 1024 * 1024;
+    /// Nesting of the arrays of one frame.
+    MAX_FRAME_DEPTH: usize = 32;
     /// Nesting of one value, lists, maps and embedded objects together.
     MAX_DEPTH: usize = 64;
     /// Bytes of one segment of a path, in UTF-8.
@@ -56,6 +62,10 @@ limits! {
     MAX_SEND_QUEUE: usize = 4 * 1024 * 1024;
     /// Versions of an object that are kept by default.
     KEEP_VERSIONS: u64 = 100;
+    /// Days after which earlier versions and the change log are forgotten.
+    KEEP_DAYS: u64 = 30;
+    /// Objects and directories that one copy may make.
+    MAX_COPY: usize = 10_000;
     /// Times that a transaction is run again after a conflict.
     MAX_RETRIES: u32 = 64;
 }
