@@ -21,7 +21,7 @@ pub(super) fn write(bytes: &[u8]) -> String {
 /// None when the text is not base64 in the one form that [`write`] gives.
 pub(super) fn parse(text: &str) -> Option<Vec<u8>> {
     let text = text.as_bytes();
-    if text.len() % 4 != 0 {
+    if !text.len().is_multiple_of(4) {
         return None;
     }
     let padding = text.iter().rev().take(2).take_while(|byte| **byte == b'=').count();

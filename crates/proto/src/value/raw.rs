@@ -13,6 +13,9 @@ use std::borrow::Cow;
 /// An embedded object adds an array around its map, and an n-dimensional array two arrays.
 const DEPTH: usize = 2 * limits::MAX_DEPTH + 4;
 
+/// The key of an entry, and the bytes of its value.
+pub type Entry<'b> = (Cow<'b, str>, &'b [u8]);
+
 /// The encoded empty map.
 pub const EMPTY: &[u8] = &[0xa0];
 
@@ -39,7 +42,7 @@ pub struct Entries<'b> {
 }
 
 impl<'b> Entries<'b> {
-    fn step(&mut self) -> Result<Option<(Cow<'b, str>, &'b [u8])>, Fail> {
+    fn step(&mut self) -> Result<Option<Entry<'b>>, Fail> {
         let at_end = if self.head.is_indefinite() {
             self.reader.at_break()?
         } else {
@@ -65,7 +68,7 @@ impl<'b> Entries<'b> {
 }
 
 impl<'b> Iterator for Entries<'b> {
-    type Item = Result<(Cow<'b, str>, &'b [u8])>;
+    type Item = Result<Entry<'b>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {

@@ -348,7 +348,7 @@ impl<'b> Walk<'b> {
     fn elements(&mut self, tag: u64) -> Result<(DType, bool, Cow<'b, [u8]>), Fail> {
         let (dtype, big_endian) = DType::from_tag(tag).ok_or_else(|| unknown_tag(tag))?;
         let data = self.byte_string("a typed array")?;
-        if data.len() % dtype.size() != 0 {
+        if !data.len().is_multiple_of(dtype.size()) {
             return Err(Fail::bad(format!(
                 "the {} bytes of a typed array are not a multiple of {}",
                 data.len(),
@@ -501,6 +501,7 @@ impl<'b> Keys<'b> {
     }
 
     /// False when the key was there already.
+    #[allow(clippy::ptr_arg, reason = "a borrowed key lives as long as the input and need not be copied")]
     fn insert(&mut self, key: &Cow<'b, str>) -> bool {
         if self.few[..self.count].contains(&&**key) {
             return false;
