@@ -1,9 +1,11 @@
 //! The build steps; each is skipped while nothing that it reads has changed.
 
+use crate::args::Args;
 use crate::exec::Cmd;
 use crate::fresh::Step;
+use crate::report::Report;
 use crate::{project, setup};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
 const WASM: &str = "wasm32-unknown-unknown";
@@ -21,6 +23,24 @@ pub fn emerge_file() -> PathBuf {
 /// A program of the release profile.
 pub fn release_file(name: &str) -> PathBuf {
     project::target().join("release").join(name)
+}
+
+/// `build`: the parts that are named, or all.
+pub fn run(mut args: Args) -> Result<bool> {
+    const PARTS: [(&str, fn() -> Result<()>); 4] =
+        [("guest", guest), ("wasm", wasm), ("www", www), ("program", emerge)];
+    let wanted = args.rest();
+    if let Some(unknown) = wanted.iter().find(|word| !PARTS.iter().any(|(name, _)| name == word)) {
+        bail!("{unknown:?} is no part; the parts are {}", PARTS.map(|(name, _)| name).join(", "));
+    }
+    let mut report = Report::new();
+    report.stage("set up", setup::for_build);
+    for (name, build) in PARTS {
+        if wanted.is_empty() || wanted.iter().any(|word| word == name) {
+            report.stage(name, build);
+        }
+    }
+    Ok(report.finish(false))
 }
 
 /// The guest, the client's wasm, the page and the `emerge` program.

@@ -29,7 +29,7 @@ struct Command {
     run: fn(Args) -> Result<bool>,
 }
 
-const COMMANDS: [Command; 9] = [
+const COMMANDS: [Command; 10] = [
     Command {
         name: "setup",
         about: "install all that the other commands need",
@@ -46,6 +46,12 @@ const COMMANDS: [Command; 9] = [
         about: "build all, start a node on the store in .emerge, open its page (npm start)",
         options: "  --no-open     leave the browser alone\n  anything else goes to `emerge node start`: --port N, --data DIR, …\n",
         run: start::run,
+    },
+    Command {
+        name: "build",
+        about: "the sandbox's guest, the client's wasm, the page, the program, as far as they are not fresh",
+        options: "  guest | wasm | www | program   only these parts\n",
+        run: build::run,
     },
     Command {
         name: "check",
