@@ -31,7 +31,7 @@ pub(crate) async fn analyse<B: Backend>(node: &Node<B>, class: &ClassSource) -> 
     }
     let mut bases = Vec::with_capacity(class.bases.len());
     for base in &class.bases {
-        bases.push(node.engine().class(base.hash).await?);
+        bases.push(node.engine().class(base.hash).await?.to_vec());
     }
     node.runtime().analyse(class, &bases).await
 }
@@ -52,13 +52,12 @@ pub(crate) async fn run<B: Backend>(
             Err(error) => return Reply::error(error),
         }
         let attempt = Attempt::new(node, principal, now);
-        let failed = async |error| {
-            let depends_on = attempt.tx.lock().await.as_ref().map_or(0, Tx::depends_on);
-            Reply { result: Err(error), depends_on }
-        };
-        let object = match attempt.with_tx(async |tx| tx.object_for_call(&call.path).await).await {
+        let object = match attempt.object(&call.path).await {
             Ok(object) => object,
-            Err(error) => return failed(error).await,
+            Err(error) => match attempt.failed(error).await {
+                Some(reply) => return reply,
+                None => continue,
+            },
         };
         let id = object.id;
         if turn.is_none() {
@@ -70,7 +69,10 @@ pub(crate) async fn run<B: Backend>(
         }
         let called = match attempt.invoke(object, &call, 0).await {
             Ok(called) => called,
-            Err(error) => return failed(error).await,
+            Err(error) => match attempt.failed(error).await {
+                Some(reply) => return reply,
+                None => continue,
+            },
         };
         let Some(tx) = attempt.tx.lock().await.take() else {
             return Reply::error(Error::new(ErrorCode::Internal, "the call's transaction is gone"));
@@ -108,10 +110,23 @@ impl<B: Backend> Attempt<B> {
         })
     }
 
-    async fn with_tx<T>(&self, body: impl AsyncFnOnce(&mut Tx<B>) -> Result<T>) -> Result<T> {
-        let mut tx = self.tx.lock().await;
-        let tx = tx.as_mut().ok_or_else(|| Error::new(ErrorCode::Cancelled, "the call has ended"))?;
-        body(tx).await
+    async fn object(&self, target: &Target) -> Result<ObjectForCall> {
+        self.tx.lock().await.as_mut().ok_or_else(ended)?.object_for_call(target).await
+    }
+
+    async fn dispatch(&self, op: &Op, methods: &[MethodDecl]) -> Result<Vec<u8>> {
+        dispatch(self.tx.lock().await.as_mut().ok_or_else(ended)?, op, methods).await
+    }
+
+    /// The reply for an error; none when the attempt should be made again, since what it read while others committed may
+    /// never have been true together. A method that used up its time or memory is not run again.
+    async fn failed(&self, error: Error) -> Option<Reply> {
+        let tx = self.tx.lock().await;
+        let exhausted = matches!(error.code, ErrorCode::DeadlineExceeded | ErrorCode::OutOfMemory);
+        match tx.as_ref() {
+            Some(tx) if !exhausted && !tx.is_current() => None,
+            tx => Some(Reply { result: Err(error), depends_on: tx.map_or(0, Tx::depends_on) }),
+        }
     }
 
     /// Runs a method in this attempt's transaction.
@@ -122,9 +137,10 @@ impl<B: Backend> Attempt<B> {
         depth: usize,
     ) -> BoxFuture<'a, Result<Called>> {
         Box::pin(async move {
+            let lineage = self.tx.lock().await.as_mut().ok_or_else(ended)?.class(object.class).await?;
             let options = self.node.options();
             let request = Call {
-                lineage: self.node.engine().class(object.class).await?.to_vec(),
+                lineage: lineage.to_vec(),
                 path: object.path.to_string(),
                 state: object.state,
                 method: call.method.clone(),
@@ -140,10 +156,9 @@ impl<B: Backend> Attempt<B> {
             let returned = self.node.runtime().call(request, fs).await?;
             let version = match returned.state {
                 Some(state) => {
-                    let write = async |tx: &mut Tx<B>| {
-                        tx.set_state(object.id, object.version, &state, &call.method).await
-                    };
-                    Some(self.with_tx(write).await?.version)
+                    let mut tx = self.tx.lock().await;
+                    let tx = tx.as_mut().ok_or_else(ended)?;
+                    Some(tx.set_state(object.id, object.version, &state, &call.method).await?.version)
                 }
                 None => None,
             };
@@ -172,18 +187,19 @@ impl<B: Backend> Fs for MethodFs<B> {
                         .limit(limits::MAX_CALL_DEPTH as u64));
                     }
                     let call = MethodCall { path, method, args, log };
-                    let object =
-                        self.attempt.with_tx(async |tx| tx.object_for_call(&call.path).await).await?;
+                    let object = self.attempt.object(&call.path).await?;
                     Ok(encode(&self.attempt.invoke(object, &call, depth).await?))
                 }
-                Op::PutClass { class } => {
-                    let methods = analyse(&self.attempt.node, &class).await?;
-                    self.attempt
-                        .with_tx(async |tx| tx.put_class(class, methods).await.map(|class| encode(&class)))
-                        .await
+                Op::PutClass { ref class } => {
+                    let methods = analyse(&self.attempt.node, class).await?;
+                    self.attempt.dispatch(&op, &methods).await
                 }
-                op => self.attempt.with_tx(async |tx| dispatch(tx, &op).await).await,
+                op => self.attempt.dispatch(&op, &[]).await,
             }
         })
     }
+}
+
+fn ended() -> Error {
+    Error::new(ErrorCode::Cancelled, "the call has ended")
 }

@@ -2,13 +2,13 @@
 
 use emerge_engine::{Backend, Tx};
 use emerge_proto::class::encode;
-use emerge_proto::{Error, ErrorCode, Op, Result};
+use emerge_proto::{Error, ErrorCode, MethodDecl, Op, Result};
 
 /// The encoded null that operations without a record reply with.
 pub(crate) const NULL: &[u8] = &[0xf6];
 
-/// Runs any operation but `call` and `put_class`, which need the runtime.
-pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op) -> Result<Vec<u8>> {
+/// Runs any operation but `call`, which needs the runtime. `methods` is what its analysis found in the class of a `put_class`.
+pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[MethodDecl]) -> Result<Vec<u8>> {
     Ok(match op {
         Op::Mkdir { path, exist_ok } => encode(&tx.mkdir(path, *exist_ok).await?),
         Op::Store { path, class, fields, mode, base, removed } => {
@@ -34,12 +34,15 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op) -> Result<Vec<
         Op::Class { path: None, hash: Some(hash), name: None } => encode(&tx.class_by_hash(*hash).await?),
         Op::Class { path: None, hash: None, name: Some(name) } => encode(&tx.class_by_name(name).await?),
         Op::Class { .. } => {
-            return Err(
-                Error::new(ErrorCode::BadArgument, "\"class\" takes one of a path, a hash and a name").field("path")
-            );
+            return Err(Error::new(
+                ErrorCode::BadArgument,
+                "\"class\" takes one of a path, a hash and a name",
+            )
+            .field("path"));
         }
         Op::History { path } => encode(&tx.history(path).await?),
-        Op::Call { .. } | Op::PutClass { .. } => {
+        Op::PutClass { class } => encode(&tx.put_class(class.clone(), methods.to_vec()).await?),
+        Op::Call { .. } => {
             return Err(Error::new(ErrorCode::Internal, format!("{:?} does not belong here", op.name())));
         }
     })

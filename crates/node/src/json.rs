@@ -31,7 +31,10 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
                 "patch" => StoreMode::Patch,
                 "overwrite" => StoreMode::Overwrite,
                 _ => {
-                    return Err(bad("mode", "one of \"put\", \"create\", \"patch\", \"overwrite\" is needed"));
+                    return Err(bad(
+                        "mode",
+                        "one of \"put\", \"create\", \"patch\", \"overwrite\" is needed",
+                    ));
                 }
             },
             base: args.integer("base")?,

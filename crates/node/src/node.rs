@@ -6,7 +6,7 @@ use crate::hot::HotObjects;
 use crate::session::{Session, Sessions};
 use emerge_engine::{Backend, CommitError, Engine, Outcome, Principal, Tx};
 use emerge_proto::frame::{Hello, Welcome};
-use emerge_proto::{Error, ErrorCode, Op, Result, SessionId, limits};
+use emerge_proto::{Error, ErrorCode, MethodDecl, Op, Result, SessionId, limits};
 use emerge_runtime::Runtime;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -276,31 +276,27 @@ impl<B: Backend> Node<B> {
             Op::Call { path, method, args, log, after: _ } => {
                 call::run(self, principal, key, call::MethodCall { path, method, args, log }, now).await
             }
-            Op::PutClass { class } => match call::analyse(self, &class).await {
-                Ok(methods) => {
-                    self.transaction(principal, key, now, async |tx| {
-                        tx.put_class(class.clone(), methods.clone())
-                            .await
-                            .map(|class| emerge_proto::class::encode(&class))
-                    })
-                    .await
-                }
-                Err(error) => Reply::error(error),
-            },
             op => {
-                let key = key.filter(|_| op.may_write());
-                self.transaction(principal, key, now, async |tx| dispatch(tx, &op).await).await
+                let methods = match &op {
+                    Op::PutClass { class } => match call::analyse(self, class).await {
+                        Ok(methods) => methods,
+                        Err(error) => return Reply::error(error),
+                    },
+                    _ => Vec::new(),
+                };
+                self.transaction(principal, key.filter(|_| op.may_write()), &op, &methods, now).await
             }
         }
     }
 
-    /// Runs `body` in a transaction and commits it with its outcome; again after each conflict.
+    /// Runs an operation in a transaction and commits it with its outcome; again after each conflict.
     async fn transaction(
         &self,
         principal: &Principal,
         key: Option<&RequestKey>,
+        op: &Op,
+        methods: &[MethodDecl],
         now: i64,
-        body: impl AsyncFn(&mut Tx<B>) -> Result<Vec<u8>>,
     ) -> Reply {
         for _ in 0..limits::MAX_RETRIES {
             match self.earlier_outcome(key).await {
@@ -309,8 +305,10 @@ impl<B: Backend> Node<B> {
                 Err(error) => return Reply::error(error),
             }
             let mut tx = self.begin(principal, now);
-            let reply = match body(&mut tx).await {
+            let reply = match dispatch(&mut tx, op, methods).await {
                 Ok(reply) => reply,
+                // What was read while others committed may never have been true together.
+                Err(_) if !tx.is_current() => continue,
                 // An error tells of what was read, so it too waits until that is durable.
                 Err(error) => return Reply { result: Err(error), depends_on: tx.depends_on() },
             };
