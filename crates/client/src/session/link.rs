@@ -9,6 +9,9 @@ use emerge_proto::frame::Welcome;
 use emerge_proto::{Error, ErrorCode, limits};
 use minicbor::Decoder;
 
+/// Bytes of a message of the node. One that is refused would be fetched again and again, so this is lenient.
+const MAX_INBOUND: usize = 4 * limits::MAX_MESSAGE;
+
 /// Where the connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
@@ -79,12 +82,20 @@ impl Session {
 
     /// The transport is gone, or could not be opened.
     pub fn handle_closed(&mut self, now: u64) {
+        let opening = self.link == Link::Opening;
+        self.handle_failed(
+            if opening { "the node cannot be reached" } else { "the connection was lost" },
+            now,
+        );
+    }
+
+    /// As [`Session::handle_closed`], by a host that knows why.
+    pub fn handle_failed(&mut self, why: &str, now: u64) {
         self.now = now;
         match self.link {
             Link::Idle => {}
             Link::Leaving => self.finish(super::closed(), false),
-            Link::Opening => self.lost(disconnected("the node cannot be reached"), false),
-            Link::Greeting | Link::Up => self.lost(disconnected("the connection was lost"), false),
+            Link::Opening | Link::Greeting | Link::Up => self.lost(disconnected(why), false),
         }
     }
 
@@ -136,24 +147,15 @@ impl Session {
             return;
         }
         self.timers.heard = now;
-        if message.len() > limits::MAX_MESSAGE {
-            let why = format!(
-                "the node sent a message of {} bytes; the limit is {}",
-                message.len(),
-                limits::MAX_MESSAGE
-            );
-            return self.lost(Error::new(ErrorCode::TooLarge, why).limit(limits::MAX_MESSAGE as u64), true);
+        if message.len() > MAX_INBOUND {
+            let why =
+                format!("the node sent a message of {} bytes; the limit is {MAX_INBOUND}", message.len());
+            return self.lost(Error::new(ErrorCode::TooLarge, why).limit(MAX_INBOUND as u64), true);
         }
         let mut decoder = Decoder::new(message);
-        let mut frames = 0;
         while decoder.position() < message.len() && matches!(self.link, Link::Greeting | Link::Up) {
             #[cfg(feature = "mutations")]
             let at = decoder.position();
-            if frames == limits::MAX_FRAMES_IN_MESSAGE {
-                let why = format!("the node sent a message of more than {frames} frames");
-                return self.lost(Error::new(ErrorCode::LimitExceeded, why).limit(frames as u64), true);
-            }
-            frames += 1;
             match inbound::read(&mut decoder) {
                 Ok(frame) => self.handle_frame(frame),
                 #[cfg(feature = "mutations")]

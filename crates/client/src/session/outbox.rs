@@ -3,9 +3,9 @@
 
 use super::window::Entry;
 use super::{Config, op};
-use emerge_proto::frame::{Frame, Hello, encode_frame};
 use emerge_proto::{SessionId, limits};
 use minicbor::Encoder;
+use std::convert::Infallible;
 
 /// A frame that is not a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,25 +20,50 @@ pub(crate) enum Control {
 }
 
 impl Control {
+    /// Written by hand, so that a browser does not load the encoders of all frames and operations.
     pub(crate) fn encode(self, config: &Config, out: &mut Vec<u8>) {
-        let frame = match self {
-            Control::Hello { session, connection, acknowledged } => Frame::Hello(Hello {
-                min_version: limits::PROTOCOL_VERSION,
-                max_version: limits::PROTOCOL_VERSION,
-                token: config.token.clone(),
-                session,
-                connection,
-                acknowledged,
-                agent: config.agent.clone(),
-            }),
-            Control::Cancel(seq) => Frame::Cancel { seq },
-            Control::Credit(seq, more) => Frame::Credit { seq, more },
-            Control::Ack(through) => Frame::Ack { through },
-            Control::Ping(token) => Frame::Ping { token },
-            Control::Pong(token) => Frame::Pong { token },
-            Control::Bye => Frame::Bye,
+        let _ = self.write(config, &mut Encoder::new(out));
+    }
+
+    fn write(
+        self,
+        config: &Config,
+        e: &mut Encoder<&mut Vec<u8>>,
+    ) -> Result<(), minicbor::encode::Error<Infallible>> {
+        let (kind, fields) = match self {
+            Control::Hello { .. } => (0, 1),
+            Control::Cancel(_) => (2, 1),
+            Control::Credit(..) => (3, 2),
+            Control::Ack(_) => (4, 1),
+            Control::Bye => (5, 0),
+            Control::Ping(_) => (6, 1),
+            Control::Pong(_) => (7, 1),
         };
-        encode_frame(&frame, out);
+        e.array(2)?.u32(kind)?.array(fields)?;
+        match self {
+            Control::Hello { session, connection, acknowledged } => {
+                e.array(7)?
+                    .u32(limits::PROTOCOL_VERSION)?
+                    .u32(limits::PROTOCOL_VERSION)?
+                    .str(&config.token)?;
+                match session {
+                    Some(session) => e.bytes(&session.0)?,
+                    None => e.null()?,
+                };
+                e.u64(connection)?.u64(acknowledged)?.str(&config.agent)?;
+            }
+            Control::Credit(seq, more) => {
+                e.u64(seq)?.u32(more)?;
+            }
+            Control::Cancel(number)
+            | Control::Ack(number)
+            | Control::Ping(number)
+            | Control::Pong(number) => {
+                e.u64(number)?;
+            }
+            Control::Bye => {}
+        }
+        Ok(())
     }
 }
 
@@ -57,22 +82,89 @@ pub(crate) fn encode_request(wire: u64, acknowledged: u64, entry: &Entry, now: u
     } else {
         3
     };
-    // Writing to a vector cannot fail.
-    let _ = Encoder::new(&mut *out)
-        .array(2)
-        .and_then(|e| e.u32(1))
-        .and_then(|e| e.array(1))
-        .and_then(|e| e.array(fields))
-        .and_then(|e| e.u64(wire))
-        .and_then(|e| e.u64(acknowledged));
-    out.extend_from_slice(going_on.as_deref().unwrap_or(&entry.op));
-    let mut encoder = Encoder::new(out);
-    let _ = match timeout {
-        Some(timeout) => encoder.u64(timeout).map(|_| ()),
-        None if fields == 5 => encoder.null().map(|_| ()),
-        None => Ok(()),
+    let mut write = || -> Result<(), minicbor::encode::Error<Infallible>> {
+        Encoder::new(&mut *out).array(2)?.u32(1)?.array(1)?.array(fields)?.u64(wire)?.u64(acknowledged)?;
+        out.extend_from_slice(going_on.as_deref().unwrap_or(&entry.op));
+        let mut e = Encoder::new(&mut *out);
+        match timeout {
+            Some(timeout) => e.u64(timeout)?,
+            None if fields == 5 => e.null()?,
+            None => &mut e,
+        };
+        if let Some(credit) = entry.credit {
+            e.u32(credit)?;
+        }
+        Ok(())
     };
-    if let Some(credit) = entry.credit {
-        let _ = encoder.u32(credit);
+    // Writing to a vector cannot fail.
+    let _ = write();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::EncodedOp;
+    use emerge_proto::Op;
+    use emerge_proto::frame::{Frame, Hello, Request, decode_message};
+
+    #[test]
+    fn proto_reads_every_frame() {
+        let config = Config::new("secret");
+        let session = Some(SessionId([3; 16]));
+        let hello = |session| {
+            Frame::Hello(Hello {
+                min_version: limits::PROTOCOL_VERSION,
+                max_version: limits::PROTOCOL_VERSION,
+                token: "secret".into(),
+                session,
+                connection: 300,
+                acknowledged: 70_000,
+                agent: config.agent.clone(),
+            })
+        };
+        let cases = [
+            (Control::Hello { session, connection: 300, acknowledged: 70_000 }, hello(session)),
+            (Control::Hello { session: None, connection: 300, acknowledged: 70_000 }, hello(None)),
+            (Control::Cancel(1), Frame::Cancel { seq: 1 }),
+            (Control::Credit(24, 4096), Frame::Credit { seq: 24, more: 4096 }),
+            (Control::Ack(u64::MAX), Frame::Ack { through: u64::MAX }),
+            (Control::Ping(0), Frame::Ping { token: 0 }),
+            (Control::Pong(256), Frame::Pong { token: 256 }),
+            (Control::Bye, Frame::Bye),
+        ];
+        let mut message = Vec::new();
+        cases.iter().for_each(|(control, _)| control.encode(&config, &mut message));
+        let frames: Vec<Frame> = cases.into_iter().map(|(_, frame)| frame).collect();
+        assert_eq!(decode_message(&message).unwrap(), frames);
+    }
+
+    #[test]
+    fn proto_reads_every_form_of_a_request() {
+        let op = Op::List { path: "/a".into(), after: None, limit: None };
+        for timeout in [None, Some(50)] {
+            for credit in [None, Some(7)] {
+                for cursor in [None, Some("m")] {
+                    let op = EncodedOp::from(&op);
+                    let entry = Entry {
+                        handle: 9,
+                        nature: op.check().unwrap(),
+                        op: op.into_bytes().into_boxed_slice(),
+                        credit,
+                        deadline: timeout.map(|timeout| timeout + 1000),
+                        cursor: cursor.map(Box::from),
+                        #[cfg(feature = "mutations")]
+                        cursor_before: None,
+                        sent: false,
+                        cancelled: false,
+                        abandoned: false,
+                    };
+                    let mut message = Vec::new();
+                    encode_request(9, 4, &entry, 1000, &mut message);
+                    let op = Op::List { path: "/a".into(), after: cursor.map(String::from), limit: None };
+                    let request = Request { seq: 9, acknowledged: 4, op, timeout_ms: timeout, credit };
+                    assert_eq!(decode_message(&message).unwrap(), vec![Frame::Request(request)]);
+                }
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! past their deadlines, and up to where all outcomes have arrived.
 
 use super::op::Nature;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Slots after which an unanswered read at the front no longer holds back the acknowledgement of what came after it.
 const STRAGGLER_AFTER: usize = 1024;
@@ -52,9 +52,10 @@ pub(crate) struct Window {
     /// The number of the next request to leave on this connection; those before it have left.
     next_out: u64,
     /// Reads from before the horizon. They change nothing, so that the node need keep nothing for them.
-    stragglers: BTreeMap<u64, Entry>,
+    /// Sorted by number; there are few.
+    stragglers: Vec<(u64, Entry)>,
     /// Numbers on the wire of requests whose host knows them by another.
-    aliases: BTreeMap<u64, u64>,
+    aliases: Vec<(u64, u64)>,
     live: usize,
     bytes: usize,
     in_flight: usize,
@@ -102,7 +103,7 @@ impl Window {
         if entry.handle == 0 {
             entry.handle = seq;
         } else {
-            self.aliases.insert(entry.handle, seq);
+            self.aliases.push((entry.handle, seq));
         }
         if let Some(deadline) = &mut entry.deadline {
             *deadline = deadline.saturating_add(DEADLINE_GRAIN - 1) / DEADLINE_GRAIN * DEADLINE_GRAIN;
@@ -116,17 +117,24 @@ impl Window {
 
     /// The number on the wire for the caller's number.
     pub(crate) fn wire(&self, handle: u64) -> u64 {
-        self.aliases.get(&handle).copied().unwrap_or(handle)
+        self.aliases.iter().find(|(known, _)| *known == handle).map_or(handle, |(_, wire)| *wire)
     }
 
     fn index(&self, wire: u64) -> Option<usize> {
         usize::try_from(wire.checked_sub(self.horizon + 1)?).ok()
     }
 
+    fn straggler(&self, wire: u64) -> Option<usize> {
+        self.stragglers.binary_search_by_key(&wire, |(known, _)| *known).ok()
+    }
+
     pub(crate) fn get_mut(&mut self, wire: u64) -> Option<&mut Entry> {
         match self.index(wire) {
             Some(at) => self.slots.get_mut(at)?.as_mut(),
-            None => self.stragglers.get_mut(&wire),
+            None => {
+                let at = self.straggler(wire)?;
+                Some(&mut self.stragglers.get_mut(at)?.1)
+            }
         }
     }
 
@@ -139,7 +147,10 @@ impl Window {
     pub(crate) fn remove(&mut self, wire: u64) -> Option<Entry> {
         let entry = match self.index(wire) {
             Some(at) => self.slots.get_mut(at)?.take()?,
-            None => self.stragglers.remove(&wire)?,
+            None => {
+                let at = self.straggler(wire)?;
+                self.stragglers.remove(at).1
+            }
         };
         if wire < self.next_out {
             self.in_flight -= 1;
@@ -153,7 +164,7 @@ impl Window {
         self.live -= 1;
         self.bytes -= entry.op.len();
         if !self.aliases.is_empty() {
-            self.aliases.remove(&entry.handle);
+            self.aliases.retain(|(handle, _)| *handle != entry.handle);
         }
         if self.live == 0 {
             self.earliest = None;
@@ -179,7 +190,7 @@ impl Window {
             }
             self.horizon += 1;
             if let Some(Some(entry)) = self.slots.pop_front() {
-                self.stragglers.insert(self.horizon, entry);
+                self.stragglers.push((self.horizon, entry));
             }
         }
         self.next_out = self.next_out.max(self.horizon + 1);
@@ -215,7 +226,8 @@ impl Window {
     /// get new numbers, since the node runs nothing from before the horizon; so do all others that had left, when asked.
     pub(crate) fn rewind(&mut self, renumber: bool, mut keep: impl FnMut(&Entry) -> bool) -> Vec<Entry> {
         let mut dropped = Vec::new();
-        let mut moved: Vec<Entry> = std::mem::take(&mut self.stragglers).into_values().collect();
+        let mut moved: Vec<Entry> =
+            std::mem::take(&mut self.stragglers).into_iter().map(|(_, entry)| entry).collect();
         for slot in &mut self.slots {
             if slot.as_ref().is_some_and(|entry| entry.sent && (renumber || !keep(entry))) {
                 moved.extend(slot.take());
@@ -237,20 +249,21 @@ impl Window {
 
     /// The callers' numbers of all streams.
     pub(crate) fn streams(&self) -> Vec<u64> {
-        let entries = self.stragglers.values().chain(self.slots.iter().flatten());
+        let entries = self.stragglers.iter().map(|(_, entry)| entry).chain(self.slots.iter().flatten());
         entries.filter(|entry| entry.credit.is_some()).map(|entry| entry.handle).collect()
     }
 
     #[cfg(feature = "mutations")]
     pub(crate) fn step_cursors_back(&mut self) {
-        for entry in self.stragglers.values_mut().chain(self.slots.iter_mut().flatten()) {
+        for entry in self.stragglers.iter_mut().map(|(_, entry)| entry).chain(self.slots.iter_mut().flatten())
+        {
             entry.cursor = entry.cursor_before.take();
         }
     }
 
     /// Takes everything out, the oldest first.
     pub(crate) fn clear(&mut self) -> Vec<Entry> {
-        let stragglers = std::mem::take(&mut self.stragglers).into_values();
+        let stragglers = std::mem::take(&mut self.stragglers).into_iter().map(|(_, entry)| entry);
         let entries = stragglers.chain(std::mem::take(&mut self.slots).into_iter().flatten()).collect();
         *self = Self { horizon: self.horizon, next_out: self.next_out, ..Self::default() };
         entries

@@ -1,0 +1,175 @@
+//! One method for each operation.
+
+use super::{Client, Items};
+use crate::session::EncodedOp;
+use emerge_proto::class::decode;
+use emerge_proto::op::{StoreMode, Target};
+use emerge_proto::record::{Called, ClassInfo, MemberCalled, Page, Stored, VersionInfo};
+use emerge_proto::{ClassHash, ClassSource, ClassVersion, Fetched, Op, Path, Result, Stat, Value};
+use minicbor::Decode;
+
+/// Pages that may be on the way.
+const PAGES: u32 = 4;
+/// Members' results that may be on the way.
+const MEMBERS: u32 = 256;
+
+impl Client {
+    async fn ask<T: for<'b> Decode<'b, ()>>(&self, op: Op) -> Result<T> {
+        decode(&self.request(&op)?.await?)
+    }
+
+    async fn ask_nothing(&self, op: Op) -> Result<()> {
+        self.request(&op)?.await.map(|_| ())
+    }
+
+    fn stream<T>(&self, op: &Op, credit: u32) -> Items<T> {
+        Items::new(self.handle.shared.clone(), EncodedOp::from(op), self.timeout, credit)
+    }
+
+    /// Makes a directory and those above it.
+    ///
+    /// # Errors
+    /// `already_exists` unless `exist_ok`, `not_a_directory`, `permission_denied`.
+    pub async fn mkdir(&self, path: impl Into<Target>, exist_ok: bool) -> Result<Stored> {
+        self.ask(Op::Mkdir { path: path.into(), exist_ok }).await
+    }
+
+    /// Stores an object; `fields` is an encoded map.
+    ///
+    /// # Errors
+    /// `class_not_found`, `already_exists`, `is_a_directory`, `permission_denied`, `too_large`.
+    pub async fn store(
+        &self,
+        path: impl Into<Target>,
+        class: ClassHash,
+        fields: Vec<u8>,
+        mode: StoreMode,
+    ) -> Result<Stored> {
+        self.ask(Op::Store { path: path.into(), class, fields, mode, base: None, removed: None }).await
+    }
+
+    /// Sets some fields of an object and removes others, when its version still is `base`.
+    ///
+    /// # Errors
+    /// `conflict` when it is not; else as [`Client::store`].
+    pub async fn patch(
+        &self,
+        path: impl Into<Target>,
+        class: ClassHash,
+        base: u64,
+        fields: Vec<u8>,
+        removed: Vec<String>,
+    ) -> Result<Stored> {
+        let (base, removed) = (Some(base), Some(removed));
+        self.ask(Op::Store { path: path.into(), class, fields, mode: StoreMode::Patch, base, removed }).await
+    }
+
+    /// Fetches an object; the current version, unless an earlier one is named.
+    ///
+    /// # Errors
+    /// `not_found`, `is_a_directory`, `permission_denied`.
+    pub async fn get(&self, path: impl Into<Target>, version: Option<u64>) -> Result<Fetched> {
+        self.ask(Op::Get { path: path.into(), version }).await
+    }
+
+    /// Fetches the properties of what is at the path.
+    ///
+    /// # Errors
+    /// `not_found`, `permission_denied`.
+    pub async fn stat(&self, path: impl Into<Target>) -> Result<Stat> {
+        self.ask(Op::Stat { path: path.into() }).await
+    }
+
+    /// Lists a directory, page by page.
+    pub fn list(&self, path: impl Into<Target>) -> Items<Page> {
+        self.stream(&Op::List { path: path.into(), after: None, limit: None }, PAGES)
+    }
+
+    /// Removes what is at the path.
+    ///
+    /// # Errors
+    /// `not_found`, `directory_not_empty` unless `recursive`, `permission_denied`.
+    pub async fn rm(&self, path: impl Into<Target>, recursive: bool) -> Result<()> {
+        self.ask_nothing(Op::Rm { path: path.into(), recursive }).await
+    }
+
+    /// Moves; onto a directory: into it.
+    ///
+    /// # Errors
+    /// `not_found`, `already_exists`, `permission_denied`.
+    pub async fn mv(&self, from: impl Into<Target>, to: &Path) -> Result<()> {
+        self.ask_nothing(Op::Mv { from: from.into(), to: to.to_string() }).await
+    }
+
+    /// Copies; onto a directory: into it.
+    ///
+    /// # Errors
+    /// `not_found`, `already_exists`, `is_a_directory` unless `recursive`, `permission_denied`.
+    pub async fn cp(&self, from: impl Into<Target>, to: &Path, recursive: bool) -> Result<()> {
+        self.ask_nothing(Op::Cp { from: from.into(), to: to.to_string(), recursive }).await
+    }
+
+    /// Runs a method of an object on the node.
+    ///
+    /// # Errors
+    /// `method_not_found`, `method_failed` with the traceback, `deadline_exceeded`, `out_of_memory`, `permission_denied`.
+    pub async fn call(
+        &self,
+        path: impl Into<Target>,
+        method: &str,
+        args: &[Value],
+        log: bool,
+    ) -> Result<Called> {
+        self.ask(call(path.into(), method, args, log)).await
+    }
+
+    /// Runs a method of each member of a directory on the node, each in a transaction of its own.
+    pub fn call_members(&self, path: impl Into<Target>, method: &str, args: &[Value]) -> Items<MemberCalled> {
+        self.stream(&call(path.into(), method, args, false), MEMBERS)
+    }
+
+    /// Sends a class version.
+    ///
+    /// # Errors
+    /// `class_invalid`, `class_not_found` (a base), `too_large`.
+    pub async fn put_class(&self, class: &ClassSource) -> Result<ClassVersion> {
+        self.ask(Op::PutClass { class: class.clone() }).await
+    }
+
+    /// Fetches the class of an object.
+    ///
+    /// # Errors
+    /// `not_found`, `is_a_directory`, `permission_denied`.
+    pub async fn class(&self, path: impl Into<Target>) -> Result<ClassInfo> {
+        self.ask(Op::Class { path: Some(path.into()), hash: None, name: None }).await
+    }
+
+    /// Fetches a class version.
+    ///
+    /// # Errors
+    /// `class_not_found`.
+    pub async fn class_by_hash(&self, hash: ClassHash) -> Result<ClassInfo> {
+        self.ask(Op::Class { path: None, hash: Some(hash), name: None }).await
+    }
+
+    /// Fetches the newest version of one of the caller's own classes.
+    ///
+    /// # Errors
+    /// `class_not_found`.
+    pub async fn class_by_name(&self, name: &str) -> Result<ClassInfo> {
+        self.ask(Op::Class { path: None, hash: None, name: Some(name.to_owned()) }).await
+    }
+
+    /// Lists an object's versions, newest first.
+    ///
+    /// # Errors
+    /// `not_found`, `is_a_directory`, `permission_denied`.
+    pub async fn history(&self, path: impl Into<Target>) -> Result<Vec<VersionInfo>> {
+        self.ask(Op::History { path: path.into() }).await
+    }
+}
+
+fn call(path: Target, method: &str, args: &[Value], log: bool) -> Op {
+    let args = Value::List(args.to_vec()).encode();
+    Op::Call { path, method: method.to_owned(), args, log, after: None }
+}

@@ -1,0 +1,126 @@
+//! A client for native programs, over tokio and a WebSocket.
+//!
+//! ```no_run
+//! # async fn run() -> emerge_proto::Result<()> {
+//! use emerge_client::native::Client;
+//!
+//! let client = Client::connect("ws://127.0.0.1:5558", "the token").await?;
+//! let stat = client.stat("/inventory/widget1").await?;
+//! println!("version {}", stat.version);
+//! client.close().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod calls;
+mod driver;
+mod replies;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+pub use replies::{Items, Reply};
+
+use crate::session::{Config, EncodedOp, State};
+use driver::{Driver, Status};
+use emerge_proto::{Error, ErrorCode, Result};
+use replies::Shared;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// A connection to a node. It comes back by itself when it is lost. Cheap to clone; all clones share it, and it ends when the
+/// last one is dropped.
+#[derive(Clone)]
+pub struct Client {
+    handle: Arc<Handle>,
+    timeout: Option<u64>,
+}
+
+struct Handle {
+    shared: Arc<Shared>,
+    status: watch::Receiver<Status>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl Client {
+    /// Connects to a node, and waits until it has welcomed this client.
+    ///
+    /// # Errors
+    /// `bad_argument` (the URL), `disconnected` (nobody answers there), `unauthenticated`, `unsupported_version`,
+    /// `unsupported` (`wss:`).
+    pub async fn connect(url: &str, token: &str) -> Result<Self> {
+        let client = Self::open(url, Config::new(token))?;
+        client.opened().await?;
+        Ok(client)
+    }
+
+    /// Begins to connect and does not wait. Requests wait until there is a connection; attempts go on until the client is
+    /// closed or refused for good. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// `bad_argument` (the URL), `unsupported` (`wss:`).
+    pub fn open(url: &str, config: Config) -> Result<Self> {
+        let address = socket::Address::parse(url)?;
+        let shared = Arc::new(Shared::new(config));
+        let (sender, status) = watch::channel(Status::default());
+        tokio::spawn(Driver::new(shared.clone(), address, sender).run());
+        Ok(Self { handle: Arc::new(Handle { shared, status }), timeout: None })
+    }
+
+    /// The same client, whose requests give up after `timeout`.
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        let timeout = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        Self { handle: self.handle.clone(), timeout: Some(timeout) }
+    }
+
+    /// Waits until the node has welcomed this client, or the first failure.
+    ///
+    /// # Errors
+    /// What ended an attempt to connect.
+    pub async fn opened(&self) -> Result<()> {
+        let mut status = self.handle.status.clone();
+        let reached = status.wait_for(|status| status.state == State::Open || status.error.is_some()).await;
+        match reached {
+            Ok(status) if status.state == State::Open => Ok(()),
+            Ok(status) => Err(status.error.as_deref().cloned().unwrap_or_else(gone)),
+            Err(_) => Err(gone()),
+        }
+    }
+
+    /// Where the connection stands.
+    pub fn state(&self) -> State {
+        self.handle.status.borrow().state
+    }
+
+    /// The node's name and the user that the token stands for; absent before the first welcome.
+    pub fn welcome(&self) -> Option<emerge_proto::frame::Welcome> {
+        self.handle.shared.welcome()
+    }
+
+    /// Waits for what is under way, says goodbye, and closes the connection.
+    pub async fn close(&self) {
+        self.handle.shared.close();
+        let mut status = self.handle.status.clone();
+        // An error says that the driver is gone already.
+        let _ = status.wait_for(|status| status.state == State::Closed).await;
+    }
+
+    /// Asks for an operation with one reply, which comes encoded. Dropping the reply cancels the request.
+    ///
+    /// # Errors
+    /// When the request is refused here; it then has no effect.
+    pub fn request(&self, op: impl Into<EncodedOp>) -> Result<Reply> {
+        let seq = self.handle.shared.request(op.into(), self.timeout, None)?;
+        Ok(Reply::new(self.handle.shared.clone(), seq))
+    }
+}
+
+fn gone() -> Error {
+    Error::new(ErrorCode::Disconnected, "the connection was closed")
+}

@@ -1,0 +1,78 @@
+//! The WebSocket under a native client.
+
+use emerge_proto::{Error, ErrorCode, Result, limits};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::Uri;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+pub(super) type Socket = WebSocketStream<TcpStream>;
+
+/// Where a node listens.
+#[derive(Clone, Debug)]
+pub(super) struct Address {
+    url: String,
+    host: String,
+    port: u16,
+}
+
+impl Address {
+    /// Reads `ws://host:port/path`; `http:` means the same node.
+    pub(super) fn parse(url: &str) -> Result<Self> {
+        let bad = |why: &str| {
+            Error::new(ErrorCode::BadArgument, format!("{url:?} is not the URL of a node: {why}"))
+        };
+        let url_of = |rest: &str| format!("ws://{rest}");
+        let parsed: Uri = match url.split_once("://") {
+            Some(("ws" | "http", rest)) => url_of(rest).parse().map_err(|_| bad("it is not well-formed"))?,
+            Some(("wss" | "https", _)) => {
+                let why = "this client does not speak TLS; reach the node through ws:// on its own machine or a tunnel";
+                return Err(Error::new(ErrorCode::Unsupported, why).field("url"));
+            }
+            _ => return Err(bad("it must begin with ws://").field("url")),
+        };
+        let host = parsed
+            .host()
+            .filter(|host| !host.is_empty())
+            .ok_or_else(|| bad("it names no host").field("url"))?;
+        // An IPv6 address is bracketed in a URL and bare for the system.
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Ok(Self { host, port: parsed.port_u16().unwrap_or(80), url: parsed.to_string() })
+    }
+
+    /// Opens the WebSocket; the error is for a person.
+    pub(super) async fn connect(self) -> Result<Socket, String> {
+        let told = |error: &dyn std::fmt::Display| format!("{} cannot be reached: {error}", self.url);
+        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|error| told(&error))?;
+        tcp.set_nodelay(true).map_err(|error| told(&error))?;
+        let request = self.url.as_str().into_client_request().map_err(|error| told(&error))?;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(4 * limits::MAX_MESSAGE))
+            .max_frame_size(Some(4 * limits::MAX_MESSAGE));
+        let (socket, _) =
+            client_async_with_config(request, tcp, Some(config)).await.map_err(|error| told(&error))?;
+        Ok(socket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let address = Address::parse("ws://localhost:5558").unwrap();
+        assert_eq!((address.host.as_str(), address.port), ("localhost", 5558));
+        let address = Address::parse("http://[::1]:7/ws").unwrap();
+        assert_eq!(
+            (address.host.as_str(), address.port, address.url.as_str()),
+            ("::1", 7, "ws://[::1]:7/ws")
+        );
+        assert_eq!(Address::parse("ws://node").unwrap().port, 80);
+        assert_eq!(Address::parse("wss://node").unwrap_err().code, ErrorCode::Unsupported);
+        for bad in ["", "node:5558", "ftp://node", "ws://", "ws://a b"] {
+            assert_eq!(Address::parse(bad).unwrap_err().code, ErrorCode::BadArgument, "{bad}");
+        }
+    }
+}
