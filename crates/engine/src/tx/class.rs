@@ -104,7 +104,11 @@ impl<B: Backend> Tx<B> {
     /// `class_not_found`.
     pub async fn class_by_name(&mut self, name: &str) -> Result<ClassInfo> {
         let record = self.read(&keys::class_head(&self.principal.user, name)).await?.ok_or_else(|| {
-            Error::new(ErrorCode::ClassNotFound, format!("{} has no class {name:?} here", self.principal.user)).field(name)
+            Error::new(
+                ErrorCode::ClassNotFound,
+                format!("{} has no class {name:?} here", self.principal.user),
+            )
+            .field(name)
         })?;
         let head: ClassHead = read(&record.bytes()?, "a class")?;
         self.class_by_hash(head.hash).await

@@ -1,0 +1,31 @@
+//! The change log: what each commit changed, by its number.
+
+use emerge_proto::ObjectId;
+use minicbor::{Decode, Encode};
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Change {
+    /// An object or a directory was made. Where it was made follows from its record and from later moves.
+    #[n(0)]
+    Created(#[n(0)] ObjectId),
+    /// An object has a new version.
+    #[n(1)]
+    Updated(#[n(0)] ObjectId, #[n(1)] u64),
+    /// An object or a tree was unlinked from this directory and name.
+    #[n(2)]
+    Removed(#[n(0)] ObjectId, #[n(1)] ObjectId, #[n(2)] String),
+    /// An object or a tree was moved away from this directory and name.
+    #[n(3)]
+    Moved(#[n(0)] ObjectId, #[n(1)] ObjectId, #[n(2)] String),
+}
+
+/// What one commit changed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct LogRecord {
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    #[n(0)]
+    pub(crate) time: i64,
+    #[n(1)]
+    pub(crate) changes: Vec<Change>,
+}

@@ -1,0 +1,220 @@
+//! What is done later, in the background, a little at a time.
+
+use crate::access::Principal;
+use crate::backend::Backend;
+use crate::backend::Key;
+use crate::change::LogRecord;
+use crate::engine::Engine;
+use crate::keys;
+use crate::object::{Record, read};
+use crate::session::OutcomeRecord;
+use crate::tx::{CommitError, Tx};
+use bytes::Bytes;
+use emerge_proto::{Error, Result, SessionId, limits};
+
+/// Where the walks over versions and outcomes go on. They begin anew after a restart.
+#[derive(Default)]
+pub(crate) struct Cursors {
+    versions: Option<Key>,
+    outcomes: Option<Key>,
+}
+
+/// What a round of collection did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Records that were looked at.
+    pub seen: usize,
+    /// Records that were deleted.
+    pub deleted: usize,
+}
+
+impl<B: Backend> Engine<B> {
+    /// Deletes what nobody can reach any more: unlinked trees, surplus and old versions with the blobs that only they
+    /// held, outcomes of sessions that have been silent for [`limits::SESSION_TTL_MS`], and the old end of the change
+    /// log. Looks at about `budget` records, in transactions of their own, so that a crash leaves nothing half done. The
+    /// host calls it now and then; when nothing was deleted there is no hurry.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn collect(&self, now_micros: i64, budget: usize) -> Result<Collected> {
+        let mut done = Collected::default();
+        let share = (budget / 4).max(1);
+        for task in [Task::Trash, Task::Versions, Task::Outcomes, Task::Log] {
+            let mut tx = self.begin(Principal::admin(), now_micros, 0);
+            let result = match task {
+                Task::Trash => tx.collect_trash(share).await,
+                Task::Versions => tx.collect_versions(share).await,
+                Task::Outcomes => tx.collect_outcomes(share).await,
+                Task::Log => tx.collect_log(share).await,
+            };
+            let (seen, deleted) = result?;
+            match tx.commit(None).await {
+                Ok(_) => {
+                    done.seen += seen;
+                    done.deleted += deleted;
+                }
+                // The next round tries again.
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Error(error)) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Task {
+    Trash,
+    Versions,
+    Outcomes,
+    Log,
+}
+
+const RETENTION_MICROS: i64 = limits::KEEP_DAYS as i64 * 24 * 3600 * 1_000_000;
+
+impl<B: Backend> Tx<B> {
+    async fn collect_trash(&mut self, budget: usize) -> Result<(usize, usize)> {
+        let (mut seen, mut deleted) = (0, 0);
+        for (key, _) in self.scan(keys::all(keys::TRASH), budget).await? {
+            if seen >= budget {
+                break;
+            }
+            seen += 1;
+            let Some(id) = keys::id_of(&key) else { continue };
+            let members = self.scan(keys::entries(id, None), budget).await?;
+            seen += members.len();
+            if members.is_empty() {
+                let versions = self.scan(keys::versions(id), budget).await?;
+                seen += versions.len();
+                let all = versions.len() < budget;
+                for (version, record) in versions {
+                    self.put_raw(version, None);
+                    deleted += 1;
+                    let record = record.object()?;
+                    self.release_blobs(&record, id).await?;
+                }
+                if all {
+                    self.put_raw(keys::object(id).into(), None);
+                    self.put_raw(key, None);
+                    deleted += 1;
+                }
+                continue;
+            }
+            for (entry, record) in members {
+                let member = record.entry()?.id;
+                self.put_raw(entry, None);
+                deleted += 1;
+                match self.object(member).await? {
+                    Some(object) if object.is_directory() => {
+                        self.put_raw(keys::trash(member).into(), Some(Record::Bytes(Bytes::new())));
+                    }
+                    Some(object) => self.discard(member, &object),
+                    None => {}
+                }
+            }
+        }
+        Ok((seen, deleted))
+    }
+
+    /// Deletes all outcomes of a session.
+    pub(crate) fn forget_outcomes(&mut self, session: SessionId, all: Vec<(Key, Record)>) {
+        for (key, _) in all {
+            self.put_raw(key, None);
+        }
+        self.forgotten_session(session);
+    }
+
+    // A version is never changed and deleting it twice does no harm, so the walk notes no reads but those of blobs.
+    async fn collect_versions(&mut self, budget: usize) -> Result<(usize, usize)> {
+        let versions = self.next_of(keys::VERSION, |cursors| &mut cursors.versions, budget).await?;
+        let seen = versions.len();
+        let mut deleted = 0;
+        let mut current = None;
+        for (key, record) in versions {
+            let Some((id, version)) = keys::version_parts(&key) else { continue };
+            if current.is_none_or(|(known, _)| known != id) {
+                current = Some((id, self.version_unnoted(id).await?));
+            }
+            let surplus = current.is_some_and(|(_, newest)| version + limits::KEEP_VERSIONS <= newest);
+            let object = record.object()?;
+            if surplus || object.modified < self.time() - RETENTION_MICROS {
+                self.put_raw(key, None);
+                self.release_blobs(&object, id).await?;
+                deleted += 1;
+            }
+        }
+        Ok((seen, deleted))
+    }
+
+    async fn collect_outcomes(&mut self, budget: usize) -> Result<(usize, usize)> {
+        let outcomes = self.next_of(keys::OUTCOME, |cursors| &mut cursors.outcomes, budget).await?;
+        let seen = outcomes.len();
+        let horizon = self.time() - limits::SESSION_TTL_MS as i64 * 1000;
+        let mut expired: Vec<SessionId> = Vec::new();
+        for (key, record) in outcomes {
+            let Some((session, _, _)) = keys::outcome_parts(&key) else { continue };
+            if OutcomeRecord::read(&record.bytes()?)?.time < horizon && expired.last() != Some(&session) {
+                expired.push(session);
+            }
+        }
+        let mut deleted = 0;
+        for session in expired {
+            // Only whole sessions go: the newest outcome carries what the client has acknowledged.
+            let all = self.scan(keys::outcomes(session), usize::MAX).await?;
+            let mut silent = true;
+            for (_, record) in &all {
+                silent &= OutcomeRecord::read(&record.clone().bytes()?)?.time < horizon;
+            }
+            if silent {
+                deleted += all.len();
+                self.forget_outcomes(session, all);
+            }
+        }
+        Ok((seen, deleted))
+    }
+
+    async fn collect_log(&mut self, budget: usize) -> Result<(usize, usize)> {
+        let records = self.scan_unnoted(keys::all(keys::LOG), budget).await?;
+        let (seen, mut deleted) = (records.len(), 0);
+        for (key, record) in records {
+            let log: LogRecord = read(&record.bytes()?, "a change")?;
+            if log.time >= self.time() - RETENTION_MICROS {
+                break;
+            }
+            self.put_raw(key, None);
+            deleted += 1;
+        }
+        Ok((seen, deleted))
+    }
+
+    /// The next records of a walk over one kind; after the last it begins anew.
+    async fn next_of(
+        &mut self,
+        kind: u8,
+        cursor: impl Fn(&mut Cursors) -> &mut Option<Key>,
+        budget: usize,
+    ) -> Result<Vec<(Key, Record)>> {
+        let all = keys::all(kind);
+        let start = self.with_cursors(|cursors| cursor(cursors).clone()).unwrap_or(all.start);
+        let records = self.scan_unnoted(start..all.end, budget).await?;
+        let next = records.last().filter(|_| records.len() == budget).map(|(last, _)| {
+            let mut next = last.to_vec();
+            next.push(0);
+            Key::from(next)
+        });
+        self.with_cursors(|cursors| *cursor(cursors) = next);
+        Ok(records)
+    }
+}
+
+impl From<CommitError> for Error {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Conflict => Error::new(
+                emerge_proto::ErrorCode::Conflict,
+                "something that was read has been changed since",
+            ),
+            CommitError::Error(error) => error,
+        }
+    }
+}

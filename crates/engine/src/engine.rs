@@ -1,0 +1,464 @@
+//! The engine: one owner of one store.
+
+use crate::access::{Principal, ROOT_OWNER, ROOT_PERMS};
+use crate::backend::{Backend, BackendError, CommitRecord, Key, Write};
+use crate::cache::Slot;
+use crate::classes::{ClassCache, Lineage};
+use crate::keys;
+use crate::object::{Object, Record, damaged};
+use crate::random::Random;
+use crate::session::{Indexed, KeptOutcome, KeptSession, OutcomeRecord};
+use crate::state::{Found, Health, State};
+use crate::tx::Tx;
+use bytes::Bytes;
+use emerge_proto::{ClassHash, ClassVersion, Error, ErrorCode, ObjectId, ObjectType, Result, SessionId};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+/// What a host decides.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// The node's name, shown as `node` of what it holds.
+    pub node_name: String,
+    /// Bytes of memory for hot records.
+    pub cache_bytes: usize,
+    /// Randomness for the identity of a new store.
+    pub seed: u64,
+    /// Deliberate defects, for the simulator's proof that it finds them.
+    #[cfg(feature = "mutations")]
+    pub mutations: Mutations,
+}
+
+/// Deliberate defects of the engine, each switched on by the simulator alone.
+#[cfg(feature = "mutations")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mutations {
+    /// Every commit counts as durable as soon as it is made.
+    pub acknowledge_before_commit: bool,
+    /// A request's outcome is written in a commit of its own, after that of the change.
+    pub outcome_in_another_commit: bool,
+}
+
+impl EngineOptions {
+    /// Options with 64 MB for hot records.
+    pub fn new(node_name: impl Into<String>) -> Self {
+        Self {
+            node_name: node_name.into(),
+            cache_bytes: 64 * 1024 * 1024,
+            seed: 0,
+            #[cfg(feature = "mutations")]
+            mutations: Mutations::default(),
+        }
+    }
+}
+
+/// The engine. Cheap to clone; all clones are the same engine.
+pub struct Engine<B: Backend> {
+    pub(crate) shared: Arc<Shared<B>>,
+}
+
+pub(crate) struct Shared<B: Backend> {
+    pub(crate) backend: B,
+    pub(crate) options: EngineOptions,
+    pub(crate) fence: AtomicU64,
+    store_id: ObjectId,
+    state: Mutex<State>,
+    pub(crate) classes: Mutex<ClassCache>,
+    pub(crate) cursors: Mutex<crate::collect::Cursors>,
+}
+
+impl<B: Backend> Clone for Engine<B> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+/// The value of a key, and how it was come by.
+pub(crate) struct Looked {
+    pub(crate) key: Key,
+    pub(crate) record: Option<Record>,
+    /// The number of the last commit when it was read.
+    pub(crate) at: u64,
+    /// The commit that wrote it, when that may not be durable yet.
+    pub(crate) number: u64,
+}
+
+/// Keys and records of a range, and how they were come by.
+pub(crate) struct Scanned {
+    pub(crate) records: Vec<(Key, Record)>,
+    pub(crate) at: u64,
+    pub(crate) number: u64,
+}
+
+impl<B: Backend> Engine<B> {
+    /// Opens a store, a new one if the backend is empty, and takes it over from any other owner.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn open(backend: B, options: EngineOptions, now_micros: i64) -> Result<Self> {
+        let fence = backend.claim().await?;
+        let names = [keys::meta("format"), keys::meta("number"), keys::meta("store")];
+        let mut facts = backend.get_many(&names).await?.into_iter();
+        let mut fact = || facts.next().flatten();
+        let (format, number, store) = (fact(), fact(), fact());
+        let (number, store_id) = match format {
+            Some(format) if number_of(&format)? == keys::FORMAT => {
+                let id = store.as_deref().and_then(|id| <[u8; 16]>::try_from(id).ok());
+                (
+                    number.map_or(Ok(0), |number| number_of(&number))?,
+                    ObjectId(id.ok_or_else(|| damaged("the store's id"))?),
+                )
+            }
+            Some(format) => {
+                return Err(BackendError::Incompatible(format!(
+                    "its format is {}; this program reads format {}",
+                    number_of(&format)?,
+                    keys::FORMAT
+                ))
+                .into());
+            }
+            None => {
+                let id = Random(options.seed).id(now_micros);
+                backend.commit(first_record(id, now_micros), fence).await?;
+                (0, id)
+            }
+        };
+        let state = State::new(number, options.cache_bytes);
+        let shared = Shared {
+            backend,
+            options,
+            fence: AtomicU64::new(fence),
+            store_id,
+            state: Mutex::new(state),
+            classes: Mutex::default(),
+            cursors: Mutex::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The identity of the store, made when it was first opened.
+    pub fn store_id(&self) -> ObjectId {
+        self.shared.store_id
+    }
+
+    /// The backend.
+    pub fn backend(&self) -> &B {
+        &self.shared.backend
+    }
+
+    /// Begins a transaction. `seed` makes the ids of new objects and must not be used twice.
+    pub fn begin(&self, principal: Principal, now_micros: i64, seed: u64) -> Tx<B> {
+        let began = self.state().begin();
+        Tx::new(self.clone(), principal, now_micros, seed, began)
+    }
+
+    /// A class version and those that it inherits from, nearest first.
+    ///
+    /// # Errors
+    /// `class_not_found`, `storage_failed`.
+    pub async fn class(&self, hash: ClassHash) -> Result<Lineage> {
+        if let Some(lineage) = self.classes().get(hash) {
+            return Ok(lineage);
+        }
+        let mut known = BTreeMap::new();
+        let at = self.state().last;
+        while let Some(missing) = crate::classes::missing(hash, &known)? {
+            let record = self.look(&keys::class(missing)).await?.record;
+            known.insert(missing, crate::classes::read_class(missing, record)?);
+        }
+        let lineage = crate::classes::linearise(hash, &known);
+        self.remember_class(hash, &lineage, at);
+        Ok(lineage)
+    }
+
+    /// Keeps a lineage that was read since commit number `at`, unless a failed commit has made it doubtful.
+    pub(crate) fn remember_class(&self, hash: ClassHash, lineage: &[Arc<ClassVersion>], at: u64) {
+        let state = self.state();
+        if lineage.iter().all(|class| state.is_good(&keys::class(class.hash), at)) {
+            self.classes().insert(hash, lineage.into());
+        }
+    }
+
+    /// The outcome of a request (or of a part of it) that has committed.
+    ///
+    /// # Errors
+    /// `storage_failed`.
+    pub async fn outcome(&self, session: SessionId, seq: u64, part: &str) -> Result<Option<KeptOutcome>> {
+        self.index_session(session).await?;
+        {
+            let mut state = self.state();
+            state.usable()?;
+            if let Some(indexed) = state.sessions.get(session)
+                && !indexed.outcomes.contains(&(seq, part.to_owned()))
+            {
+                return Ok(None);
+            }
+        }
+        let looked = self.look(&keys::outcome(session, seq, part)).await?;
+        looked
+            .record
+            .map(|record| {
+                let record = OutcomeRecord::read(&record.bytes()?)?;
+                Ok(KeptOutcome { reply: record.reply, depends_on: looked.number })
+            })
+            .transpose()
+    }
+
+    /// What is kept of a session; none when it has left no outcome.
+    ///
+    /// # Errors
+    /// `storage_failed`.
+    pub async fn load_session(&self, session: SessionId) -> Result<Option<KeptSession>> {
+        self.index_session(session).await?;
+        let state = self.state();
+        Ok(state.sessions.get(session).filter(|indexed| !indexed.outcomes.is_empty()).map(|indexed| {
+            let mut outcomes: Vec<u64> = indexed.outcomes.iter().map(|(seq, _)| *seq).collect();
+            outcomes.dedup();
+            KeptSession { user: indexed.user.clone(), acknowledged: indexed.acknowledged, outcomes }
+        }))
+    }
+
+    /// Deletes all that is kept of a session.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn forget_session(&self, session: SessionId) -> Result<()> {
+        loop {
+            let mut tx = self.begin(Principal::admin(), 0, 0);
+            let all = tx.scan(keys::outcomes(session), usize::MAX).await?;
+            tx.forget_outcomes(session, all);
+            match tx.commit(None).await {
+                Ok(_) => return Ok(()),
+                Err(crate::tx::CommitError::Conflict) => {}
+                Err(crate::tx::CommitError::Error(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Makes sure that the session's outcomes are known in memory.
+    pub(crate) async fn index_session(&self, session: SessionId) -> Result<()> {
+        loop {
+            if self.state().sessions.get(session).is_some() {
+                return Ok(());
+            }
+            let range = keys::outcomes(session);
+            let scanned = self.scan(&range, usize::MAX, &BTreeMap::new()).await?;
+            let mut indexed = Indexed::default();
+            for (key, record) in scanned.records {
+                let record = OutcomeRecord::read(&record.bytes()?)?;
+                let (_, seq, part) = keys::outcome_parts(&key).ok_or_else(|| damaged("an outcome"))?;
+                indexed.outcomes.insert((seq, part.to_owned()));
+                indexed.acknowledged = indexed.acknowledged.max(record.acknowledged);
+                indexed.user = record.user;
+            }
+            let mut state = self.state();
+            if state.sessions.get(session).is_none() && state.is_range_good(&range, scanned.at) {
+                state.sessions.insert(session, indexed);
+            }
+        }
+    }
+
+    /// The highest number up to which every commit is durable. After a failed commit it stays below that one for good,
+    /// and [`Engine::poll_durable`] decides for the numbers above.
+    pub fn durable_through(&self) -> u64 {
+        #[cfg(feature = "mutations")]
+        if self.shared.options.mutations.acknowledge_before_commit {
+            return u64::MAX;
+        }
+        self.state().gate.unbroken()
+    }
+
+    /// Ready when the commit of that number is durable.
+    ///
+    /// # Errors
+    /// `storage_failed` with effect unknown: nobody can say whether the commit is in the store.
+    pub fn poll_durable(&self, number: u64, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        #[cfg(feature = "mutations")]
+        if self.shared.options.mutations.acknowledge_before_commit {
+            return Poll::Ready(Ok(()));
+        }
+        self.state().gate.poll(number, cx)
+    }
+
+    /// Waits until the commit of that number is durable.
+    ///
+    /// # Errors
+    /// As [`Engine::poll_durable`].
+    pub async fn durable(&self, number: u64) -> Result<()> {
+        poll_fn(|cx| self.poll_durable(number, cx)).await
+    }
+
+    /// Takes no more commits, waits for those that were made, and ends [`Engine::run`], which must be running.
+    ///
+    /// # Errors
+    /// `storage_failed` when the last commits failed.
+    pub async fn shutdown(&self) -> Result<()> {
+        let last = {
+            let mut state = self.state();
+            state.health = Health::Closed(Error::new(ErrorCode::Unavailable, "the store is being closed"));
+            state.queue.wake_committer();
+            state.last
+        };
+        poll_fn(|cx| self.state().gate.poll(last, cx)).await
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn classes(&self) -> MutexGuard<'_, ClassCache> {
+        self.shared.classes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn fence(&self) -> u64 {
+        self.shared.fence.load(Ordering::Acquire)
+    }
+
+    /// Reads one key as it is visible now.
+    pub(crate) async fn look(&self, key: &[u8]) -> Result<Looked> {
+        let at = {
+            let mut state = self.state();
+            state.usable()?;
+            let at = state.last;
+            if let Found::Known(key, Slot { record, number }) = state.find(key) {
+                return Ok(Looked { key, record, at, number });
+            }
+            at
+        };
+        let key = Key::from(key);
+        let found =
+            self.shared.backend.get_many(std::slice::from_ref(&key)).await?.into_iter().next().flatten();
+        self.learn(key, found, at)
+    }
+
+    /// Reads many keys as they are visible now.
+    pub(crate) async fn look_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Looked>> {
+        let mut looked: Vec<Option<Looked>> = Vec::with_capacity(keys.len());
+        let mut missing = Vec::new();
+        let at = {
+            let mut state = self.state();
+            state.usable()?;
+            let at = state.last;
+            for key in keys {
+                looked.push(match state.find(key) {
+                    Found::Known(key, Slot { record, number }) => Some(Looked { key, record, at, number }),
+                    Found::Unknown => {
+                        missing.push(Key::from(&key[..]));
+                        None
+                    }
+                });
+            }
+            at
+        };
+        let mut found = Vec::new();
+        if !missing.is_empty() {
+            let values = self.shared.backend.get_many(&missing).await?;
+            for (key, value) in missing.into_iter().zip(values) {
+                found.push(self.learn(key, value, at)?);
+            }
+        }
+        let mut found = found.into_iter();
+        Ok(looked.into_iter().filter_map(|known| known.or_else(|| found.next())).collect())
+    }
+
+    fn learn(&self, key: Key, value: Option<Bytes>, at: u64) -> Result<Looked> {
+        let record = value.map(|bytes| Record::decode(&key, bytes)).transpose()?;
+        self.state().learn(&key, record.as_ref(), at);
+        Ok(Looked { key, record, at, number: 0 })
+    }
+
+    /// The first `limit` records of a range as they are visible now, with a transaction's own writes over them.
+    pub(crate) async fn scan(
+        &self,
+        range: &Range<Key>,
+        limit: usize,
+        own: &BTreeMap<Key, Option<Record>>,
+    ) -> Result<Scanned> {
+        let (mut over, at) = {
+            let mut state = self.state();
+            state.usable()?;
+            let own_deletions = own.values().filter(|record| record.is_none()).count();
+            (state.recent_in(range, limit.saturating_add(own_deletions)), state.last)
+        };
+        let number = over.iter().map(|(_, slot)| slot.number).max().unwrap_or(0);
+        if !own.is_empty() && range.start < range.end {
+            let mut merged: BTreeMap<Key, Slot> = over.into_iter().collect();
+            for (key, record) in own.range(range.clone()) {
+                merged.insert(key.clone(), Slot { record: record.clone(), number: 0 });
+            }
+            over = merged.into_iter().collect();
+        }
+        let deletions = over.iter().filter(|(_, slot)| slot.record.is_none()).count();
+        // Each deletion hides at most one of what the backend has.
+        let wanted = limit.saturating_add(deletions);
+        let under = self.shared.backend.scan(range.clone(), wanted).await?;
+        let mut records = Vec::with_capacity(under.len().min(limit) + over.len());
+        let mut over = over.into_iter().peekable();
+        let mut under = under.into_iter().peekable();
+        while records.len() < limit {
+            let from_over = match (over.peek(), under.peek()) {
+                (None, None) => break,
+                (Some(_), None) => true,
+                (None, Some(_)) => false,
+                (Some((above, _)), Some((below, _))) => {
+                    if above == below {
+                        under.next();
+                        true
+                    } else {
+                        above < below
+                    }
+                }
+            };
+            if from_over {
+                if let Some((key, Slot { record: Some(record), .. })) = over.next() {
+                    records.push((key, record));
+                }
+            } else if let Some((key, bytes)) = under.next() {
+                let record = Record::decode(&key, bytes)?;
+                records.push((key, record));
+            }
+        }
+        Ok(Scanned { records, at, number })
+    }
+}
+
+pub(crate) fn number_record(number: u64) -> Write {
+    Write { key: keys::meta("number"), value: Some(Bytes::copy_from_slice(&number.to_be_bytes())) }
+}
+
+fn number_of(bytes: &[u8]) -> Result<u64> {
+    Ok(u64::from_be_bytes(bytes.try_into().map_err(|_| damaged("a number"))?))
+}
+
+/// What a new store holds: its facts and the root directory.
+fn first_record(id: ObjectId, now: i64) -> CommitRecord {
+    let root = Object {
+        kind: ObjectType::Directory,
+        parent: ObjectId::ROOT,
+        name: String::new(),
+        class: None,
+        owner: ROOT_OWNER.into(),
+        group: ROOT_OWNER.into(),
+        perms: ROOT_PERMS,
+        version: 1,
+        created: now,
+        modified: now,
+        author: ROOT_OWNER.into(),
+        method: None,
+        state: Bytes::new(),
+        blobs: Vec::new(),
+    };
+    let put = |key: Key, value: Bytes| Write { key, value: Some(value) };
+    let mut writes = vec![
+        put(keys::meta("format"), Bytes::copy_from_slice(&keys::FORMAT.to_be_bytes())),
+        put(keys::meta("store"), Bytes::copy_from_slice(&id.0)),
+        number_record(0),
+        put(keys::object(ObjectId::ROOT).into(), root.encode()),
+    ];
+    writes.sort_by(|a, b| a.key.cmp(&b.key));
+    CommitRecord { writes }
+}

@@ -1,0 +1,174 @@
+//! Where everything lies. The first byte of a key says which kind of record it is.
+
+use crate::backend::Key;
+use emerge_proto::{ClassHash, ObjectId, SessionId};
+use std::ops::Range;
+
+/// `m name` -> store-wide facts.
+pub(crate) const META: u8 = b'm';
+/// `e directory-id name` -> [`crate::object::Entry`].
+pub(crate) const ENTRY: u8 = b'e';
+/// `o id` -> [`crate::object::Object`], the current version.
+pub(crate) const OBJECT: u8 = b'o';
+/// `v id version` -> [`crate::object::Object`], an earlier version.
+pub(crate) const VERSION: u8 = b'v';
+/// `k hash` -> [`emerge_proto::ClassVersion`].
+pub(crate) const CLASS: u8 = b'k';
+/// `n owner-length owner name` -> [`crate::object::ClassHead`].
+pub(crate) const CLASS_HEAD: u8 = b'n';
+/// `b sha256 chunk` -> bytes of a large value.
+pub(crate) const BLOB: u8 = b'b';
+/// `x sha256 id version` -> nothing: this version of this object holds the blob.
+pub(crate) const BLOB_USE: u8 = b'x';
+/// `r session sequence part` -> [`crate::session::OutcomeRecord`].
+pub(crate) const OUTCOME: u8 = b'r';
+/// `l number` -> [`crate::change::LogRecord`].
+pub(crate) const LOG: u8 = b'l';
+/// `t id` -> nothing: unlinked, waits for collection.
+pub(crate) const TRASH: u8 = b't';
+
+/// The format that this code writes.
+pub(crate) const FORMAT: u64 = 1;
+
+pub(crate) fn meta(name: &str) -> Key {
+    join(META, &[name.as_bytes()])
+}
+
+pub(crate) fn entry(directory: ObjectId, name: &str) -> Vec<u8> {
+    build(ENTRY, &[&directory.0, name.as_bytes()])
+}
+
+/// All entries of a directory, or those after a name.
+pub(crate) fn entries(directory: ObjectId, after: Option<&str>) -> Range<Key> {
+    let start = match after {
+        // A zero byte makes the key the next possible one.
+        Some(name) => join(ENTRY, &[&directory.0, name.as_bytes(), &[0]]),
+        None => join(ENTRY, &[&directory.0]),
+    };
+    start..after_prefix(&build(ENTRY, &[&directory.0]))
+}
+
+pub(crate) fn object(id: ObjectId) -> Vec<u8> {
+    build(OBJECT, &[&id.0])
+}
+
+pub(crate) fn version(id: ObjectId, version: u64) -> Vec<u8> {
+    build(VERSION, &[&id.0, &version.to_be_bytes()])
+}
+
+pub(crate) fn versions(id: ObjectId) -> Range<Key> {
+    prefix(&build(VERSION, &[&id.0]))
+}
+
+/// The id and the version in the key of an earlier version.
+pub(crate) fn version_parts(key: &[u8]) -> Option<(ObjectId, u64)> {
+    Some((ObjectId(key.get(1..17)?.try_into().ok()?), u64::from_be_bytes(key.get(17..)?.try_into().ok()?)))
+}
+
+pub(crate) fn class(hash: ClassHash) -> Vec<u8> {
+    build(CLASS, &[&hash.0])
+}
+
+pub(crate) fn class_head(owner: &str, name: &str) -> Vec<u8> {
+    build(CLASS_HEAD, &[&(owner.len() as u32).to_be_bytes(), owner.as_bytes(), name.as_bytes()])
+}
+
+pub(crate) fn blob(hash: &[u8; 32], chunk: u32) -> Vec<u8> {
+    build(BLOB, &[hash, &chunk.to_be_bytes()])
+}
+
+pub(crate) fn blob_use(hash: &[u8; 32], id: ObjectId, version: u64) -> Vec<u8> {
+    build(BLOB_USE, &[hash, &id.0, &version.to_be_bytes()])
+}
+
+pub(crate) fn blob_uses(hash: &[u8; 32]) -> Range<Key> {
+    prefix(&build(BLOB_USE, &[hash]))
+}
+
+pub(crate) fn outcome(session: SessionId, seq: u64, part: &str) -> Key {
+    join(OUTCOME, &[&session.0, &seq.to_be_bytes(), part.as_bytes()])
+}
+
+pub(crate) fn outcomes(session: SessionId) -> Range<Key> {
+    prefix(&build(OUTCOME, &[&session.0]))
+}
+
+/// The session, the sequence and the part in the key of an outcome.
+pub(crate) fn outcome_parts(key: &[u8]) -> Option<(SessionId, u64, &str)> {
+    let session = SessionId(key.get(1..17)?.try_into().ok()?);
+    let seq = u64::from_be_bytes(key.get(17..25)?.try_into().ok()?);
+    Some((session, seq, std::str::from_utf8(key.get(25..)?).ok()?))
+}
+
+pub(crate) fn log(number: u64) -> Key {
+    join(LOG, &[&number.to_be_bytes()])
+}
+
+pub(crate) fn trash(id: ObjectId) -> Vec<u8> {
+    build(TRASH, &[&id.0])
+}
+
+/// The id in a key that is a kind and an id.
+pub(crate) fn id_of(key: &[u8]) -> Option<ObjectId> {
+    Some(ObjectId(key.get(1..17)?.try_into().ok()?))
+}
+
+/// All records of one kind.
+pub(crate) fn all(kind: u8) -> Range<Key> {
+    prefix(&[kind])
+}
+
+/// All keys that begin with `bytes`.
+pub(crate) fn prefix(bytes: &[u8]) -> Range<Key> {
+    Key::from(bytes)..after_prefix(bytes)
+}
+
+/// The first key after all that begin with `bytes`.
+fn after_prefix(bytes: &[u8]) -> Key {
+    let mut end = bytes.to_vec();
+    // The kind byte is never 255, so this stops before the vector is empty.
+    while end.last() == Some(&u8::MAX) {
+        end.pop();
+    }
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    end.into()
+}
+
+fn build(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
+    key.push(kind);
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key
+}
+
+fn join(kind: u8, parts: &[&[u8]]) -> Key {
+    build(kind, parts).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_hold_their_keys_and_no_others() {
+        let full = ObjectId([255; 16]);
+        let range = entries(full, None);
+        assert!(range.contains(&Key::from(entry(full, "a"))));
+        assert!(!range.contains(&Key::from(entry(ObjectId([254; 16]), "\u{10ffff}"))));
+        assert!(range.end > range.start && range.end <= Key::from(&[ENTRY + 1][..]));
+        let after = entries(full, Some("b"));
+        assert!(!after.contains(&Key::from(entry(full, "b"))));
+        assert!(after.contains(&Key::from(entry(full, "b!"))));
+    }
+
+    #[test]
+    fn parts_come_back() {
+        let session = SessionId([7; 16]);
+        let key = outcome(session, 9, "member");
+        assert_eq!(outcome_parts(&key), Some((session, 9, "member")));
+        let id = ObjectId([3; 16]);
+        assert_eq!(version_parts(&version(id, 12)), Some((id, 12)));
+    }
+}

@@ -1,0 +1,210 @@
+//! What is visible: commits that are on their way to the backend over what the backend has, and the checks that make
+//! transactions serializable.
+//!
+//! Every commit has a number. A read notes the number of the last commit at the time of the read, and is still good when
+//! no later commit has written the key (or, for a range, any key in it). `recent` holds every write that is not yet
+//! durable or that an active transaction may not have seen, so both questions are answered in memory.
+
+use crate::backend::Key;
+use crate::cache::{Cache, Slot};
+use crate::gate::Gate;
+use crate::object::Record;
+use crate::queue::Queue;
+use crate::session::SessionIndex;
+use emerge_proto::{Error, Result};
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+
+/// Writes kept for validation before the oldest are forgotten and transactions older than them conflict.
+const MAX_RECENT: usize = 200_000;
+
+/// Whether the store may be used.
+#[derive(Clone, Debug)]
+pub(crate) enum Health {
+    Good,
+    /// A commit failed; the store must be claimed again before anything is read or written.
+    Reclaim(Error),
+    /// Another owner has it.
+    Lost(Error),
+    /// It is being shut down: what was committed still goes to the backend.
+    Closed(Error),
+}
+
+pub(crate) struct State {
+    /// The number of the last commit.
+    pub(crate) last: u64,
+    pub(crate) health: Health,
+    pub(crate) gate: Gate,
+    pub(crate) queue: Queue,
+    pub(crate) sessions: SessionIndex,
+    cache: Cache,
+    recent: BTreeMap<Key, Slot>,
+    /// The keys of each commit in `recent`, oldest first.
+    written: VecDeque<(u64, Vec<Key>)>,
+    /// How many active transactions began at each number.
+    active: BTreeMap<u64, usize>,
+    /// Reads taken before this number are no longer good.
+    floor: u64,
+}
+
+/// What a lookup found.
+pub(crate) enum Found {
+    Known(Key, Slot),
+    /// The backend must be asked.
+    Unknown,
+}
+
+impl State {
+    pub(crate) fn new(last: u64, cache_bytes: usize) -> Self {
+        Self {
+            last,
+            health: Health::Good,
+            gate: Gate::new(last),
+            queue: Queue::default(),
+            sessions: SessionIndex::default(),
+            cache: Cache::new(cache_bytes),
+            recent: BTreeMap::new(),
+            written: VecDeque::new(),
+            active: BTreeMap::new(),
+            floor: 0,
+        }
+    }
+
+    /// Refuses when the store may not be used now.
+    pub(crate) fn usable(&mut self) -> Result<()> {
+        match &self.health {
+            Health::Good => Ok(()),
+            Health::Reclaim(error) => {
+                let error = error.clone();
+                self.queue.wake_committer();
+                Err(error)
+            }
+            Health::Lost(error) | Health::Closed(error) => Err(error.clone()),
+        }
+    }
+
+    pub(crate) fn begin(&mut self) -> u64 {
+        *self.active.entry(self.last).or_default() += 1;
+        self.last
+    }
+
+    pub(crate) fn end(&mut self, began: u64) {
+        if let Some(count) = self.active.get_mut(&began) {
+            *count -= 1;
+            if *count == 0 {
+                self.active.remove(&began);
+                self.prune();
+            }
+        }
+    }
+
+    pub(crate) fn find(&mut self, key: &[u8]) -> Found {
+        if let Some((key, slot)) = self.cache.get(key) {
+            return Found::Known(key, slot);
+        }
+        match self.recent.get_key_value(key) {
+            Some((key, slot)) => Found::Known(key.clone(), slot.clone()),
+            None => Found::Unknown,
+        }
+    }
+
+    /// Keeps what the backend gave to a read that began at number `at`.
+    pub(crate) fn learn(&mut self, key: &Key, record: Option<&Record>, at: u64) {
+        if self.is_good(key, at) {
+            self.cache.put(key.clone(), Slot { record: record.cloned(), number: 0 });
+        }
+    }
+
+    /// The recent writes in a range, up to `limit` that are not deletions.
+    pub(crate) fn recent_in(&self, range: &Range<Key>, limit: usize) -> Vec<(Key, Slot)> {
+        let mut live = 0;
+        let mut writes = Vec::new();
+        if range.start < range.end {
+            for (key, slot) in self.recent.range(range.clone()) {
+                if live == limit {
+                    break;
+                }
+                live += usize::from(slot.record.is_some());
+                writes.push((key.clone(), slot.clone()));
+            }
+        }
+        writes
+    }
+
+    /// True while nothing has been written to the key since the read at number `at`.
+    pub(crate) fn is_good(&self, key: &[u8], at: u64) -> bool {
+        at >= self.floor && (at == self.last || self.recent.get(key).is_none_or(|slot| slot.number <= at))
+    }
+
+    /// True while nothing has been written in the range since the read at number `at`.
+    pub(crate) fn is_range_good(&self, range: &Range<Key>, at: u64) -> bool {
+        at >= self.floor
+            && (at == self.last
+                || range.start >= range.end
+                || self.recent.range(range.clone()).all(|(_, slot)| slot.number <= at))
+    }
+
+    /// Makes the writes of the next commit visible, and gives its number.
+    pub(crate) fn apply(&mut self, writes: Vec<(Key, Option<Record>)>) -> u64 {
+        self.last += 1;
+        let number = self.last;
+        let mut keys = Vec::with_capacity(writes.len());
+        for (key, record) in writes {
+            let slot = Slot { record, number };
+            self.cache.put(key.clone(), slot.clone());
+            self.recent.insert(key.clone(), slot);
+            keys.push(key);
+        }
+        self.written.push_back((number, keys));
+        if self.recent.len() > MAX_RECENT {
+            // What is not durable stays in any case; the queue bounds it.
+            let through = self.gate.through();
+            self.floor = self.floor.max(self.forget(through, MAX_RECENT / 2));
+        }
+        number
+    }
+
+    /// Everything up to `number` is durable.
+    pub(crate) fn durable(&mut self, number: u64) {
+        self.gate.advance(number);
+        self.prune();
+    }
+
+    /// Everything that is not durable is lost or uncertain: it is dropped, whoever has read it conflicts, whoever waits
+    /// for it is told.
+    pub(crate) fn fail(&mut self, health: Health, error: Error) {
+        self.last += 1;
+        self.floor = self.last;
+        self.gate.fail(self.last, error);
+        self.health = health;
+        self.queue.clear();
+        self.sessions.clear();
+        self.cache.clear();
+        self.recent.clear();
+        self.written.clear();
+    }
+
+    /// Forgets writes that are durable and that every active transaction has seen.
+    fn prune(&mut self) {
+        let oldest = self.active.first_key_value().map_or(u64::MAX, |(began, _)| *began);
+        self.forget(self.gate.through().min(oldest), 0);
+    }
+
+    /// Forgets writes up to a number while more than `keep` are held; gives the last number that was forgotten.
+    fn forget(&mut self, through: u64, keep: usize) -> u64 {
+        let mut forgotten = 0;
+        while self.recent.len() > keep
+            && let Some((number, _)) = self.written.front()
+            && *number <= through
+            && let Some((number, keys)) = self.written.pop_front()
+        {
+            for key in keys {
+                if self.recent.get(&key).is_some_and(|slot| slot.number == number) {
+                    self.recent.remove(&key);
+                }
+            }
+            forgotten = number;
+        }
+        forgotten
+    }
+}

@@ -1,0 +1,100 @@
+//! Large values: kept once by their content, in chunks, as long as some version of some object holds them.
+//!
+//! Invariant: a blob's chunks are there exactly while some `x hash id version` is. Both change in the same commit, and
+//! whoever relies on either has read it, so that a store and a collection of the same blob cannot both commit.
+
+use super::Tx;
+use crate::backend::Backend;
+use crate::fields;
+use crate::keys;
+use crate::object::{BlobRef, Object, Record};
+use bytes::Bytes;
+use emerge_proto::{Error, ErrorCode, ObjectId, Result, limits};
+use sha2::{Digest, Sha256};
+
+/// Bytes of one record of a blob, within what every backend takes.
+const CHUNK: usize = 256 * 1024;
+
+impl<B: Backend> Tx<B> {
+    /// Takes large values out of a state and keeps them as blobs of this version of this object.
+    pub(super) async fn put_state(
+        &mut self,
+        id: ObjectId,
+        version: u64,
+        state: &Bytes,
+    ) -> Result<(Bytes, Vec<BlobRef>)> {
+        fields::check_size(state.len())?;
+        let found = fields::fields(state)?;
+        if state.len() <= limits::BLOB_THRESHOLD {
+            return Ok((state.clone(), Vec::new()));
+        }
+        let mut blobs = Vec::new();
+        let mut nulls = Vec::new();
+        for (at, field) in found.into_iter().enumerate() {
+            if field.value.len() <= limits::BLOB_THRESHOLD {
+                continue;
+            }
+            let value = state.slice(field.value);
+            let blob =
+                BlobRef { field: at as u32, hash: Sha256::digest(&value).into(), len: value.len() as u64 };
+            self.put_blob(&blob, &value, id, version).await?;
+            nulls.push((blob.field, Bytes::from_static(&[0xf6])));
+            blobs.push(blob);
+        }
+        Ok((fields::replace(state, &nulls)?.into(), blobs))
+    }
+
+    async fn put_blob(&mut self, blob: &BlobRef, value: &Bytes, id: ObjectId, version: u64) -> Result<()> {
+        if self.read(&keys::blob(&blob.hash, 0)).await?.is_none() {
+            for (at, start) in (0..value.len()).step_by(CHUNK).enumerate() {
+                let chunk = value.slice(start..(start + CHUNK).min(value.len()));
+                self.put(keys::blob(&blob.hash, at as u32), Some(Record::Bytes(chunk)));
+            }
+        }
+        self.use_blob(blob, id, version);
+        Ok(())
+    }
+
+    /// Notes that a version of an object holds a blob, which is there.
+    pub(super) fn use_blob(&mut self, blob: &BlobRef, id: ObjectId, version: u64) {
+        self.put(keys::blob_use(&blob.hash, id, version), Some(Record::Bytes(Bytes::new())));
+    }
+
+    /// Takes a version's hold on its blobs away, and deletes those that nothing else holds.
+    pub(crate) async fn release_blobs(&mut self, object: &Object, id: ObjectId) -> Result<()> {
+        for blob in &object.blobs {
+            self.put(keys::blob_use(&blob.hash, id, object.version), None);
+            if self.scan(keys::blob_uses(&blob.hash), 1).await?.is_empty() {
+                for at in 0..chunks(blob) {
+                    self.put(keys::blob(&blob.hash, at), None);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The state of an object as users see it.
+    pub(super) async fn state_of(&mut self, object: &Object) -> Result<Vec<u8>> {
+        if object.blobs.is_empty() {
+            return Ok(object.state.to_vec());
+        }
+        let mut values = Vec::with_capacity(object.blobs.len());
+        for blob in &object.blobs {
+            let keys: Vec<Vec<u8>> = (0..chunks(blob)).map(|at| keys::blob(&blob.hash, at)).collect();
+            let mut value = Vec::with_capacity(blob.len as usize);
+            for chunk in self.read_many(&keys).await? {
+                // It can only be gone when the object has been changed since it was read.
+                let chunk = chunk.ok_or_else(|| {
+                    Error::new(ErrorCode::Conflict, "the object was changed while it was read")
+                })?;
+                value.extend_from_slice(&chunk.bytes()?);
+            }
+            values.push((blob.field, value.into()));
+        }
+        fields::replace(&object.state, &values)
+    }
+}
+
+fn chunks(blob: &BlobRef) -> u32 {
+    blob.len.div_ceil(CHUNK as u64) as u32
+}

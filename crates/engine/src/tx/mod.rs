@@ -1,0 +1,380 @@
+//! Transactions: reads that are noted, writes that are held back, and their commit.
+
+mod blobs;
+mod call;
+mod class;
+mod object;
+mod place;
+mod tree;
+
+pub use call::ObjectForCall;
+
+use crate::access::Principal;
+use crate::backend::{Backend, BackendError, Key, Write};
+use crate::change::{Change, LogRecord};
+use crate::engine::{Engine, Looked};
+use crate::keys;
+use crate::object::{Entry, Object, Record};
+use crate::queue::{self, Waiting};
+use crate::random::Random;
+use crate::session::Outcome;
+use emerge_proto::{Error, ErrorCode, ObjectId, Result, SessionId};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::future::poll_fn;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A transaction. It sees its own writes. Dropped without a commit it changes nothing.
+///
+/// An operation that fails changes nothing of the transaction, so that it can go on with others.
+pub struct Tx<B: Backend> {
+    engine: Engine<B>,
+    principal: Principal,
+    now: i64,
+    random: Random,
+    began: u64,
+    /// Keys that were read, and the number of the last commit at the first read.
+    reads: HashMap<Key, u64>,
+    ranges: Vec<(Range<Key>, u64)>,
+    writes: BTreeMap<Key, Option<Record>>,
+    /// Objects of which this transaction has made a version already.
+    touched: HashSet<ObjectId>,
+    changes: Vec<Change>,
+    undo: Vec<Undo>,
+    depends_on: u64,
+    /// Sessions of which this transaction deletes everything.
+    forgotten: Vec<SessionId>,
+}
+
+enum Undo {
+    Write(Key, Option<Option<Record>>),
+    Touch(ObjectId),
+}
+
+/// Where an operation began, to go back to when it fails.
+struct Savepoint {
+    undo: usize,
+    changes: usize,
+}
+
+/// A commit that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// What must be durable before anyone is told: the commit itself or, when nothing was written, the highest commit
+    /// that was read. See [`Engine::poll_durable`].
+    pub number: u64,
+    /// Whether anything was written.
+    pub wrote: bool,
+}
+
+/// Why a commit was not made. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommitError {
+    /// Something that the transaction read has been changed since, or its request has committed already: run it again.
+    Conflict,
+    /// It cannot be made.
+    Error(Error),
+}
+
+impl From<Error> for CommitError {
+    fn from(error: Error) -> Self {
+        CommitError::Error(error)
+    }
+}
+
+impl<B: Backend> Tx<B> {
+    pub(crate) fn new(engine: Engine<B>, principal: Principal, now: i64, seed: u64, began: u64) -> Self {
+        Self {
+            engine,
+            principal,
+            now,
+            random: Random(seed),
+            began,
+            reads: HashMap::new(),
+            ranges: Vec::new(),
+            writes: BTreeMap::new(),
+            touched: HashSet::new(),
+            changes: Vec::new(),
+            undo: Vec::new(),
+            depends_on: 0,
+            forgotten: Vec::new(),
+        }
+    }
+
+    /// Who asks.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The highest commit that was read and may not be durable yet; 0 for none.
+    pub fn depends_on(&self) -> u64 {
+        self.depends_on
+    }
+
+    /// False when something that was read has been changed since: then nothing that the transaction said, an error
+    /// included, need be true, and it should be run again.
+    pub fn is_current(&self) -> bool {
+        let state = self.engine.state();
+        self.reads.iter().all(|(key, at)| state.is_good(key, *at))
+            && self.ranges.iter().all(|(range, at)| state.is_range_good(range, *at))
+    }
+
+    /// Commits: from now on every later transaction sees the writes. Nobody outside may be told before
+    /// [`Engine::poll_durable`] says so. A transaction that wrote nothing commits nothing and keeps no outcome.
+    ///
+    /// Waits while too many commits wait for the backend.
+    ///
+    /// # Errors
+    /// [`CommitError::Conflict`]; `too_large`, `storage_failed`, `unavailable`, `session_expired` (the request's outcome
+    /// was acknowledged, so that it must not run again).
+    pub async fn commit(mut self, outcome: Option<Outcome>) -> Result<Commit, CommitError> {
+        if self.writes.is_empty() {
+            self.engine.state().usable()?;
+            return match self.is_current() {
+                true => Ok(Commit { number: self.depends_on, wrote: false }),
+                false => Err(CommitError::Conflict),
+            };
+        }
+        let writes = std::mem::take(&mut self.writes);
+        let encoded: Vec<Write> = writes
+            .iter()
+            .map(|(key, record)| Write { key: key.clone(), value: record.as_ref().map(Record::encode) })
+            .collect();
+        self.check_size(&encoded, outcome.as_ref())?;
+        loop {
+            if let Some(outcome) = &outcome {
+                self.engine.index_session(outcome.session).await?;
+            }
+            poll_fn(|cx| self.engine.state().queue.poll_room(cx)).await;
+            // Between the wait and the lock others may have taken the room or dropped the index; both only mean
+            // another round or one commit more than the bound.
+            let indexed = match &outcome {
+                Some(outcome) => self.engine.state().sessions.get(outcome.session).is_some(),
+                None => true,
+            };
+            if indexed {
+                break;
+            }
+        }
+        self.admit(writes, encoded, outcome)
+    }
+
+    /// Validates, numbers and queues the commit, all in one critical section.
+    fn admit(
+        &mut self,
+        writes: BTreeMap<Key, Option<Record>>,
+        mut encoded: Vec<Write>,
+        outcome: Option<Outcome>,
+    ) -> Result<Commit, CommitError> {
+        let mut state = self.engine.state();
+        state.usable()?;
+        let good = self.reads.iter().all(|(key, at)| state.is_good(key, *at))
+            && self.ranges.iter().all(|(range, at)| state.is_range_good(range, *at));
+        if !good {
+            return Err(CommitError::Conflict);
+        }
+        let mut writes: Vec<(Key, Option<Record>)> = writes.into_iter().collect();
+        let mut kept = Vec::new();
+        if let Some(outcome) = outcome {
+            let Some(indexed) = state.sessions.get(outcome.session) else {
+                return Err(CommitError::Conflict);
+            };
+            if indexed.outcomes.contains(&(outcome.seq, outcome.part.clone())) {
+                return Err(CommitError::Conflict);
+            }
+            if outcome.seq <= indexed.acknowledged {
+                return Err(already_acknowledged(outcome.seq).into());
+            }
+            let (key, record, needless) = state.sessions.add(outcome, self.now);
+            writes.push((key.clone(), Some(Record::Bytes(record.clone()))));
+            kept.push(Write { key, value: Some(record) });
+            for key in needless {
+                writes.push((key.clone(), None));
+                kept.push(Write { key, value: None });
+            }
+        }
+        for session in &self.forgotten {
+            state.sessions.remove(*session);
+        }
+        let number = state.apply(writes);
+        if !self.changes.is_empty() {
+            let log = LogRecord { time: self.now, changes: std::mem::take(&mut self.changes) };
+            encoded.push(Write {
+                key: keys::log(number),
+                value: Some(emerge_proto::class::encode(&log).into()),
+            });
+        }
+        #[cfg(feature = "mutations")]
+        if self.engine.shared.options.mutations.outcome_in_another_commit && !kept.is_empty() {
+            state.queue.push(Waiting { number, writes: encoded, alone: true });
+            state.queue.push(Waiting { number, writes: kept, alone: true });
+            return Ok(Commit { number, wrote: true });
+        }
+        encoded.append(&mut kept);
+        state.queue.push(Waiting { number, writes: encoded, alone: false });
+        Ok(Commit { number, wrote: true })
+    }
+
+    fn check_size(&self, writes: &[Write], outcome: Option<&Outcome>) -> Result<()> {
+        let limits = self.engine.backend().limits();
+        let reply = outcome.map_or(0, |outcome| outcome.reply.len());
+        let values = writes.iter().filter_map(|write| write.value.as_ref().map(|value| value.len()));
+        let largest = values.max().unwrap_or(0).max(reply);
+        if largest > limits.max_value {
+            return Err(BackendError::TooLarge { bytes: largest, limit: limits.max_value }.into());
+        }
+        // Room for the log record, the outcome's key and the outcomes that it deletes.
+        let bytes = queue::size(writes) + reply + self.changes.len() * 64 + 1024;
+        if bytes > limits.max_batch {
+            return Err(BackendError::TooLarge { bytes, limit: limits.max_batch }.into());
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, looked: Looked) -> Option<Record> {
+        self.depends_on = self.depends_on.max(looked.number);
+        self.reads.entry(looked.key).or_insert(looked.at);
+        looked.record
+    }
+
+    async fn read(&mut self, key: &[u8]) -> Result<Option<Record>> {
+        if let Some(record) = self.writes.get(key) {
+            return Ok(record.clone());
+        }
+        let looked = self.engine.look(key).await?;
+        Ok(self.note(looked))
+    }
+
+    /// Reads many keys; gives what each holds, in their order.
+    async fn read_many(&mut self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>> {
+        let looked = self.engine.look_many(keys).await?;
+        let mut records = Vec::with_capacity(keys.len());
+        for (key, looked) in keys.iter().zip(looked) {
+            let record = match self.writes.get(&key[..]) {
+                Some(own) => own.clone(),
+                None => self.note(looked),
+            };
+            records.push(record);
+        }
+        Ok(records)
+    }
+
+    /// The first `limit` records of a range; what it says of the range up to the last of them is validated.
+    pub(crate) async fn scan(&mut self, range: Range<Key>, limit: usize) -> Result<Vec<(Key, Record)>> {
+        let scanned = self.engine.scan(&range, limit, &self.writes).await?;
+        self.depends_on = self.depends_on.max(scanned.number);
+        let end = match scanned.records.last() {
+            Some((last, _)) if scanned.records.len() == limit => {
+                let mut after = last.to_vec();
+                after.push(0);
+                after.into()
+            }
+            _ => range.end,
+        };
+        self.ranges.push((range.start..end, scanned.at));
+        Ok(scanned.records)
+    }
+
+    /// As [`Tx::scan`], for a caller whose writes are right whatever happens to the range meanwhile.
+    pub(crate) async fn scan_unnoted(
+        &mut self,
+        range: Range<Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Record)>> {
+        Ok(self.engine.scan(&range, limit, &self.writes).await?.records)
+    }
+
+    /// The version of an object now; 0 when it is not there.
+    pub(crate) async fn version_unnoted(&self, id: ObjectId) -> Result<u64> {
+        let record = self.engine.look(&keys::object(id)).await?.record;
+        Ok(record.map(Record::object).transpose()?.map_or(0, |object| object.version))
+    }
+
+    pub(crate) fn forgotten_session(&mut self, session: SessionId) {
+        self.forgotten.push(session);
+    }
+
+    /// The time that the transaction was given.
+    pub(crate) fn time(&self) -> i64 {
+        self.now
+    }
+
+    pub(crate) fn with_cursors<T>(&self, body: impl FnOnce(&mut crate::collect::Cursors) -> T) -> T {
+        body(&mut self.engine.shared.cursors.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    fn put(&mut self, key: Vec<u8>, record: Option<Record>) {
+        self.put_raw(key.into(), record);
+    }
+
+    pub(crate) fn put_raw(&mut self, key: Key, record: Option<Record>) {
+        let before = self.writes.insert(key.clone(), record);
+        self.undo.push(Undo::Write(key, before));
+    }
+
+    fn touch(&mut self, id: ObjectId) {
+        if self.touched.insert(id) {
+            self.undo.push(Undo::Touch(id));
+        }
+    }
+
+    fn savepoint(&self) -> Savepoint {
+        Savepoint { undo: self.undo.len(), changes: self.changes.len() }
+    }
+
+    /// Takes back all that was written since the savepoint when the operation failed.
+    fn settle<T>(&mut self, savepoint: &Savepoint, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.changes.truncate(savepoint.changes);
+            for undo in self.undo.drain(savepoint.undo..).rev() {
+                match undo {
+                    Undo::Write(key, Some(before)) => {
+                        self.writes.insert(key, before);
+                    }
+                    Undo::Write(key, None) => {
+                        self.writes.remove(&key);
+                    }
+                    Undo::Touch(id) => {
+                        self.touched.remove(&id);
+                    }
+                }
+            }
+        }
+        result
+    }
+
+    async fn entry(&mut self, directory: ObjectId, name: &str) -> Result<Option<Entry>> {
+        self.read(&keys::entry(directory, name)).await?.map(Record::entry).transpose()
+    }
+
+    pub(crate) async fn object(&mut self, id: ObjectId) -> Result<Option<Arc<Object>>> {
+        self.read(&keys::object(id)).await?.map(Record::object).transpose()
+    }
+
+    fn put_entry(&mut self, directory: ObjectId, name: &str, entry: Option<Entry>) {
+        self.put(keys::entry(directory, name), entry.map(Record::Entry));
+    }
+
+    fn put_object(&mut self, id: ObjectId, object: Object) -> Arc<Object> {
+        let object = Arc::new(object);
+        self.put(keys::object(id), Some(Record::Object(object.clone())));
+        object
+    }
+
+    fn new_id(&mut self) -> ObjectId {
+        self.random.id(self.now)
+    }
+}
+
+impl<B: Backend> Drop for Tx<B> {
+    fn drop(&mut self) {
+        self.engine.state().end(self.began);
+    }
+}
+
+fn already_acknowledged(seq: u64) -> Error {
+    Error::new(
+        ErrorCode::SessionExpired,
+        format!("the outcome of request {seq} was acknowledged, so the request cannot run again"),
+    )
+}

@@ -1,0 +1,329 @@
+//! Objects: store, get, stat, list, history, and how a version is made.
+
+use super::Tx;
+use super::place::{self, Place, Way};
+use crate::access::{self, Want};
+use crate::backend::Backend;
+use crate::change::Change;
+use crate::fields;
+use crate::keys;
+use crate::object::{Object, Record, damaged};
+use bytes::Bytes;
+use emerge_proto::op::{StoreMode, Target};
+use emerge_proto::record::{Stored, VersionInfo};
+use emerge_proto::{
+    ClassHash, Error, ErrorCode, Fetched, ObjectId, ObjectType, Page, Path, Perms, Result, Stat, limits,
+};
+use std::sync::Arc;
+
+impl<B: Backend> Tx<B> {
+    /// Stores an object; directories are made on the way. See [`emerge_proto::Op::Store`].
+    ///
+    /// # Errors
+    /// `class_not_found`, `already_exists`, `not_found`, `conflict`, `is_a_directory`, `not_a_directory`,
+    /// `permission_denied`, `bad_argument`, `bad_path`, `too_large`.
+    pub async fn store(
+        &mut self,
+        target: &Target,
+        class: ClassHash,
+        fields: &[u8],
+        mode: StoreMode,
+        base: Option<u64>,
+        removed: &[String],
+    ) -> Result<Stored> {
+        let savepoint = self.savepoint();
+        let result = self.store_inner(target, class, fields, mode, base, removed).await;
+        self.settle(&savepoint, result)
+    }
+
+    async fn store_inner(
+        &mut self,
+        target: &Target,
+        class: ClassHash,
+        given: &[u8],
+        mode: StoreMode,
+        base: Option<u64>,
+        removed: &[String],
+    ) -> Result<Stored> {
+        let patches = matches!(mode, StoreMode::Patch | StoreMode::Overwrite);
+        if mode == StoreMode::Patch && base.is_none() {
+            return Err(Error::new(ErrorCode::BadArgument, "a patch needs the version that was fetched")
+                .field("base"));
+        }
+        if !patches && !removed.is_empty() {
+            return Err(Error::new(ErrorCode::BadArgument, "only a patch can remove fields").field("removed"));
+        }
+        let way = self.way(target).await?;
+        let place = match way {
+            Way::There(place) => place,
+            Way::Missing { path, .. } if patches => return Err(place::not_found(&path)),
+            Way::Missing { path, above, found } => {
+                self.class(class).await?;
+                fields::fields(given)?;
+                let parent = self.make_directories(&path, above, found).await?;
+                let state = Bytes::copy_from_slice(given);
+                return self.make_object(parent, path.name(), class, &state, Perms::DEFAULT).await;
+            }
+        };
+        if place.object.is_directory() {
+            return Err(place::is_a_directory(&place.path));
+        }
+        if mode == StoreMode::Create {
+            return Err(place::already_exists(&place.path));
+        }
+        self.check(&place.object, Want::Write, &place.path)?;
+        self.class(class).await?;
+        let state = if patches {
+            if mode == StoreMode::Patch && base != Some(place.object.version) {
+                let have = place.object.version;
+                return Err(Error::new(
+                    ErrorCode::Conflict,
+                    format!(
+                        "{} is at version {have}; the change is based on version {}",
+                        place.path,
+                        base.unwrap_or(0)
+                    ),
+                )
+                .at(&place.path));
+            }
+            let old = self.state_of(&place.object).await?;
+            fields::patch(&old, given, removed)?
+        } else {
+            fields::fields(given)?;
+            Bytes::copy_from_slice(given)
+        };
+        self.make_version(&place, Some(class), &state, None).await
+    }
+
+    /// A new object in a directory; the right to make it has been checked.
+    pub(super) async fn make_object(
+        &mut self,
+        parent: ObjectId,
+        name: &str,
+        class: ClassHash,
+        state: &Bytes,
+        perms: Perms,
+    ) -> Result<Stored> {
+        let id = self.new_id();
+        let (state, blobs) = self.put_state(id, 1, state).await?;
+        let object = Object {
+            kind: ObjectType::Object,
+            parent,
+            name: name.to_owned(),
+            class: Some(class),
+            owner: self.principal.user.clone(),
+            group: self.principal.group().to_owned(),
+            perms,
+            version: 1,
+            created: self.now,
+            modified: self.now,
+            author: self.principal.user.clone(),
+            method: None,
+            state,
+            blobs,
+        };
+        Ok(self.add(id, object))
+    }
+
+    /// Puts a new object or directory and its entry.
+    pub(super) fn add(&mut self, id: ObjectId, object: Object) -> Stored {
+        let entry = crate::object::Entry { id, kind: object.kind };
+        self.put_entry(object.parent, &object.name, Some(entry));
+        self.touch(id);
+        self.changes.push(Change::Created(id));
+        let object = self.put_object(id, object);
+        Stored { id, version: object.version, modified: object.modified }
+    }
+
+    /// Makes the next version of an object. A transaction makes one version of each object at most: what it writes
+    /// later replaces what it wrote before.
+    pub(super) async fn make_version(
+        &mut self,
+        place: &Place,
+        class: Option<ClassHash>,
+        state: &Bytes,
+        method: Option<&str>,
+    ) -> Result<Stored> {
+        let (id, old) = (place.id, &place.object);
+        let version = if self.touched.contains(&id) {
+            self.release_blobs(old, id).await?;
+            old.version
+        } else {
+            let kept = Object { parent: ObjectId::ROOT, name: String::new(), ..(**old).clone() };
+            self.put(keys::version(id, old.version), Some(Record::Object(Arc::new(kept))));
+            self.touch(id);
+            let version = old.version + 1;
+            self.changes.push(Change::Updated(id, version));
+            if let Some(surplus) = version.checked_sub(limits::KEEP_VERSIONS).filter(|surplus| *surplus > 0) {
+                self.drop_version(id, surplus).await?;
+            }
+            version
+        };
+        let (state, blobs) = self.put_state(id, version, state).await?;
+        let object = Object {
+            class,
+            version,
+            // Clocks may step back; an object's own time does not.
+            modified: self.now.max(old.modified),
+            author: self.principal.user.clone(),
+            method: method.map(str::to_owned),
+            state,
+            blobs,
+            ..(**old).clone()
+        };
+        let object = self.put_object(id, object);
+        Ok(Stored { id, version, modified: object.modified })
+    }
+
+    /// Deletes an earlier version, when it is there.
+    pub(crate) async fn drop_version(&mut self, id: ObjectId, version: u64) -> Result<()> {
+        let key = keys::version(id, version);
+        if let Some(record) = self.read(&key).await? {
+            self.put(key, None);
+            self.release_blobs(&*record.object()?, id).await?;
+        }
+        Ok(())
+    }
+
+    /// The properties and the state of an object, at an earlier version if one is asked for.
+    ///
+    /// # Errors
+    /// `not_found`, `is_a_directory`, `permission_denied`, `bad_path`.
+    pub async fn get(&mut self, target: &Target, version: Option<u64>) -> Result<Fetched> {
+        let place = self.readable_object(target).await?;
+        let object = match version {
+            Some(version) if version != place.object.version => {
+                let record = self.read(&keys::version(place.id, version)).await?;
+                let missing = || {
+                    let why = format!(
+                        "version {version} of {} is not kept; it is at {}",
+                        place.path, place.object.version
+                    );
+                    Error::new(ErrorCode::NotFound, why).at(&place.path)
+                };
+                record.ok_or_else(missing)?.object()?
+            }
+            _ => place.object,
+        };
+        let stat = self.stat_of(place.id, &object, place.path.name()).await?;
+        Ok(Fetched { stat, state: self.state_of(&object).await? })
+    }
+
+    /// An object that is not a directory and that the caller may read.
+    pub(super) async fn readable_object(&mut self, target: &Target) -> Result<Place> {
+        let place = self.place(target).await?;
+        self.check(&place.object, Want::Read, &place.path)?;
+        if place.object.is_directory() {
+            return Err(place::is_a_directory(&place.path));
+        }
+        Ok(place)
+    }
+
+    /// The properties of what is at a target.
+    ///
+    /// # Errors
+    /// `not_found`, `permission_denied`, `bad_path`.
+    pub async fn stat(&mut self, target: &Target) -> Result<Stat> {
+        let place = self.place(target).await?;
+        let listed =
+            place.parent().is_some_and(|(_, parent)| access::may(&self.principal, parent, Want::Read));
+        if !listed {
+            self.check(&place.object, Want::Read, &place.path)?;
+        }
+        self.stat_of(place.id, &place.object, place.path.name()).await
+    }
+
+    pub(super) async fn stat_of(&mut self, id: ObjectId, object: &Object, name: &str) -> Result<Stat> {
+        let class = match object.class {
+            Some(hash) => Some(self.class(hash).await?),
+            None => None,
+        };
+        let class = class.as_ref().and_then(|lineage| lineage.first());
+        Ok(Stat {
+            name: name.to_owned(),
+            id,
+            kind: object.kind,
+            class: class.map(|class| class.source.name.clone()),
+            class_hash: object.class,
+            class_version: class.map(|class| class.version),
+            owner: object.owner.clone(),
+            group: object.group.clone(),
+            perms: object.perms,
+            version: object.version,
+            created: object.created,
+            modified: object.modified,
+            size: object.size(),
+            node: self.engine.shared.options.node_name.clone(),
+        })
+    }
+
+    /// One page of a directory's members with their properties.
+    ///
+    /// # Errors
+    /// `not_found`, `not_a_directory`, `permission_denied`, `bad_path`, `bad_argument`.
+    pub async fn list(&mut self, target: &Target, after: Option<&str>, limit: Option<u32>) -> Result<Page> {
+        let place = self.place(target).await?;
+        self.check(&place.object, Want::Read, &place.path)?;
+        if !place.object.is_directory() {
+            return Err(place::not_a_directory(&place.path));
+        }
+        if limit == Some(0) {
+            return Err(Error::new(ErrorCode::BadArgument, "a page has at least one member").field("limit"));
+        }
+        let limit = limit.map_or(limits::MAX_PAGE, |limit| (limit as usize).min(limits::MAX_PAGE));
+        // One more tells whether there is another page.
+        let mut found = self.scan(keys::entries(place.id, after), limit + 1).await?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let members = self.members(&place.path, found).await?;
+        let mut page = Page { members: Vec::with_capacity(members.len()), next: None };
+        for (id, object) in members {
+            let stat = self.stat_of(id, &object, &object.name).await?;
+            page.members.push(stat);
+        }
+        if more {
+            page.next = page.members.last().map(|last| last.name.clone());
+        }
+        Ok(page)
+    }
+
+    /// The objects of some entries of a directory.
+    pub(super) async fn members(
+        &mut self,
+        path: &Path,
+        entries: Vec<(crate::backend::Key, Record)>,
+    ) -> Result<Vec<(ObjectId, Arc<Object>)>> {
+        let ids: Vec<ObjectId> =
+            entries.into_iter().map(|(_, record)| Ok(record.entry()?.id)).collect::<Result<_>>()?;
+        let keys: Vec<Vec<u8>> = ids.iter().map(|id| keys::object(*id)).collect();
+        let records = self.read_many(&keys).await?;
+        ids.into_iter()
+            .zip(records)
+            .map(|(id, record)| Ok((id, record.ok_or_else(|| place::changed(path))?.object()?)))
+            .collect()
+    }
+
+    /// An object's versions that are kept, newest first.
+    ///
+    /// # Errors
+    /// `not_found`, `is_a_directory`, `permission_denied`, `bad_path`.
+    pub async fn history(&mut self, target: &Target) -> Result<Vec<VersionInfo>> {
+        let place = self.readable_object(target).await?;
+        let info = |object: &Object| VersionInfo {
+            version: object.version,
+            modified: object.modified,
+            author: object.author.clone(),
+            method: object.method.clone(),
+            size: object.size(),
+        };
+        let mut versions = vec![info(&place.object)];
+        let mut earlier = self.scan(keys::versions(place.id), usize::MAX).await?;
+        earlier.reverse();
+        for (key, record) in earlier {
+            let object = record.object()?;
+            keys::version_parts(&key).ok_or_else(|| damaged("a version"))?;
+            versions.push(info(&object));
+        }
+        Ok(versions)
+    }
+}

@@ -1,0 +1,276 @@
+//! The tree: mkdir, rm, mv, cp.
+
+use super::Tx;
+use super::place::{self, Place, Way};
+use crate::access::Want;
+use crate::backend::Backend;
+use crate::change::Change;
+use crate::keys;
+use crate::object::{Entry, Object, Record};
+use bytes::Bytes;
+use emerge_proto::op::Target;
+use emerge_proto::record::Stored;
+use emerge_proto::{Error, ErrorCode, ObjectId, ObjectType, Path, Perms, Result, limits};
+use std::sync::Arc;
+
+/// A directory and the name of an entry in it.
+struct Slot {
+    parent: ObjectId,
+    path: Path,
+    /// The directories from the root down to `parent`.
+    above: Vec<ObjectId>,
+}
+
+impl<B: Backend> Tx<B> {
+    /// Makes a directory and those above it.
+    ///
+    /// # Errors
+    /// `already_exists`, `not_a_directory`, `permission_denied`, `bad_path`.
+    pub async fn mkdir(&mut self, target: &Target, exist_ok: bool) -> Result<Stored> {
+        let savepoint = self.savepoint();
+        let result = self.mkdir_inner(target, exist_ok).await;
+        self.settle(&savepoint, result)
+    }
+
+    async fn mkdir_inner(&mut self, target: &Target, exist_ok: bool) -> Result<Stored> {
+        match self.way(target).await? {
+            Way::There(Place { object, path, .. }) if !exist_ok || !object.is_directory() => {
+                Err(if exist_ok { place::not_a_directory(&path) } else { place::already_exists(&path) })
+            }
+            Way::There(Place { id, object, .. }) => {
+                Ok(Stored { id, version: object.version, modified: object.modified })
+            }
+            Way::Missing { path, above, found } => {
+                let parent = self.make_directories(&path, above, found).await?;
+                Ok(self.make_directory(parent, path.name(), Perms::DEFAULT))
+            }
+        }
+    }
+
+    /// Makes the directories that a path lacks, all but its last segment, and gives the one that is to hold that. Checks
+    /// the right to change the lowest that exists.
+    pub(super) async fn make_directories(
+        &mut self,
+        path: &Path,
+        above: Vec<(ObjectId, Arc<Object>)>,
+        found: usize,
+    ) -> Result<ObjectId> {
+        let Some((mut parent, lowest)) = above.into_iter().next_back() else {
+            return Err(place::already_exists(path));
+        };
+        self.check(&lowest, Want::Write, &place::ancestor(path, found))?;
+        let missing = path.segments().count() - found;
+        for segment in path.segments().skip(found).take(missing.saturating_sub(1)) {
+            parent = self.make_directory(parent, segment, Perms::DEFAULT).id;
+        }
+        Ok(parent)
+    }
+
+    fn make_directory(&mut self, parent: ObjectId, name: &str, perms: Perms) -> Stored {
+        let id = self.new_id();
+        let directory = Object {
+            kind: ObjectType::Directory,
+            parent,
+            name: name.to_owned(),
+            class: None,
+            owner: self.principal.user.clone(),
+            group: self.principal.group().to_owned(),
+            perms,
+            version: 1,
+            created: self.now,
+            modified: self.now,
+            author: self.principal.user.clone(),
+            method: None,
+            state: Bytes::new(),
+            blobs: Vec::new(),
+        };
+        self.add(id, directory)
+    }
+
+    /// Removes an object, or a directory; with `recursive` also one that has members. A tree is unlinked at once, and
+    /// what it held is deleted later ([`crate::Engine::collect`]).
+    ///
+    /// # Errors
+    /// `not_found`, `directory_not_empty`, `permission_denied`, `bad_argument` (the root), `bad_path`.
+    pub async fn rm(&mut self, target: &Target, recursive: bool) -> Result<()> {
+        let savepoint = self.savepoint();
+        let result = self.rm_inner(target, recursive).await;
+        self.settle(&savepoint, result)
+    }
+
+    async fn rm_inner(&mut self, target: &Target, recursive: bool) -> Result<()> {
+        let place = self.place(target).await?;
+        let (parent, directory) = place.not_the_root("removed")?;
+        self.check(directory, Want::Write, &place.path.parent().unwrap_or(Path::root()))?;
+        let mut empty = true;
+        if place.object.is_directory() {
+            self.check(&place.object, Want::Write, &place.path)?;
+            if recursive {
+                empty = false;
+            } else if !self.scan(keys::entries(place.id, None), 1).await?.is_empty() {
+                return Err(Error::new(
+                    ErrorCode::DirectoryNotEmpty,
+                    format!("the directory {} has members", place.path),
+                )
+                .at(&place.path));
+            }
+        }
+        let name = place.path.name().to_owned();
+        self.put_entry(*parent, &name, None);
+        self.changes.push(Change::Removed(place.id, *parent, name));
+        if empty {
+            self.discard(place.id, &place.object);
+        } else {
+            self.put(keys::trash(place.id), Some(Record::Bytes(Bytes::new())));
+        }
+        Ok(())
+    }
+
+    /// Deletes an object that has no entry any more, and no members. What else it has left is marked for collection.
+    pub(crate) fn discard(&mut self, id: ObjectId, object: &Object) {
+        self.put(keys::object(id), None);
+        if object.version > 1 || !object.blobs.is_empty() {
+            if !object.blobs.is_empty() {
+                // The collector finds the blobs of the last version through a version record, as all others.
+                let kept = Object { parent: ObjectId::ROOT, name: String::new(), ..object.clone() };
+                self.put(keys::version(id, object.version), Some(Record::Object(Arc::new(kept))));
+            }
+            self.put(keys::trash(id), Some(Record::Bytes(Bytes::new())));
+        }
+    }
+
+    /// Moves an object or a tree: its ids stay. Onto a directory: into it.
+    ///
+    /// # Errors
+    /// `not_found`, `already_exists`, `permission_denied`, `bad_argument` (the root, or a directory into itself),
+    /// `not_a_directory`, `bad_path`.
+    pub async fn mv(&mut self, from: &Target, to: &str) -> Result<()> {
+        let savepoint = self.savepoint();
+        let result = self.mv_inner(from, to).await;
+        self.settle(&savepoint, result)
+    }
+
+    async fn mv_inner(&mut self, from: &Target, to: &str) -> Result<()> {
+        let place = self.place(from).await?;
+        let (parent, directory) = place.not_the_root("moved")?;
+        self.check(directory, Want::Write, &place.path.parent().unwrap_or(Path::root()))?;
+        if place.object.is_directory() {
+            self.check(&place.object, Want::Write, &place.path)?;
+        }
+        let slot = self.free_slot(to, &place).await?;
+        if slot.above.contains(&place.id) {
+            return Err(into_itself(&place.path, &slot.path, "moved"));
+        }
+        let name = place.path.name().to_owned();
+        self.put_entry(*parent, &name, None);
+        self.put_entry(slot.parent, slot.path.name(), Some(Entry { id: place.id, kind: place.object.kind }));
+        let moved =
+            Object { parent: slot.parent, name: slot.path.name().to_owned(), ..(*place.object).clone() };
+        self.put_object(place.id, moved);
+        self.changes.push(Change::Moved(place.id, *parent, name));
+        Ok(())
+    }
+
+    /// Copies an object, or a tree in one commit. The copies have ids of their own, version 1, the caller as owner and
+    /// the permissions of what they copy. Onto a directory: into it.
+    ///
+    /// # Errors
+    /// `not_found`, `already_exists`, `is_a_directory` (without `recursive`), `permission_denied`, `bad_argument` (a
+    /// directory into itself), `limit_exceeded`, `not_a_directory`, `bad_path`.
+    pub async fn cp(&mut self, from: &Target, to: &str, recursive: bool) -> Result<()> {
+        let savepoint = self.savepoint();
+        let result = self.cp_inner(from, to, recursive).await;
+        self.settle(&savepoint, result)
+    }
+
+    async fn cp_inner(&mut self, from: &Target, to: &str, recursive: bool) -> Result<()> {
+        let place = self.place(from).await?;
+        self.check(&place.object, Want::Read, &place.path)?;
+        if place.object.is_directory() && !recursive {
+            return Err(place::is_a_directory(&place.path));
+        }
+        let slot = self.free_slot(to, &place).await?;
+        if slot.above.contains(&place.id) {
+            return Err(into_itself(&place.path, &slot.path, "copied"));
+        }
+        let mut copied = 0;
+        // Each: what to copy, where it is, the directory that gets the copy, and the name there.
+        let mut rest = vec![(place.id, place.object, place.path, slot.parent, slot.path.name().to_owned())];
+        while let Some((id, object, path, parent, name)) = rest.pop() {
+            copied += 1;
+            if copied + rest.len() > limits::MAX_COPY {
+                return Err(Error::new(
+                    ErrorCode::LimitExceeded,
+                    format!("a copy has at most {} objects and directories", limits::MAX_COPY),
+                )
+                .at(&path)
+                .limit(limits::MAX_COPY as u64));
+            }
+            self.check(&object, Want::Read, &path)?;
+            let Some(class) = object.class else {
+                self.check(&object, Want::Execute, &path)?;
+                let made = self.make_directory(parent, &name, object.perms).id;
+                let entries = self.scan(keys::entries(id, None), limits::MAX_COPY).await?;
+                for (member, object) in self.members(&path, entries).await? {
+                    let (path, name) = (path.join(&object.name)?, object.name.clone());
+                    rest.push((member, object, path, made, name));
+                }
+                continue;
+            };
+            let id = self.new_id();
+            for blob in &object.blobs {
+                self.use_blob(blob, id, 1);
+            }
+            let copy = Object {
+                kind: ObjectType::Object,
+                parent,
+                name,
+                class: Some(class),
+                owner: self.principal.user.clone(),
+                group: self.principal.group().to_owned(),
+                perms: object.perms,
+                version: 1,
+                created: self.now,
+                modified: self.now,
+                author: self.principal.user.clone(),
+                method: None,
+                state: object.state.clone(),
+                blobs: object.blobs.clone(),
+            };
+            self.add(id, copy);
+        }
+        Ok(())
+    }
+
+    /// Where `mv` and `cp` put what they are given: at `to` or, when that is a directory, into it. Nothing may be there;
+    /// its directory must be, and the caller must have the right to change it.
+    async fn free_slot(&mut self, to: &str, from: &Place) -> Result<Slot> {
+        let mut way = self.walk(Path::parse(to)?).await?;
+        if let Way::There(directory) = &way
+            && directory.object.is_directory()
+        {
+            if directory.id == from.id {
+                return Err(into_itself(&from.path, &directory.path, "moved or copied"));
+            }
+            way = self.walk(directory.path.join(from.path.name())?).await?;
+        }
+        match way {
+            Way::There(place) => Err(place::already_exists(&place.path)),
+            Way::Missing { path, above, found } => {
+                if found + 1 < path.segments().count() {
+                    return Err(place::not_found(&place::ancestor(&path, found + 1)));
+                }
+                let Some((parent, directory)) = above.last() else {
+                    return Err(place::already_exists(&path));
+                };
+                self.check(directory, Want::Write, &place::ancestor(&path, found))?;
+                Ok(Slot { parent: *parent, above: above.iter().map(|(id, _)| *id).collect(), path })
+            }
+        }
+    }
+}
+
+fn into_itself(from: &Path, to: &Path, what: &str) -> Error {
+    Error::new(ErrorCode::BadArgument, format!("the directory {from} cannot be {what} into itself, to {to}"))
+        .at(to)
+}
