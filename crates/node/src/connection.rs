@@ -258,8 +258,11 @@ impl<B: Backend> Connection<B> {
                 self.running.clear();
                 self.tasks = FuturesUnordered::new();
                 self.streams.clear();
-                self.state =
-                    State::Leaving { forgotten: Box::pin(async move { node.forget(&session).await }) };
+                let mut forgotten: BoxFuture<'static, Result<()>> =
+                    Box::pin(async move { node.forget(&session).await });
+                // At once where the storage allows: the client closes its socket right after bye.
+                let done = forgotten.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+                self.state = if done { State::Closed } else { State::Leaving { forgotten } };
             }
             other => self.close(Error::new(
                 ErrorCode::BadFrame,

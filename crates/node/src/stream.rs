@@ -64,12 +64,14 @@ fn pages<B: Backend>(
         let (node, principal, path) = (node.clone(), principal.clone(), path.clone());
         async move {
             let from = from?;
-            let op = Op::List { path, after: from, limit };
+            let op = Op::List { path, after: from.clone(), limit };
             let reply = node.run(&principal, None, op, now).await;
             let page = reply.result.and_then(|value| class::decode::<Page>(&value).map(|page| (value, page)));
             Some(match page {
                 Ok((value, page)) => {
-                    let cursor = page.members.last().map(|last| last.name.clone()).unwrap_or_default();
+                    // A page without members goes on where it began.
+                    let last = page.members.last().map(|last| last.name.clone());
+                    let cursor = last.or(from).unwrap_or_default();
                     (Ok(Item { value, cursor, depends_on: reply.depends_on }), page.next.map(Some))
                 }
                 Err(error) => (Err(error), None),

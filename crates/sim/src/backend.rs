@@ -1,7 +1,7 @@
 //! A disk on the virtual clock: a commit takes time, and a crash in the middle leaves it done or not done.
 
 use bytes::Bytes;
-use emerge_engine::{Backend, BackendError, CommitRecord, Key, Limits};
+use emerge_engine::backend::{Backend, BackendError, CommitRecord, Key, Limits};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::ops::Range;

@@ -14,7 +14,9 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
     let journal: Vec<&Entry> = world.clients.iter().flat_map(|client| &client.journal).collect();
 
     let mut counts: HashMap<(String, String), usize> = HashMap::new();
-    let counters = (0..SHARED).map(|at| format!("/shared/s{at}")).chain((0..MEMBERS).map(|at| format!("/members/m{at}")));
+    let counters = (0..SHARED)
+        .map(|at| format!("/shared/s{at}"))
+        .chain((0..MEMBERS).map(|at| format!("/members/m{at}")));
     for path in counters {
         let (tokens, _) = read(engine, &path, None)?.ok_or_else(|| format!("{path} is gone"))?;
         for token in tokens {
@@ -89,7 +91,11 @@ fn check_entry(
                     to
                 }
                 Some((_, Outcome::Done)) => {
-                    return if read(engine, path, None)?.is_none() { Ok(()) } else { lost("removed, and is still there") };
+                    return if read(engine, path, None)?.is_none() {
+                        Ok(())
+                    } else {
+                        lost("removed, and is still there")
+                    };
                 }
                 Some((_, Outcome::Unknown)) => return Ok(()),
             };
@@ -101,14 +107,16 @@ fn check_entry(
         }
         // Nobody else makes an object at this path, so that any refusal means that it was made twice.
         (Work::Create { .. }, Outcome::Refused(error)) => expect(entry, error, &[]),
-        (Work::Move { .. } | Work::Remove { .. } | Work::Read { .. } | Work::Put { .. }, Outcome::Refused(error)) => {
-            expect(entry, error, &[])
-        }
+        (
+            Work::Move { .. } | Work::Remove { .. } | Work::Read { .. } | Work::Put { .. },
+            Outcome::Refused(error),
+        ) => expect(entry, error, &[]),
         (Work::Put { path }, Outcome::Done) => {
             let mut found = 0;
             let (_, newest) = read(engine, path, None)?.ok_or_else(|| format!("{path} is gone"))?;
             for version in 1..=newest {
-                let (tokens, _) = read(engine, path, Some(version))?.ok_or_else(|| format!("{path} lacks version {version}"))?;
+                let (tokens, _) = read(engine, path, Some(version))?
+                    .ok_or_else(|| format!("{path} lacks version {version}"))?;
                 found += tokens.iter().filter(|other| *other == token).count();
             }
             if found == 1 { Ok(()) } else { lost(&format!("is in {found} versions of {newest}")) }
@@ -119,7 +127,10 @@ fn check_entry(
 
 /// A session that was given up for good refuses what it had not sent.
 fn expect(entry: &Entry, error: &Error, codes: &[ErrorCode]) -> Result<(), String> {
-    if codes.contains(&error.code) || error.code == ErrorCode::SessionExpired || error.code == ErrorCode::Disconnected {
+    if codes.contains(&error.code)
+        || error.code == ErrorCode::SessionExpired
+        || error.code == ErrorCode::Disconnected
+    {
         return Ok(());
     }
     Err(format!("{} {:?} gave {error}", entry.token, entry.work))

@@ -74,7 +74,14 @@ pub(crate) const FIXED: usize = 7;
 pub(crate) const MEMBERS: usize = 5;
 
 impl SimClient {
-    pub(crate) fn new(index: usize, ordered: bool, left: usize, defects: Defects, seed: u64, now: u64) -> Self {
+    pub(crate) fn new(
+        index: usize,
+        ordered: bool,
+        left: usize,
+        defects: Defects,
+        seed: u64,
+        now: u64,
+    ) -> Self {
         Self {
             index,
             life: 1,
@@ -114,12 +121,12 @@ impl SimClient {
             (Work::Create { path }, Outcome::Done) if !self.is_touched(path) => Some(path.clone()),
             _ => None,
         });
-        let shared = || format!("/shared/s{}", rng.clone().usize(0..SHARED));
+        let shared = format!("/shared/s{}", rng.usize(0..SHARED));
         let work = match (rng.u32(0..if self.ordered { 12 } else { 9 }), made) {
             (0 | 1, _) => Work::Create { path: format!("{home}/{token}") },
             (2, _) => Work::Put { path: format!("{home}/log") },
-            (3 | 4, _) => Work::Add { path: shared() },
-            (5, _) => Work::Fail { path: shared() },
+            (3 | 4, _) => Work::Add { path: shared },
+            (5, _) => Work::Fail { path: shared },
             (6, Some(path)) => Work::Move { to: format!("{home}/moved-{token}"), from: path },
             (7, Some(path)) => Work::Remove { path },
             (8, Some(path)) => Work::Read { path },
@@ -175,7 +182,10 @@ pub(crate) fn tokens_of(state: &[u8]) -> Vec<String> {
     let Ok(Value::Map(fields)) = Value::decode(state) else { return Vec::new() };
     let tokens = fields.into_iter().find(|(name, _)| name == "tokens");
     let Some((_, Value::List(tokens))) = tokens else { return Vec::new() };
-    tokens.into_iter().filter_map(|token| if let Value::Text(token) = token { Some(token) } else { None }).collect()
+    tokens
+        .into_iter()
+        .filter_map(|token| if let Value::Text(token) = token { Some(token) } else { None })
+        .collect()
 }
 
 fn operation(work: &Work, token: &str, class: ClassHash, rng: &mut Rng) -> (Op, Option<u32>) {

@@ -48,7 +48,10 @@ impl Faults {
 
 /// Deliberate defects.
 #[derive(Clone, Copy, Debug, Default)]
-#[cfg_attr(not(feature = "mutations"), allow(dead_code, reason = "no build without the feature can switch one on"))]
+#[cfg_attr(
+    not(feature = "mutations"),
+    allow(dead_code, reason = "no build without the feature can switch one on")
+)]
 pub(crate) struct Defects {
     pub(crate) acknowledge_before_commit: bool,
     pub(crate) outcome_in_another_commit: bool,

@@ -23,6 +23,11 @@ pub(crate) struct Direction {
 }
 
 impl Direction {
+    /// When the last message that keeps its place arrives.
+    pub(crate) fn last_arrival(&self) -> u64 {
+        self.earliest
+    }
+
     /// Decides what becomes of a message that is sent now. `ordered` connections neither double nor reorder.
     pub(crate) fn send(
         &mut self,
@@ -32,7 +37,7 @@ impl Direction {
         ordered: bool,
         rng: &mut Rng,
     ) -> Vec<Arrival> {
-        let mut strikes = |chance: u32, rng: &mut Rng| rng.u32(0..1000) < chance;
+        let strikes = |chance: u32, rng: &mut Rng| rng.u32(0..1000) < chance;
         if self.dead {
             return Vec::new();
         }
@@ -52,7 +57,11 @@ impl Direction {
         }
         let mut arrivals = Vec::new();
         if !ordered && strikes(faults.duplicate, rng) {
-            arrivals.push(Arrival { at: at + rng.u64(1..=faults.delay * 4), bytes: bytes.clone(), last: false });
+            arrivals.push(Arrival {
+                at: at + rng.u64(1..=faults.delay * 4),
+                bytes: bytes.clone(),
+                last: false,
+            });
         }
         if !ordered && strikes(faults.reorder, rng) {
             // Later messages may arrive before this one.

@@ -18,7 +18,8 @@ pub(crate) fn prove() -> ExitCode {
     ];
     let mut found = 0;
     for (name, defects) in &mutations {
-        let hit = (1..=SEEDS).find_map(|seed| World::new(seed, *defects, false).run().err().map(|why| (seed, why)));
+        let hit =
+            (1..=SEEDS).find_map(|seed| World::new(seed, *defects, false).run().err().map(|why| (seed, why)));
         match hit {
             Some((seed, why)) => {
                 found += 1;

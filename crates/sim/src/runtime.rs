@@ -41,9 +41,14 @@ impl Runtime for SimRuntime {
                 tokens.push(token);
             }
             match call.method.as_str() {
-                "add" => Ok(Returned { result: Value::Null.encode(), state: Some(state.encode()), log: String::new() }),
+                "add" => Ok(Returned {
+                    result: Value::Null.encode(),
+                    state: Some(state.encode()),
+                    log: String::new(),
+                }),
                 "fail" => Err(Error::new(ErrorCode::MethodFailed, "it fails")),
-                other => Err(Error::new(ErrorCode::MethodNotFound, format!("there is no method {other:?}")).field(other)),
+                other => Err(Error::new(ErrorCode::MethodNotFound, format!("there is no method {other:?}"))
+                    .field(other)),
             }
         })
     }

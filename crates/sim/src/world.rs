@@ -36,6 +36,8 @@ enum Event {
     /// The client learns that a connection has ended.
     ClientEnd(u64),
     NodeTimer(u64),
+    /// The node learns that a connection has ended.
+    NodeEnd(u64),
     ClientTimer(usize),
     CommitDone(u64),
     Restart,
@@ -54,7 +56,7 @@ impl Wake for Awake {
 pub(crate) struct Life {
     number: u64,
     pub(crate) node: Node<SimBackend>,
-    committer: Pin<Box<dyn Future<Output = ()>>>,
+    committer: Pin<Box<dyn Future<Output = Result<(), Error>>>>,
 }
 
 /// The run of one seed.
@@ -133,7 +135,10 @@ impl World {
             }
             if self.now > EPOCH + PATIENCE || events > MAX_EVENTS {
                 let waiting: usize = self.clients.iter().map(|client| client.pending.len()).sum();
-                return Err(format!("{waiting} requests are not answered after {events} events and {} s", (self.now - EPOCH) / 1_000_000));
+                return Err(format!(
+                    "{waiting} requests are not answered after {events} events and {} s",
+                    (self.now - EPOCH) / 1_000_000
+                ));
             }
             self.handle(event)?;
             self.pump();
@@ -145,14 +150,23 @@ impl World {
     /// Without further faults: all commits end, all sessions say bye.
     fn settle(&mut self) -> Result<(), String> {
         self.faults = Faults {
-            blackhole: 0, cut: 0, close: 0, duplicate: 0, reorder: 0, late: 0, node_crash: 0, client_crash: 0, ..self.faults
+            blackhole: 0,
+            cut: 0,
+            close: 0,
+            duplicate: 0,
+            reorder: 0,
+            late: 0,
+            node_crash: 0,
+            client_crash: 0,
+            ..self.faults
         };
         for index in 0..self.clients.len() {
             self.clients[index].closing = true;
             // A link may be dead from an earlier fault, so that the bye would never arrive.
             if let Some(link) = self.clients[index].link {
                 self.end_link(link);
-                self.clients[index].session.handle_closed(self.millis());
+                let now = self.millis();
+                self.clients[index].session.handle_closed(now);
                 self.clients[index].link = None;
             }
             self.drain_client(index);
@@ -167,7 +181,8 @@ impl World {
             self.now = self.now.max(at);
             self.handle(event)?;
             self.pump();
-            if !said && self.clients.iter().all(|client| client.session.state() == emerge_client::State::Open) {
+            if !said && self.clients.iter().all(|client| client.session.state() == emerge_client::State::Open)
+            {
                 said = true;
                 for index in 0..self.clients.len() {
                     let now = self.millis();
@@ -226,7 +241,12 @@ impl World {
         };
         let mut entropy = [0; 32];
         self.rng.fill(&mut entropy);
-        let node = Node::new(engine.clone(), Arc::new(SimRuntime), Arc::new(Anyone), NodeOptions::new("sim", entropy));
+        let node = Node::new(
+            engine.clone(),
+            Arc::new(SimRuntime),
+            Arc::new(Anyone),
+            NodeOptions::new("sim", entropy),
+        );
         let committer = Box::pin(async move { engine.run().await });
         self.life = Some(Life { number: self.lives, node, committer });
         self.awake.0.store(true, Ordering::Release);
@@ -253,10 +273,15 @@ impl World {
             for client in 0..3 {
                 tx.mkdir(&format!("/home/c{client}").as_str().into(), false).await?;
             }
-            tx.commit(None).await.map_err(|error| Error::new(emerge_proto::ErrorCode::Internal, format!("{error:?}")))?;
+            tx.commit(None)
+                .await
+                .map_err(|error| Error::new(emerge_proto::ErrorCode::Internal, format!("{error:?}")))?;
             Ok::<_, Error>(class)
         };
-        let class = work.now_or_never().ok_or("preparing waits")?.map_err(|error| format!("preparing failed: {error}"))?;
+        let class = work
+            .now_or_never()
+            .ok_or("preparing waits")?
+            .map_err(|error| format!("preparing failed: {error}"))?;
         self.class = class;
         self.pump();
         self.disk.finish_commit();
@@ -286,6 +311,11 @@ impl World {
             Event::ToClient(id, arrival) => self.to_client(id, arrival)?,
             Event::ClientEnd(id) => self.client_end(id),
             Event::NodeTimer(id) => self.node_timer(id),
+            Event::NodeEnd(id) => {
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.node = None;
+                }
+            }
             Event::ClientTimer(index) => {
                 let now = self.millis();
                 if self.clients[index].session.poll_timeout().is_some_and(|due| due <= now) {
@@ -298,7 +328,9 @@ impl World {
                     self.disk.finish_commit();
                 }
             }
-            Event::Restart => self.restart().map_err(|error| format!("the store does not open again: {error}"))?,
+            Event::Restart => {
+                self.restart().map_err(|error| format!("the store does not open again: {error}"))?
+            }
         }
         Ok(())
     }
@@ -395,6 +427,16 @@ impl World {
         }
     }
 
+    /// The client closes its connection: what it sent before still arrives.
+    fn disconnect(&mut self, index: usize) {
+        let Some(id) = self.clients[index].link.take() else { return };
+        if let Some(link) = self.links.get_mut(&id) {
+            link.client_open = false;
+            let at = link.up.last_arrival() + 1;
+            self.at(at, Event::NodeEnd(id));
+        }
+    }
+
     fn node_timer(&mut self, id: u64) {
         if let Some(connection) = self.links.get_mut(&id).and_then(|link| link.node.as_mut())
             && connection.poll_timeout().is_some_and(|due| due <= self.now as i64)
@@ -430,7 +472,7 @@ impl World {
         let mut cx = Context::from_waker(&waker);
         while self.awake.0.swap(false, Ordering::AcqRel) {
             let Some(life) = &mut self.life else { return };
-            // The committer runs as long as the node lives.
+            // The committer runs as long as the node lives; what it fails with, the gate tells those who wait.
             let _ = life.committer.as_mut().poll(&mut cx);
             let number = life.number;
             let mut sent = Vec::new();
@@ -480,12 +522,10 @@ impl World {
                 quiet = false;
                 match event {
                     Told::Connect => self.connect(index),
-                    Told::Disconnect => {
-                        if let Some(link) = self.clients[index].link.take() {
-                            self.end_link(link);
-                        }
+                    Told::Disconnect => self.disconnect(index),
+                    Told::State(state, why) => {
+                        self.note(|| format!("client {index} is {} {why:?}", state.as_str()))
                     }
-                    Told::State(state, why) => self.note(|| format!("client {index} is {} {why:?}", state.as_str())),
                     Told::Failed(seq, error) => self.failed(index, seq, *error),
                     Told::Delivery(_) => {}
                 }
@@ -534,17 +574,17 @@ impl World {
             match event {
                 Told::Delivery(place) => {
                     let (offset, length) = (place.offset as usize, place.length as usize);
-                    let bytes = message.get(offset..offset + length).ok_or("a delivery lies outside of its message")?;
+                    let bytes = message
+                        .get(offset..offset + length)
+                        .ok_or("a delivery lies outside of its message")?;
                     self.deliver(index, place.seq, place.kind, bytes)?;
                 }
                 Told::Failed(seq, error) => self.failed(index, seq, *error),
                 Told::Connect => self.connect(index),
-                Told::Disconnect => {
-                    if let Some(link) = self.clients[index].link.take() {
-                        self.end_link(link);
-                    }
+                Told::Disconnect => self.disconnect(index),
+                Told::State(state, why) => {
+                    self.note(|| format!("client {index} is {} {why:?}", state.as_str()))
                 }
-                Told::State(state, why) => self.note(|| format!("client {index} is {} {why:?}", state.as_str())),
             }
         }
         Ok(())
@@ -561,7 +601,11 @@ impl World {
     fn deliver(&mut self, index: usize, seq: u64, kind: Kind, bytes: &[u8]) -> Result<(), String> {
         let client = &mut self.clients[index];
         let Some(&at) = client.pending.get(&seq) else {
-            return if kind == Kind::Push { Ok(()) } else { Err(format!("an answer to request {seq}, which has one already")) };
+            return if kind == Kind::Push {
+                Ok(())
+            } else {
+                Err(format!("an answer to request {seq}, which has one already"))
+            };
         };
         let entry: &mut Entry = &mut client.journal[at];
         let wrong = |error: Error| format!("the answer to {:?} cannot be read: {error}", entry.work);
