@@ -1,0 +1,64 @@
+// Builds www/dist: the npm package in emerge-client/, the node's page in index.html and assets/, the examples.
+import { build } from "esbuild";
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const at = (...parts) => join(here, ...parts);
+const dist = (...parts) => at("dist", ...parts);
+const require = createRequire(import.meta.url);
+
+if (!existsSync(at("pkg/emerge_wasm_bg.wasm"))) {
+  console.error("www/pkg is missing: build the client's wasm first, with: cargo xtask build");
+  process.exit(1);
+}
+
+const common = { bundle: true, format: "esm", target: "es2022", charset: "utf8", legalComments: "none", logLevel: "warning" };
+
+/** Pages import the client by the address at which the node serves it, so that it and its wasm are loaded once. */
+const clientFrom = (address) => ({
+  name: "client",
+  setup: ({ onResolve }) => onResolve({ filter: /^emerge-client$/ }, () => ({ path: address, external: true })),
+});
+
+rmSync(dist(), { recursive: true, force: true });
+await Promise.all([
+  build({
+    ...common,
+    entryPoints: [at("src/index.ts")],
+    outfile: dist("emerge-client/index.js"),
+    minifySyntax: true,
+    minifyWhitespace: true,
+    external: ["ws", "node:*"],
+  }),
+  build({
+    ...common,
+    entryPoints: { explorer: at("page/explorer.ts"), style: at("page/style.css") },
+    outdir: dist("assets"),
+    minify: true,
+    plugins: [clientFrom("../emerge-client/index.js")],
+    external: ["*.svg"],
+  }),
+  build({
+    ...common,
+    entryPoints: [at("examples/airports.ts"), at("examples/airports.css")],
+    outdir: dist("examples"),
+    // Not minified: the class's source is shown, and read by people.
+    plugins: [clientFrom("../emerge-client/index.js")],
+  }),
+]);
+cpSync(at("pkg/emerge_wasm_bg.wasm"), dist("emerge-client/emerge_wasm_bg.wasm"));
+cpSync(at("page/index.html"), dist("index.html"));
+cpSync(at("page/icon.svg"), dist("assets/icon.svg"));
+cpSync(at("examples/airports.html"), dist("examples/airports.html"));
+mkdirSync(dist("examples/data"), { recursive: true });
+cpSync(require.resolve("vega-datasets/data/airports.csv"), dist("examples/data/airports.csv"));
+cpSync(require.resolve("vega-datasets/data/us-10m.json"), dist("examples/data/us-10m.json"));
+
+const types = spawnSync(process.execPath, [require.resolve("typescript/bin/tsc"), "-p", at("tsconfig.types.json")], {
+  stdio: "inherit",
+});
+process.exitCode = types.status ?? 1;

@@ -1,0 +1,461 @@
+import { ByteReader } from "./reader.js";
+import { type ClassRecord, recordOf, registeredName } from "./class.js";
+import { EmergeError, errorOf } from "./error.js";
+import { type Description, describe, type MethodInfo, helpText } from "./describe.js";
+import { joinPath, Meta } from "./meta.js";
+import { bare, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
+import { proxyOf } from "./proxy.js";
+import { hex } from "./sha256.js";
+import { standIn } from "./standin.js";
+import { changes, encodeArgs, encodeObject } from "./state.js";
+import { Stream } from "./stream.js";
+import { decodeState, decodeValue } from "./values.js";
+import {
+  opCall, opClassByHash, opClassOf, opCp, opGet, opHistory, opList, opMkdir, opMv, opPutClass, opRm, opStat, opStore,
+  type RawCalled, type RawStat, readCalled, readHistory, readLineage, readMember, readPage, readStat, readStored, StoreMode,
+} from "./wire.js";
+
+/** What every operation takes. */
+export interface Options {
+  /** Gives the operation up when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds after which the node gives it up with `deadline_exceeded`. */
+  readonly timeout?: number | undefined;
+}
+
+/** How operations reach a node: by a session in a page, by the transaction of a running method on the node. */
+export interface Transport {
+  /** Asks for an operation and gives its encoded reply. Rejects with an {@link EmergeError}. */
+  request(op: Uint8Array, options?: Options): Promise<Uint8Array>;
+  /** Asks for a streamed operation and gives its encoded items. */
+  stream(op: Uint8Array, options?: Options): AsyncIterable<Uint8Array>;
+}
+
+/** An object whose class is not known here: any field may be read. */
+// Its fields are whatever some other program declared, so no type could be right.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyObject = EmergeObject & { readonly meta: Meta; [field: string]: any };
+
+/** A fetched or stored object: its properties are known. */
+export type Stored<T extends EmergeObject = AnyObject> = T & { readonly meta: Meta };
+
+/** How to store. */
+export interface StoreOptions extends Options {
+  /** Stores also when the object has changed at the node since it was fetched. */
+  readonly overwrite?: boolean | undefined;
+  /** Fails with `already_exists` when something is there. */
+  readonly create?: boolean | undefined;
+}
+
+/** How to store many. */
+export interface StoreAllOptions extends StoreOptions {
+  /** How many are on the way at a time; 256 if not given. */
+  readonly concurrency?: number | undefined;
+  /** Is told after each object how many are stored; `total` is 0 when the entries do not tell how many they are. */
+  readonly onProgress?: ((progress: { done: number; total: number; path: string }) => void) | undefined;
+}
+
+/** How to list. */
+export interface ListOptions extends Options {
+  /** Goes on after this name. */
+  readonly after?: string | undefined;
+  /** Members fetched at a time, at most 1000. */
+  readonly pageSize?: number | undefined;
+}
+
+/** How to call. */
+export interface InvokeOptions extends Options {
+  /** Whether what the method logs comes back. */
+  readonly log?: boolean | undefined;
+}
+
+/** What a call came to. */
+export interface Called {
+  /** What the method returned. */
+  readonly result: unknown;
+  /** The object's version after the call; `null` when the call changed nothing. */
+  readonly version: number | null;
+  /** What the method logged; `null` when it was not asked for. */
+  readonly log: string | null;
+}
+
+/** One member's outcome in a call on a directory: a result or an error. */
+export interface MemberResult {
+  readonly name: string;
+  readonly path: string;
+  readonly result?: unknown;
+  readonly error?: EmergeError | undefined;
+}
+
+/** One version of an object's history. */
+export interface VersionInfo {
+  readonly version: number;
+  readonly modified: Date;
+  readonly author: string;
+  /** The method that made it; `null` when it was stored. */
+  readonly method: string | null;
+  readonly size: number;
+}
+
+/** The object file system of a node. */
+export class FileSystem {
+  readonly #transport: Transport;
+  /** Classes that the node has, or is getting: one request for each version. */
+  readonly #sent = new Map<string, Promise<void>>();
+  /** The user's own classes, by registered name. */
+  readonly #defined = new Map<string, EmergeClass>();
+  /** The class that objects of a class version become, by its address. */
+  readonly #resolved = new Map<string, EmergeClass>();
+  #lastHash: Uint8Array | undefined;
+  #lastClass: EmergeClass | undefined;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /**
+   * Makes this program's classes known, so that fetched objects become their instances; storing one does so too.
+   * Classes go by their registered names. Nothing is sent.
+   */
+  define(...classes: EmergeClass[]): this {
+    for (const cls of classes) {
+      this.#defined.set(registeredName(cls), cls);
+      this.#resolved.clear();
+      this.#lastHash = undefined;
+    }
+    return this;
+  }
+
+  /**
+   * Stores an object; directories are made on the way. Of an object that was fetched from there, or stored there, only
+   * the fields that changed are sent, and it is a `conflict` when it has moved on meanwhile.
+   */
+  async store<T extends EmergeObject>(path: string, object: T, options: StoreOptions = {}): Promise<Stored<T>> {
+    if (!((object as unknown) instanceof EmergeObject)) {
+      throw errorOf("unmappable_value", `only an instance of a class that extends EmergeObject can be stored at ${path}`, {
+        path,
+      });
+    }
+    const cls = object.constructor as EmergeClass;
+    const used = new Set<ClassRecord>();
+    const head = headOf(object);
+    const record = this.#recordFor(object, cls);
+    used.add(record);
+    const state = encodeObject(object, cls, used);
+    let op: Uint8Array;
+    if (head !== undefined && head.path === path && !head.historic && options.create !== true) {
+      const { changed, removed } = changes(head.state, state, cls);
+      const mode = options.overwrite === true ? StoreMode.overwrite : StoreMode.patch;
+      op = opStore(path, record.hash, changed, mode, head.version, removed);
+    } else if (head?.historic === true && head.path === path && options.overwrite !== true) {
+      throw errorOf("conflict", `version ${head.version} of ${path} is not its newest; overwrite to restore it`, { path });
+    } else {
+      op = opStore(path, record.hash, state, options.create === true ? StoreMode.create : StoreMode.put);
+    }
+    await this.#sendClasses(used, options);
+    const stored = readStored(new ByteReader(await this.#transport.request(op, options)));
+    const properties = head?.path === path ? statOf(head) : UNKNOWN;
+    const stat: RawStat = {
+      ...properties,
+      name: path.slice(path.lastIndexOf("/") + 1),
+      id: stored.id,
+      class: record.name,
+      classHash: record.hash,
+      version: stored.version,
+      created: stored.version === 1 ? stored.modified : properties.created,
+      modified: stored.modified,
+      size: state.length,
+    };
+    setHead(object, { path, stat, version: stored.version, state, historic: false });
+    return object as Stored<T>;
+  }
+
+  /** Stores many objects, some at a time; ends at the first error, which names the path. Gives how many were stored. */
+  async storeAll(
+    entries: Iterable<readonly [string, EmergeObject]> | AsyncIterable<readonly [string, EmergeObject]>,
+    options: StoreAllOptions = {},
+  ): Promise<number> {
+    const total = Array.isArray(entries) ? entries.length : entries instanceof Map ? entries.size : 0;
+    const iterator =
+      Symbol.asyncIterator in entries ? entries[Symbol.asyncIterator]() : entries[Symbol.iterator]();
+    const failed: unknown[] = [];
+    let done = 0;
+    let ended = false;
+    const worker = async (): Promise<void> => {
+      while (!ended && failed.length === 0) {
+        const next = await iterator.next();
+        if (next.done === true) {
+          ended = true;
+          return;
+        }
+        const [path, object] = next.value;
+        await this.store(path, object, options);
+        done += 1;
+        options.onProgress?.({ done, total, path });
+      }
+    };
+    const count = Math.max(1, Math.min(options.concurrency ?? 256, total || Infinity));
+    await Promise.all(Array.from({ length: count }, () => worker().catch((error: unknown) => failed.push(error))));
+    if (failed.length > 0) {
+      await iterator.return?.();
+      throw failed[0];
+    }
+    return done;
+  }
+
+  /**
+   * Fetches an object. It becomes an instance of this program's class of that name; of an unknown class it has the
+   * fields, and its methods say where they run. Nothing of a stored class is ever run here.
+   */
+  get<T extends EmergeObject = AnyObject>(path: string, options?: Options & { version?: number | undefined }): Promise<Stored<T>> {
+    const version = options?.version;
+    return this.#transport
+      .request(opGet(path, version), options)
+      .then((reply) => this.#fetched(path, reply, version !== undefined)) as Promise<Stored<T>>;
+  }
+
+  /** Fetches the properties of what is stored at a path. */
+  async stat(path: string, options?: Options): Promise<Meta> {
+    return new Meta(normal(path), readStat(new ByteReader(await this.#transport.request(opStat(path), options))));
+  }
+
+  /** Whether anything is stored at a path. */
+  async exists(path: string, options?: Options): Promise<boolean> {
+    try {
+      await this.stat(path, options);
+      return true;
+    } catch (error) {
+      if (error instanceof EmergeError && error.code === "not_found") return false;
+      throw error;
+    }
+  }
+
+  /** Lists a directory with the properties of its members: `for await (const meta of fs.list("/"))`. */
+  list(path: string, options: ListOptions = {}): Stream<Meta> {
+    const pages = this.#transport.stream(opList(path, options.after, options.pageSize), options);
+    return Stream.flat(pages, (page) => readPage(new ByteReader(page)).members.map((raw) => this.#member(path, raw)));
+  }
+
+  /** One page of a listing, and the name to go on after; `next` is `null` on the last page. */
+  async page(path: string, options: ListOptions = {}): Promise<{ members: Meta[]; next: string | null }> {
+    const op = opList(path, options.after, options.pageSize);
+    const { members, next } = readPage(new ByteReader(await this.#transport.request(op, options)));
+    return { members: members.map((raw) => this.#member(path, raw)), next: next ?? null };
+  }
+
+  #member(path: string, raw: RawStat): Meta {
+    return new Meta(joinPath(normal(path), raw.name), raw);
+  }
+
+  /**
+   * Runs a method on the node and gives what it returns. On a directory it runs on each member that is an object, and
+   * gives a `Map` from name to result; the first error of a member is thrown ({@link callEach} gives all).
+   */
+  async call(path: string, method: string, ...args: unknown[]): Promise<unknown> {
+    try {
+      return (await this.invoke(path, method, args)).result;
+    } catch (error) {
+      if (!(error instanceof EmergeError) || error.code !== "is_a_directory") throw error;
+    }
+    const results = new Map<string, unknown>();
+    for await (const member of this.callEach(path, method, args)) {
+      if (member.error) throw member.error;
+      results.set(member.name, member.result);
+    }
+    return results;
+  }
+
+  /** Runs a method of one object on the node, with all that can be said and asked of a call. */
+  async invoke(path: string, method: string, args: readonly unknown[] = [], options: InvokeOptions = {}): Promise<Called> {
+    const op = await this.#callOp(path, method, args, options);
+    const called = readCalled(new ByteReader(await this.#transport.request(op, options)));
+    return { result: await this.#result(called), version: called.version ?? null, log: called.log ?? null };
+  }
+
+  /** Runs a method on each member of a directory that is an object, each call a transaction of its own. */
+  callEach(path: string, method: string, args: readonly unknown[] = [], options: Options = {}): Stream<MemberResult> {
+    const transport = this.#transport;
+    const opening = this.#callOp(path, method, args, {});
+    const items = {
+      async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+        yield* transport.stream(await opening, options);
+      },
+    };
+    opening.catch(() => undefined);
+    return Stream.map(items, async (item) => {
+      const { name, called, error } = readMember(new ByteReader(item));
+      const at = joinPath(normal(path), name);
+      return called ? { name, path: at, result: await this.#result(called) } : { name, path: at, error };
+    });
+  }
+
+  /** Stands for an object on the node: `await fs.proxy("/inventory/widget1").totalCost()` runs there. */
+  proxy<T = Record<string, (...args: unknown[]) => Promise<unknown>>>(path: string): T {
+    return proxyOf(path, (method, args) => this.invoke(path, method, args).then((called) => called.result)) as T;
+  }
+
+  /** Makes a directory and those above it. */
+  async mkdir(path: string, options: Options & { existOk?: boolean | undefined } = {}): Promise<void> {
+    await this.#transport.request(opMkdir(path, options.existOk ?? false), options);
+  }
+
+  /** Removes an object or an empty directory; with `recursive` a directory and all in it. */
+  async rm(path: string, options: Options & { recursive?: boolean | undefined } = {}): Promise<void> {
+    await this.#transport.request(opRm(path, options.recursive ?? false), options);
+  }
+
+  /** Moves or renames; identities stay. Onto a directory: into it. */
+  async mv(from: string, to: string, options?: Options): Promise<void> {
+    await this.#transport.request(opMv(from, to), options);
+  }
+
+  /** Copies; with `recursive` a directory and all in it. Onto a directory: into it. */
+  async cp(from: string, to: string, options: Options & { recursive?: boolean | undefined } = {}): Promise<void> {
+    await this.#transport.request(opCp(from, to, options.recursive ?? false), options);
+  }
+
+  /** An object's versions, newest first. */
+  async history(path: string, options?: Options): Promise<VersionInfo[]> {
+    const versions = readHistory(new ByteReader(await this.#transport.request(opHistory(path), options)));
+    return versions.map(({ version, modified, author, method, size }) => ({
+      version, modified: new Date(Math.floor(modified / 1000)), author, method: method ?? null, size,
+    }));
+  }
+
+  /** The class of an object, with its fields, methods, docs and source. */
+  async describe(path: string, options?: Options): Promise<Description> {
+    return describe(readLineage(new ByteReader(await this.#transport.request(opClassOf(path), options))));
+  }
+
+  /** An object's methods, own and inherited. */
+  async methods(path: string, options?: Options): Promise<readonly MethodInfo[]> {
+    return (await this.describe(path, options)).methods;
+  }
+
+  /** The source of an object's class. */
+  async code(path: string, options?: Options): Promise<string> {
+    return (await this.describe(path, options)).source;
+  }
+
+  /** What an object's class says of itself, for people. */
+  async help(path: string, options?: Options): Promise<string> {
+    return helpText(await this.describe(path, options));
+  }
+
+  /** The class that objects of a version are instances of here: this program's own, or a stand-in made from the record. */
+  async #resolve(hash: Uint8Array, name: string | undefined): Promise<EmergeClass> {
+    const key = hex(hash);
+    let cls = this.#resolved.get(key) ?? (name === undefined ? undefined : this.#defined.get(name));
+    if (!cls) {
+      const lineage = readLineage(new ByteReader(await this.#transport.request(opClassByHash(hash))));
+      const version = lineage[0];
+      cls = (version && this.#defined.get(version.source.name)) ?? standIn(lineage);
+    }
+    this.#resolved.set(key, cls);
+    return cls;
+  }
+
+  #fetched(path: string, reply: Uint8Array, historic: boolean): EmergeObject | Promise<EmergeObject> {
+    // [[name, id, kind, class, hash, …], state]: only what is needed is read; the rest when `meta` is asked for.
+    const reader = new ByteReader(reply);
+    reader.array();
+    const at = reader.position;
+    const count = reader.array();
+    reader.skip();
+    reader.skip();
+    reader.skip();
+    const nameAt = reader.position;
+    reader.skip();
+    const hash = reader.bytes();
+    for (let i = 5; i < 9; i += 1) reader.skip();
+    const version = reader.uint();
+    for (let i = 10; i < count; i += 1) reader.skip();
+    const state = reader.bytes();
+    const head = { path: normal(path), version, state, historic, stat: () => readStat(new ByteReader(reply, at)) };
+    if (this.#lastClass && this.#lastHash && same(this.#lastHash, hash)) return this.#instance(this.#lastClass, head);
+    const className = new ByteReader(reply, nameAt);
+    const name = className.takeNull() ? undefined : className.text();
+    return this.#resolve(hash, name).then((cls) => {
+      this.#lastHash = hash.slice();
+      this.#lastClass = cls;
+      return this.#instance(cls, head);
+    });
+  }
+
+  #instance(cls: EmergeClass, head: Head): EmergeObject | Promise<EmergeObject> {
+    const object = bare(cls);
+    setHead(object, head);
+    const unknown: Uint8Array[] = [];
+    decodeState(object, head.state, (hash) => this.#resolved.get(hex(hash)), unknown);
+    if (unknown.length === 0) return object;
+    // An embedded object's class is not known yet: get it, and read again.
+    return Promise.all(unknown.map((hash) => this.#resolve(hash, undefined))).then(() => this.#instance(cls, head));
+  }
+
+  async #result(called: RawCalled): Promise<unknown> {
+    for (;;) {
+      const unknown: Uint8Array[] = [];
+      const value = decodeValue(called.result, (hash) => this.#resolved.get(hex(hash)), unknown);
+      if (unknown.length === 0) return value;
+      await Promise.all(unknown.map((hash) => this.#resolve(hash, undefined)));
+    }
+  }
+
+  async #callOp(path: string, method: string, args: readonly unknown[], options: InvokeOptions): Promise<Uint8Array> {
+    const used = new Set<ClassRecord>();
+    const encoded = encodeArgs(args, used);
+    if (used.size > 0) await this.#sendClasses(used, options);
+    return opCall(path, method, encoded, options.log ?? false);
+  }
+
+  /** The class version under which an object is stored: its stand-in's, or that of the user's class, which is remembered. */
+  #recordFor(object: EmergeObject, cls: EmergeClass): ClassRecord {
+    const record = recordOf(cls);
+    if (record.encoded !== undefined && this.#defined.get(record.name) !== cls) this.define(cls);
+    if (headOf(object) === undefined) this.#resolved.set(record.key, cls);
+    return record;
+  }
+
+  async #sendClasses(used: Iterable<ClassRecord>, options: Options): Promise<void> {
+    for (const record of used) {
+      const sent = this.#sent.get(record.key) ?? this.#send(record);
+      await sent;
+      options.signal?.throwIfAborted();
+    }
+  }
+
+  #send(record: ClassRecord): Promise<void> {
+    const sending = this.#put(record);
+    this.#sent.set(record.key, sending);
+    // One that failed may be tried again.
+    sending.catch(() => this.#sent.delete(record.key));
+    return sending;
+  }
+
+  async #put(record: ClassRecord): Promise<void> {
+    for (const base of record.bases) await (this.#sent.get(base.key) ?? this.#send(base));
+    if (record.encoded) await this.#transport.request(opPutClass(record.encoded));
+  }
+}
+
+/** What a store's reply does not tell. */
+const UNKNOWN: RawStat = {
+  name: "", id: new Uint8Array(16), kind: 0, class: undefined, classHash: undefined, classVersion: undefined,
+  owner: "", group: "", perms: 0, version: 0, created: 0, modified: 0, size: 0, node: "",
+};
+
+function statOf(head: Head): RawStat {
+  if (typeof head.stat === "function") head.stat = head.stat();
+  return head.stat;
+}
+
+/** A path without its one allowed trailing slash. */
+function normal(path: string): string {
+  return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
+  return true;
+}

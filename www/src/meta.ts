@@ -1,0 +1,104 @@
+import { hex, uuidText } from "./sha256.js";
+import type { RawStat } from "./wire.js";
+
+/** What lies at a path. */
+export type ObjectType = "object" | "directory" | "file" | "reference" | "node";
+
+const TYPES: readonly ObjectType[] = ["object", "directory", "file", "reference", "node"];
+
+/** The properties of what is stored at a path: `o.meta`, and the members of a listing. */
+export class Meta {
+  readonly #raw: RawStat;
+  /** The absolute path. */
+  readonly path: string;
+
+  constructor(path: string, raw: RawStat) {
+    this.path = path;
+    this.#raw = raw;
+  }
+
+  /** The last segment of the path. */
+  get name(): string {
+    return this.#raw.name;
+  }
+
+  /** The identity, for life; survives a move. */
+  get id(): string {
+    return uuidText(this.#raw.id);
+  }
+
+  /** What it is. */
+  get type(): ObjectType {
+    return TYPES[this.#raw.kind] ?? "object";
+  }
+
+  /** The class's registered name; `null` for a directory. */
+  get class(): string | null {
+    return this.#raw.class ?? null;
+  }
+
+  /** The address of the class version, 32 hexadecimal digits; `null` for a directory. */
+  get classHash(): string | null {
+    return this.#raw.classHash ? hex(this.#raw.classHash) : null;
+  }
+
+  /** The number of the class version; `null` for a directory. */
+  get classVersion(): number | null {
+    return this.#raw.classVersion ?? null;
+  }
+
+  /** The owner's user name. */
+  get owner(): string {
+    return this.#raw.owner;
+  }
+
+  /** The group's name. */
+  get group(): string {
+    return this.#raw.group;
+  }
+
+  /** The permissions, as in `rwxr-x---`. */
+  get perms(): string {
+    return [..."rwxrwxrwx"].map((letter, i) => ((this.#raw.perms >> (8 - i)) & 1 ? letter : "-")).join("");
+  }
+
+  /** 1, 2, 3 … one for each committed change. */
+  get version(): number {
+    return this.#raw.version;
+  }
+
+  /** When it was made, to the millisecond. */
+  get created(): Date {
+    return new Date(Math.floor(this.#raw.created / 1000));
+  }
+
+  /** When it was last changed, to the millisecond. */
+  get modified(): Date {
+    return new Date(Math.floor(this.#raw.modified / 1000));
+  }
+
+  /** Bytes of the encoded state; 0 for a directory. */
+  get size(): number {
+    return this.#raw.size;
+  }
+
+  /** The name of the node that holds it. */
+  get node(): string {
+    return this.#raw.node;
+  }
+
+  /** All properties as plain JSON. */
+  toJSON(): Record<string, unknown> {
+    const { path, name, id, type, classVersion, classHash, owner, group, perms, version, created, modified, size, node } =
+      this;
+    return {
+      path, name, id, type, class: this.class, classVersion, classHash, owner, group, perms, version, created, modified,
+      size, node,
+    };
+  }
+}
+
+/** The path of a member of a directory. */
+export function joinPath(directory: string, name: string): string {
+  return directory.endsWith("/") ? directory + name : `${directory}/${name}`;
+}

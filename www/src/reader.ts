@@ -1,0 +1,165 @@
+// Reading heads, texts and byte strings of CBOR (RFC 8949): what records are made of. Values are read by `codec.ts`.
+
+import { errorOf } from "./error.js";
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** Texts up to this length are read here, a character at a time: calling out costs more. */
+const SHORT = 48;
+
+const UINT = 0, NEGATIVE = 1, BYTES = 2, TEXT = 3, ARRAY = 4, MAP = 5, TAG = 6, SIMPLE = 7;
+const FALSE = 0xf4, TRUE = 0xf5, NULL = 0xf6;
+
+/** Reads records; what is not well-formed is `bad_frame`. */
+export class ByteReader {
+  #bytes: Uint8Array;
+  #at: number;
+
+  constructor(bytes: Uint8Array, at = 0) {
+    this.#bytes = bytes;
+    this.#at = at;
+  }
+
+  /** Where it stands. */
+  get position(): number {
+    return this.#at;
+  }
+
+  /** True when nothing is left. */
+  get atEnd(): boolean {
+    return this.#at >= this.#bytes.length;
+  }
+
+  #bad(why: string): never {
+    throw errorOf("bad_frame", `the bytes could not be read: ${why} at byte ${this.#at}`);
+  }
+
+  #byte(): number {
+    const byte = this.#bytes[this.#at];
+    if (byte === undefined) this.#bad("they are cut short");
+    this.#at += 1;
+    return byte;
+  }
+
+  #number(count: number): number {
+    let value = 0;
+    for (let i = 0; i < count; i += 1) value = value * 256 + this.#byte();
+    return value;
+  }
+
+  #argument(short: number): number {
+    if (short < 24) return short;
+    if (short > 27) this.#bad("a length is missing");
+    const value = this.#number(1 << (short - 24));
+    if (value > Number.MAX_SAFE_INTEGER) this.#bad("a number is too large");
+    return value;
+  }
+
+  #expect(major: number, what: string): number {
+    const head = this.#byte();
+    if (head >> 5 !== major) {
+      this.#at -= 1;
+      this.#bad(`${what} is needed`);
+    }
+    return this.#argument(head & 31);
+  }
+
+  #take(length: number): Uint8Array {
+    const end = this.#at + length;
+    if (end > this.#bytes.length) this.#bad("they are cut short");
+    const taken = this.#bytes.subarray(this.#at, end);
+    this.#at = end;
+    return taken;
+  }
+
+  uint(): number {
+    return this.#expect(UINT, "a whole number");
+  }
+
+  int(): number {
+    const head = this.#byte();
+    const major = head >> 5;
+    if (major !== UINT && major !== NEGATIVE) this.#bad("a whole number is needed");
+    const value = this.#argument(head & 31);
+    return major === UINT ? value : -1 - value;
+  }
+
+  bool(): boolean {
+    const byte = this.#byte();
+    if (byte !== TRUE && byte !== FALSE) this.#bad("true or false is needed");
+    return byte === TRUE;
+  }
+
+  /** Takes a null if there is one, and says whether there was. */
+  takeNull(): boolean {
+    if (this.#bytes[this.#at] !== NULL) return false;
+    this.#at += 1;
+    return true;
+  }
+
+  array(): number {
+    return this.#expect(ARRAY, "an array");
+  }
+
+  map(): number {
+    return this.#expect(MAP, "a map");
+  }
+
+  text(): string {
+    const length = this.#expect(TEXT, "a text");
+    const bytes = this.#bytes;
+    const start = this.#at;
+    const end = start + length;
+    if (end > bytes.length) this.#bad("they are cut short");
+    if (length <= SHORT) {
+      let text = "";
+      let at = start;
+      for (; at < end; at += 1) {
+        const unit = bytes[at] ?? 0;
+        if (unit > 0x7f) break;
+        text += String.fromCharCode(unit);
+      }
+      if (at === end) {
+        this.#at = end;
+        return text;
+      }
+    }
+    this.#at = end;
+    try {
+      return decoder.decode(bytes.subarray(start, end));
+    } catch {
+      this.#bad("a text is not UTF-8");
+    }
+  }
+
+  /** A view of the bytes, not a copy. */
+  bytes(): Uint8Array {
+    return this.#take(this.#expect(BYTES, "a byte string"));
+  }
+
+  /** Steps over one item, whatever it is. */
+  skip(): void {
+    // Counted, not recursive: what nests deeply must not exhaust the stack.
+    for (let left = 1; left > 0; left -= 1) {
+      const head = this.#byte();
+      const major = head >> 5;
+      const short = head & 31;
+      if (major === SIMPLE) {
+        if (short >= 24) this.#argument(short);
+        continue;
+      }
+      const argument = this.#argument(short);
+      if (major === BYTES || major === TEXT) this.#take(argument);
+      else if (major === ARRAY) left += argument;
+      else if (major === MAP) left += 2 * argument;
+      else if (major === TAG) left += 1;
+    }
+  }
+
+  /** The bytes of one item, whatever it is: a view, not a copy. */
+  item(): Uint8Array {
+    const start = this.#at;
+    this.skip();
+    return this.#bytes.subarray(start, this.#at);
+  }
+}

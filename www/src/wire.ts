@@ -1,0 +1,474 @@
+// Operations and records as they lie on the wire: CBOR arrays by position (`crates/proto/PROTOCOL.md`). Values inside them
+// are bytes of their own, which `codec.ts` reads.
+
+import { Encoder } from "./codec.js";
+import { type EmergeError, codeOf, errorOf } from "./error.js";
+import type { ByteReader } from "./reader.js";
+
+/** A class as a client sends it. */
+export interface ClassSource {
+  /** The registered name, which counts also when a minifier renamed the class. */
+  readonly name: string;
+  /** The language of the source: 0 JavaScript, 1 Python, 2 WebAssembly. */
+  readonly language: number;
+  /** The source text of the class alone. */
+  readonly source: string;
+  /** The name that the source uses for each base, and that base's version; nearest first. */
+  readonly bases: readonly BaseRef[];
+  /** The fields, in their order. */
+  readonly fields: readonly FieldDecl[];
+  /** The class's own doc text. */
+  readonly doc?: string | undefined;
+}
+
+/** A base class, by the name that the source uses for it. */
+export interface BaseRef {
+  readonly name: string;
+  readonly hash: Uint8Array;
+}
+
+/** A field of a class. */
+export interface FieldDecl {
+  readonly name: string;
+  /** The number of its declared type. */
+  readonly kind: number;
+  /** Its default, as an encoded value. */
+  readonly default?: Uint8Array | undefined;
+  readonly doc?: string | undefined;
+}
+
+/** A parameter of a method. */
+export interface Param {
+  /** Its name; `...rest` keeps its dots. */
+  readonly name: string;
+  /** The source of its default. */
+  readonly default?: string | undefined;
+}
+
+/** A method, as the node's analysis found it. */
+export interface Method {
+  readonly name: string;
+  readonly params: readonly Param[];
+  readonly doc?: string | undefined;
+  readonly isAsync: boolean;
+  readonly isStatic: boolean;
+  readonly isProperty: boolean;
+}
+
+/** A class version as a node keeps it. */
+export interface ClassVersion {
+  readonly hash: Uint8Array;
+  readonly classId: Uint8Array;
+  /** 1, 2, 3 … within the class. */
+  readonly version: number;
+  readonly owner: string;
+  /** Microseconds since 1970. */
+  readonly created: number;
+  readonly source: ClassSource;
+  /** Own methods only. */
+  readonly methods: readonly Method[];
+}
+
+/** The properties of what is stored at a path, as on the wire. */
+export interface RawStat {
+  readonly name: string;
+  readonly id: Uint8Array;
+  readonly kind: number;
+  readonly class: string | undefined;
+  readonly classHash: Uint8Array | undefined;
+  readonly classVersion: number | undefined;
+  readonly owner: string;
+  readonly group: string;
+  readonly perms: number;
+  readonly version: number;
+  readonly created: number;
+  readonly modified: number;
+  readonly size: number;
+  readonly node: string;
+}
+
+/** The reply to a store. */
+export interface RawStored {
+  readonly id: Uint8Array;
+  readonly version: number;
+  readonly modified: number;
+}
+
+/** The reply to a call. */
+export interface RawCalled {
+  /** An encoded value. */
+  readonly result: Uint8Array;
+  readonly version: number | undefined;
+  readonly log: string | undefined;
+}
+
+/** How a store meets what is there; the numbers are those of the wire. */
+export const StoreMode = { put: 0, create: 1, patch: 2, overwrite: 3 } as const;
+/** One of the {@link StoreMode}s. */
+export type StoreMode = (typeof StoreMode)[keyof typeof StoreMode];
+
+/** Operation numbers. */
+const MKDIR = 0, STORE = 1, GET = 2, STAT = 3, LIST = 4, RM = 5, MV = 6, CP = 7, CALL = 8, PUT_CLASS = 9, CLASS = 10, HISTORY = 11;
+
+// One encoder serves all operations: nothing here is re-entrant, and `take` copies.
+const out = new Encoder();
+
+const ARRAY = 4;
+
+function op(number: number, count: number): void {
+  // What an operation that failed half-way left behind is dropped.
+  out.take();
+  out.head(ARRAY, 2);
+  out.number(number);
+  out.head(ARRAY, count);
+}
+
+function text(value: string, what = "path"): void {
+  if (typeof value !== "string") throw errorOf("bad_argument", `the ${what} must be a text`, { field: what });
+  out.text(value);
+}
+
+function optional<T>(value: T | undefined, write: (value: T) => void): void {
+  if (value === undefined) out.value(null);
+  else write(value);
+}
+
+function whole(value: number, what: string): void {
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw errorOf("bad_argument", `the ${what} must be a whole number, not ${String(value)}`, { field: what });
+  }
+  out.number(value);
+}
+
+export function opMkdir(path: string, existOk: boolean): Uint8Array {
+  op(MKDIR, 2);
+  text(path);
+  out.value(existOk);
+  return out.take();
+}
+
+export function opStore(
+  path: string,
+  hash: Uint8Array,
+  fields: Uint8Array,
+  mode: StoreMode,
+  base?: number,
+  removed: readonly string[] = [],
+): Uint8Array {
+  op(STORE, removed.length > 0 ? 6 : base !== undefined ? 5 : 4);
+  text(path);
+  out.bytes(hash);
+  out.bytes(fields);
+  out.number(mode);
+  if (base !== undefined) out.number(base);
+  else if (removed.length > 0) out.value(null);
+  if (removed.length > 0) out.value(removed);
+  return out.take();
+}
+
+export function opGet(path: string, version?: number): Uint8Array {
+  op(GET, version === undefined ? 1 : 2);
+  text(path);
+  if (version !== undefined) whole(version, "version");
+  return out.take();
+}
+
+export function opStat(path: string): Uint8Array {
+  op(STAT, 1);
+  text(path);
+  return out.take();
+}
+
+export function opList(path: string, after?: string, limit?: number): Uint8Array {
+  op(LIST, 3);
+  text(path);
+  optional(after, (name) => text(name, "after"));
+  optional(limit, (limit) => whole(limit, "pageSize"));
+  return out.take();
+}
+
+export function opRm(path: string, recursive: boolean): Uint8Array {
+  op(RM, 2);
+  text(path);
+  out.value(recursive);
+  return out.take();
+}
+
+export function opMv(from: string, to: string): Uint8Array {
+  op(MV, 2);
+  text(from, "from");
+  text(to, "to");
+  return out.take();
+}
+
+export function opCp(from: string, to: string, recursive: boolean): Uint8Array {
+  op(CP, 3);
+  text(from, "from");
+  text(to, "to");
+  out.value(recursive);
+  return out.take();
+}
+
+export function opCall(path: string, method: string, args: Uint8Array, log: boolean): Uint8Array {
+  op(CALL, 4);
+  text(path);
+  text(method, "method");
+  out.bytes(args);
+  out.value(log);
+  return out.take();
+}
+
+/** `source` is an encoded {@link ClassSource}. */
+export function opPutClass(source: Uint8Array): Uint8Array {
+  op(PUT_CLASS, 1);
+  out.raw(source);
+  return out.take();
+}
+
+export function opClassOf(path: string): Uint8Array {
+  op(CLASS, 1);
+  text(path);
+  return out.take();
+}
+
+export function opClassByHash(hash: Uint8Array): Uint8Array {
+  op(CLASS, 2);
+  out.value(null);
+  out.bytes(hash);
+  return out.take();
+}
+
+export function opHistory(path: string): Uint8Array {
+  op(HISTORY, 1);
+  text(path);
+  return out.take();
+}
+
+/** The encoding that a class version's address is computed from: what is absent at the end is left out. */
+export function encodeClassSource(source: ClassSource): Uint8Array {
+  out.take();
+  out.head(ARRAY, source.doc === undefined ? 5 : 6);
+  out.text(source.name);
+  out.number(source.language);
+  out.text(source.source);
+  out.head(ARRAY, source.bases.length);
+  for (const base of source.bases) {
+    out.head(ARRAY, 2);
+    out.text(base.name);
+    out.bytes(base.hash);
+  }
+  out.head(ARRAY, source.fields.length);
+  for (const field of source.fields) {
+    out.head(ARRAY, field.doc !== undefined ? 4 : field.default !== undefined ? 3 : 2);
+    out.text(field.name);
+    out.number(field.kind);
+    if (field.default !== undefined) out.bytes(field.default);
+    else if (field.doc !== undefined) out.value(null);
+    if (field.doc !== undefined) out.text(field.doc);
+  }
+  if (source.doc !== undefined) out.text(source.doc);
+  return out.take();
+}
+
+/** Reads a record: its members by position, those that this client does not know yet skipped. */
+function record<T>(reader: ByteReader, read: (has: (position: number) => boolean) => T): T {
+  const count = reader.array();
+  let at = 0;
+  const result = read((position) => {
+    while (at < position && at < count) {
+      reader.skip();
+      at += 1;
+    }
+    if (position >= count) return false;
+    at = position + 1;
+    return !reader.takeNull();
+  });
+  for (; at < count; at += 1) reader.skip();
+  return result;
+}
+
+function need(here: boolean, what: string): void {
+  if (!here) throw errorOf("bad_frame", `the record lacks its ${what}`);
+}
+
+export function readError(reader: ByteReader): EmergeError {
+  return record(reader, (has) => {
+    need(has(0), "code");
+    const code = codeOf(reader.uint());
+    const message = has(1) ? reader.text() : "";
+    return errorOf(code, message, {
+      path: has(2) ? reader.text() : undefined,
+      field: has(3) ? reader.text() : undefined,
+      limit: has(4) ? reader.uint() : undefined,
+      trace: has(5) ? reader.text() : undefined,
+      effect: has(6) && reader.uint() === 1 ? "unknown" : "none",
+    });
+  });
+}
+
+export function readStat(reader: ByteReader): RawStat {
+  return record(reader, (has) => ({
+    name: has(0) ? reader.text() : "",
+    id: has(1) ? reader.bytes() : new Uint8Array(16),
+    kind: has(2) ? reader.uint() : 0,
+    class: has(3) ? reader.text() : undefined,
+    classHash: has(4) ? reader.bytes() : undefined,
+    classVersion: has(5) ? reader.uint() : undefined,
+    owner: has(6) ? reader.text() : "",
+    group: has(7) ? reader.text() : "",
+    perms: has(8) ? reader.uint() : 0,
+    version: has(9) ? reader.uint() : 0,
+    created: has(10) ? reader.int() : 0,
+    modified: has(11) ? reader.int() : 0,
+    size: has(12) ? reader.uint() : 0,
+    node: has(13) ? reader.text() : "",
+  }));
+}
+
+export function readStored(reader: ByteReader): RawStored {
+  return record(reader, (has) => {
+    need(has(0), "id");
+    const id = reader.bytes();
+    need(has(1), "version");
+    return { id, version: reader.uint(), modified: has(2) ? reader.int() : 0 };
+  });
+}
+
+export function readPage(reader: ByteReader): { members: RawStat[]; next: string | undefined } {
+  return record(reader, (has) => {
+    need(has(0), "members");
+    const members: RawStat[] = [];
+    for (let left = reader.array(); left > 0; left -= 1) members.push(readStat(reader));
+    return { members, next: has(1) ? reader.text() : undefined };
+  });
+}
+
+export function readCalled(reader: ByteReader): RawCalled {
+  return record(reader, (has) => {
+    need(has(0), "result");
+    return {
+      result: reader.bytes(),
+      version: has(1) ? reader.uint() : undefined,
+      log: has(2) ? reader.text() : undefined,
+    };
+  });
+}
+
+export function readMember(reader: ByteReader): {
+  name: string;
+  called: RawCalled | undefined;
+  error: EmergeError | undefined;
+} {
+  return record(reader, (has) => {
+    need(has(0), "name");
+    return {
+      name: reader.text(),
+      called: has(1) ? readCalled(reader) : undefined,
+      error: has(2) ? readError(reader) : undefined,
+    };
+  });
+}
+
+export function readHistory(
+  reader: ByteReader,
+): { version: number; modified: number; author: string; method: string | undefined; size: number }[] {
+  const versions = [];
+  for (let left = reader.array(); left > 0; left -= 1) {
+    versions.push(
+      record(reader, (has) => ({
+        version: has(0) ? reader.uint() : 0,
+        modified: has(1) ? reader.int() : 0,
+        author: has(2) ? reader.text() : "",
+        method: has(3) ? reader.text() : undefined,
+        size: has(4) ? reader.uint() : 0,
+      })),
+    );
+  }
+  return versions;
+}
+
+function readMethod(reader: ByteReader): Method {
+  return record(reader, (has) => {
+    need(has(0), "name");
+    const name = reader.text();
+    const params: Param[] = [];
+    if (has(1)) {
+      for (let left = reader.array(); left > 0; left -= 1) {
+        params.push(
+          record(reader, (has) => ({
+            name: has(0) ? reader.text() : "",
+            default: has(1) ? reader.text() : undefined,
+          })),
+        );
+      }
+    }
+    return {
+      name,
+      params,
+      doc: has(2) ? reader.text() : undefined,
+      isAsync: has(3) && reader.bool(),
+      isStatic: has(4) && reader.bool(),
+      isProperty: has(5) && reader.bool(),
+    };
+  });
+}
+
+function readSource(reader: ByteReader): ClassSource {
+  return record(reader, (has) => {
+    need(has(0), "name");
+    const name = reader.text();
+    const language = has(1) ? reader.uint() : 0;
+    const source = has(2) ? reader.text() : "";
+    const bases: BaseRef[] = [];
+    if (has(3)) {
+      for (let left = reader.array(); left > 0; left -= 1) {
+        bases.push(
+          record(reader, (has) => ({
+            name: has(0) ? reader.text() : "",
+            hash: has(1) ? reader.bytes() : new Uint8Array(16),
+          })),
+        );
+      }
+    }
+    const fields: FieldDecl[] = [];
+    if (has(4)) {
+      for (let left = reader.array(); left > 0; left -= 1) {
+        fields.push(
+          record(reader, (has) => ({
+            name: has(0) ? reader.text() : "",
+            kind: has(1) ? reader.uint() : 0,
+            default: has(2) ? reader.bytes() : undefined,
+            doc: has(3) ? reader.text() : undefined,
+          })),
+        );
+      }
+    }
+    return { name, language, source, bases, fields, doc: has(5) ? reader.text() : undefined };
+  });
+}
+
+export function readClassVersion(reader: ByteReader): ClassVersion {
+  return record(reader, (has) => {
+    need(has(0), "hash");
+    const hash = reader.bytes();
+    const classId = has(1) ? reader.bytes() : new Uint8Array(16);
+    const version = has(2) ? reader.uint() : 0;
+    const owner = has(3) ? reader.text() : "";
+    const created = has(4) ? reader.int() : 0;
+    need(has(5), "source");
+    const source = readSource(reader);
+    const methods: Method[] = [];
+    if (has(6)) for (let left = reader.array(); left > 0; left -= 1) methods.push(readMethod(reader));
+    return { hash, classId, version, owner, created, source, methods };
+  });
+}
+
+/** A class version and those that it inherits from, nearest first. */
+export function readLineage(reader: ByteReader): ClassVersion[] {
+  return record(reader, (has) => {
+    need(has(0), "lineage");
+    const lineage: ClassVersion[] = [];
+    for (let left = reader.array(); left > 0; left -= 1) lineage.push(readClassVersion(reader));
+    return lineage;
+  });
+}
