@@ -1,4 +1,4 @@
-import { ByteReader } from "./reader.js";
+import { ByteReader } from "./bytes.js";
 import { type ClassRecord, recordOf, registeredName } from "./class.js";
 import { EmergeError, errorOf } from "./error.js";
 import { type Description, describe, type MethodInfo, helpText } from "./describe.js";

@@ -1,4 +1,4 @@
-import { ByteReader } from "./reader.js";
+import { ByteReader } from "./bytes.js";
 import { type EmergeError, errorOf } from "./error.js";
 import type { Options, Transport } from "./filesystem.js";
 import type { Wasm } from "./wasm.js";

@@ -4,7 +4,7 @@ import { encode, Encoder } from "./codec.js";
 import type { ClassRecord } from "./class.js";
 import { checkKind } from "./fields.js";
 import { declarationOf, type Declared, type EmergeClass, type EmergeObject } from "./object.js";
-import { ByteReader } from "./reader.js";
+import { ByteReader } from "./bytes.js";
 import { decodeValue, encodeField, fieldsOf, hooks } from "./values.js";
 
 /** The encoded fields of an object; the classes of objects inside it are added to `used`. */

@@ -4,7 +4,7 @@ import { type ClassRecord, recordOf } from "./class.js";
 import { CalendarDate, type CodecHooks, decode, Decimal, EmbeddedObject, encode, Float64, NdArray, Ref, Uuid } from "./codec.js";
 import { checkKind, type FieldKind } from "./fields.js";
 import { bare, declarationOf, type EmergeClass, EmergeObject, setField } from "./object.js";
-import { ByteReader } from "./reader.js";
+import { ByteReader } from "./bytes.js";
 
 /** Finds the class of embedded objects by its address. */
 export type ClassLookup = (hash: Uint8Array) => EmergeClass | undefined;

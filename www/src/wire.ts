@@ -3,7 +3,7 @@
 
 import { Encoder } from "./codec.js";
 import { type EmergeError, codeOf, errorOf } from "./error.js";
-import type { ByteReader } from "./reader.js";
+import type { ByteReader } from "./bytes.js";
 
 /** A class as a client sends it. */
 export interface ClassSource {
