@@ -3,8 +3,9 @@
 use crate::project;
 use crate::report::Counts;
 use anyhow::{Context, Result, bail};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use rustix::process::{Pid, Signal, kill_process_group};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
@@ -25,28 +26,36 @@ fn running() -> std::sync::MutexGuard<'static, BTreeSet<u32>> {
 }
 
 fn signal(group: u32, signal: Signal) -> bool {
-    i32::try_from(group).is_ok_and(|group| killpg(Pid::from_raw(group), signal).is_ok())
+    let group = i32::try_from(group).ok().and_then(Pid::from_raw);
+    group.is_some_and(|group| kill_process_group(group, signal).is_ok())
 }
 
 /// On Ctrl-C or a request to end: ends the children first.
 pub fn end_children_on_signal() -> Result<()> {
-    ctrlc::set_handler(|| {
-        let groups: Vec<u32> = running().iter().copied().collect();
-        for group in &groups {
-            signal(*group, Signal::SIGTERM);
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot watch for Ctrl-C")?;
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            end_children();
+            // When the only child was a node that stopped as asked, the main thread reports how it ended.
+            std::thread::sleep(Duration::from_millis(300));
+            std::process::exit(130);
         }
-        let asked = Instant::now();
-        while asked.elapsed() < GRACE && !running().is_empty() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        for group in running().iter() {
-            signal(*group, Signal::SIGKILL);
-        }
-        // When the only child was a node that stopped as asked, its own exit code is reported by the main thread.
-        std::thread::sleep(Duration::from_millis(300));
-        std::process::exit(130);
-    })
-    .context("cannot watch for Ctrl-C")
+    });
+    Ok(())
+}
+
+fn end_children() {
+    let groups: Vec<u32> = running().iter().copied().collect();
+    for group in &groups {
+        signal(*group, Signal::TERM);
+    }
+    let asked = Instant::now();
+    while asked.elapsed() < GRACE && !running().is_empty() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    for group in running().iter() {
+        signal(*group, Signal::KILL);
+    }
 }
 
 /// A running child. Dropping it ends it, and all that it started.
@@ -72,7 +81,7 @@ impl Running {
         if !self.ended {
             self.ended = true;
             // What it left in its group ends too.
-            signal(self.child.id(), Signal::SIGTERM);
+            signal(self.child.id(), Signal::TERM);
             running().remove(&self.child.id());
         }
     }
@@ -83,7 +92,7 @@ impl Drop for Running {
         if self.ended {
             return;
         }
-        signal(self.child.id(), Signal::SIGTERM);
+        signal(self.child.id(), Signal::TERM);
         let asked = Instant::now();
         while asked.elapsed() < GRACE {
             if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
@@ -92,7 +101,7 @@ impl Drop for Running {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        signal(self.child.id(), Signal::SIGKILL);
+        signal(self.child.id(), Signal::KILL);
         let _ = self.child.wait();
         self.forget();
     }
