@@ -1,5 +1,6 @@
 import { errorOf } from "./error.js";
 import { type FieldKind, kindOf } from "./fields.js";
+import { LANGUAGE_NAMES } from "./generated.js";
 import { hex } from "./sha256.js";
 import { decodeValue } from "./values.js";
 import type { ClassVersion, Method } from "./wire.js";
@@ -28,7 +29,7 @@ export interface Description {
   readonly hash: string;
   /** 1, 2, 3 … within the class. */
   readonly version: number;
-  readonly language: "javascript" | "python" | "wasm";
+  readonly language: (typeof LANGUAGE_NAMES)[number];
   readonly owner: string;
   readonly created: Date;
   readonly doc: string | null;
@@ -39,8 +40,6 @@ export interface Description {
   /** The source of the class alone. */
   readonly source: string;
 }
-
-const LANGUAGES = ["javascript", "python", "wasm"] as const;
 
 /** A class from its record and those of its bases, nearest first. */
 export function describe(lineage: readonly ClassVersion[]): Description {
@@ -64,7 +63,7 @@ export function describe(lineage: readonly ClassVersion[]): Description {
     name: own.source.name,
     hash: hex(own.hash),
     version: own.version,
-    language: LANGUAGES[own.source.language] ?? "javascript",
+    language: LANGUAGE_NAMES[own.source.language] ?? "javascript",
     owner: own.owner,
     created: new Date(Math.floor(own.created / 1000)),
     doc: own.source.doc ?? null,

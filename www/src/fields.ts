@@ -2,12 +2,10 @@
 
 import type { CalendarDate, Decimal, Duration, NdArray, Ref, TypedArray, Uuid } from "./codec.js";
 import { errorOf } from "./error.js";
+import { FIELD_TYPE_NAMES } from "./generated.js";
 
 /** The declared types, in the order of their numbers on the wire. */
-export const FIELD_KINDS = [
-  "any", "bool", "int", "float", "text", "bytes", "list", "map", "set",
-  "datetime", "date", "uuid", "decimal", "duration", "array", "ref", "object",
-] as const;
+export const FIELD_KINDS = FIELD_TYPE_NAMES;
 
 /** The name of a declared type. */
 export type FieldKind = (typeof FIELD_KINDS)[number];

@@ -3,6 +3,7 @@ import { type ClassRecord, recordOf, registeredName } from "./class.js";
 import { EmergeError, errorOf } from "./error.js";
 import { type Description, describe, type MethodInfo, helpText } from "./describe.js";
 import { joinPath, Meta } from "./meta.js";
+import { StoreMode } from "./generated.js";
 import { bare, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
 import { proxyOf } from "./proxy.js";
 import { hex } from "./sha256.js";
@@ -12,7 +13,7 @@ import { Stream } from "./stream.js";
 import { decodeState, decodeValue } from "./values.js";
 import {
   opCall, opClassByHash, opClassOf, opCp, opGet, opHistory, opList, opMkdir, opMv, opPutClass, opRm, opStat, opStore,
-  type RawCalled, type RawStat, readCalled, readHistory, readLineage, readMember, readPage, readStat, readStored, StoreMode,
+  type RawCalled, type RawStat, readCalled, readHistory, readLineage, readMember, readPage, readStat, readStored,
 } from "./wire.js";
 
 /** What every operation takes. */

@@ -1,10 +1,9 @@
+import { OBJECT_TYPE_NAMES } from "./generated.js";
 import { hex, uuidText } from "./sha256.js";
 import type { RawStat } from "./wire.js";
 
 /** What lies at a path. */
-export type ObjectType = "object" | "directory" | "file" | "reference" | "node";
-
-const TYPES: readonly ObjectType[] = ["object", "directory", "file", "reference", "node"];
+export type ObjectType = (typeof OBJECT_TYPE_NAMES)[number];
 
 /** The properties of what is stored at a path: `o.meta`, and the members of a listing. */
 export class Meta {
@@ -29,7 +28,7 @@ export class Meta {
 
   /** What it is. */
   get type(): ObjectType {
-    return TYPES[this.#raw.kind] ?? "object";
+    return OBJECT_TYPE_NAMES[this.#raw.kind] ?? "object";
   }
 
   /** The class's registered name; `null` for a directory. */

@@ -2,6 +2,7 @@
 // are bytes of their own, which `codec.ts` reads.
 
 import { Encoder } from "./codec.js";
+import { OP, type StoreMode } from "./generated.js";
 import { type EmergeError, codeOf, errorOf } from "./error.js";
 import type { ByteReader } from "./bytes.js";
 
@@ -102,14 +103,6 @@ export interface RawCalled {
   readonly log: string | undefined;
 }
 
-/** How a store meets what is there; the numbers are those of the wire. */
-export const StoreMode = { put: 0, create: 1, patch: 2, overwrite: 3 } as const;
-/** One of the {@link StoreMode}s. */
-export type StoreMode = (typeof StoreMode)[keyof typeof StoreMode];
-
-/** Operation numbers. */
-const MKDIR = 0, STORE = 1, GET = 2, STAT = 3, LIST = 4, RM = 5, MV = 6, CP = 7, CALL = 8, PUT_CLASS = 9, CLASS = 10, HISTORY = 11;
-
 // One encoder serves all operations: nothing here is re-entrant, and `take` copies.
 const out = new Encoder();
 
@@ -141,7 +134,7 @@ function whole(value: number, what: string): void {
 }
 
 export function opMkdir(path: string, existOk: boolean): Uint8Array {
-  op(MKDIR, 2);
+  op(OP.mkdir, 2);
   text(path);
   out.value(existOk);
   return out.take();
@@ -155,7 +148,7 @@ export function opStore(
   base?: number,
   removed: readonly string[] = [],
 ): Uint8Array {
-  op(STORE, removed.length > 0 ? 6 : base !== undefined ? 5 : 4);
+  op(OP.store, removed.length > 0 ? 6 : base !== undefined ? 5 : 4);
   text(path);
   out.bytes(hash);
   out.bytes(fields);
@@ -167,20 +160,20 @@ export function opStore(
 }
 
 export function opGet(path: string, version?: number): Uint8Array {
-  op(GET, version === undefined ? 1 : 2);
+  op(OP.get, version === undefined ? 1 : 2);
   text(path);
   if (version !== undefined) whole(version, "version");
   return out.take();
 }
 
 export function opStat(path: string): Uint8Array {
-  op(STAT, 1);
+  op(OP.stat, 1);
   text(path);
   return out.take();
 }
 
 export function opList(path: string, after?: string, limit?: number): Uint8Array {
-  op(LIST, 3);
+  op(OP.list, 3);
   text(path);
   optional(after, (name) => text(name, "after"));
   optional(limit, (limit) => whole(limit, "pageSize"));
@@ -188,21 +181,21 @@ export function opList(path: string, after?: string, limit?: number): Uint8Array
 }
 
 export function opRm(path: string, recursive: boolean): Uint8Array {
-  op(RM, 2);
+  op(OP.rm, 2);
   text(path);
   out.value(recursive);
   return out.take();
 }
 
 export function opMv(from: string, to: string): Uint8Array {
-  op(MV, 2);
+  op(OP.mv, 2);
   text(from, "from");
   text(to, "to");
   return out.take();
 }
 
 export function opCp(from: string, to: string, recursive: boolean): Uint8Array {
-  op(CP, 3);
+  op(OP.cp, 3);
   text(from, "from");
   text(to, "to");
   out.value(recursive);
@@ -210,7 +203,7 @@ export function opCp(from: string, to: string, recursive: boolean): Uint8Array {
 }
 
 export function opCall(path: string, method: string, args: Uint8Array, log: boolean): Uint8Array {
-  op(CALL, 4);
+  op(OP.call, 4);
   text(path);
   text(method, "method");
   out.bytes(args);
@@ -220,26 +213,26 @@ export function opCall(path: string, method: string, args: Uint8Array, log: bool
 
 /** `source` is an encoded {@link ClassSource}. */
 export function opPutClass(source: Uint8Array): Uint8Array {
-  op(PUT_CLASS, 1);
+  op(OP.putClass, 1);
   out.raw(source);
   return out.take();
 }
 
 export function opClassOf(path: string): Uint8Array {
-  op(CLASS, 1);
+  op(OP.class, 1);
   text(path);
   return out.take();
 }
 
 export function opClassByHash(hash: Uint8Array): Uint8Array {
-  op(CLASS, 2);
+  op(OP.class, 2);
   out.value(null);
   out.bytes(hash);
   return out.take();
 }
 
 export function opHistory(path: string): Uint8Array {
-  op(HISTORY, 1);
+  op(OP.history, 1);
   text(path);
   return out.take();
 }
