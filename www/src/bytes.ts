@@ -145,7 +145,9 @@ export class ByteReader {
       const major = head >> 5;
       const short = head & 31;
       if (major === SIMPLE) {
-        if (short >= 24) this.#argument(short);
+        // The bytes of a float are no number to be checked.
+        if (short >= 28) this.#bad("a value is not one that this client knows");
+        if (short >= 24) this.#take(1 << (short - 24));
         continue;
       }
       const argument = this.#argument(short);

@@ -72,8 +72,9 @@ export function classSource(cls: EmergeClass): ClassSource {
   const written = head[2] ?? "";
   // A minifier renames what is imported; of a base only its name in this source matters, of EmergeObject its own name.
   const baseName = root ? "EmergeObject" : written.includes(".") ? registeredName(base) : written;
-  const source =
-    head[0].slice(0, head[0].lastIndexOf(written)) + baseName + " {" + ownNames(cls, text.slice(head[0].length));
+  // Bundlers take the name off a class that they keep in a variable.
+  const own = head[1] ?? (/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name) && name !== baseName ? name : "");
+  const source = `class ${own && `${own} `}extends ${baseName} {${ownNames(cls, text.slice(head[0].length))}`;
   const fields = Object.entries(ownFields(cls)).map(([field]) => fieldDecl(cls, field));
   const doc = Object.hasOwn(cls, "doc") && typeof cls.doc === "string" ? cls.doc : undefined;
   return { name, language: 0, source, bases: root ? [] : [{ name: baseName, hash: recordOf(base).hash }], fields, doc };
