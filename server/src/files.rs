@@ -43,7 +43,9 @@ pub(crate) async fn serve(uri: Uri) -> Response {
     let text = if Files::get("index.html").is_none() {
         "This program was built without the page; build it with: npm start\n".to_owned()
     } else {
-        format!("There is no page at /{path}; objects are reached by the client, the `emerge` command or POST /api.\n")
+        format!(
+            "There is no page at /{path}; objects are reached by the client, the `emerge` command or POST /api.\n"
+        )
     };
     (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
 }

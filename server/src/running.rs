@@ -56,22 +56,29 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
     let storage = |what: &str, path: &Path, error: std::io::Error| {
         Error::new(ErrorCode::StorageFailed, format!("{what} {}: {error}", path.display()))
     };
-    std::fs::create_dir_all(&config.data).map_err(|error| storage("cannot make the folder", &config.data, error))?;
-    let data = config.data.canonicalize().map_err(|error| storage("cannot use the folder", &config.data, error))?;
+    std::fs::create_dir_all(&config.data)
+        .map_err(|error| storage("cannot make the folder", &config.data, error))?;
+    let data =
+        config.data.canonicalize().map_err(|error| storage("cannot use the folder", &config.data, error))?;
 
     let backend = Embedded::open(&data.join("store"))?;
     let engine = Engine::open(backend, EngineOptions::new(&config.name), now_micros()).await?;
-    let token = token::read_or_make(&data).map_err(|error| storage("cannot keep the token in", &data, error))?;
+    let token =
+        token::read_or_make(&data).map_err(|error| storage("cannot keep the token in", &data, error))?;
 
     let mut entropy = [0; 32];
-    getrandom::fill(&mut entropy)
-        .map_err(|error| Error::new(ErrorCode::Internal, format!("the system gives no randomness: {error}")))?;
+    getrandom::fill(&mut entropy).map_err(|error| {
+        Error::new(ErrorCode::Internal, format!("the system gives no randomness: {error}"))
+    })?;
     let authenticator = Arc::new(OwnerToken::new(token.clone()));
     let node = Node::new(engine.clone(), runtime, authenticator, NodeOptions::new(&config.name, entropy));
 
     let wanted = SocketAddr::new(config.host, config.port);
     let listener = TcpListener::bind(wanted).await.map_err(|error| {
-        Error::new(ErrorCode::Unavailable, format!("cannot listen on {wanted}: {error}; choose another with --port"))
+        Error::new(
+            ErrorCode::Unavailable,
+            format!("cannot listen on {wanted}: {error}; choose another with --port"),
+        )
     })?;
     let address = listener
         .local_addr()

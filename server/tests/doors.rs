@@ -52,7 +52,9 @@ async fn connect(node: &RunningNode) -> Socket {
 /// The frames of the next message; none when the node has closed the connection.
 async fn receive(socket: &mut Socket) -> Option<Vec<Frame>> {
     loop {
-        let next = tokio::time::timeout(Duration::from_secs(10), socket.next()).await.expect("the node says nothing");
+        let next = tokio::time::timeout(Duration::from_secs(10), socket.next())
+            .await
+            .expect("the node says nothing");
         match next {
             Some(Ok(Message::Binary(bytes))) => return Some(decode_message(&bytes).unwrap()),
             Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
@@ -234,7 +236,8 @@ async fn http_does_one_operation_for_each_request() {
         "fields": [{"name": "r", "type": "float", "default": 0.0}]}"#;
     let (status, class) = http(&node, &node.token, class).await;
     assert_eq!(status, 200, "{class}");
-    let store = format!(r#"{{"op": "store", "path": "/c", "class": {}, "fields": {{"r": 2.0}}}}"#, class["hash"]);
+    let store =
+        format!(r#"{{"op": "store", "path": "/c", "class": {}, "fields": {{"r": 2.0}}}}"#, class["hash"]);
     assert_eq!(http(&node, &node.token, &store).await.1["version"], 1);
     let (_, called) = http(&node, &node.token, r#"{"op": "call", "path": "/c", "method": "area"}"#).await;
     assert!((called["result"].as_f64().unwrap() - 12.566).abs() < 0.001, "{called}");

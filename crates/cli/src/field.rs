@@ -31,7 +31,9 @@ pub(crate) fn follow(value: Value, field: &str) -> Result<Value> {
             (Part::Index(at), Value::List(items) | Value::Set(items)) => items.into_iter().nth(at),
             _ => None,
         };
-        value = next.ok_or_else(|| Error::new(ErrorCode::NotFound, format!("there is no field {done:?}")).field(&done))?;
+        value = next.ok_or_else(|| {
+            Error::new(ErrorCode::NotFound, format!("there is no field {done:?}")).field(&done)
+        })?;
     }
     Ok(value)
 }
@@ -42,7 +44,10 @@ enum Part {
 }
 
 fn parts(field: &str) -> Result<Vec<Part>> {
-    let bad = || Error::new(ErrorCode::BadArgument, format!("{field:?} is no field path such as farms[0].name")).field(field);
+    let bad = || {
+        Error::new(ErrorCode::BadArgument, format!("{field:?} is no field path such as farms[0].name"))
+            .field(field)
+    };
     let mut parts = Vec::new();
     for dotted in field.split('.') {
         let (name, mut rest) = match dotted.find('[') {
@@ -55,7 +60,8 @@ fn parts(field: &str) -> Result<Vec<Part>> {
             return Err(bad());
         }
         while !rest.is_empty() {
-            let (index, after) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')).ok_or_else(bad)?;
+            let (index, after) =
+                rest.strip_prefix('[').and_then(|rest| rest.split_once(']')).ok_or_else(bad)?;
             parts.push(Part::Index(index.parse().map_err(|_| bad())?));
             rest = after;
         }
@@ -71,7 +77,9 @@ mod tests {
     fn follows_maps_and_lists() {
         let farm = Value::Map(vec![("name".into(), Value::Text("Hill".into()))]);
         let value = Value::Map(vec![("farms".into(), Value::List(vec![farm]))]);
-        assert!(matches!(follow(value.clone(), "farms[0].name").unwrap(), Value::Text(name) if name == "Hill"));
+        assert!(
+            matches!(follow(value.clone(), "farms[0].name").unwrap(), Value::Text(name) if name == "Hill")
+        );
         assert_eq!(follow(value.clone(), "farms[1]").unwrap_err().field.as_deref(), Some("farms[1]"));
         assert_eq!(follow(value.clone(), "farms[x]").unwrap_err().code, ErrorCode::BadArgument);
         assert_eq!(follow(value, "").unwrap_err().code, ErrorCode::BadArgument);

@@ -20,7 +20,8 @@ impl Settings {
     /// `bad_argument`.
     pub(crate) fn parse(address: &str) -> Result<(String, Option<String>)> {
         let bad = |why: &str| Error::new(ErrorCode::BadArgument, format!("{address:?} {why}")).field("url");
-        let (scheme, rest) = address.split_once("://").ok_or_else(|| bad("is no address such as ws://localhost:5558"))?;
+        let (scheme, rest) =
+            address.split_once("://").ok_or_else(|| bad("is no address such as ws://localhost:5558"))?;
         let scheme = match scheme {
             "ws" | "http" => "ws",
             "wss" | "https" => "wss",
@@ -88,7 +89,8 @@ impl Settings {
     /// # Errors
     /// `bad_argument` when the file cannot be written.
     pub(crate) fn remember(&self) -> Result<PathBuf> {
-        let file = Self::file().ok_or_else(|| Error::new(ErrorCode::BadArgument, "there is no home directory to remember in"))?;
+        let file = Self::file()
+            .ok_or_else(|| Error::new(ErrorCode::BadArgument, "there is no home directory to remember in"))?;
         let write = || -> std::io::Result<()> {
             if let Some(folder) = file.parent() {
                 fs::create_dir_all(folder)?;
@@ -108,7 +110,10 @@ impl Settings {
 }
 
 fn unusable(file: &std::path::Path, why: impl std::fmt::Display) -> Error {
-    Error::new(ErrorCode::BadArgument, format!("{} cannot be used: {why}; run `emerge init` again", file.display()))
+    Error::new(
+        ErrorCode::BadArgument,
+        format!("{} cannot be used: {why}; run `emerge init` again", file.display()),
+    )
 }
 
 #[cfg(test)]

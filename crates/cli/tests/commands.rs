@@ -90,7 +90,8 @@ fn a_file_of_objects_is_stored_read_and_called() {
     assert_eq!(node.ok(&["ls", "/inventory"]), "widget1\nwidget2\n");
     let long = node.ok(&["ls", "-l", "/inventory"]);
     assert!(long.starts_with("rwxr-x---  admin  InventoryItem  v1"), "{long}");
-    let json: Value = serde_json::from_str(node.ok(&["ls", "--json", "/inventory"]).lines().next().unwrap()).unwrap();
+    let json: Value =
+        serde_json::from_str(node.ok(&["ls", "--json", "/inventory"]).lines().next().unwrap()).unwrap();
     assert_eq!(json["path"], "/inventory/widget1");
 
     assert_eq!(node.ok(&["cat", "/inventory/widget1"]), "{\"unitPrice\":3.0,\"quantityOnHand\":10}\n");
@@ -108,7 +109,9 @@ fn a_file_of_objects_is_stored_read_and_called() {
 
     let methods = node.ok(&["methods", "/inventory/widget1"]);
     assert_eq!(methods, "totalCost()\nsell(count = 1)\nforever()\nhoard()\n");
-    assert!(node.ok(&["code", "/inventory/widget1"]).starts_with("class InventoryItem extends EmergeObject {"));
+    assert!(
+        node.ok(&["code", "/inventory/widget1"]).starts_with("class InventoryItem extends EmergeObject {")
+    );
     let help = node.ok(&["help", "/inventory/widget1"]);
     for part in ["InventoryItem", "unitPrice: float = 0.0", "What all of it costs."] {
         assert!(help.contains(part), "{part}: {help}");
@@ -124,7 +127,10 @@ fn objects_are_moved_copied_and_removed() {
     node.ok(&["mkdir", "-p", "/a"]);
     let stored = node.ok(&["store", "/a/point", "--class", "Point", "--json", r#"{"x": 1, "y": 2.5}"#]);
     assert_eq!(stored, "/a/point version 1\n");
-    assert_eq!(node.ok(&["store", "/a/point", "--class", "Point", "--json", r#"{"x": 3, "y": 2.5}"#]), "/a/point version 2\n");
+    assert_eq!(
+        node.ok(&["store", "/a/point", "--class", "Point", "--json", r#"{"x": 3, "y": 2.5}"#]),
+        "/a/point version 2\n"
+    );
     node.ok(&["cp", "/a/point", "/b/copy"]);
     node.ok(&["cp", "-r", "/a", "/c"]);
     node.ok(&["mv", "/a/point", "/a/moved"]);
@@ -132,7 +138,10 @@ fn objects_are_moved_copied_and_removed() {
     assert_eq!(node.ok(&["ls", "/c"]), "point\n");
     assert_eq!(node.ok(&["cat", "/b/copy"]), "{\"x\":3,\"y\":2.5}\n");
     let stat: Value = serde_json::from_str(&node.ok(&["stat", "--json", "/b/copy"])).unwrap();
-    assert_eq!((&stat["version"], &stat["class"], &stat["type"]), (&json!(1), &json!("Point"), &json!("object")));
+    assert_eq!(
+        (&stat["version"], &stat["class"], &stat["type"]),
+        (&json!(1), &json!("Point"), &json!("object"))
+    );
     let (code, error) = node.fails(&["rm", "/a"]);
     assert_eq!((code, &error["code"]), (1, &json!("directory_not_empty")));
     node.ok(&["rm", "-r", "/a", "/b", "/c"]);
@@ -174,7 +183,11 @@ fn what_is_wrong_is_named() {
     let (_, error) = node.fails(&["call", "/inventory/widget1", "sell", "100"]);
     assert!(error["message"].as_str().unwrap().contains("only 10 are left"), "{error}");
     assert!(error["trace"].as_str().unwrap().contains("only ${this.quantityOnHand} are left"), "{error}");
-    assert_eq!(node.ok(&["cat", "/inventory/widget1#quantityOnHand"]), "10\n", "a failed method changes nothing");
+    assert_eq!(
+        node.ok(&["cat", "/inventory/widget1#quantityOnHand"]),
+        "10\n",
+        "a failed method changes nothing"
+    );
 
     let wrong = node.command(&["--json", "ls"]).env("EMERGE_TOKEN", "wrong").output().unwrap();
     assert_eq!(wrong.status.code(), Some(4));
@@ -193,7 +206,11 @@ fn a_class_with_a_free_name_is_refused() {
     )
     .unwrap();
     let (_, error) = node.fails(&["store", "--from", file.to_str().unwrap()]);
-    assert_eq!((error["code"].as_str(), error["field"].as_str()), (Some("class_invalid"), Some("RATE")), "{error}");
+    assert_eq!(
+        (error["code"].as_str(), error["field"].as_str()),
+        (Some("class_invalid"), Some("RATE")),
+        "{error}"
+    );
     assert_eq!(node.ok(&["ls"]), "", "nothing was stored");
 }
 
@@ -218,9 +235,16 @@ fn a_folder_has_one_node_and_a_second_is_told_so() {
     let data = node.folder.path().join("data");
     let second = start_and_wait(&data);
     assert!(!second.status.success());
-    assert!(String::from_utf8_lossy(&second.stderr).contains("another process has the store open"), "{second:?}");
+    assert!(
+        String::from_utf8_lossy(&second.stderr).contains("another process has the store open"),
+        "{second:?}"
+    );
 }
 
 fn start_and_wait(data: &Path) -> Output {
-    Command::new(EMERGE).args(["node", "start", "--json", "--port", "0", "--data"]).arg(data).output().unwrap()
+    Command::new(EMERGE)
+        .args(["node", "start", "--json", "--port", "0", "--data"])
+        .arg(data)
+        .output()
+        .unwrap()
 }

@@ -374,9 +374,10 @@ impl<B: Backend> Connection<B> {
                 && let Poll::Ready(item) = stream.items.poll_next_unpin(cx)
             {
                 let (frame, depends_on) = match item {
-                    Some(Ok(item)) => {
+                    Some(Ok(step)) => {
+                        stream.depends_on = stream.depends_on.max(step.depends_on);
+                        let Some(item) = step.item else { continue };
                         stream.credit -= 1;
-                        stream.depends_on = stream.depends_on.max(item.depends_on);
                         (Frame::Item { seq, value: item.value, cursor: item.cursor }, stream.depends_on)
                     }
                     end => {

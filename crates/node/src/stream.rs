@@ -9,18 +9,24 @@ use emerge_proto::record::{Called, MemberCalled, ObjectType, Page};
 use emerge_proto::{Op, Path, Result, class, limits};
 use futures_util::stream::{self, BoxStream, StreamExt};
 
+/// One step of a stream.
+pub(crate) struct Step {
+    /// The item; none for a page without members, which says nothing but what it depends on.
+    pub(crate) item: Option<Item>,
+    /// The highest commit that it depends on.
+    pub(crate) depends_on: u64,
+}
+
 /// One item of a stream.
 pub(crate) struct Item {
     /// The encoded record.
     pub(crate) value: Vec<u8>,
     /// Where the stream goes on after it.
     pub(crate) cursor: String,
-    /// The highest commit that it depends on.
-    pub(crate) depends_on: u64,
 }
 
 /// The items of an operation's result; ends after the first error.
-pub(crate) type Items = BoxStream<'static, Result<Item>>;
+pub(crate) type Items = BoxStream<'static, Result<Step>>;
 
 /// Calls on members of one directory that run at the same time.
 const CALLS_AT_ONCE: usize = 4;
@@ -64,15 +70,13 @@ fn pages<B: Backend>(
         let (node, principal, path) = (node.clone(), principal.clone(), path.clone());
         async move {
             let from = from?;
-            let op = Op::List { path, after: from.clone(), limit };
+            let op = Op::List { path, after: from, limit };
             let reply = node.run(&principal, None, op, now).await;
             let page = reply.result.and_then(|value| class::decode::<Page>(&value).map(|page| (value, page)));
             Some(match page {
                 Ok((value, page)) => {
-                    // A page without members goes on where it began.
-                    let last = page.members.last().map(|last| last.name.clone());
-                    let cursor = last.or(from).unwrap_or_default();
-                    (Ok(Item { value, cursor, depends_on: reply.depends_on }), page.next.map(Some))
+                    let item = page.members.last().map(|last| Item { value, cursor: last.name.clone() });
+                    (Ok(Step { item, depends_on: reply.depends_on }), page.next.map(Some))
                 }
                 Err(error) => (Err(error), None),
             })
@@ -93,11 +97,14 @@ fn member_calls<B: Backend>(
     let members =
         pages(node.clone(), principal.clone(), call.path.clone(), after, Some(limits::MAX_PAGE as u32), now)
             .flat_map(|page| {
-                let page = page.and_then(|item| Ok((class::decode::<Page>(&item.value)?, item.depends_on)));
+                let page = page.and_then(|step| {
+                    let page = step.item.map(|item| class::decode::<Page>(&item.value)).transpose()?;
+                    Ok((page, step.depends_on))
+                });
                 let members: Vec<Result<(String, u64)>> = match page {
                     Ok((page, depends_on)) => page
-                        .members
                         .into_iter()
+                        .flat_map(|page| page.members)
                         .filter(|member| member.kind == ObjectType::Object)
                         .map(|member| Ok((member.name, depends_on)))
                         .collect(),
@@ -129,7 +136,8 @@ fn member_calls<B: Backend>(
                     Err(error) => (None, Some(error)),
                 };
                 let value = encode(&MemberCalled { name: name.clone(), called, error });
-                Ok(Item { value, cursor: name, depends_on: reply.depends_on.max(listed) })
+                let item = Some(Item { value, cursor: name });
+                Ok(Step { item, depends_on: reply.depends_on.max(listed) })
             }
         })
         .buffered(CALLS_AT_ONCE)

@@ -134,11 +134,13 @@ impl World {
                 break;
             }
             if self.now > EPOCH + PATIENCE || events > MAX_EVENTS {
-                let waiting: usize = self.clients.iter().map(|client| client.pending.len()).sum();
-                return Err(format!(
-                    "{waiting} requests are not answered after {events} events and {} s",
-                    (self.now - EPOCH) / 1_000_000
-                ));
+                let waiting: Vec<_> = self
+                    .clients
+                    .iter()
+                    .flat_map(|client| client.pending.values().filter_map(|at| client.journal.get(*at)))
+                    .collect();
+                let seconds = (self.now - EPOCH) / 1_000_000;
+                return Err(format!("not answered after {events} events and {seconds} s: {waiting:?}"));
             }
             self.handle(event)?;
             self.pump();
@@ -562,7 +564,7 @@ impl World {
         let Some(id) = self.clients[index].link else { return };
         let Some(link) = self.links.get_mut(&id) else { return };
         // A hello is alone in its message, and the transport begins with it.
-        let ordered = !link.greeted;
+        let ordered = self.clients[index].ordered || !link.greeted;
         for arrival in link.up.send(message, self.now, &self.faults, ordered, &mut self.rng) {
             self.at(arrival.at, Event::ToNode(id, arrival));
         }

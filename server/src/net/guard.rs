@@ -24,11 +24,16 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(crate) fn new(config: &Config, address: SocketAddr) -> Self {
-        let mut hosts: Vec<String> = config.allow_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        let mut hosts: Vec<String> =
+            config.allow_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
         if !address.ip().is_unspecified() {
             hosts.push(address.ip().to_string());
         }
-        Self { hosts, origins: config.allow_origins.clone(), loopback: address.ip().is_loopback() || address.ip().is_unspecified() }
+        Self {
+            hosts,
+            origins: config.allow_origins.clone(),
+            loopback: address.ip().is_loopback() || address.ip().is_unspecified(),
+        }
     }
 
     fn allow(&self, headers: &HeaderMap) -> Result<(), Error> {
@@ -38,16 +43,20 @@ impl Guard {
             return forbidden("the request names no host".into());
         };
         if !self.knows_host(host) {
-            return forbidden(format!("the host {host:?} is not one of this node's names; allow it with --allow-host"));
+            return forbidden(format!(
+                "the host {host:?} is not one of this node's names; allow it with --allow-host"
+            ));
         }
         match text(header::ORIGIN) {
             None => Ok(()),
             Some(origin) if self.origins.iter().any(|allowed| allowed == origin) => Ok(()),
             // The node's own page: the origin is that of the host which the request names.
-            Some(origin) if origin.split_once("://").is_some_and(|(_, at)| at.eq_ignore_ascii_case(host)) => Ok(()),
-            Some(origin) => {
-                forbidden(format!("pages of the origin {origin:?} may not connect; allow them with --allow-origin"))
+            Some(origin) if origin.split_once("://").is_some_and(|(_, at)| at.eq_ignore_ascii_case(host)) => {
+                Ok(())
             }
+            Some(origin) => forbidden(format!(
+                "pages of the origin {origin:?} may not connect; allow them with --allow-origin"
+            )),
         }
     }
 
@@ -57,7 +66,8 @@ impl Guard {
             _ => host,
         };
         let name = name.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        let is_loopback = name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let is_loopback =
+            name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         (self.loopback && is_loopback) || self.hosts.contains(&name)
     }
 }
@@ -71,7 +81,11 @@ pub(super) async fn check<B: Backend + 'static>(
         Ok(()) => next.run(request).await,
         Err(error) => {
             tracing::warn!(%error, "a request was refused");
-            (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "application/json")], error_to_json(&error).to_string())
+            (
+                StatusCode::FORBIDDEN,
+                [(header::CONTENT_TYPE, "application/json")],
+                error_to_json(&error).to_string(),
+            )
                 .into_response()
         }
     }

@@ -42,8 +42,10 @@ async fn answer<B: Backend>(shell: &Shell<B>, headers: &HeaderMap, body: &[u8]) 
 fn status_of(code: ErrorCode) -> StatusCode {
     use ErrorCode::*;
     match code {
-        BadFrame | UnknownFrame | TooDeep | UnsupportedVersion | BadPath | ClassInvalid | BadArgument | UnmappableValue
-        | NotADirectory | IsADirectory | MethodNotFound | Unsupported => StatusCode::BAD_REQUEST,
+        BadFrame | UnknownFrame | TooDeep | UnsupportedVersion | BadPath | ClassInvalid | BadArgument
+        | UnmappableValue | NotADirectory | IsADirectory | MethodNotFound | Unsupported => {
+            StatusCode::BAD_REQUEST
+        }
         Unauthenticated => StatusCode::UNAUTHORIZED,
         PermissionDenied | ForbiddenOrigin => StatusCode::FORBIDDEN,
         NotFound | ClassNotFound => StatusCode::NOT_FOUND,

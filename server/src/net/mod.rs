@@ -7,8 +7,8 @@ mod socket;
 use crate::config::Config;
 use crate::files;
 use axum::Router;
-use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
 use axum::http::Uri;
 use axum::middleware;
 use axum::response::Response;
@@ -28,7 +28,12 @@ pub(crate) struct Shell<B: Backend> {
 
 impl<B: Backend> Shell<B> {
     /// The shell around a node that listens on `address`. When `stopping` turns true, connections are told and end.
-    pub(crate) fn new(node: Node<B>, config: &Config, address: SocketAddr, stopping: watch::Receiver<bool>) -> Arc<Self> {
+    pub(crate) fn new(
+        node: Node<B>,
+        config: &Config,
+        address: SocketAddr,
+        stopping: watch::Receiver<bool>,
+    ) -> Arc<Self> {
         Arc::new(Self { node, guard: guard::Guard::new(config, address), stopping })
     }
 }

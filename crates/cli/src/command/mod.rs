@@ -64,7 +64,10 @@ async fn timed<T>(limit: Duration, url: &str, work: impl Future<Output = Result<
         Ok(done) => done,
         Err(_) => Err(Error::new(
             ErrorCode::DeadlineExceeded,
-            format!("{url} gave no answer in {} seconds; is the node running? (emerge node start)", limit.as_secs()),
+            format!(
+                "{url} gave no answer in {} seconds; is the node running? (emerge node start)",
+                limit.as_secs()
+            ),
         )),
     }
 }
@@ -72,7 +75,8 @@ async fn timed<T>(limit: Duration, url: &str, work: impl Future<Output = Result<
 async fn init(cli: &Cli, address: &str, output: &Output) -> Result<()> {
     let (url, token) = Settings::parse(address)?;
     let token = cli.token.clone().or(token).ok_or_else(|| {
-        Error::new(ErrorCode::BadArgument, "a token is needed: give the node's whole link, or --token").field("token")
+        Error::new(ErrorCode::BadArgument, "a token is needed: give the node's whole link, or --token")
+            .field("token")
     })?;
     let settings = Settings { url, token };
     let limit = Duration::from_secs(cli.timeout);

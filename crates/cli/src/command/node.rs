@@ -21,7 +21,9 @@ pub(super) async fn start(args: &NodeStart, output: &Output) -> Result<()> {
     let runtime = emerge_server::sandbox(&|step| output.note(step)).await?;
     let node = emerge_server::start(config, runtime).await?;
     if output.json {
-        output.json(&json!({ "url": node.url(), "token": node.token, "data": node.data.display().to_string() }));
+        output.json(
+            &json!({ "url": node.url(), "token": node.token, "data": node.data.display().to_string() }),
+        );
     } else {
         output.line(format!("Emerge is ready. Open {NAME}{}{NAME:#}", node.link()));
         output.line(format!("Objects are kept in {}. Ctrl-C stops the node.", node.data.display()));
@@ -52,7 +54,10 @@ async fn stopped() {
 
 fn log(args: &NodeStart) {
     let filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_span_events(FmtSpan::NONE);
     // A second logger in one process is refused; the first goes on.
     let _ = if args.log_json {
         log.json().try_init()

@@ -18,7 +18,9 @@ pub(super) async fn store(args: &Store, client: &Client, output: &Output) -> Res
             let hash = class_by_name(class, &fields, client, output).await?;
             let stored = client.store(&path, hash, Value::Map(fields).encode(), StoreMode::Put).await?;
             if output.json {
-                output.json(&json!({ "path": path.as_str(), "id": stored.id.to_string(), "version": stored.version }));
+                output.json(
+                    &json!({ "path": path.as_str(), "id": stored.id.to_string(), "version": stored.version }),
+                );
             } else {
                 output.line(format!("{path} version {}", stored.version));
             }
@@ -39,11 +41,17 @@ fn fields(text: Option<&str>) -> Result<Vec<(String, Value)>> {
 }
 
 /// The newest version of a class; a class that the node does not have is made, with these fields and no methods.
-async fn class_by_name(name: &str, fields: &[(String, Value)], client: &Client, output: &Output) -> Result<ClassHash> {
+async fn class_by_name(
+    name: &str,
+    fields: &[(String, Value)],
+    client: &Client,
+    output: &Output,
+) -> Result<ClassHash> {
     match client.class_by_name(name).await {
         Ok(info) => {
             let newest = info.lineage.first().map(|class| class.hash);
-            return newest.ok_or_else(|| Error::new(ErrorCode::ClassNotFound, format!("there is no class {name:?}")));
+            return newest
+                .ok_or_else(|| Error::new(ErrorCode::ClassNotFound, format!("there is no class {name:?}")));
         }
         Err(error) if error.code == ErrorCode::ClassNotFound => {}
         Err(error) => return Err(error),
@@ -90,10 +98,11 @@ fn type_of(value: &Value) -> FieldType {
 }
 
 async fn from_file(file: &File, client: &Client, output: &Output) -> Result<()> {
-    let source = tokio::fs::read_to_string(file)
-        .await
-        .map_err(|error| Error::new(ErrorCode::BadArgument, format!("{} cannot be read: {error}", file.display())))?;
-    let objects = emerge_server::run_file(&source, &|step| output.note(step)).await?;
+    let source = tokio::fs::read_to_string(file).await.map_err(|error| {
+        Error::new(ErrorCode::BadArgument, format!("{} cannot be read: {error}", file.display()))
+    })?;
+    let objects =
+        emerge_server::run_file(&file.display().to_string(), &source, &|step| output.note(step)).await?;
     let count = objects.len();
     for object in objects {
         let target = path(&object.path)?;
@@ -101,11 +110,15 @@ async fn from_file(file: &File, client: &Client, output: &Output) -> Result<()> 
             client.put_class(class).await?;
         }
         let Some(class) = object.lineage.last() else {
-            return Err(Error::new(ErrorCode::ClassInvalid, format!("{} has no class", object.path)).at(&object.path));
+            return Err(
+                Error::new(ErrorCode::ClassInvalid, format!("{} has no class", object.path)).at(&object.path)
+            );
         };
         let stored = client.store(&target, class.hash(), object.state, StoreMode::Put).await?;
         if output.json {
-            output.json(&json!({ "path": target.as_str(), "id": stored.id.to_string(), "version": stored.version }));
+            output.json(
+                &json!({ "path": target.as_str(), "id": stored.id.to_string(), "version": stored.version }),
+            );
         } else {
             output.line(format!("{target} version {}", stored.version));
         }

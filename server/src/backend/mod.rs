@@ -1,0 +1,3 @@
+//! Where a node keeps its bytes.
+
+pub mod embedded;
