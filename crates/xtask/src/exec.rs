@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -113,17 +112,11 @@ pub struct Cmd {
     program: OsString,
     args: Vec<OsString>,
     envs: Vec<(OsString, OsString)>,
-    dir: PathBuf,
 }
 
 impl Cmd {
     pub fn new(program: impl AsRef<OsStr>) -> Cmd {
-        Cmd {
-            program: program.as_ref().to_owned(),
-            args: Vec::new(),
-            envs: Vec::new(),
-            dir: project::root().to_owned(),
-        }
+        Cmd { program: program.as_ref().to_owned(), args: Vec::new(), envs: Vec::new() }
     }
 
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Cmd {
@@ -141,17 +134,9 @@ impl Cmd {
         self
     }
 
-    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Cmd {
-        self.dir = dir.into();
-        self
-    }
-
     /// The line that a person could type to do the same.
     pub fn shown(&self) -> String {
         let mut words: Vec<String> = Vec::new();
-        if self.dir != project::root() {
-            words.push(format!("cd {} &&", quoted(&project::short(&self.dir))));
-        }
         for (name, value) in &self.envs {
             words.push(format!("{}={}", name.to_string_lossy(), quoted(&value.to_string_lossy())));
         }
@@ -163,7 +148,7 @@ impl Cmd {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.args).envs(self.envs.iter().cloned()).current_dir(&self.dir);
+        command.args(&self.args).envs(self.envs.iter().cloned()).current_dir(project::root());
         command.stdin(Stdio::null()).process_group(0);
         // The project's own tools and those of its npm packages come before what else is installed.
         let mut path = vec![project::tools().join("bin"), project::root().join("node_modules/.bin")];
