@@ -1,7 +1,7 @@
 // Builds www/dist: the npm package in emerge-client/, the node's page in index.html and assets/, the examples.
 import { build } from "esbuild";
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -46,17 +46,22 @@ await Promise.all([
     ...common,
     entryPoints: [at("examples/airports.ts"), at("examples/airports.css")],
     outdir: dist("examples"),
-    // Not minified: the class's source is shown, and read by people.
+    minify: true,
     plugins: [clientFrom("../emerge-client/index.js")],
+    external: ["./airport.js"],
   }),
 ]);
 cpSync(at("pkg/emerge_wasm_bg.wasm"), dist("emerge-client/emerge_wasm_bg.wasm"));
 cpSync(at("page/index.html"), dist("index.html"));
 cpSync(at("page/icon.svg"), dist("assets/icon.svg"));
 cpSync(at("examples/airports.html"), dist("examples/airports.html"));
+// As it was written, comments and all: the source of the class is what travels.
+const airport = readFileSync(at("examples/airport.js"), "utf8").replace('"emerge-client"', '"../emerge-client/index.js"');
+writeFileSync(dist("examples/airport.js"), airport);
+const data = join(dirname(require.resolve("vega-datasets")), "../data");
 mkdirSync(dist("examples/data"), { recursive: true });
-cpSync(require.resolve("vega-datasets/data/airports.csv"), dist("examples/data/airports.csv"));
-cpSync(require.resolve("vega-datasets/data/us-10m.json"), dist("examples/data/us-10m.json"));
+cpSync(join(data, "airports.csv"), dist("examples/data/airports.csv"));
+cpSync(join(data, "us-10m.json"), dist("examples/data/us-10m.json"));
 
 const types = spawnSync(process.execPath, [require.resolve("typescript/bin/tsc"), "-p", at("tsconfig.types.json")], {
   stdio: "inherit",
