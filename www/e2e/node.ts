@@ -20,8 +20,15 @@ export class TestNode implements AsyncDisposable {
   url = "";
   token = "";
 
-  static async start(): Promise<TestNode> {
-    const node = new TestNode();
+  readonly #more: readonly string[];
+
+  constructor(more: readonly string[]) {
+    this.#more = more;
+  }
+
+  /** Starts a node, with more arguments if need be. */
+  static async start(...more: string[]): Promise<TestNode> {
+    const node = new TestNode(more);
     await node.start();
     return node;
   }
@@ -33,7 +40,7 @@ export class TestNode implements AsyncDisposable {
 
   /** Starts the node; after the first time on the same port. */
   async start(): Promise<void> {
-    const args = ["node", "start", "--json", "--data", this.data, "--port", String(this.#port)];
+    const args = ["node", "start", "--json", "--data", this.data, "--port", String(this.#port), ...this.#more];
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, RUST_LOG: "warn" } });
     this.#child = child;
     const ready = await new Promise<{ url: string; token: string }>((resolve, reject) => {
