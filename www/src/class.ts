@@ -18,6 +18,8 @@ export interface ClassRecord {
   readonly encoded: Uint8Array | undefined;
   /** The records of its bases, nearest first. */
   readonly bases: readonly ClassRecord[];
+  /** The class itself. */
+  readonly cls: EmergeClass;
 }
 
 const records = new WeakMap<object, ClassRecord>();
@@ -30,7 +32,7 @@ export function recordOf(cls: EmergeClass): ClassRecord {
     const hash = sha256(encoded).slice(0, 16);
     const base = Object.getPrototypeOf(cls) as EmergeClass;
     const bases = (base as unknown) === EmergeObject ? [] : [recordOf(base)];
-    record = { name: registeredName(cls), hash, key: hex(hash), encoded, bases };
+    record = { name: registeredName(cls), hash, key: hex(hash), encoded, bases, cls };
     records.set(cls, record);
   }
   return record;
@@ -39,7 +41,7 @@ export function recordOf(cls: EmergeClass): ClassRecord {
 /** Makes a class stand for a version that the node has: its address and its declared fields are those of the record. */
 export function adoptClass(cls: EmergeClass, version: ClassVersion): ClassRecord {
   declareFields(cls, version.source.fields);
-  const record = { name: version.source.name, hash: version.hash, key: hex(version.hash), encoded: undefined, bases: [] };
+  const record = { name: version.source.name, hash: version.hash, key: hex(version.hash), encoded: undefined, bases: [], cls };
   records.set(cls, record);
   return record;
 }

@@ -1,4 +1,4 @@
-import { type EmergeError, errorOf } from "./error.js";
+import { checkAborted, type EmergeError, errorOf } from "./error.js";
 import { FileSystem } from "./filesystem.js";
 import { type ConnectionState, SessionTransport } from "./session.js";
 import { loadWasm, type WasmSource } from "./wasm.js";
@@ -69,7 +69,7 @@ export class Connection extends FileSystem implements AsyncDisposable {
 export async function connect(url?: string | URL, options: ConnectOptions = {}): Promise<Connection> {
   const { address, token } = target(url, options.token);
   const wasm = await loadWasm(options.wasm);
-  options.signal?.throwIfAborted();
+  checkAborted(options.signal);
   const session = new SessionTransport(wasm, address, token, options.agent ?? "emerge-client");
   const connection = new Connection(session);
   if (options.onState) connection.onState(options.onState);
@@ -85,12 +85,12 @@ export async function connect(url?: string | URL, options: ConnectOptions = {}):
 function opened(connection: Connection, address: string, options: ConnectOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const timeout = options.timeout ?? 15_000;
-    const finish = (error?: unknown): void => {
+    const finish = (error?: Error): void => {
       clearTimeout(timer);
       stop();
       options.signal?.removeEventListener("abort", abort);
       if (error === undefined) resolve();
-      else reject(error as Error);
+      else reject(error);
     };
     const stop = connection.onState((state, error) => {
       if (state === "open") finish();

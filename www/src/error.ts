@@ -47,7 +47,7 @@ type ErrorClass = new (code: ErrorCode, message: string, details?: ErrorDetails)
 const classes = new Map<ErrorCode, ErrorClass>();
 
 // Names are given as text: a minifier may rename the class, and `error.name` must stay.
-function register<T extends ErrorClass>(code: ErrorCode, name: string, kind: T): void {
+function register(code: ErrorCode, name: string, kind: ErrorClass): void {
   Object.defineProperty(kind.prototype, "name", { value: name, configurable: true, writable: true });
   classes.set(code, kind);
 }
@@ -180,6 +180,11 @@ register("internal", "InternalError", InternalError);
 /** The error of a code: of the subclass that belongs to it. */
 export function errorOf(code: ErrorCode, message: string, details?: ErrorDetails): EmergeError {
   return new (classes.get(code) ?? EmergeError)(code, message, details);
+}
+
+/** An error when the caller has given up. */
+export function checkAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw errorOf("cancelled", "the request was aborted before it was made");
 }
 
 /** The code with a number of the wire; a number that this client does not know yet counts as `internal`. */

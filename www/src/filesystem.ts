@@ -1,6 +1,6 @@
 import { ByteReader } from "./bytes.js";
 import { type ClassRecord, recordOf, registeredName } from "./class.js";
-import { EmergeError, errorOf } from "./error.js";
+import { checkAborted, EmergeError, errorOf } from "./error.js";
 import { type Description, describe, type MethodInfo, helpText } from "./describe.js";
 import { joinPath, Meta } from "./meta.js";
 import { StoreMode } from "./generated.js";
@@ -39,6 +39,17 @@ export type AnyObject = EmergeObject & { readonly meta: Meta; [field: string]: a
 
 /** A fetched or stored object: its properties are known. */
 export type Stored<T extends EmergeObject = AnyObject> = T & { readonly meta: Meta };
+
+/** The methods of an object as a proxy has them: each runs on the node, and gives a promise. */
+export type Remote<T extends EmergeObject = AnyObject> = string extends keyof T
+  ? Record<string, (...args: unknown[]) => Promise<unknown>>
+  : {
+      readonly [K in keyof T as T[K] extends (...args: never[]) => unknown ? K : never]: T[K] extends (
+        ...args: infer A
+      ) => infer R
+        ? (...args: A) => Promise<Awaited<R>>
+        : never;
+    };
 
 /** How to store. */
 export interface StoreOptions extends Options {
@@ -140,9 +151,10 @@ export class FileSystem {
     const cls = object.constructor as EmergeClass;
     const used = new Set<ClassRecord>();
     const head = headOf(object);
-    const record = this.#recordFor(object, cls);
+    const record = recordOf(cls);
     used.add(record);
     const state = encodeObject(object, cls, used);
+    for (const each of used) this.#remember(each);
     let op: Uint8Array;
     if (head !== undefined && head.path === path && !head.historic && options.create !== true) {
       const { changed, removed } = changes(head.state, state, cls);
@@ -209,10 +221,15 @@ export class FileSystem {
    * fields, and its methods say where they run. Nothing of a stored class is ever run here.
    */
   get<T extends EmergeObject = AnyObject>(path: string, options?: Options & { version?: number | undefined }): Promise<Stored<T>> {
-    const version = options?.version;
-    return this.#transport
-      .request(opGet(path, version), options)
-      .then((reply) => this.#fetched(path, reply, version !== undefined)) as Promise<Stored<T>>;
+    // Not `async`: of all operations this one is asked for most, and each turn of the event loop costs.
+    try {
+      const version = options?.version;
+      const reply = this.#transport.request(opGet(path, version), options);
+      return reply.then((reply) => this.#fetched(path, reply, version !== undefined)) as Promise<Stored<T>>;
+    } catch (error) {
+      const failure: Error = error as Error;
+      return Promise.reject(failure);
+    }
   }
 
   /** Fetches the properties of what is stored at a path. */
@@ -291,8 +308,8 @@ export class FileSystem {
   }
 
   /** Stands for an object on the node: `await fs.proxy("/inventory/widget1").totalCost()` runs there. */
-  proxy<T = Record<string, (...args: unknown[]) => Promise<unknown>>>(path: string): T {
-    return proxyOf(path, (method, args) => this.invoke(path, method, args).then((called) => called.result)) as T;
+  proxy<T extends EmergeObject = AnyObject>(path: string): Remote<T> {
+    return proxyOf(path, (method, args) => this.invoke(path, method, args).then((called) => called.result)) as Remote<T>;
   }
 
   /** Makes a directory and those above it. */
@@ -405,23 +422,23 @@ export class FileSystem {
   async #callOp(path: string, method: string, args: readonly unknown[], options: InvokeOptions): Promise<Uint8Array> {
     const used = new Set<ClassRecord>();
     const encoded = encodeArgs(args, used);
+    for (const each of used) this.#remember(each);
     if (used.size > 0) await this.#sendClasses(used, options);
     return opCall(path, method, encoded, options.log ?? false);
   }
 
-  /** The class version under which an object is stored: its stand-in's, or that of the user's class, which is remembered. */
-  #recordFor(object: EmergeObject, cls: EmergeClass): ClassRecord {
-    const record = recordOf(cls);
-    if (record.encoded !== undefined && this.#defined.get(record.name) !== cls) this.define(cls);
-    if (headOf(object) === undefined) this.#resolved.set(record.key, cls);
-    return record;
+  /** Objects of a user's class that was seen become its instances when they come back; a stand-in's do not. */
+  #remember(record: ClassRecord): void {
+    if (record.encoded === undefined) return;
+    if (this.#defined.get(record.name) !== record.cls) this.define(record.cls);
+    this.#resolved.set(record.key, record.cls);
   }
 
   async #sendClasses(used: Iterable<ClassRecord>, options: Options): Promise<void> {
     for (const record of used) {
       const sent = this.#sent.get(record.key) ?? this.#send(record);
       await sent;
-      options.signal?.throwIfAborted();
+      checkAborted(options.signal);
     }
   }
 

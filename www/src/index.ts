@@ -15,7 +15,7 @@ export {
   list, map, object, ref, set, text, uuid,
 } from "./fields.js";
 export {
-  type AnyObject, type Called, FileSystem, type InvokeOptions, type ListOptions, type MemberResult, type Options,
+  type AnyObject, type Called, FileSystem, type InvokeOptions, type ListOptions, type MemberResult, type Options, type Remote,
   type StoreAllOptions, type Stored, type StoreOptions, type Transport, type VersionInfo,
 } from "./filesystem.js";
 export { ERROR_CODES, type ErrorCode, LIMITS } from "./generated.js";

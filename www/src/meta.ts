@@ -58,7 +58,7 @@ export class Meta {
 
   /** The permissions, as in `rwxr-x---`. */
   get perms(): string {
-    return [..."rwxrwxrwx"].map((letter, i) => ((this.#raw.perms >> (8 - i)) & 1 ? letter : "-")).join("");
+    return Array.from("rwxrwxrwx", (letter, i) => ((this.#raw.perms >> (8 - i)) & 1 ? letter : "-")).join("");
   }
 
   /** 1, 2, 3 … one for each committed change. */

@@ -78,7 +78,7 @@ export class EmergeObject {
   /** A new object with these fields; those that are not given have their defaults. */
   constructor(fields?: Readonly<Record<string, unknown>>) {
     if ((fields as unknown) === BARE) return;
-    const declared = declarationOf(new.target as unknown as EmergeClass);
+    const declared = declarationOf(new.target);
     for (const [name, field] of declared) {
       setField(this, name, field.shared ? field.shared.value : decodeValue(field.initial));
     }

@@ -5,6 +5,9 @@ const FORBIDDEN: ReadonlySet<string> = new Set([
   "constructor", "__proto__", "prototype", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
 ]);
 
+/** What a proxy's prototype belongs to: one that is not a plain object's, so that a proxy is not taken for an empty map. */
+class RemoteObject {}
+
 /** An object whose every property is a method that runs on the node. */
 export function proxyOf(path: string, call: (method: string, args: unknown[]) => Promise<unknown>): object {
   const methods = new Map<string, (...args: unknown[]) => Promise<unknown>>();
@@ -14,7 +17,7 @@ export function proxyOf(path: string, call: (method: string, args: unknown[]) =>
       field,
     });
   };
-  return new Proxy(Object.freeze(Object.create(null) as object), {
+  return new Proxy(Object.freeze(new RemoteObject()), {
     get(_target, name) {
       // Symbols are asked for by the language and by consoles. With a `then`, `await proxy` would call the node.
       if (typeof name === "symbol" || name === "then") return undefined;

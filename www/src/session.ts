@@ -1,5 +1,5 @@
 import { ByteReader } from "./bytes.js";
-import { type EmergeError, errorOf } from "./error.js";
+import { checkAborted, type EmergeError } from "./error.js";
 import type { Options, Transport } from "./filesystem.js";
 import type { Wasm } from "./wasm.js";
 import { readError } from "./wire.js";
@@ -19,6 +19,39 @@ interface Waiting {
   error(error: EmergeError): void;
   item?(bytes: Uint8Array): void;
   end?(): void;
+}
+
+/** The items of a stream that have come and wait to be taken. */
+class Flow implements Waiting {
+  readonly items: Uint8Array[] = [];
+  ended = false;
+  failure: unknown;
+  #wake: (() => void) | undefined;
+
+  /** Is fulfilled when something has come. */
+  more(): Promise<void> {
+    return new Promise((resolve) => (this.#wake = resolve));
+  }
+
+  value(bytes: Uint8Array): void {
+    this.items.push(bytes);
+    this.end();
+  }
+
+  item(bytes: Uint8Array): void {
+    this.items.push(bytes);
+    this.#wake?.();
+  }
+
+  error(error: unknown): void {
+    this.failure = error;
+    this.end();
+  }
+
+  end(): void {
+    this.ended = true;
+    this.#wake?.();
+  }
 }
 
 /** The session of the wasm core, as a {@link Transport}. */
@@ -75,17 +108,20 @@ export class SessionTransport implements Transport {
     resolve: (bytes: Uint8Array) => void,
     reject: (error: unknown) => void,
   ): void {
-    if (signal.aborted) {
-      reject(errorOf("cancelled", "the request was aborted before it was made"));
-      return;
-    }
+    checkAborted(signal);
     const abort = (): void => {
       if (seq !== undefined) this.#core.cancel(seq);
     };
     const over = (): void => signal.removeEventListener("abort", abort);
     const waiting: Waiting = {
-      value: (bytes) => (over(), resolve(bytes)),
-      error: (error) => (over(), reject(error)),
+      value: (bytes) => {
+        over();
+        resolve(bytes);
+      },
+      error: (error) => {
+        over();
+        reject(error);
+      },
     };
     const seq = this.#begin(op, options.timeout, undefined, waiting, reject);
     if (seq !== undefined) signal.addEventListener("abort", abort);
@@ -109,32 +145,9 @@ export class SessionTransport implements Transport {
   }
 
   async *stream(op: Uint8Array, options: Options = {}): AsyncGenerator<Uint8Array, void, undefined> {
-    const items: Uint8Array[] = [];
-    let wake: (() => void) | undefined;
-    let ended = false;
-    let failure: unknown;
-    const notify = (): void => {
-      wake?.();
-      wake = undefined;
-    };
-    const end = (error?: unknown): void => {
-      ended = true;
-      failure = error;
-      notify();
-    };
-    options.signal?.throwIfAborted();
-    const seq = this.#begin(op, options.timeout, CREDIT, {
-      value: (bytes) => {
-        items.push(bytes);
-        end();
-      },
-      error: end,
-      end,
-      item: (bytes) => {
-        items.push(bytes);
-        notify();
-      },
-    }, end);
+    checkAborted(options.signal);
+    const flow = new Flow();
+    const seq = this.#begin(op, options.timeout, CREDIT, flow, (error) => flow.error(error));
     const abort = (): void => {
       if (seq !== undefined) this.#core.cancel(seq);
     };
@@ -142,25 +155,33 @@ export class SessionTransport implements Transport {
     let taken = 0;
     try {
       for (;;) {
-        const item = items.shift();
+        const item = flow.items.shift();
         if (item !== undefined) {
           yield item;
           taken += 1;
           // Credit goes back in halves: a message for each item would be waste.
-          if (taken >= CREDIT / 2 && !ended && seq !== undefined) {
-            this.#core.credit(seq, taken);
+          if (taken >= CREDIT / 2 && !flow.ended && seq !== undefined) {
+            this.#allow(seq, taken);
             taken = 0;
           }
-        } else if (ended) {
-          if (failure !== undefined) throw failure as Error;
+        } else if (flow.ended) {
+          if (flow.failure !== undefined) throw flow.failure as Error;
           return;
         } else {
-          await new Promise<void>((resolve) => (wake = resolve));
+          await flow.more();
         }
       }
     } finally {
       options.signal?.removeEventListener("abort", abort);
-      if (!ended) abort();
+      if (!flow.ended) abort();
+    }
+  }
+
+  #allow(seq: number, more: number): void {
+    try {
+      this.#core.credit(seq, more);
+    } catch (error) {
+      throw fromCore(error) as Error;
     }
   }
 

@@ -30,6 +30,6 @@ export function standIn(lineage: readonly ClassVersion[]): EmergeClass {
     );
   }
   const [own] = lineage;
-  if (own) adoptClass(cls as unknown as EmergeClass, own);
-  return cls as unknown as EmergeClass;
+  if (own) adoptClass(cls, own);
+  return cls;
 }

@@ -21,7 +21,7 @@ export function loadWasm(source?: WasmSource): Promise<Wasm> {
 }
 
 async function load(source: WasmSource | undefined): Promise<Wasm> {
-  if (globalThis.WebSocket === undefined) await addWebSocket();
+  if (!("WebSocket" in globalThis)) await addWebSocket();
   const from = source ?? new URL("./emerge_wasm_bg.wasm", import.meta.url);
   const file = from instanceof URL && from.protocol === "file:" ? await readFile(from) : from;
   try {

@@ -1,9 +1,9 @@
 // Classes that several tests store.
 
-import { EmergeObject, float, int, list, text } from "../src/index.js";
+import { EmergeObject, type Fields, float, int, list, text } from "../src/index.js";
 
 export class InventoryItem extends EmergeObject {
-  static override fields = { unitPrice: float(0, "What one costs."), quantityOnHand: int(0) };
+  static override fields: Fields = { unitPrice: float(0, "What one costs."), quantityOnHand: int(0) };
   static override doc = "Something on a shelf.";
   declare unitPrice: number;
   declare quantityOnHand: number;

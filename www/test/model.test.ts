@@ -152,11 +152,11 @@ test("what has no mapping is an error that names the field's path", () => {
 
 test("a field of undefined is refused, and names the field", () => {
   class Free extends EmergeObject {}
-  fails("unmappable_value", /gone/, () => encodeObject(new Free({ gone: undefined }), Free as unknown as EmergeClass, new Set()));
+  fails("unmappable_value", /gone/, () => encodeObject(new Free({ gone: undefined }), Free, new Set()));
 });
 
 test("a class travels as its source with its fields, its doc and its bases", () => {
-  const source = classSource(Perishable as unknown as EmergeClass);
+  const source = classSource(Perishable);
   assert.equal(source.name, "Perishable");
   assert.equal(source.language, 0);
   assert.match(source.source, /^class Perishable extends InventoryItem \{/);
@@ -193,10 +193,10 @@ test("names of imports that a bundler changed become their own again", () => {
 test("what is not a class of objects is refused by name", () => {
   class Alien {}
   fails("class_invalid", /Alien does not extend EmergeObject/, () => classSource(Alien as unknown as EmergeClass));
-  fails("class_invalid", /EmergeObject/, () => classSource(EmergeObject as unknown as EmergeClass));
+  fails("class_invalid", /EmergeObject/, () => classSource(EmergeObject));
   const bases = { Base: EmergeObject };
   fails("class_invalid", /base must be named/, () =>
-    classSource(class Odd extends (bases["Base"]) {} as unknown as EmergeClass),
+    classSource(class Odd extends (bases["Base"]) {}),
   );
   class Wrong extends EmergeObject {
     static override fields = { price: 0 } as never;
@@ -234,7 +234,7 @@ test("what JavaScript cannot hold exactly does not drift", () => {
 });
 
 test("the declared fields of a class are read once, and its base's come first", () => {
-  const declared = declarationOf(Perishable as unknown as EmergeClass);
+  const declared = declarationOf(Perishable);
   assert.deepEqual([...declared.keys()], ["unitPrice", "quantityOnHand", "days", "tags", "note"]);
   assert.equal(declarationOf(Perishable as unknown as EmergeClass), declared);
 });

@@ -258,7 +258,8 @@ export class Encoder {
     else if (isPlain(prototype)) {
       this.fields(value as Fields);
     } else if (!this.#embedded(value) && !this.#builtIn(value) && !this.#own(value)) {
-      const kind = (value.constructor as { name?: string } | undefined)?.name;
+      // Not the value's own `constructor`, which may be a field or do anything.
+      const kind = (prototype as { constructor?: { name?: string } }).constructor?.name;
       throw this.#unmappable(`an instance of ${kind || "a class without a name"}, which is not a class whose objects can be stored`);
     }
   }
