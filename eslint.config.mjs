@@ -44,7 +44,7 @@ export default tseslint.config(
     files: ["**/*.mjs", "**/*.js"],
     languageOptions: {
       globals: Object.fromEntries(
-        ["console", "process", "URL", "Buffer", "setTimeout", "clearTimeout", "fetch", "performance"].map((name) => [
+        ["console", "process", "URL", "Buffer", "setTimeout", "clearTimeout", "fetch", "performance", "document", "location", "window", "WebSocket", "Worker", "crypto", "TextEncoder", "TextDecoder", "queueMicrotask", "URLSearchParams"].map((name) => [
           name,
           "readonly",
         ]),

@@ -31,7 +31,8 @@ pub fn stages(report: &mut Report) {
             .run()
     });
     report.stage("types (TypeScript)", || {
-        Cmd::new("npm").args(["run", "--silent", "check", "--workspace", "www"]).run()
+        Cmd::new("npm").args(["run", "--silent", "check", "--workspace", "www"]).run()?;
+        Cmd::new("tsc").args(["--project", "crates/runtime/guest/js"]).run()
     });
     report.stage("lint (TypeScript)", || Cmd::new("eslint").args(["--max-warnings", "0", "."]).run());
     report.stage("no host imports", tidy::imports::run);
