@@ -1,5 +1,7 @@
 // A real Chromium, and what every page must not do.
 
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 
 const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
@@ -24,4 +26,11 @@ export function watch(page: Page): string[] {
     if (message.type() === "error" && !/WebSocket connection to/.test(text)) problems.push(text);
   });
   return problems;
+}
+
+/** Leaves a picture in test-results. */
+export async function picture(page: Page, name: string): Promise<void> {
+  const folder = join(process.env["WWW"] ?? ".", "../test-results");
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`) });
 }

@@ -1,10 +1,11 @@
 // A node of one's own: the built program on a data folder that goes when the test ends.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 
 const root = join(process.env["WWW"] ?? ".", "..");
 const program =
@@ -56,6 +57,13 @@ export class TestNode implements AsyncDisposable {
     this.url = ready.url;
     this.token = ready.token;
     this.#port = Number(new URL(ready.url).port);
+  }
+
+  /** Runs the `emerge` command against this node and gives what it printed. */
+  async emerge(...args: string[]): Promise<string> {
+    const env = { ...process.env, EMERGE_URL: this.url, EMERGE_TOKEN: this.token, HOME: this.data };
+    const { stdout } = await promisify(execFile)(program, args, { env, maxBuffer: 1 << 26 });
+    return stdout;
   }
 
   /** `kill -9`, and the wait until it is gone. */

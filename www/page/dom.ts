@@ -30,10 +30,16 @@ export function el<K extends keyof HTMLElementTagNameMap>(
 
 /** Appends children; strings become text nodes, nothing is skipped. */
 export function append(parent: Node, ...children: readonly (Child | readonly Child[])[]): void {
-  for (const child of children.flat() as Child[]) {
-    if (child === null || child === undefined || child === false) continue;
-    parent.appendChild(child instanceof Node ? child : document.createTextNode(String(child)));
+  for (const child of children) {
+    if (isList(child)) append(parent, ...child);
+    else if (child !== null && child !== undefined && child !== false) {
+      parent.appendChild(child instanceof Node ? child : document.createTextNode(String(child)));
+    }
   }
+}
+
+function isList(child: Child | readonly Child[]): child is readonly Child[] {
+  return Array.isArray(child);
 }
 
 /** Replaces all children. */

@@ -1,4 +1,4 @@
-import { EmergeObject } from "emerge-client";
+import { CalendarDate, Decimal, Duration, EmbeddedObject, EmergeObject, NdArray, Ref, Uuid } from "emerge-client";
 import { append, el } from "./dom.js";
 import { ago, bytes as size, many } from "./format.js";
 import { fragment } from "./route.js";
@@ -116,24 +116,23 @@ function numbers(name: string, shape: readonly number[], value: ArrayBufferView)
   );
 }
 
-/** The library's own value classes: a reference, an n-dimensional array, and those that have a text of their own. */
+/** The client's own kinds of values. */
+const SAID: readonly (readonly [new (...args: never[]) => object, string])[] = [
+  [Uuid, "UUID"],
+  [Decimal, "decimal"],
+  [Duration, "duration"],
+  [CalendarDate, "date"],
+];
+
 function special(value: object, shown: Shown): HTMLElement {
-  if ("path" in value && typeof value.path === "string" && value.path.startsWith("/")) {
-    return el("a", { class: "v v-ref", text: value.path, attrs: { href: fragment(value.path) } });
-  }
-  if ("shape" in value && "data" in value && Array.isArray(value.shape) && ArrayBuffer.isView(value.data)) {
-    return numbers(value.data.constructor.name, value.shape as number[], value.data);
-  }
-  if ("fields" in value && typeof value.fields === "object" && value.fields !== null) {
+  if (value instanceof Ref) return el("a", { class: "v v-ref", text: value.path, attrs: { href: fragment(value.path) } });
+  if (value instanceof NdArray) return numbers(value.data.constructor.name, value.shape, value.data);
+  if (value instanceof EmbeddedObject) {
     const fields = Object.entries(value.fields);
     return group("object", fields.length, fields, shown);
   }
-  return el(
-    "span",
-    { class: "v v-other" },
-    el("span", { class: "mono", text: value.toString() }),
-    el("span", { class: "hint", text: value.constructor.name }),
-  );
+  const kind = SAID.find(([kind]) => value instanceof kind)?.[1] ?? "value";
+  return el("span", { class: "v v-other" }, el("span", { text: String(value as { toString(): string }) }), el("span", { class: "hint", text: kind }));
 }
 
 function* numbered(values: Iterable<unknown>): Generator<[number, unknown]> {
