@@ -21,6 +21,6 @@ export class Airport extends EmergeObject {
     const a =
       Math.sin(dLat / 2) ** 2 +
       Math.cos(this.latitude * radians) * Math.cos(lat * radians) * Math.sin(dLon / 2) ** 2;
-    return 2 * 6371 * Math.asin(Math.sqrt(a));
+    return 2 * 6371.0088 * Math.asin(Math.sqrt(a));
   }
 }

@@ -68,8 +68,8 @@ class Page {
       ...[...airports.values()].map((airport) => el("option", { text: airport.name, attrs: { value: airport.iata } })),
     );
     this.#paint();
-    storeButton.addEventListener("click", () => this.#run(storeButton, () => this.#storeAll()));
-    allButton.addEventListener("click", () => this.#run(allButton, () => this.#callAll()));
+    storeButton.addEventListener("click", () => void this.#run(storeButton, () => this.#storeAll()));
+    allButton.addEventListener("click", () => void this.#run(allButton, () => this.#callAll()));
     byId("one", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#run(undefined, () => this.#callOne(byId("code", HTMLInputElement).value.trim().toUpperCase()));
