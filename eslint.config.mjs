@@ -11,6 +11,9 @@ export default tseslint.config(
     rules: {
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      "@typescript-eslint/no-unused-vars": ["error", { varsIgnorePattern: "^_", argsIgnorePattern: "^_" }],
+      // Property descriptors hand out getters without their object.
+      "@typescript-eslint/unbound-method": "off",
       // Node's test functions give promises that nobody needs to wait for.
       "@typescript-eslint/no-floating-promises": [
         "error",

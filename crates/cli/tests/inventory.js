@@ -19,7 +19,7 @@ class InventoryItem extends EmergeObject {
   }
 
   forever() {
-    for (;;) {}
+    for (;;);
   }
 
   hoard() {
