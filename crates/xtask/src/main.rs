@@ -56,7 +56,7 @@ const COMMANDS: [Command; 10] = [
     Command {
         name: "check",
         about: "format, lint, types, licences, the rules of the house (npm run check)",
-        options: "",
+        options: "  format | codegen | tidy | clippy | types | eslint | imports | deny   only these\n",
         run: check::run,
     },
     Command {
