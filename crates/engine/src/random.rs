@@ -13,6 +13,12 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// A number below `bound`.
+    #[cfg(feature = "testing")]
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
     /// A new id, with its time.
     pub(crate) fn id(&mut self, now_micros: i64) -> ObjectId {
         let mut random = [0; 10];

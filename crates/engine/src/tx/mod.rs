@@ -33,8 +33,9 @@ pub struct Tx<B: Backend> {
     now: i64,
     random: Random,
     began: u64,
-    /// Keys that were read, and the number of the last commit at the first read.
-    reads: HashMap<Key, u64>,
+    /// Keys that were read: the number of the last commit at the first read, and what that gave. Every later read of
+    /// the key gives the same, so that an operation is not led astray by commits of others between its reads.
+    reads: HashMap<Key, (u64, Option<Record>)>,
     ranges: Vec<(Range<Key>, u64)>,
     writes: BTreeMap<Key, Option<Record>>,
     /// Objects of which this transaction has made a version already.
@@ -115,7 +116,7 @@ impl<B: Backend> Tx<B> {
     /// included, need be true, and it should be run again.
     pub fn is_current(&self) -> bool {
         let state = self.engine.state();
-        self.reads.iter().all(|(key, at)| state.is_good(key, *at))
+        self.reads.iter().all(|(key, (at, _))| state.is_good(key, *at))
             && self.ranges.iter().all(|(range, at)| state.is_range_good(range, *at))
     }
 
@@ -168,7 +169,7 @@ impl<B: Backend> Tx<B> {
     ) -> Result<Commit, CommitError> {
         let mut state = self.engine.state();
         state.usable()?;
-        let good = self.reads.iter().all(|(key, at)| state.is_good(key, *at))
+        let good = self.reads.iter().all(|(key, (at, _))| state.is_good(key, *at))
             && self.ranges.iter().all(|(range, at)| state.is_range_good(range, *at));
         if !good {
             return Err(CommitError::Conflict);
@@ -233,12 +234,14 @@ impl<B: Backend> Tx<B> {
 
     fn note(&mut self, looked: Looked) -> Option<Record> {
         self.depends_on = self.depends_on.max(looked.number);
-        self.reads.entry(looked.key).or_insert(looked.at);
-        looked.record
+        self.reads.entry(looked.key).or_insert((looked.at, looked.record)).1.clone()
     }
 
     async fn read(&mut self, key: &[u8]) -> Result<Option<Record>> {
         if let Some(record) = self.writes.get(key) {
+            return Ok(record.clone());
+        }
+        if let Some((_, record)) = self.reads.get(key) {
             return Ok(record.clone());
         }
         let looked = self.engine.look(key).await?;

@@ -189,6 +189,7 @@ impl<B: Backend> Tx<B> {
         if place.object.is_directory() && !recursive {
             return Err(place::is_a_directory(&place.path));
         }
+        place.not_the_root("copied")?;
         let slot = self.free_slot(to, &place).await?;
         if slot.above.contains(&place.id) {
             return Err(into_itself(&place.path, &slot.path, "copied"));

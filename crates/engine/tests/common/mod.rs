@@ -1,4 +1,5 @@
 //! A store with its committer, for tests.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use emerge_engine::{Backend, Commit, CommitError, Engine, EngineOptions, MemoryBackend, Principal, Tx};
@@ -91,4 +92,26 @@ pub async fn store<B: Backend>(tx: &mut Tx<B>, at: &str, class: ClassHash, value
 
 pub async fn commit<B: Backend>(tx: Tx<B>) -> Result<Commit, CommitError> {
     tx.commit(None).await
+}
+
+/// Waits until all that was committed is durable.
+pub async fn settle<B: Backend>(engine: &Engine<B>) {
+    let mut tx = admin(engine);
+    tx.mkdir(&path("/settled"), true).await.unwrap();
+    tx.rm(&path("/settled"), false).await.unwrap();
+    let number = tx.commit(None).await.unwrap().number;
+    engine.durable(number).await.unwrap();
+}
+
+/// Lets others run once.
+pub async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return std::task::Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
 }

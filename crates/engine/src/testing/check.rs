@@ -1,0 +1,245 @@
+//! All that must hold of a store, checked over its bytes.
+
+use crate::backend::{Backend, Key};
+use crate::change::{Change, LogRecord};
+use crate::keys;
+use crate::object::{ClassHead, Entry, Object, Record, read};
+use crate::session::OutcomeRecord;
+use bytes::Bytes;
+use emerge_proto::{ClassHash, ClassVersion, ObjectId, SessionId};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// What a store holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Every path that can be reached, and the version of what is there; directories too.
+    pub paths: BTreeMap<String, u64>,
+    /// Every outcome: its session, sequence and part.
+    pub outcomes: BTreeSet<(SessionId, u64, String)>,
+    /// Records that wait for collection.
+    pub trash: usize,
+    /// Earlier versions that are kept.
+    pub versions: usize,
+    /// Large values that are kept.
+    pub blobs: usize,
+}
+
+/// Checks a store that no engine has open: every entry has its object and every object its entry, parents are right,
+/// every blob is held and every held blob is there, classes have their bases, the log tells of every object.
+///
+/// # Errors
+/// What does not hold, in words.
+pub async fn check_store<B: Backend>(backend: &B) -> Result<Checked, String> {
+    let mut store = Store::default();
+    for kind in 0..=254u8 {
+        let records = backend.scan(keys::all(kind), usize::MAX).await.map_err(|error| error.to_string())?;
+        for (key, bytes) in records {
+            store.add(&key, bytes).map_err(|error| format!("{key:02x?}: {error}"))?;
+        }
+    }
+    store.check()
+}
+
+#[derive(Default)]
+struct Store {
+    number: u64,
+    entries: BTreeMap<ObjectId, BTreeMap<String, Entry>>,
+    objects: HashMap<ObjectId, Object>,
+    versions: BTreeMap<(ObjectId, u64), Object>,
+    classes: HashMap<ClassHash, ClassVersion>,
+    heads: Vec<ClassHead>,
+    chunks: BTreeMap<[u8; 32], Vec<Bytes>>,
+    uses: BTreeSet<([u8; 32], ObjectId, u64)>,
+    trash: HashSet<ObjectId>,
+    outcomes: BTreeSet<(SessionId, u64, String)>,
+    logged: HashMap<ObjectId, u64>,
+    last_log: u64,
+    oldest_log: Option<i64>,
+}
+
+impl Store {
+    fn add(&mut self, key: &Key, bytes: Bytes) -> Result<(), String> {
+        let text = |error: emerge_proto::Error| error.to_string();
+        let short = "the key is too short";
+        let hash = |key: &[u8]| -> Option<[u8; 32]> { key.get(1..33)?.try_into().ok() };
+        match key.first().copied() {
+            Some(keys::ENTRY) => {
+                let name = std::str::from_utf8(&key[17..]).map_err(|error| error.to_string())?;
+                let entry = Record::decode(key, bytes).and_then(Record::entry).map_err(text)?;
+                let directory = keys::id_of(key).ok_or(short)?;
+                self.entries.entry(directory).or_default().insert(name.to_owned(), entry);
+            }
+            Some(keys::OBJECT) => {
+                self.objects.insert(keys::id_of(key).ok_or(short)?, Object::decode(&bytes).map_err(text)?);
+            }
+            Some(keys::VERSION) => {
+                let at = keys::version_parts(key).ok_or(short)?;
+                self.versions.insert(at, Object::decode(&bytes).map_err(text)?);
+            }
+            Some(keys::CLASS) => {
+                let class: ClassVersion = read(&bytes, "a class").map_err(text)?;
+                self.classes.insert(class.hash, class);
+            }
+            Some(keys::CLASS_HEAD) => self.heads.push(read(&bytes, "a class").map_err(text)?),
+            Some(keys::BLOB) => self.chunks.entry(hash(key).ok_or(short)?).or_default().push(bytes),
+            Some(keys::BLOB_USE) => {
+                let (id, version) = keys::version_parts(&key[32..]).ok_or(short)?;
+                self.uses.insert((hash(key).ok_or(short)?, id, version));
+            }
+            Some(keys::OUTCOME) => {
+                let (session, seq, part) = keys::outcome_parts(key).ok_or(short)?;
+                OutcomeRecord::read(&bytes).map_err(text)?;
+                self.outcomes.insert((session, seq, part.to_owned()));
+            }
+            Some(keys::LOG) => {
+                let number = key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+                self.last_log = number.ok_or(short)?;
+                let log: LogRecord = read(&bytes, "a change").map_err(text)?;
+                self.oldest_log.get_or_insert(log.time);
+                for change in log.changes {
+                    match change {
+                        Change::Created(id) => self.logged.insert(id, 1),
+                        Change::Updated(id, version) => self.logged.insert(id, version),
+                        Change::Removed(..) | Change::Moved(..) => None,
+                    };
+                }
+            }
+            Some(keys::TRASH) => {
+                self.trash.insert(keys::id_of(key).ok_or(short)?);
+            }
+            Some(keys::META) => {
+                if **key == *keys::meta("number") {
+                    self.number = u64::from_be_bytes(bytes[..].try_into().map_err(|_| "a bad number")?);
+                }
+            }
+            other => return Err(format!("an unknown kind of record: {other:?}")),
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<Checked, String> {
+        let mut paths = BTreeMap::new();
+        let mut reached = HashSet::new();
+        self.walk(ObjectId::ROOT, String::new(), &mut paths, &mut reached)?;
+        for id in &self.trash {
+            if reached.contains(id) {
+                return Err(format!("{id} is reachable and in the trash"));
+            }
+            if self.objects.contains_key(id) {
+                self.walk(*id, format!("trash:{id}"), &mut BTreeMap::new(), &mut reached)?;
+            }
+        }
+        for (id, object) in &self.objects {
+            if !reached.contains(id) {
+                return Err(format!("{id} ({:?}) has no entry", object.name));
+            }
+            let logged = self.logged.get(id).copied();
+            // The old end of the log may have been collected.
+            let forgotten = logged.is_none() && self.oldest_log.is_none_or(|time| object.modified <= time);
+            if *id != ObjectId::ROOT && logged != Some(object.version) && !forgotten {
+                return Err(format!("{id} is at version {}, the log says {logged:?}", object.version));
+            }
+        }
+        for directory in self.entries.keys() {
+            if !reached.contains(directory) {
+                return Err(format!("there are entries of {directory}, which is no directory"));
+            }
+        }
+        for ((id, version), _) in &self.versions {
+            let current = self.objects.get(id).map(|object| object.version);
+            if !self.trash.contains(id) && current.is_none_or(|current| *version >= current) {
+                return Err(format!("version {version} of {id} is kept, which is at {current:?}"));
+            }
+        }
+        self.check_blobs()?;
+        self.check_classes()?;
+        if self.last_log > self.number {
+            return Err(format!("the log goes to {}, the last commit is {}", self.last_log, self.number));
+        }
+        Ok(Checked {
+            paths,
+            outcomes: self.outcomes.clone(),
+            trash: self.trash.len(),
+            versions: self.versions.len(),
+            blobs: self.chunks.len(),
+        })
+    }
+
+    fn walk(
+        &self,
+        id: ObjectId,
+        path: String,
+        paths: &mut BTreeMap<String, u64>,
+        reached: &mut HashSet<ObjectId>,
+    ) -> Result<(), String> {
+        let object = self.objects.get(&id).ok_or_else(|| format!("{path}: no object {id}"))?;
+        if !reached.insert(id) {
+            return Err(format!("{path}: {id} has two entries"));
+        }
+        if object.class.is_some_and(|class| !self.classes.contains_key(&class)) {
+            return Err(format!("{path}: its class is not there"));
+        }
+        for (name, entry) in self.entries.get(&id).into_iter().flatten() {
+            let path = format!("{path}/{name}");
+            let member =
+                self.objects.get(&entry.id).ok_or_else(|| format!("{path}: no object {}", entry.id))?;
+            if !object.is_directory() {
+                return Err(format!("{path}: lies in what is no directory"));
+            }
+            if (member.parent, &member.name, member.kind) != (id, name, entry.kind) {
+                return Err(format!("{path}: its object says {} {:?}", member.parent, member.name));
+            }
+            self.walk(entry.id, path, paths, reached)?;
+        }
+        paths.insert(if path.is_empty() { "/".into() } else { path }, object.version);
+        Ok(())
+    }
+
+    fn check_blobs(&self) -> Result<(), String> {
+        let current = self.objects.iter().map(|(id, object)| ((*id, object.version), object));
+        let earlier = self.versions.iter().map(|(at, object)| (*at, object));
+        let mut held = BTreeSet::new();
+        for ((id, version), object) in current.chain(earlier) {
+            for blob in &object.blobs {
+                held.insert((blob.hash, id, version));
+                let value = self.chunks.get(&blob.hash).map(|chunks| chunks.concat());
+                if value.is_none_or(|value| <[u8; 32]>::from(Sha256::digest(&value)) != blob.hash) {
+                    return Err(format!("version {version} of {id}: a blob is not there or not whole"));
+                }
+            }
+        }
+        if held != self.uses {
+            return Err("the uses of blobs are not those that objects have".into());
+        }
+        match self.chunks.keys().find(|hash| !held.iter().any(|(held, _, _)| held == *hash)) {
+            Some(hash) => Err(format!("nothing holds the blob {hash:02x?}")),
+            None => Ok(()),
+        }
+    }
+
+    fn check_classes(&self) -> Result<(), String> {
+        for class in self.classes.values() {
+            if class.source.hash() != class.hash {
+                return Err(format!("the class {} is not what its hash says", class.hash));
+            }
+            if let Some(base) = class.source.bases.iter().find(|base| !self.classes.contains_key(&base.hash))
+            {
+                return Err(format!("the base {} of the class {} is not there", base.hash, class.hash));
+            }
+        }
+        for head in &self.heads {
+            let mut versions: Vec<u64> = self
+                .classes
+                .values()
+                .filter(|class| class.class_id == head.class_id)
+                .map(|class| class.version)
+                .collect();
+            versions.sort_unstable();
+            if !versions.iter().copied().eq(1..=head.version) {
+                return Err(format!("the class {} has the versions {versions:?}", head.class_id));
+            }
+        }
+        Ok(())
+    }
+}

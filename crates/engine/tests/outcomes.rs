@@ -1,0 +1,155 @@
+//! Requests have their effect once.
+
+mod common;
+
+use common::*;
+use emerge_engine::testing::check_store;
+use emerge_engine::{Backend, Commit, CommitError, Engine, MemoryBackend, Outcome};
+use emerge_proto::{ClassHash, ErrorCode, SessionId, limits};
+
+const SESSION: SessionId = SessionId([9; 16]);
+
+fn outcome(seq: u64, acknowledged: u64) -> Outcome {
+    Outcome {
+        session: SESSION,
+        seq,
+        part: String::new(),
+        user: "ada".into(),
+        acknowledged,
+        reply: vec![seq as u8],
+    }
+}
+
+async fn request<B: Backend>(
+    engine: &Engine<B>,
+    class: ClassHash,
+    seq: u64,
+    acknowledged: u64,
+) -> Result<Commit, CommitError> {
+    let mut tx = admin(engine);
+    store(&mut tx, &format!("/r/{seq}"), class, seq).await?;
+    tx.commit(Some(outcome(seq, acknowledged))).await
+}
+
+#[test]
+fn two_runs_of_a_request_cannot_both_commit() {
+    on_memory(async |engine| {
+        let class = put_class(engine).await;
+        let mut first = admin(engine);
+        let mut second = admin(engine);
+        store(&mut first, "/one", class, 1).await.unwrap();
+        // The second run does something quite different, so that only the outcome can tell.
+        store(&mut second, "/two", class, 1).await.unwrap();
+        let commit = first.commit(Some(outcome(1, 0))).await.unwrap();
+        assert_eq!(second.commit(Some(outcome(1, 0))).await, Err(CommitError::Conflict));
+        let kept = engine.outcome(SESSION, 1, "").await.unwrap().unwrap();
+        assert_eq!((kept.reply, kept.depends_on), (vec![1], commit.number));
+        assert_eq!(engine.outcome(SESSION, 2, "").await.unwrap(), None);
+        assert_eq!(engine.outcome(SESSION, 1, "part").await.unwrap(), None);
+        let mut part = admin(engine);
+        store(&mut part, "/part", class, 1).await.unwrap();
+        part.commit(Some(Outcome { part: "part".into(), ..outcome(1, 0) })).await.unwrap();
+        let mut read = admin(engine);
+        read.stat(&path("/one")).await.unwrap();
+        let commit = read.commit(Some(outcome(2, 0))).await.unwrap();
+        assert!(!commit.wrote);
+        assert_eq!(
+            engine.outcome(SESSION, 2, "").await.unwrap(),
+            None,
+            "who wrote nothing leaves no outcome"
+        );
+    });
+}
+
+#[test]
+fn acknowledged_outcomes_go_and_the_horizon_survives_a_restart() {
+    let backing = MemoryBackend::new();
+    let class = on(backing.clone(), async |engine| {
+        let class = put_class(engine).await;
+        assert_eq!(engine.load_session(SESSION).await.unwrap(), None);
+        for seq in 1..=4 {
+            request(engine, class, seq, 0).await.unwrap();
+        }
+        request(engine, class, 6, 3).await.unwrap();
+        settle(engine).await;
+        class
+    });
+    on(backing.clone(), async |engine| {
+        let kept = engine.load_session(SESSION).await.unwrap().unwrap();
+        assert_eq!((&*kept.user, kept.acknowledged, &kept.outcomes[..]), ("ada", 3, &[4, 6][..]));
+        assert_eq!(engine.outcome(SESSION, 6, "").await.unwrap().unwrap().reply, [6]);
+        let refused = request(engine, class, 2, 0).await.unwrap_err();
+        assert!(matches!(refused, CommitError::Error(error) if error.code == ErrorCode::SessionExpired));
+        request(engine, class, 5, 3).await.unwrap();
+        let newest = request(engine, class, 7, 6).await.unwrap();
+        engine.durable(newest.number).await.unwrap();
+        let kept = engine.load_session(SESSION).await.unwrap().unwrap();
+        assert_eq!((kept.acknowledged, &kept.outcomes[..]), (6, &[7][..]));
+        engine.forget_session(SESSION).await.unwrap();
+        assert_eq!(engine.load_session(SESSION).await.unwrap(), None);
+        assert_eq!(engine.outcome(SESSION, 7, "").await.unwrap(), None);
+        settle(engine).await;
+    });
+    let checked = futures_executor::block_on(check_store(&backing)).unwrap();
+    assert!(checked.outcomes.is_empty());
+}
+
+#[test]
+fn silent_sessions_expire_whole() {
+    on_memory(async |engine| {
+        let class = put_class(engine).await;
+        request(engine, class, 1, 0).await.unwrap();
+        request(engine, class, 2, 0).await.unwrap();
+        let later = NOW + limits::SESSION_TTL_MS as i64 * 1000;
+        engine.collect(later - 1_000_000, 100).await.unwrap();
+        assert_eq!(engine.load_session(SESSION).await.unwrap().unwrap().outcomes, [1, 2]);
+        // One late sign of life keeps the old ones too.
+        let mut tx = engine.begin(emerge_engine::Principal::admin(), later, seed());
+        store(&mut tx, "/r/3", class, 3).await.unwrap();
+        tx.commit(Some(outcome(3, 0))).await.unwrap();
+        engine.collect(later + 1_000_000, 100).await.unwrap();
+        assert_eq!(engine.load_session(SESSION).await.unwrap().unwrap().outcomes, [1, 2, 3]);
+        engine.collect(later + limits::SESSION_TTL_MS as i64 * 1000 + 1_000_000, 100).await.unwrap();
+        assert_eq!(engine.load_session(SESSION).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn concurrent_increments_all_count() {
+    on_memory(async |engine| {
+        let class = put_class(engine).await;
+        let mut tx = admin(engine);
+        store(&mut tx, "/counter", class, 0).await.unwrap();
+        commit(tx).await.unwrap();
+        let increment = async |task: u64| {
+            for seq in 1..=25 {
+                loop {
+                    let mut tx = admin(engine);
+                    let object = tx.object_for_call(&path("/counter")).await.unwrap();
+                    yield_now().await;
+                    let state = n(n_of(&object.state) + 1);
+                    tx.set_state(object.id, object.version, &state, "increment").await.unwrap();
+                    if task % 2 == 0 {
+                        yield_now().await;
+                    }
+                    let outcome = Outcome { session: SessionId([task as u8; 16]), ..outcome(seq, seq - 1) };
+                    match tx.commit(Some(outcome)).await {
+                        Ok(commit) => {
+                            engine.durable(commit.number).await.unwrap();
+                            break;
+                        }
+                        Err(CommitError::Conflict) => {}
+                        Err(CommitError::Error(error)) => panic!("{error}"),
+                    }
+                }
+            }
+        };
+        futures_util::future::join_all((0..8).map(increment)).await;
+        let fetched = admin(engine).get(&path("/counter"), None).await.unwrap();
+        assert_eq!((n_of(&fetched.state), fetched.stat.version), (200, 201));
+        let history = admin(engine).history(&path("/counter")).await.unwrap();
+        assert_eq!(history.len() as u64, limits::KEEP_VERSIONS, "surplus versions go as new ones are made");
+        assert_eq!(history[0].method.as_deref(), Some("increment"));
+        assert!(history.iter().map(|info| info.version).eq((102..=201).rev()));
+    });
+}
