@@ -66,7 +66,7 @@ const REGIONS: readonly Region[] = [
   {
     conic: albers(-96, 38, 29.5, 45.5),
     scale: 1280,
-    centre: [500, 296],
+    centre: [500, 302],
     holds: ([lat, lon]) => lat > 24 && lat < 50.5 && lon > -126 && lon < -66,
     box: [0, 0, WIDTH, HEIGHT],
   },
