@@ -1,5 +1,7 @@
 //! What single operations do.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::*;

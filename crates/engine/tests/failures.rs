@@ -1,5 +1,7 @@
 //! The storage fails at each write in turn: what was acknowledged stays, what was not is whole or absent.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::*;

@@ -3,6 +3,8 @@
 //! Every transaction notes what each operation replied. When it commits, the same operations are run on the model, in
 //! the order of the commits: equal replies mean that the transactions were serializable.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::*;

@@ -1,5 +1,7 @@
 //! Requests have their effect once.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::*;
@@ -129,7 +131,7 @@ fn concurrent_increments_all_count() {
                     yield_now().await;
                     let state = n(n_of(&object.state) + 1);
                     tx.set_state(object.id, object.version, &state, "increment").await.unwrap();
-                    if task % 2 == 0 {
+                    if task.is_multiple_of(2) {
                         yield_now().await;
                     }
                     let outcome = Outcome { session: SessionId([task as u8; 16]), ..outcome(seq, seq - 1) };

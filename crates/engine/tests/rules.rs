@@ -1,5 +1,7 @@
 //! Permissions, classes, large values, retention, moves and copies.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::*;

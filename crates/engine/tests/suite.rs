@@ -1,5 +1,7 @@
 //! The memory backend passes the suite, and the suite's own failing backend does what it says.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use emerge_engine::MemoryBackend;
 use emerge_engine::testing::backend_suite;
 

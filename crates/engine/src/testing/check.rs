@@ -146,7 +146,7 @@ impl Store {
                 return Err(format!("there are entries of {directory}, which is no directory"));
             }
         }
-        for ((id, version), _) in &self.versions {
+        for (id, version) in self.versions.keys() {
             let current = self.objects.get(id).map(|object| object.version);
             if !self.trash.contains(id) && current.is_none_or(|current| *version >= current) {
                 return Err(format!("version {version} of {id} is kept, which is at {current:?}"));
