@@ -22,7 +22,7 @@ export async function directoryView(host: HTMLElement, fs: FileSystem, path: str
     tabs([
       { id: "members", label: "Members", show: () => memberTable(fs, path, first) },
       ...(sample ? [{ id: "each", label: "Call on each", show: () => eachPane(fs, path, sample) }] : []),
-    ]),
+    ]).element,
   );
 }
 

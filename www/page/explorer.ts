@@ -36,7 +36,7 @@ class Explorer {
     this.#fs = fs;
     this.#tree = new Tree(byId("tree", HTMLElement), fs);
     window.addEventListener("hashchange", () => void this.show());
-    byId("refresh", HTMLButtonElement).addEventListener("click", () => void this.#changed(parse(location.hash).path));
+    byId("refresh", HTMLButtonElement).addEventListener("click", () => void this.#tree.refresh("/").then(() => this.show()));
   }
 
   async show(): Promise<void> {
@@ -157,11 +157,6 @@ class Explorer {
     if (!done) return;
     await this.#tree.refresh(parent(path));
     go(parent(path));
-  }
-
-  async #changed(path: string): Promise<void> {
-    await this.#tree.refresh(path);
-    await this.show();
   }
 }
 

@@ -11,23 +11,30 @@ import { render } from "./value.js";
 /** Shows an object: its fields, methods, versions, source and properties. */
 export async function objectView(host: HTMLElement, fs: FileSystem, route: Route, again: () => void): Promise<void> {
   const { path, version } = route;
-  const [object, about] = await Promise.all([
+  const [first, about] = await Promise.all([
     fs.get(path, version === undefined ? undefined : { version }),
     fs.describe(path),
   ]);
+  let object = first;
   const earlier = version !== undefined && (await fs.stat(path)).version !== version;
-  const changed = (): void => again();
-  fill(
-    host,
-    earlier && banner(path, version),
-    tabs([
-      { id: "fields", label: "Fields", show: () => fieldTable(object, about) },
-      { id: "methods", label: "Methods", count: about.methods.length, show: () => methodsPane(fs, path, about, changed) },
-      { id: "versions", label: "Versions", show: () => lazily(fs.history(path).then((all) => versionTable(path, all, object.meta.version))) },
-      { id: "source", label: "Source", show: () => sourcePane(about) },
-      { id: "properties", label: "Properties", show: () => properties(object) },
-    ]),
-  );
+  // A call that changed the object: its result stays in view, and the other panes show the new version.
+  const changed = (): void => {
+    again();
+    const follow = async (): Promise<void> => {
+      if (!earlier) object = await fs.get(path);
+      panes.renew();
+    };
+    follow().catch((error: unknown) => host.append(problem(error)));
+  };
+  const versions = (): HTMLElement => lazily(fs.history(path).then((all) => versionTable(path, all, object.meta.version)));
+  const panes = tabs([
+    { id: "fields", label: "Fields", show: () => fieldTable(object, about) },
+    { id: "methods", label: "Methods", count: about.methods.length, show: () => methodsPane(fs, path, about, changed) },
+    { id: "versions", label: "Versions", show: versions },
+    { id: "source", label: "Source", show: () => sourcePane(about) },
+    { id: "properties", label: "Properties", show: () => properties(object) },
+  ]);
+  fill(host, earlier && banner(path, version), panes.element);
 }
 
 function banner(path: string, version: number): HTMLElement {

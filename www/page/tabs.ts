@@ -12,8 +12,15 @@ interface Tab {
 let chosen = "";
 let numbered = 0;
 
+/** Panes of which one is shown. */
+export interface Tabs {
+  readonly element: HTMLElement;
+  /** Makes all panes anew when they are next shown, but the one that is shown now. */
+  readonly renew: () => void;
+}
+
 /** Panes, one of which is shown; arrow keys go from tab to tab. */
-export function tabs(all: readonly Tab[]): HTMLElement {
+export function tabs(all: readonly Tab[]): Tabs {
   const prefix = `tabs-${(numbered += 1)}`;
   const pane = el("div", { class: "pane", attrs: { role: "tabpanel", id: `${prefix}-pane`, tabindex: "-1" } });
   const made = new Map<string, HTMLElement>();
@@ -57,5 +64,9 @@ export function tabs(all: readonly Tab[]): HTMLElement {
   if (first) choose(first);
   // A view that lacks the chosen tab does not change what the next one shows.
   chosen = before || chosen;
-  return el("div", {}, list, pane);
+  const renew = (): void => {
+    const shown = all[buttons.findIndex((button) => button.tabIndex === 0)]?.id;
+    for (const id of [...made.keys()]) if (id !== shown) made.delete(id);
+  };
+  return { element: el("div", {}, list, pane), renew };
 }

@@ -25,6 +25,8 @@ export class Tree {
   readonly #items = new Map<string, Item>();
   #root: Item;
   #selected: Item | undefined;
+  /** Counts what was asked to be revealed, so that a slow answer does not take the mark from a later one. */
+  #turn = 0;
 
   constructor(host: HTMLElement, fs: FileSystem) {
     this.#fs = fs;
@@ -38,6 +40,7 @@ export class Tree {
 
   /** Opens what leads to a path and marks it. */
   async reveal(path: string, type: Meta["type"]): Promise<void> {
+    const turn = (this.#turn += 1);
     let item = this.#root;
     await this.#open(item);
     const segments = path.split("/").filter((segment) => segment !== "");
@@ -49,7 +52,7 @@ export class Tree {
       item = found;
       if (!last || type === "directory") await this.#open(item);
     }
-    this.#select(item);
+    if (turn === this.#turn) this.#select(item);
   }
 
   /** Lists a directory anew, as after a change in it. */

@@ -1,8 +1,8 @@
 import { el, icon, iconButton } from "./dom.js";
 import { code } from "./highlight.js";
 
-/** The README's example, with the address of this node and the token of this tab's link. */
-const EXAMPLE = `import { connect, EmergeObject, float, int } from "/emerge-client/index.js";
+/** For the console of this page: the README's example, with the node that served it. */
+const EXAMPLE = `const { connect, EmergeObject, float, int } = await import("/emerge-client/index.js");
 
 class InventoryItem extends EmergeObject {
   static fields = { unitPrice: float(0), quantityOnHand: int(0) };
@@ -13,17 +13,16 @@ await fs.store("/inventory/widget1", new InventoryItem({ unitPrice: 3, quantityO
 console.log(await fs.call("/inventory/widget1", "totalCost")); // 30
 `;
 
-/** For the console of this page, where an import must be an expression. */
-const CONSOLE = EXAMPLE.replace(/^import (\{.*\}) from (".*");/, "const $1 = await import($2);");
-
 /** What a store without objects shows. */
 export function welcome(): HTMLElement {
   const copied = el("span", { class: "hint", attrs: { role: "status" } });
-  const copy = (): void => {
-    navigator.clipboard.writeText(CONSOLE).then(
-      () => (copied.textContent = "Copied. Paste it into this page's console."),
-      () => (copied.textContent = "The browser did not allow it; select the text instead."),
-    );
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(EXAMPLE);
+      copied.textContent = "Copied. Paste it into this page's console.";
+    } catch {
+      copied.textContent = "The browser did not allow it; select the text instead.";
+    }
   };
   return el(
     "div",
@@ -40,8 +39,8 @@ export function welcome(): HTMLElement {
         "section",
         { class: "card" },
         el("h3", { text: "Ten lines" }),
-        code(CONSOLE, "javascript", "example"),
-        el("div", { class: "card-actions" }, iconButton("copy", "Copy for the console", copy, "primary"), copied),
+        code(EXAMPLE, "javascript", "example"),
+        el("div", { class: "card-actions" }, iconButton("copy", "Copy for the console", () => void copy(), "primary"), copied),
       ),
       el(
         "section",
