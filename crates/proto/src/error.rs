@@ -9,7 +9,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 macro_rules! codes {
     ($($(#[doc = $doc:literal])* $variant:ident = $number:literal, $text:literal;)*) => {
         /// What went wrong, as a stable code. The text form never changes once released.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode)]
         #[cbor(index_only)]
         pub enum ErrorCode {
             $($(#[doc = $doc])* #[n($number)] $variant,)*
@@ -27,6 +27,11 @@ macro_rules! codes {
             /// The number on the wire.
             pub fn number(self) -> u16 {
                 match self { $(ErrorCode::$variant => $number,)* }
+            }
+
+            /// The code with a number of the wire; one that a later version added counts as `internal`.
+            pub fn from_number(number: u64) -> Self {
+                match number { $($number => ErrorCode::$variant,)* _ => ErrorCode::Internal }
             }
 
             /// One sentence on what the code means.
@@ -106,6 +111,12 @@ impl ErrorCode {
     /// Finds a code by its text form.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+}
+
+impl<'b, C> Decode<'b, C> for ErrorCode {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        d.u64().map(Self::from_number)
     }
 }
 

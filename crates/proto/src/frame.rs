@@ -216,7 +216,7 @@ pub fn decode_message(message: &[u8]) -> Result<Vec<Frame>> {
 fn decode_frame(bytes: &[u8]) -> Result<Frame> {
     let mut decoder = minicbor::Decoder::new(bytes);
     let kind = match decoder.array() {
-        Ok(Some(2) | None) => decoder.u64().ok(),
+        Ok(Some(2)) => decoder.u64().ok(),
         _ => None,
     };
     let Some(kind) = kind else {

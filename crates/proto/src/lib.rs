@@ -11,6 +11,8 @@ pub mod id;
 pub mod limits;
 pub mod op;
 pub mod path;
+#[cfg(feature = "perturb")]
+pub mod perturb;
 pub mod record;
 pub mod value;
 

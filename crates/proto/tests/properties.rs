@@ -1,0 +1,147 @@
+//! Whatever is written is read again; whatever is read is a value or a typed error, and never a panic.
+
+use emerge_proto::frame::{decode_message, encode_frame};
+use emerge_proto::value::{Array, DType, Value, check, check_map, raw};
+use emerge_proto::{ClassHash, perturb};
+use num_bigint::BigInt;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use std::collections::HashSet;
+
+fn integer() -> impl Strategy<Value = BigInt> {
+    prop_oneof![
+        any::<i64>().prop_map(BigInt::from),
+        any::<u64>().prop_map(BigInt::from),
+        (-3i128..3, 60u32..66).prop_map(|(near, power)| BigInt::from((1i128 << power) + near)),
+        vec(any::<u8>(), 0..40).prop_map(|bytes| BigInt::from_signed_bytes_be(&bytes)),
+    ]
+}
+
+fn array() -> impl Strategy<Value = Value> {
+    (proptest::sample::select(DType::ALL), vec(0u64..4, 0..4)).prop_flat_map(|(dtype, shape)| {
+        let count: u64 = shape.iter().product();
+        vec(any::<u8>(), count as usize * dtype.size())
+            .prop_map(move |data| Value::Array(Array { dtype, shape: shape.clone(), data }))
+    })
+}
+
+fn leaf() -> impl Strategy<Value = Value> {
+    // From year 0000 to year 9999.
+    let micros = -62_167_219_200_000_000i64..253_402_300_800_000_000;
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        integer().prop_map(Value::integer),
+        any::<u64>().prop_map(|bits| Value::Float(f64::from_bits(bits))),
+        ".{0,30}".prop_map(Value::Text),
+        vec(any::<u8>(), 0..40).prop_map(Value::Bytes),
+        micros.prop_map(Value::DateTime),
+        (-719_528i32..2_932_897).prop_map(Value::Date),
+        any::<[u8; 16]>().prop_map(Value::Uuid),
+        (any::<i64>(), integer()).prop_map(|(exponent, mantissa)| Value::Decimal { exponent, mantissa }),
+        any::<i64>().prop_map(Value::Duration),
+        array(),
+        ".{0,20}".prop_map(Value::Ref),
+    ]
+}
+
+fn distinct(entries: Vec<(String, Value)>) -> Vec<(String, Value)> {
+    let mut known = HashSet::new();
+    entries.into_iter().filter(|(key, _)| known.insert(key.clone())).collect()
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    leaf().prop_recursive(4, 40, 6, |inner| {
+        let entries = || vec((".{0,8}", inner.clone()), 0..6).prop_map(distinct);
+        prop_oneof![
+            vec(inner.clone(), 0..6).prop_map(Value::List),
+            entries().prop_map(Value::Map),
+            // Reading it keeps equal members once.
+            vec(inner.clone(), 0..6)
+                .prop_map(|members| Value::decode(&Value::Set(members).encode()).unwrap()),
+            (any::<[u8; 16]>(), entries())
+                .prop_map(|(class, fields)| Value::Object { class: ClassHash(class), fields }),
+        ]
+    })
+}
+
+/// JSON has one NaN only.
+fn has_odd_nan(value: &Value) -> bool {
+    match value {
+        Value::Float(float) => float.is_nan() && float.to_bits() != f64::NAN.to_bits(),
+        Value::List(items) | Value::Set(items) => items.iter().any(has_odd_nan),
+        Value::Map(entries) | Value::Object { fields: entries, .. } => {
+            entries.iter().any(|(_, value)| has_odd_nan(value))
+        }
+        _ => false,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn values_come_back(value in value()) {
+        let bytes = value.encode();
+        prop_assert!(check(&bytes).is_ok());
+        prop_assert_eq!(&Value::decode(&bytes).unwrap(), &value);
+        if !has_odd_nan(&value) {
+            let json = value.to_json();
+            prop_assert_eq!(&Value::from_json(&json).unwrap(), &value, "{}", json);
+            let text: serde_json::Value = serde_json::from_str(&json.to_string()).unwrap();
+            prop_assert_eq!(&Value::from_json(&text).unwrap(), &value, "{}", json);
+        }
+    }
+
+    #[test]
+    fn perturbed_values(value in value(), seed in any::<u64>()) {
+        let mut bytes = value.encode();
+        let mut random = perturb::Random::new(seed);
+        for _ in 0..8 {
+            perturb::perturb(&mut bytes, &mut random);
+            perturb::value(&bytes);
+        }
+    }
+
+    #[test]
+    fn any_bytes(bytes in vec(any::<u8>(), 0..64)) {
+        perturb::value(&bytes);
+        perturb::message(&bytes);
+    }
+
+    #[test]
+    fn maps_are_patched_as_values_are(base in vec((".{0,3}", leaf()), 0..8), set in vec((".{0,3}", leaf()), 0..8), gone in vec(".{0,3}", 0..4)) {
+        let (base, set) = (distinct(base), distinct(set));
+        let patched = raw::patch(&Value::Map(base.clone()).encode(), &Value::Map(set.clone()).encode(), &gone).unwrap();
+        prop_assert!(check_map(&patched).is_ok());
+        let mut expected = base;
+        expected.retain(|(key, _)| !gone.contains(key));
+        for (key, value) in set {
+            match expected.iter_mut().find(|(known, _)| *known == key) {
+                Some(known) => known.1 = value,
+                None => expected.push((key, value)),
+            }
+        }
+        for (key, value) in &expected {
+            prop_assert_eq!(raw::get(&patched, key).unwrap(), Some(&value.encode()[..]));
+        }
+        prop_assert_eq!(Value::decode(&patched).unwrap(), Value::Map(expected));
+    }
+
+    #[test]
+    fn perturbed_messages(pick in any::<u64>(), seed in any::<u64>()) {
+        let mut random = perturb::Random::new(seed);
+        let corpus = perturb::corpus();
+        let mut message = corpus[(pick % corpus.len() as u64) as usize].clone();
+        if let Ok(frames) = decode_message(&message) {
+            let mut again = Vec::new();
+            frames.iter().for_each(|frame| encode_frame(frame, &mut again));
+            prop_assert_eq!(decode_message(&again).unwrap(), frames);
+        }
+        for _ in 0..8 {
+            perturb::perturb(&mut message, &mut random);
+            perturb::message(&message);
+            perturb::value(&message);
+        }
+    }
+}
