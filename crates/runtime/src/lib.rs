@@ -1,6 +1,14 @@
 //! Runs stored code, and nothing else does: all of it in WebAssembly inside wasmtime (feature `sandbox`).
 //! Without that feature only the [`Runtime`] trait remains, which is all that `emerge-node` knows.
 
+#[cfg(feature = "sandbox")]
+mod javascript;
+#[cfg(feature = "sandbox")]
+mod sandbox;
+
+#[cfg(feature = "sandbox")]
+pub use sandbox::{FileObject, Sandbox, SandboxOptions};
+
 use emerge_proto::{ClassSource, ClassVersion, MethodDecl, Op, Result};
 use std::future::Future;
 use std::pin::Pin;

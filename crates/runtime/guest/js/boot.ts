@@ -1,0 +1,45 @@
+import { hideText } from "./text.js";
+import { call } from "./call.js";
+import { load, scope } from "./classes.js";
+import { failure } from "./failure.js";
+import { file } from "./file.js";
+import * as client from "./client.js";
+import { natives } from "./natives.js";
+import { split, success, textOf } from "./parts.js";
+
+/** Sets up the global object, and gives the functions that the host runs. */
+export function boot(): ((input: Uint8Array) => Uint8Array | Promise<Uint8Array>)[] {
+  hideText();
+  Reflect.deleteProperty(globalThis, "performance");
+  Object.defineProperty(Math, "random", { value: () => natives.random(), writable: true, configurable: true });
+  Object.defineProperty(globalThis, CLIENT, { value: client });
+  return [
+    () => success(words(scope.keys()), words(Object.getOwnPropertyNames(globalThis))),
+    (input) => {
+      try {
+        load(split(input));
+        return success();
+      } catch (thrown) {
+        return failure(thrown);
+      }
+    },
+    (input) => call(split(input)).catch(failure),
+    (input) => file(split(input)).catch(failure),
+    (input) => {
+      try {
+        const [text, name] = split(input).map(textOf) as [string, string];
+        natives.parse(text, name);
+        return success();
+      } catch (thrown) {
+        return failure(thrown);
+      }
+    },
+  ];
+}
+
+/** Where the module `emerge-client` finds what it exports (`src/natives.rs`). */
+const CLIENT = "emerge-client";
+
+function words(names: Iterable<string>): Uint8Array {
+  return natives.encodeText([...names].join(" "));
+}

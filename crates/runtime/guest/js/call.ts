@@ -1,0 +1,104 @@
+// A method call: the object from its state, the arguments, the method, and the state again.
+
+import type { ClassRecord } from "../../../../www/src/class.js";
+import { Encoder } from "../../../../www/src/codec.js";
+import { errorOf } from "../../../../www/src/error.js";
+import { bare, type EmergeClass, type EmergeObject, setHead } from "../../../../www/src/object.js";
+import { ByteReader } from "../../../../www/src/bytes.js";
+import { changes, encodeObject } from "../../../../www/src/state.js";
+import { decodeState, decodeValue, encodeField } from "../../../../www/src/values.js";
+import { opPutClass, opStat, type RawStat, readStat } from "../../../../www/src/wire.js";
+import { classOf, subject } from "./classes.js";
+import { success, textOf } from "./parts.js";
+import { request } from "./transport.js";
+
+/** Calls a method: its name, the object's path, its state and the arguments. Gives the result and the state; none when it is unchanged. */
+export async function call(parts: readonly Uint8Array[]): Promise<Uint8Array> {
+  const [name, path] = [textOf(parts[0]), textOf(parts[1])];
+  const [, , state = new Uint8Array(0), given = new Uint8Array(0)] = parts;
+  if (!subject) throw new Error("no class is loaded");
+  const { cls } = subject;
+  const object = bare(cls);
+  setHead(object, headOf(path, state));
+  decodeState(object, state, classOf, []);
+  const args = decodeValue(given, classOf, []) as unknown[];
+  const result: unknown = await invoke(cls, object, name, args);
+
+  const used = new Set<ClassRecord>();
+  const encoded = encodeField("any", result, "result", used);
+  const after = stateOf(object, cls, state, used);
+  // A class that a method made is new to the node.
+  for (const record of used) if (record.encoded) request(opPutClass(record.encoded));
+  return success(encoded, after);
+}
+
+function invoke(cls: EmergeClass, object: EmergeObject, name: string, args: unknown[]): unknown {
+  const getter = findGetter(object, name);
+  if (getter) return Reflect.apply(getter, object, []);
+  const own = member(object, name);
+  if (own) return Reflect.apply(own, object, args);
+  const shared = member(cls, name);
+  if (shared) return Reflect.apply(shared, cls, args);
+  throw errorOf("method_not_found", `class ${cls.name} has no method ${JSON.stringify(name)}`, { field: name });
+}
+
+/** A method, by the prototypes alone: a field of the same name does not hide it. */
+function member(from: object, name: string): ((...args: unknown[]) => unknown) | undefined {
+  const start: unknown = typeof from === "function" ? from : Object.getPrototypeOf(from);
+  for (let at = start; at !== null && at !== Function.prototype && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    const value: unknown = Object.getOwnPropertyDescriptor(at, name)?.value;
+    if (typeof value === "function") return value as (...args: unknown[]) => unknown;
+  }
+  return undefined;
+}
+
+function findGetter(object: EmergeObject, name: string): (() => unknown) | undefined {
+  for (let at: unknown = Object.getPrototypeOf(object); at !== null && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    const property = Object.getOwnPropertyDescriptor(at, name);
+    if (property) return property.get;
+  }
+  return undefined;
+}
+
+/** What `this.meta` is made from: the path is known, the rest is asked for when it is looked at. */
+function headOf(path: string, state: Uint8Array): Parameters<typeof setHead>[1] {
+  let read: RawStat | undefined;
+  const stat = (): RawStat => (read ??= readStat(new ByteReader(request(opStat(path)))));
+  return {
+    path,
+    state,
+    historic: false,
+    stat,
+    get version() {
+      return stat().version;
+    },
+  };
+}
+
+/** The state after a method; nothing when it left the object as it was. Fields that it did not change keep their bytes. */
+function stateOf(object: EmergeObject, cls: EmergeClass, before: Uint8Array, used: Set<ClassRecord>): Uint8Array {
+  const now = encodeObject(object, cls, used);
+  const { changed, removed } = changes(before, now, cls);
+  const differing = fields(changed);
+  if (differing.size === 0 && removed.length === 0) return new Uint8Array(0);
+  const old = fields(before);
+  const current = fields(now);
+  const MAP = 5;
+  const writer = new Encoder();
+  writer.head(MAP, current.size);
+  for (const [name, value] of current) {
+    writer.text(name);
+    writer.raw(differing.get(name) ?? old.get(name) ?? value);
+  }
+  return writer.take();
+}
+
+function fields(state: Uint8Array): Map<string, Uint8Array> {
+  const found = new Map<string, Uint8Array>();
+  const reader = new ByteReader(state);
+  for (let left = reader.map(); left > 0; left -= 1) {
+    const name = reader.text();
+    found.set(name, reader.item());
+  }
+  return found;
+}

@@ -1,0 +1,83 @@
+// Classes from their sources. Only those of the call's own object are evaluated here: what another object's class says runs on the node by
+// `fs.call`, with the rights that it has there.
+
+import { adoptClass } from "../../../../www/src/class.js";
+import { Field, kindOf } from "../../../../www/src/fields.js";
+import { FileSystem } from "../../../../www/src/filesystem.js";
+import { type EmergeClass, EmergeObject } from "../../../../www/src/object.js";
+import { ByteReader } from "../../../../www/src/bytes.js";
+import { hex } from "../../../../www/src/sha256.js";
+import { standIn } from "../../../../www/src/standin.js";
+import { decodeValue } from "../../../../www/src/values.js";
+import { type ClassVersion, opClassByHash, readLineage } from "../../../../www/src/wire.js";
+import * as client from "./client.js";
+import { show } from "./failure.js";
+import { natives } from "./natives.js";
+import { textOf } from "./parts.js";
+import { CallTransport, request } from "./transport.js";
+
+/** The file system of the running method. */
+export const fs = new FileSystem(new CallTransport());
+
+const line = (...values: unknown[]): void => natives.log(values.map(show).join(" ").toWellFormed());
+const console = Object.freeze({ log: line, info: line, debug: line, warn: line, error: line });
+
+const { connect: _, ...shared } = client;
+
+/** What stands in the scope of every class, by name. */
+export const scope: ReadonlyMap<string, unknown> = new Map<string, unknown>(Object.entries({ ...shared, console, fs }));
+
+/** The class of the object whose method is called. */
+export let subject: { cls: EmergeClass; version: ClassVersion } | undefined;
+
+/** Classes of embedded objects, by address. */
+const known = new Map<string, EmergeClass>();
+
+/** Evaluates a class and its bases: their record, and of each, nearest first, the file's name, its name for its base, and its text. */
+export function load(parts: readonly Uint8Array[]): void {
+  const lineage = readLineage(new ByteReader(parts[0] ?? new Uint8Array(0)));
+  const made = new Map<string, EmergeClass>();
+  for (let at = lineage.length - 1; at >= 0; at -= 1) {
+    const version = lineage[at] as ClassVersion;
+    const [file, heritage, text] = parts.slice(1 + 3 * at, 4 + 3 * at).map(textOf) as [string, string, string];
+    const [base] = version.source.bases;
+    const parent = base ? made.get(hex(base.hash)) : (EmergeObject as unknown as EmergeClass);
+    if (!parent) throw new Error(`the base ${base?.name} of class ${version.source.name} is not there`);
+    const cls = evaluate(text, file, heritage, parent);
+    adopt(cls, version);
+    made.set(hex(version.hash), cls);
+    known.set(hex(version.hash), cls);
+    fs.define(cls);
+    subject = { cls, version };
+  }
+}
+
+function evaluate(text: string, file: string, heritage: string, parent: EmergeClass): EmergeClass {
+  const names = new Map(scope).set(heritage, parent);
+  // The names stand on a line of their own, so that the source's lines are one more than in the source, and its columns are the same.
+  const make = natives.evaluate(`(function (${[...names.keys()].join(", ")}) { return (\n${text}\n); })`, file) as (
+    ...values: unknown[]
+  ) => EmergeClass;
+  return make(...names.values());
+}
+
+function adopt(cls: EmergeClass, version: ClassVersion): void {
+  if (cls.name !== version.source.name) Object.defineProperty(cls, "name", { value: version.source.name, configurable: true });
+  const fields = version.source.fields.map((field) => [
+    field.name,
+    new Field(kindOf(field.kind), field.default ? decodeValue(field.default) : null, field.doc),
+  ]);
+  Object.defineProperty(cls, "fields", { value: Object.fromEntries(fields), configurable: true, writable: true });
+  adoptClass(cls, version);
+}
+
+/** The class of an embedded object: one of the call's own, or a stand-in that has the fields and says of the methods where they run. */
+export function classOf(hash: Uint8Array): EmergeClass {
+  const key = hex(hash);
+  let cls = known.get(key);
+  if (!cls) {
+    cls = standIn(readLineage(new ByteReader(request(opClassByHash(hash)))));
+    known.set(key, cls);
+  }
+  return cls;
+}

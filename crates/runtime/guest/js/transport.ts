@@ -1,0 +1,73 @@
+// How operations leave a running method: each is done at once, within the call's transaction.
+
+import { Encoder } from "../../../../www/src/codec.js";
+import type { Transport } from "../../../../www/src/filesystem.js";
+import { joinPath } from "../../../../www/src/meta.js";
+import { ByteReader } from "../../../../www/src/bytes.js";
+import { opCall, opList, readError, readPage } from "../../../../www/src/wire.js";
+import { natives } from "./natives.js";
+
+/** Runs an operation and gives its encoded reply; throws the node's error. */
+export function request(op: Uint8Array): Uint8Array {
+  const reply = natives.request(op);
+  if (reply[0] === 0) return reply.subarray(1);
+  throw readError(new ByteReader(reply.subarray(1)));
+}
+
+/** The transaction of a running method, as a {@link Transport}. */
+export class CallTransport implements Transport {
+  // Async, so that a failure is a rejection as with any other transport.
+  async request(op: Uint8Array): Promise<Uint8Array> {
+    return request(op);
+  }
+
+  async *stream(op: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+    const reader = new ByteReader(op);
+    reader.array();
+    const number = reader.uint();
+    if (number === LIST) yield* pages(reader);
+    else if (number === CALL) yield* members(reader);
+    else yield request(op);
+  }
+}
+
+const LIST = 4, CALL = 8;
+
+/** The pages of a directory, one request each. */
+function* pages(op: ByteReader): Generator<Uint8Array, void, undefined> {
+  const count = op.array();
+  const path = op.text();
+  let after = count > 1 && !op.takeNull() ? op.text() : undefined;
+  const limit = count > 2 && !op.takeNull() ? op.uint() : undefined;
+  for (;;) {
+    const reply = request(opList(path, after, limit));
+    yield reply;
+    after = readPage(new ByteReader(reply)).next;
+    if (after === undefined) return;
+  }
+}
+
+/** Calls a method of each member of a directory; all of it belongs to the one transaction. */
+function* members(op: ByteReader): Generator<Uint8Array, void, undefined> {
+  const ARRAY = 4, OBJECT = 0;
+  op.array();
+  const path = op.text();
+  const method = op.text();
+  const args = op.bytes();
+  const log = op.bool();
+  const list = new ByteReader(opList(path));
+  list.array();
+  list.uint();
+  for (const page of pages(list)) {
+    for (const member of readPage(new ByteReader(page)).members) {
+      if (member.kind !== OBJECT) continue;
+      const reply = natives.request(opCall(joinPath(path, member.name), method, args, log));
+      const record = new Encoder();
+      record.head(ARRAY, reply[0] === 0 ? 2 : 3);
+      record.text(member.name);
+      if (reply[0] !== 0) record.value(null);
+      record.raw(reply.subarray(1));
+      yield record.take();
+    }
+  }
+}

@@ -1,0 +1,141 @@
+//! Compilation ahead of time, and the folder that keeps what it gave.
+//!
+//! A compiled module is machine code that runs outside the sandbox, so loading one is as dangerous as loading a shared library. The folder is
+//! therefore used only when it belongs to the user who runs this process and nobody else can enter it.
+
+use super::internal;
+use emerge_proto::{Error, ErrorCode, Result};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use wasmtime::{Engine, Module};
+
+const CHECKSUM: usize = 32;
+
+/// Gives the compiled form of `wasm`: from `folder`, or compiled now and kept there. `progress` hears of a compilation before it begins.
+pub(super) fn load(
+    engine: &Engine,
+    name: &str,
+    wasm: &[u8],
+    folder: &Path,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<Module> {
+    prepare_folder(folder)?;
+    let file = folder.join(format!("{name}-{}.cwasm", key(engine, wasm)));
+    if let Some(module) = read(engine, &file)? {
+        return Ok(module);
+    }
+    progress(&format!("compiling the {name} sandbox (once; a few seconds)"));
+    let compiled =
+        engine.precompile_module(wasm).map_err(|error| internal("the guest could not be compiled", &error))?;
+    write(&file, &compiled)?;
+    read(engine, &file)?.ok_or_else(|| {
+        Error::new(ErrorCode::StorageFailed, format!("{} could not be read back", file.display()))
+    })
+}
+
+/// The name under which a compiled module is kept: what was compiled, and everything of the compiler that matters.
+fn key(engine: &Engine, wasm: &[u8]) -> String {
+    struct Digester(Sha256);
+    impl Hasher for Digester {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+        fn finish(&self) -> u64 {
+            0
+        }
+    }
+    let mut digester = Digester(Sha256::new());
+    digester.write(wasm);
+    engine.precompile_compatibility_hash().hash(&mut digester);
+    digester.0.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Makes the folder, or checks that nobody else could have written to it.
+fn prepare_folder(folder: &Path) -> Result<()> {
+    let failed = |why: &dyn std::fmt::Display| {
+        Error::new(ErrorCode::StorageFailed, format!("the folder {} for compiled code: {why}", folder.display()))
+    };
+    if !folder.exists() {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder).map_err(|error| failed(&error))?;
+    }
+    let metadata = fs::symlink_metadata(folder).map_err(|error| failed(&error))?;
+    if !metadata.is_dir() {
+        return Err(failed(&"it is not a directory"));
+    }
+    check_ownership(&metadata, 0o077).map_err(|why| failed(&why))
+}
+
+/// Refuses what belongs to someone else, or grants others any of `forbidden`.
+#[cfg(unix)]
+fn check_ownership(metadata: &fs::Metadata, forbidden: u32) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt;
+    let own = rustix::process::geteuid().as_raw();
+    if metadata.uid() != own {
+        return Err(format!("it belongs to user {} and this process runs as {own}", metadata.uid()));
+    }
+    if metadata.mode() & forbidden != 0 {
+        return Err(format!(
+            "others may use it (its mode is {:o}); `chmod go= ` makes it ours alone",
+            metadata.mode() & 0o777
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_ownership(_: &fs::Metadata, _: u32) -> Result<(), String> {
+    Ok(())
+}
+
+/// Reads a compiled module; nothing when it is absent, damaged or made by another compiler.
+fn read(engine: &Engine, file: &Path) -> Result<Option<Module>> {
+    let Ok(metadata) = fs::symlink_metadata(file) else { return Ok(None) };
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    check_ownership(&metadata, 0o077)
+        .map_err(|why| Error::new(ErrorCode::StorageFailed, format!("{}: {why}", file.display())))?;
+    let Ok(bytes) = fs::read(file) else { return Ok(None) };
+    let Some((checksum, compiled)) = bytes.split_at_checked(CHECKSUM) else { return Ok(None) };
+    if Sha256::digest(compiled)[..] != *checksum {
+        return Ok(None);
+    }
+    // SAFETY: these are the bytes that `Engine::precompile_module` gave an earlier run: the file and its folder belong to the user of this process and
+    // let nobody else in, so that whoever could have put others there could as well replace this program; and the checksum excludes what a crash or
+    // a bad disk left behind. The file's name and wasmtime's own header exclude another version or configuration of the compiler.
+    Ok(unsafe { Module::deserialize(engine, compiled) }.ok())
+}
+
+/// Writes a compiled module so that it is there wholly or not at all.
+fn write(file: &Path, compiled: &[u8]) -> Result<()> {
+    let partial = partial(file);
+    let written = (|| {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut out = options.open(&partial)?;
+        out.write_all(&Sha256::digest(compiled))?;
+        out.write_all(compiled)?;
+        out.sync_all()?;
+        fs::rename(&partial, file)
+    })();
+    written.map_err(|error| {
+        let _ = fs::remove_file(&partial);
+        Error::new(ErrorCode::StorageFailed, format!("{} could not be written: {error}", file.display()))
+    })
+}
+
+fn partial(file: &Path) -> PathBuf {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let unique = NEXT.fetch_add(1, Ordering::Relaxed);
+    file.with_extension(format!("partial-{}-{unique}", std::process::id()))
+}

@@ -1,0 +1,233 @@
+//! The guest's imports, all of them: `emerge.fs` and `emerge.log`. And what a store holds of its call.
+
+use super::internal;
+use crate::Fs;
+use emerge_proto::class::encode;
+use emerge_proto::{Error, ErrorCode, Op, Result, limits};
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use wasmtime::{Caller, Linker, Memory, ResourceLimiter, UpdateDeadline};
+
+/// The bytes of memory that all instances of a sandbox hold together.
+pub(super) struct Budget {
+    used: AtomicUsize,
+    limit: usize,
+}
+
+impl Budget {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { used: AtomicUsize::new(0), limit }
+    }
+}
+
+/// Why the host stopped a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// Its time was up.
+    Deadline,
+    /// The call wanted more memory than it may have.
+    Memory,
+    /// The sandbox's memory is used up by all calls together.
+    Budget,
+}
+
+/// What a store holds: the host's side of the call that runs in it.
+pub(super) struct Host {
+    pub(super) memory: Option<Memory>,
+    pub(super) stopped: Option<Stopped>,
+    budget: Arc<Budget>,
+    fs: Option<Arc<dyn Fs>>,
+    reply: Vec<u8>,
+    log: Option<String>,
+    log_full: bool,
+    deadline: Instant,
+    limit: usize,
+    size: usize,
+}
+
+impl Host {
+    pub(super) fn new(budget: Arc<Budget>) -> Self {
+        Self {
+            memory: None,
+            stopped: None,
+            budget,
+            fs: None,
+            reply: Vec::new(),
+            log: None,
+            log_full: false,
+            deadline: Instant::now(),
+            limit: 0,
+            size: 0,
+        }
+    }
+
+    /// Makes ready for a call, or for work without one when there is no `fs`.
+    pub(super) fn begin(&mut self, fs: Option<Arc<dyn Fs>>, log: bool, deadline: Duration, memory: usize) {
+        self.stopped = None;
+        self.fs = fs;
+        self.reply = Vec::new();
+        self.log = log.then(String::new);
+        self.log_full = false;
+        self.deadline = Instant::now() + deadline;
+        self.limit = memory;
+    }
+
+    /// Ends a call: lets go of all that belonged to it, and gives its log.
+    pub(super) fn end(&mut self) -> String {
+        self.fs = None;
+        self.reply = Vec::new();
+        self.log.take().unwrap_or_default()
+    }
+
+    /// Called each time the epoch advances while the guest computes.
+    pub(super) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        if Instant::now() < self.deadline {
+            return Ok(UpdateDeadline::Yield(1));
+        }
+        self.stopped = Some(Stopped::Deadline);
+        Ok(UpdateDeadline::Interrupt)
+    }
+
+    fn write_log(&mut self, text: &str) {
+        let Some(log) = &mut self.log else { return };
+        if self.log_full {
+            return;
+        }
+        let room = limits::CALL_LOG.saturating_sub(log.len());
+        if text.len() < room {
+            log.push_str(text);
+            log.push('\n');
+        } else {
+            log.push_str(&text[..text.floor_char_boundary(room)]);
+            log.push_str(&format!("\n(the log ends here: its limit is {} bytes)\n", limits::CALL_LOG));
+            self.log_full = true;
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.size, Ordering::Relaxed);
+    }
+}
+
+impl ResourceLimiter for Host {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        // The memory that a module begins with, and that an image needs, is the sandbox's own affair: only what a call adds is limited.
+        if self.limit != 0 && desired > self.limit {
+            self.stopped = Some(Stopped::Memory);
+        } else {
+            let more = desired.saturating_sub(self.size);
+            if self.budget.used.fetch_add(more, Ordering::Relaxed) + more <= self.budget.limit {
+                self.size += more;
+                return Ok(true);
+            }
+            self.budget.used.fetch_sub(more, Ordering::Relaxed);
+            self.stopped = Some(Stopped::Budget);
+        }
+        // An error and not `false`: the guest is stopped here, and need not cope with a refusal in the middle of anything.
+        Err(wasmtime::Error::msg("the guest wants more memory than it may have"))
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
+}
+
+thread_local! {
+    static INSIDE_FS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// True while a guest's request of the file system is being worked on, in this thread: a call made now is a nested one.
+pub(super) fn is_nested() -> bool {
+    INSIDE_FS.get()
+}
+
+/// Marks the thread while a request is polled.
+struct Marked<F>(Pin<Box<F>>);
+
+impl<F: Future> Future for Marked<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let outer = INSIDE_FS.replace(true);
+        let polled = self.0.as_mut().poll(context);
+        INSIDE_FS.set(outer);
+        polled
+    }
+}
+
+/// Defines the imports.
+pub(super) fn define(linker: &mut Linker<Host>) -> Result<()> {
+    linker
+        .func_wrap_async("emerge", "fs", |caller: Caller<'_, Host>, (request, len, into, capacity)| {
+            Box::new(fs(caller, request, len, into, capacity))
+        })
+        .and_then(|linker| linker.func_wrap("emerge", "log", log))
+        .map_err(|error| internal("the sandbox's imports could not be defined", &error))?;
+    Ok(())
+}
+
+/// `fs(request, len, into, capacity) -> reply's length`: see the guest's `host.rs`. A reply is a 0 and the operation's record, or a 1 and an error's.
+async fn fs(
+    mut caller: Caller<'_, Host>,
+    request: u32,
+    len: u32,
+    into: u32,
+    capacity: u32,
+) -> wasmtime::Result<u32> {
+    let Some(memory) = caller.data().memory else { return Err(wasmtime::Error::msg("no memory")) };
+    if len > 0 {
+        let bytes = memory
+            .data(&caller)
+            .get(request as usize..request as usize + len as usize)
+            .ok_or_else(|| wasmtime::Error::msg("the request is not in memory"))?
+            .to_vec();
+        let answer = match (caller.data().fs.clone(), emerge_proto::class::decode::<Op>(&bytes)) {
+            (Some(fs), Ok(op)) => Marked(Box::pin(async move { fs.request(op).await })).await,
+            (None, _) => Err(Error::new(ErrorCode::Unsupported, "there is no file system while a class is read")),
+            (_, Err(error)) => Err(error),
+        };
+        let mut reply = Vec::with_capacity(256);
+        match answer {
+            Ok(record) => {
+                reply.push(0);
+                reply.extend_from_slice(&record);
+            }
+            Err(error) => {
+                reply.push(1);
+                reply.extend_from_slice(&encode(&error));
+            }
+        }
+        caller.data_mut().reply = reply;
+    }
+    let reply = std::mem::take(&mut caller.data_mut().reply);
+    let needed = u32::try_from(reply.len())?;
+    if needed <= capacity {
+        memory.write(&mut caller, into as usize, &reply)?;
+    } else {
+        caller.data_mut().reply = reply;
+    }
+    Ok(needed)
+}
+
+/// `log(text, len)`: a line of UTF-8.
+fn log(mut caller: Caller<'_, Host>, text: u32, len: u32) -> wasmtime::Result<()> {
+    let Some(memory) = caller.data().memory else { return Err(wasmtime::Error::msg("no memory")) };
+    if caller.data().log.is_none() || caller.data().log_full {
+        return Ok(());
+    }
+    let line = memory
+        .data(&caller)
+        .get(text as usize..text as usize + len as usize)
+        .ok_or_else(|| wasmtime::Error::msg("the text is not in memory"))?;
+    // No more than can be kept is copied, however long the line is.
+    let line = String::from_utf8_lossy(&line[..line.len().min(limits::CALL_LOG + 4)]).into_owned();
+    caller.data_mut().write_log(&line);
+    Ok(())
+}

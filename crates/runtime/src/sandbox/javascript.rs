@@ -1,0 +1,403 @@
+//! The JavaScript guest: booting it, loading classes into it, calling methods in it.
+
+use super::engine::{self, Running, Ticker};
+use super::imports::{self, Budget, Host};
+use super::instance::{Image, Instance, Output, Trapped};
+use super::outcome::{Listing, Subject, join};
+use super::pool::{ClassKey, Idle, Images, Instances, Loaded};
+use super::{LOAD_DEADLINE, SandboxOptions, cache, guests, internal};
+use crate::javascript::{Analysis, ClassText, deep, file_module};
+use crate::{Call, Fs, Returned};
+use emerge_proto::class::encode;
+use emerge_proto::record::ClassInfo;
+use emerge_proto::{
+    ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, ObjectId, Result, limits,
+};
+use std::collections::HashSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use wasmtime::{InstancePre, Linker};
+
+/// The prelude's functions (`guest/js/main.ts`), by their place in its array.
+const NAMES: u32 = 0;
+const LOAD: u32 = 1;
+const CALL: u32 = 2;
+const FILE: u32 = 3;
+const PARSE: u32 = 4;
+
+/// Lines that the prelude puts before a class's source.
+const LINES_BEFORE_CLASS: usize = 1;
+
+/// An object that a file wants stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileObject {
+    /// Where.
+    pub path: String,
+    /// Its class and those that it inherits from, bases first.
+    pub lineage: Vec<ClassSource>,
+    /// Its state: an encoded map value.
+    pub state: Vec<u8>,
+}
+
+pub(super) struct JavaScript {
+    pre: InstancePre<Host>,
+    /// The state after boot: the prelude evaluated, no class loaded.
+    base: Image,
+    /// The names that are there for a class: those that the guest puts in its scope, and those of its global object.
+    known: Arc<HashSet<String>>,
+    ticker: Ticker,
+    budget: Arc<Budget>,
+    permits: Semaphore,
+    images: Images,
+    instances: Instances,
+}
+
+impl JavaScript {
+    /// Finds, compiles and boots the guest; blocks.
+    pub(super) fn open(
+        options: &SandboxOptions,
+        progress: &(dyn Fn(&str) + Sync),
+        threads: &tokio::runtime::Handle,
+    ) -> Result<Self> {
+        let guest = guests::javascript(options.guests.as_deref())?;
+        let engine = engine::engine()?;
+        let module = cache::load(&engine, "JavaScript", &guest.wasm, &options.cache, progress)?;
+        let mut linker = Linker::new(&engine);
+        imports::define(&mut linker)?;
+        let pre = linker
+            .instantiate_pre(&module)
+            .map_err(|error| internal("the guest does not fit this sandbox", &error))?;
+        let ticker = Ticker::start(&engine)?;
+        let budget = Arc::new(Budget::new(options.memory));
+
+        let running = ticker.run();
+        let (done, booted) = std::sync::mpsc::channel();
+        let (of_boot, of_budget, prelude) = (pre.clone(), Arc::clone(&budget), guest.prelude);
+        threads.spawn(async move {
+            let _ = done.send(boot(&of_boot, of_budget, &prelude).await);
+        });
+        let (base, parts) = booted.recv().map_err(|error| internal("the guest did not start", &error))??;
+        drop(running);
+        let known = parts.iter().flat_map(|part| part.split(u8::is_ascii_whitespace));
+        let known = known.map(|name| String::from_utf8_lossy(name).into_owned()).chain(["arguments".into()]);
+        Ok(Self {
+            pre,
+            base,
+            known: Arc::new(known.collect()),
+            ticker,
+            budget,
+            permits: Semaphore::new(options.calls.max(1)),
+            images: Images::new(options.images),
+            instances: Instances::new(options.idle),
+        })
+    }
+
+    /// Checks a class: its text first, and then by evaluating it.
+    pub(super) async fn analyse(
+        &self,
+        class: ClassSource,
+        bases: &[Vec<Arc<ClassVersion>>],
+    ) -> Result<Vec<MethodDecl>> {
+        check_source(&class.name, &class.source)?;
+        let file = format!("{}@0", class.name);
+        let listing = Listing {
+            file: file.clone(),
+            shown: class.name.clone(),
+            source: class.source.clone(),
+            offset: LINES_BEFORE_CLASS,
+        };
+        let subject = Subject {
+            what: &format!("class {:?}", class.name),
+            failure: ErrorCode::ClassInvalid,
+            listings: &[listing],
+            deadline_ms: limits::CALL_DEADLINE_MS,
+            memory: limits::CALL_MEMORY,
+        };
+        self.parse(&subject, &file, &format!("(\n{}\n)", class.source)).await?;
+        let known = Arc::clone(&self.known);
+        let of_class = class.clone();
+        let methods = deep(move || Analysis::of(&of_class, &known)).await?.methods;
+        if let [_, _, ..] = bases {
+            return Err(Error::new(
+                ErrorCode::ClassInvalid,
+                format!("class {:?} has {} bases; in JavaScript a class has one", class.name, bases.len()),
+            ));
+        }
+        let mut lineage = vec![Arc::new(ClassVersion {
+            hash: class.hash(),
+            class_id: ObjectId([0; 16]),
+            version: 1,
+            owner: String::new(),
+            created: 0,
+            source: class,
+            methods: methods.clone(),
+        })];
+        lineage.extend(bases.iter().flatten().cloned());
+        self.load(&lineage, ErrorCode::ClassInvalid).await?;
+        Ok(methods)
+    }
+
+    /// Runs a method.
+    pub(super) async fn call(&self, call: Call, fs: Arc<dyn Fs>, nested: bool) -> Result<Returned> {
+        let Some(class) = call.lineage.first() else {
+            return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class").at(&call.path));
+        };
+        let known =
+            call.lineage.iter().any(|class| class.methods.iter().any(|method| method.name == call.method));
+        if !known {
+            return Err(Error::new(
+                ErrorCode::MethodNotFound,
+                format!("class {:?} has no method {:?}", class.source.name, call.method),
+            )
+            .at(&call.path)
+            .field(&call.method));
+        }
+        let what = format!("{}.{}", class.source.name, call.method);
+        let deadline_ms = u64::try_from(call.deadline.as_millis()).unwrap_or(u64::MAX);
+        // A nested call goes on at once: its outer call holds a permit already, and the depth of nesting is limited.
+        let _permit = if nested {
+            None
+        } else {
+            let waiting = tokio::time::timeout(call.deadline, self.permits.acquire());
+            let permit = waiting.await.map_err(|_| {
+                Error::new(ErrorCode::Unavailable, format!("{what} waited {deadline_ms} ms for other calls to end"))
+            })?;
+            Some(permit.map_err(|error| internal("the sandbox is stopping", &error))?)
+        };
+
+        let loaded = self.loaded(&call.lineage).await?;
+        let subject = Subject {
+            what: &what,
+            failure: ErrorCode::MethodFailed,
+            listings: &loaded.listings,
+            deadline_ms,
+            memory: call.memory,
+        };
+        let input = join(&[call.method.as_bytes(), call.path.as_bytes(), &call.state, &call.args]);
+        let mut instance = self.instance(&call.user, &loaded).await?;
+        instance.store.data_mut().begin(Some(fs), call.log, call.deadline, call.memory);
+        let running = instance.run(CALL, &input, call.now_micros, call.seed);
+        let ran = self.run(running, call.deadline).await;
+        let output = self.finish(&subject, &mut instance, ran)?;
+        let log = instance.store.data_mut().end();
+        let returned = subject.parts(output).and_then(|mut parts| match (parts.pop(), parts.pop()) {
+            (Some(state), Some(result)) => Ok((result, state)),
+            _ => Err(Error::new(ErrorCode::Internal, "the guest's output could not be read")),
+        });
+        self.give_back(instance, call.user, loaded);
+        let (result, state) = returned.map_err(|error| match error.path {
+            None => error.at(&call.path),
+            Some(_) => error,
+        })?;
+        for (bytes, what) in [(&result, "result"), (&state, "state")] {
+            if bytes.len() > limits::MAX_STATE {
+                return Err(Error::new(
+                    ErrorCode::TooLarge,
+                    format!("the {what} is {} bytes; the limit is {}", bytes.len(), limits::MAX_STATE),
+                )
+                .at(&call.path)
+                .limit(limits::MAX_STATE as u64));
+            }
+        }
+        let changed = !state.is_empty() && state != call.state;
+        Ok(Returned { result, state: changed.then_some(state), log })
+    }
+
+    /// Evaluates a module and takes its `objects`.
+    pub(super) async fn run_file(
+        &self,
+        name: &str,
+        source: &str,
+        now_micros: i64,
+        seed: u64,
+        deadline: Duration,
+    ) -> Result<Vec<FileObject>> {
+        check_source(name, source)?;
+        let listings = [Listing { file: name.into(), shown: name.into(), source: source.into(), offset: 0 }];
+        let subject = Subject {
+            what: name,
+            failure: ErrorCode::MethodFailed,
+            listings: &listings,
+            deadline_ms: u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
+            memory: limits::CALL_MEMORY,
+        };
+        self.parse(&subject, name, source).await?;
+        let (of_name, of_source) = (name.to_owned(), source.to_owned());
+        let text = deep(move || file_module(&of_name, &of_source)).await?;
+        let mut instance = self.fresh(&self.base).await?;
+        instance.store.data_mut().begin(None, false, deadline, limits::CALL_MEMORY);
+        let input = join(&[name.as_bytes(), text.as_bytes()]);
+        let ran = self.run(instance.run(FILE, &input, now_micros, seed), deadline).await;
+        let output = self.finish(&subject, &mut instance, ran)?;
+        read_objects(&subject.parts(output)?)
+    }
+
+    /// The image of a class and its bases, made now if need be.
+    async fn loaded(&self, lineage: &[Arc<ClassVersion>]) -> Result<Arc<Loaded>> {
+        let Some(class) = lineage.first() else {
+            return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
+        };
+        let key: ClassKey = (class.hash, class.class_id);
+        if let Some(loaded) = self.images.get(&key) {
+            return Ok(loaded);
+        }
+        let loaded = Arc::new(self.load(lineage, ErrorCode::MethodFailed).await?);
+        self.images.put(key, Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    /// Evaluates a class and its bases in a new instance. While it does there is no file system, the clock stands at 1970 and randomness is
+    /// the same for everybody, so that the image can serve every user.
+    async fn load(&self, lineage: &[Arc<ClassVersion>], failure: ErrorCode) -> Result<Loaded> {
+        let mut listings = Vec::with_capacity(lineage.len());
+        let mut parts = vec![encode(&ClassInfo {
+            lineage: lineage.iter().map(|class| ClassVersion::clone(class)).collect(),
+        })];
+        for (at, class) in lineage.iter().enumerate() {
+            let of_class = Arc::clone(class);
+            let text = deep(move || ClassText::of(&of_class.source)).await?;
+            let file = format!("{}@{at}", class.source.name);
+            parts.extend([file.clone().into_bytes(), text.heritage.into_bytes(), text.evaluated.into_bytes()]);
+            listings.push(Listing {
+                file,
+                shown: class.source.name.clone(),
+                source: class.source.source.clone(),
+                offset: LINES_BEFORE_CLASS,
+            });
+        }
+        let what = match lineage.first() {
+            Some(class) => format!("class {:?}", class.source.name),
+            None => "no class".to_owned(),
+        };
+        let subject = Subject {
+            what: &what,
+            failure,
+            listings: &listings,
+            deadline_ms: limits::CALL_DEADLINE_MS,
+            memory: limits::CALL_MEMORY,
+        };
+        let mut instance = self.fresh(&self.base).await?;
+        instance.store.data_mut().begin(None, false, LOAD_DEADLINE, limits::CALL_MEMORY);
+        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+        let ran = self.run(instance.run(LOAD, &join(&parts), 0, 0), LOAD_DEADLINE).await;
+        let output = self.finish(&subject, &mut instance, ran)?;
+        subject.parts(output)?;
+        Ok(Loaded { image: instance.image(Some(&self.base)), listings })
+    }
+
+    /// Lets QuickJS parse a module, and no more. It has little stack, so that what it takes does not nest too deep for [`deep`].
+    async fn parse(&self, subject: &Subject<'_>, file: &str, text: &str) -> Result<()> {
+        let mut instance = self.fresh(&self.base).await?;
+        instance.store.data_mut().begin(None, false, LOAD_DEADLINE, limits::CALL_MEMORY);
+        let input = join(&[text.as_bytes(), file.as_bytes()]);
+        let ran = self.run(instance.run(PARSE, &input, 0, 0), LOAD_DEADLINE).await;
+        let output = self.finish(subject, &mut instance, ran)?;
+        subject.parts(output).map(|_| ())
+    }
+
+    /// Runs a guest until it is done or its time is up.
+    async fn run<T>(
+        &self,
+        work: impl Future<Output = Result<T, Trapped>>,
+        deadline: Duration,
+    ) -> Option<Result<T, Trapped>> {
+        let _running: Running = self.ticker.run();
+        tokio::time::timeout(deadline, work).await.ok()
+    }
+
+    /// The output of a run, or why there is none.
+    fn finish(
+        &self,
+        subject: &Subject<'_>,
+        instance: &mut Instance,
+        ran: Option<Result<Output, Trapped>>,
+    ) -> Result<Output> {
+        match ran {
+            None => Err(subject.late()),
+            Some(Err(trapped)) => Err(subject.trapped(&trapped, instance.store.data().stopped)),
+            Some(Ok(output)) => Ok(output),
+        }
+    }
+
+    /// An instance in the state of a class's image, that has served nobody but `user`.
+    async fn instance(&self, user: &str, loaded: &Arc<Loaded>) -> Result<Instance> {
+        if let Some(mut idle) = self.instances.take(user, loaded)
+            && (Arc::ptr_eq(&idle.state, loaded) || idle.instance.restore(&loaded.image)?)
+        {
+            return Ok(idle.instance);
+        }
+        self.fresh(&loaded.image).await
+    }
+
+    async fn fresh(&self, image: &Image) -> Result<Instance> {
+        let mut instance = Instance::new(&self.pre, Host::new(Arc::clone(&self.budget)))
+            .await
+            .map_err(|error| internal("an instance of the guest could not be made", &error))?;
+        instance.restore(image)?;
+        Ok(instance)
+    }
+
+    /// Puts an instance back into the state from before its call, and keeps it.
+    fn give_back(&self, mut instance: Instance, user: String, state: Arc<Loaded>) {
+        if let Ok(true) = instance.restore(&state.image) {
+            self.instances.put(Idle { instance, user, state });
+        }
+    }
+}
+
+/// Refuses a text that is larger than any source may be, or that C would read as a shorter one.
+fn check_source(name: &str, source: &str) -> Result<()> {
+    if source.len() > limits::MAX_SOURCE {
+        return Err(Error::new(
+            ErrorCode::TooLarge,
+            format!("the source of {name} is {} bytes; the limit is {}", source.len(), limits::MAX_SOURCE),
+        )
+        .limit(limits::MAX_SOURCE as u64));
+    }
+    if source.contains('\0') {
+        return Err(Error::new(ErrorCode::ClassInvalid, format!("the source of {name} has a NUL character")));
+    }
+    Ok(())
+}
+
+/// Evaluates the prelude, and gives the state that it leaves and the names that it knows.
+async fn boot(pre: &InstancePre<Host>, budget: Arc<Budget>, prelude: &[u8]) -> Result<(Image, Vec<Vec<u8>>)> {
+    let failed = |error: Trapped| internal("the guest did not start", &error);
+    let mut instance = Instance::new(pre, Host::new(budget)).await.map_err(failed)?;
+    instance.store.data_mut().begin(None, false, LOAD_DEADLINE, limits::CALL_MEMORY);
+    if let Output::Broken(text) = instance.start(prelude).await.map_err(failed)? {
+        return Err(internal("the guest's prelude failed", &text));
+    }
+    let image = instance.image(None);
+    let subject = Subject {
+        what: "the guest",
+        failure: ErrorCode::Internal,
+        listings: &[],
+        deadline_ms: limits::CALL_DEADLINE_MS,
+        memory: limits::CALL_MEMORY,
+    };
+    let names = subject.parts(instance.run(NAMES, &[], 0, 0).await.map_err(failed)?)?;
+    Ok((image, names))
+}
+
+/// Reads the objects of a file: for each its path, the records of its class and that class's bases (bases first), and its state.
+fn read_objects(parts: &[Vec<u8>]) -> Result<Vec<FileObject>> {
+    let defect = || Error::new(ErrorCode::Internal, "the guest's objects could not be read");
+    parts
+        .chunks(3)
+        .map(|object| {
+            let [path, lineage, state] = object else { return Err(defect()) };
+            let mut rest = lineage.as_slice();
+            let mut classes: Vec<ClassSource> = Vec::new();
+            while !rest.is_empty() {
+                let mut decoder = minicbor::Decoder::new(rest);
+                classes.push(decoder.decode()?);
+                rest = rest.get(decoder.position()..).ok_or_else(defect)?;
+            }
+            let path = String::from_utf8(path.clone()).map_err(|_| defect())?;
+            Ok(FileObject { path, lineage: classes, state: state.clone() })
+        })
+        .collect()
+}

@@ -1,0 +1,181 @@
+//! The sandbox: guests in wasmtime behind the [`Runtime`] trait.
+//!
+//! A guest is booted once, and an image of its memory taken. Loading a class makes an image of its own. A call runs in an instance that was put into the
+//! class's image before, and is put back after, so that nothing of one call is there in the next (`instance.rs`); besides, no instance serves two users.
+//! Calls run on threads of the sandbox's own, and a guest that computes yields its thread every few milliseconds.
+
+mod cache;
+mod engine;
+mod guests;
+mod imports;
+mod instance;
+mod javascript;
+mod outcome;
+mod pool;
+
+use crate::{BoxFuture, Call, Fs, Returned, Runtime};
+use emerge_proto::{ClassSource, ClassVersion, Error, ErrorCode, Language, MethodDecl, Result, limits};
+pub use javascript::FileObject;
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a [`Sandbox`] is made.
+#[derive(Clone, Debug)]
+pub struct SandboxOptions {
+    /// The folder of the built guests; when absent: the folder that `EMERGE_GUESTS` names, what the program carries (feature `embed-guests`), `guests/`
+    /// beside the program, or `target/guests` of the workspace (in a build for development).
+    pub guests: Option<PathBuf>,
+    /// The folder for compiled guests; made when absent. It must be ours alone.
+    pub cache: PathBuf,
+    /// The threads on which methods run.
+    pub threads: usize,
+    /// Calls that run at once, nested ones not counted; more wait.
+    pub calls: usize,
+    /// Instances kept for later calls.
+    pub idle: usize,
+    /// Bytes of memory that all instances may hold together.
+    pub memory: usize,
+    /// Bytes of memory for the images of loaded classes.
+    pub images: usize,
+}
+
+impl SandboxOptions {
+    /// The defaults, with a folder for compiled guests.
+    pub fn new(cache: impl Into<PathBuf>) -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            guests: None,
+            cache: cache.into(),
+            threads,
+            calls: threads * 16,
+            idle: threads * 8,
+            memory: 4 * 1024 * 1024 * 1024,
+            images: 64 * 1024 * 1024,
+        }
+    }
+}
+
+/// Runs stored code in WebAssembly.
+pub struct Sandbox {
+    javascript: Arc<javascript::JavaScript>,
+    // Dropped in the background, for a runtime may not be dropped where futures run.
+    threads: Option<tokio::runtime::Runtime>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Makes a sandbox. This takes milliseconds, or seconds when a guest has to be compiled first, of which `progress` hears before it begins. It blocks.
+    ///
+    /// # Errors
+    /// `unavailable` when the guest has not been built; `storage_failed` when the folder for compiled guests cannot be used.
+    pub fn open(options: &SandboxOptions, progress: &(dyn Fn(&str) + Sync)) -> Result<Self> {
+        let threads = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(options.threads.max(1))
+            .thread_name("emerge-guest")
+            .enable_time()
+            .build()
+            .map_err(|error| internal("the sandbox's threads could not be started", &error))?;
+        let javascript = Arc::new(javascript::JavaScript::open(options, progress, threads.handle())?);
+        Ok(Self { javascript, threads: Some(threads) })
+    }
+
+    /// Evaluates a JavaScript module with `emerge-client` importable, and gives its top-level `objects`, a mapping of path to instance.
+    ///
+    /// # Errors
+    /// `bad_argument` when there is no such mapping or a value in it is no object of Emerge's, naming its path in `field`; `class_invalid`,
+    /// `method_failed`, `deadline_exceeded`, `out_of_memory` as in a call.
+    pub async fn run_file(
+        &self,
+        name: &str,
+        source: &str,
+        now_micros: i64,
+        seed: u64,
+        deadline: Duration,
+    ) -> Result<Vec<FileObject>> {
+        let (name, source) = (name.to_owned(), source.to_owned());
+        let javascript = Arc::clone(&self.javascript);
+        self.spawn(async move { javascript.run_file(&name, &source, now_micros, seed, deadline).await }).await
+    }
+
+    /// Runs work on the sandbox's threads; dropping the future stops it.
+    async fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        struct Aborting<T>(tokio::task::JoinHandle<T>);
+        impl<T> Drop for Aborting<T> {
+            fn drop(&mut self) {
+                self.0.abort();
+            }
+        }
+        let Some(threads) = &self.threads else { return Err(stopping()) };
+        let mut task = Aborting(threads.spawn(work));
+        match (&mut task.0).await {
+            Ok(done) => done,
+            Err(error) if error.is_cancelled() => Err(stopping()),
+            Err(error) => Err(internal("a thread of the sandbox failed", &error)),
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
+    }
+}
+
+impl Runtime for Sandbox {
+    fn analyse<'a>(
+        &'a self,
+        class: &'a ClassSource,
+        bases: &'a [Vec<Arc<ClassVersion>>],
+    ) -> BoxFuture<'a, Result<Vec<MethodDecl>>> {
+        Box::pin(async move {
+            only_javascript(class)?;
+            let (javascript, class, bases) = (Arc::clone(&self.javascript), class.clone(), bases.to_vec());
+            self.spawn(async move { javascript.analyse(class, &bases).await }).await
+        })
+    }
+
+    fn call<'a>(&'a self, call: Call, fs: Arc<dyn Fs>) -> BoxFuture<'a, Result<Returned>> {
+        Box::pin(async move {
+            let nested = imports::is_nested();
+            for class in &call.lineage {
+                only_javascript(&class.source)?;
+            }
+            let javascript = Arc::clone(&self.javascript);
+            self.spawn(async move { javascript.call(call, fs, nested).await }).await
+        })
+    }
+}
+
+fn only_javascript(class: &ClassSource) -> Result<()> {
+    if class.language == Language::JavaScript {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorCode::Unsupported,
+        format!("class {:?} is in {}, which this node does not run", class.name, class.language.as_str()),
+    ))
+}
+
+fn stopping() -> Error {
+    Error::new(ErrorCode::Unavailable, "the sandbox is stopping")
+}
+
+fn internal(what: &str, why: &dyn fmt::Display) -> Error {
+    Error::new(ErrorCode::Internal, format!("{what}: {why:#}"))
+}
+
+/// The deadline of work that is not a call of its own: reading a class.
+const LOAD_DEADLINE: Duration = Duration::from_millis(limits::CALL_DEADLINE_MS);
