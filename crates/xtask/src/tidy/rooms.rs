@@ -14,10 +14,13 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("emerge-node", &["emerge-proto", "emerge-engine", "emerge-runtime"]),
     ("emerge-wasm", &["emerge-proto", "emerge-client"]),
     ("emerge-server", &["emerge-proto", "emerge-engine", "emerge-node", "emerge-runtime"]),
-    ("emerge-cli", &["emerge-proto", "emerge-client", "emerge-server", "emerge-runtime"]),
+    ("emerge-cli", &["emerge-proto", "emerge-client", "emerge-node", "emerge-runtime", "emerge-server"]),
     ("emerge-sim", &["emerge-proto", "emerge-client", "emerge-engine", "emerge-node", "emerge-runtime"]),
     ("emerge-wasm-tests", &["emerge-proto", "emerge-client", "emerge-wasm"]),
-    ("emerge-bench", &["emerge-proto", "emerge-client", "emerge-engine", "emerge-node", "emerge-server"]),
+    (
+        "emerge-bench",
+        &["emerge-proto", "emerge-client", "emerge-engine", "emerge-node", "emerge-runtime", "emerge-server"],
+    ),
     ("xtask", &["emerge-proto"]),
 ];
 
