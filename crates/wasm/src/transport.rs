@@ -15,23 +15,25 @@ const MAX_BUFFERED: u32 = 4 * 1024 * 1024;
 pub(crate) struct Transport {
     socket: web_sys::WebSocket,
     abort: AbortHandle,
-    /// Node's `ws` throws errors that nobody listens to, also after a close.
-    _quiet: Closure<dyn FnMut()>,
+}
+
+thread_local! {
+    /// Node's `ws` throws errors that nobody listens to, also after a close; so this outlives every socket.
+    static QUIET: Closure<dyn FnMut()> = Closure::new(|| {});
 }
 
 impl Transport {
     /// Begins to open a WebSocket; `shared` hears what becomes of it.
     pub(crate) fn open(url: &str, shared: &Rc<Shared>) -> Option<Self> {
         let socket = web_sys::WebSocket::new(url).ok()?;
-        let quiet = Closure::new(|| {});
-        socket.set_onerror(Some(quiet.as_ref().unchecked_ref()));
+        QUIET.with(|quiet| socket.set_onerror(Some(quiet.as_ref().unchecked_ref())));
         let receiver = WebSocket::try_from(socket.clone()).ok()?;
         let (task, abort) = abortable(receive(receiver, Rc::downgrade(shared)));
         wasm_bindgen_futures::spawn_local(async move {
             // Aborted is what a dropped transport is.
             let _ = task.await;
         });
-        Some(Self { socket, abort, _quiet: quiet })
+        Some(Self { socket, abort })
     }
 
     /// True when another message may be handed over.

@@ -1,0 +1,314 @@
+// The whole of the client against a real node, from Node.js.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import {
+  connect, type Connection, EmergeError, EmergeObject, type ErrorCode, float, int, LIMITS, list, type MemberResult, Ref,
+} from "../src/index.js";
+import { TestNode } from "../e2e/node.js";
+import { InventoryItem, Perishable } from "./classes.js";
+
+// The client's wasm lies beside the module that is published, not beside the compiled tests.
+const wasm = new URL(`file://${process.env["WWW"] ?? "."}/pkg/emerge_wasm_bg.wasm`);
+let node: TestNode;
+let fs: Connection;
+
+before(async () => {
+  node = await TestNode.start();
+  fs = await connect(node.url, { token: node.token, wasm });
+}, { timeout: 240_000 });
+
+after(async () => {
+  await fs.close();
+  await node[Symbol.asyncDispose]();
+});
+
+async function fails(code: ErrorCode, names: RegExp, promise: Promise<unknown>): Promise<EmergeError> {
+  try {
+    await promise;
+  } catch (error) {
+    assert.ok(error instanceof EmergeError, String(error));
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, names);
+    return error;
+  }
+  assert.fail(`it should have failed with ${code}`);
+}
+
+test("an object is stored, fetched, called there and called here", async () => {
+  const stored = await fs.store("/inventory/widget", new InventoryItem({ unitPrice: 3, quantityOnHand: 10 }));
+  assert.equal(stored.meta.version, 1);
+  assert.equal(await fs.call("/inventory/widget", "totalCost"), 30);
+  assert.equal(await fs.call("/inventory/widget", "totalCost", 0.5), 15);
+  const fetched = await fs.get<InventoryItem>("/inventory/widget");
+  assert.ok(fetched instanceof InventoryItem);
+  assert.equal(fetched.totalCost(), 30);
+  assert.equal(await fs.proxy<InventoryItem>("/inventory/widget").sell(3), 7);
+  const again = await fs.get<InventoryItem>("/inventory/widget");
+  assert.equal(again.quantityOnHand, 7);
+  assert.equal(again.meta.version, 2);
+});
+
+test("the properties of an object and of a directory", async () => {
+  await fs.store("/props/a", new InventoryItem({ unitPrice: 3 }));
+  const meta = await fs.stat("/props/a");
+  assert.deepEqual([meta.path, meta.name, meta.type, meta.class, meta.classVersion, meta.version], ["/props/a", "a", "object", "InventoryItem", 1, 1]);
+  assert.match(meta.id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.match(meta.perms, /^rwx/);
+  assert.ok(Math.abs(meta.created.getTime() - Date.now()) < 600_000);
+  assert.equal((await fs.get("/props/a")).meta.id, meta.id);
+  assert.equal((await fs.stat("/props")).type, "directory");
+  assert.equal(await fs.exists("/props/a"), true);
+  assert.equal(await fs.exists("/props/b"), false);
+});
+
+test("bases travel, and every kind of value comes back as it was", async () => {
+  await fs.store("/food/milk", new Perishable({ days: 2, tags: ["cold"], unitPrice: 1, quantityOnHand: 2 }));
+  assert.equal(await fs.call("/food/milk", "keeps"), false);
+  assert.equal(await fs.call("/food/milk", "totalCost"), 2);
+  class Free extends EmergeObject {}
+  const fields = {
+    none: null, yes: true, whole: 42, big: 2n ** 80n, part: 1.5, nan: NaN, text: "žluťoučký 🐎", bytes: new Uint8Array([0, 255]),
+    list: [1, ["two", { three: 3 }]], map: { z: 1, a: 2 }, set: new Set(["x", 1]), when: new Date("2020-02-29T01:02:03.004Z"),
+    floats: new Float64Array([1, 2.5]), ref: new Ref("/food/milk"), inside: new InventoryItem({ unitPrice: 2, quantityOnHand: 3 }),
+    name: "a field", type: "another", "with space": 1,
+  };
+  await fs.store("/values", new Free(fields));
+  const back = await fs.get("/values");
+  assert.deepEqual({ ...back }, fields);
+  assert.equal((back["inside"] as InventoryItem).totalCost(), 6);
+});
+
+test("listing goes through all pages", async () => {
+  const entries = Array.from({ length: 2500 }, (_, i) => [`/many/${String(i).padStart(4, "0")}`, new InventoryItem({ quantityOnHand: i })] as const);
+  const told: number[] = [];
+  assert.equal(await fs.storeAll(entries, { onProgress: ({ done }) => told.push(done) }), 2500);
+  assert.equal(told.at(-1), 2500);
+  const names = (await fs.list("/many").toArray()).map((meta) => meta.name);
+  assert.equal(names.length, 2500);
+  assert.deepEqual(names, [...names].sort());
+  const page = await fs.page("/many", { after: "0009", pageSize: 5 });
+  assert.deepEqual(page.members.map((meta) => meta.name), ["0010", "0011", "0012", "0013", "0014"]);
+  assert.equal(page.next, "0014");
+  for await (const meta of fs.list("/many", { pageSize: 10 })) if (meta.name === "0025") break;
+  // What was left is given up, and its end comes.
+  for (let turns = 0; fs.pending > 0 && turns < 1000; turns += 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(fs.pending, 0);
+  const each: MemberResult[] = await fs.callEach("/many", "totalCost").toArray();
+  assert.equal(each.length, 2500);
+  assert.ok(each.every((member) => member.error === undefined && member.result === 0));
+});
+
+test("mkdir, mv, cp and rm", async () => {
+  await fs.mkdir("/tree/deep");
+  await fails("already_exists", /tree/, fs.mkdir("/tree/deep"));
+  await fs.mkdir("/tree/deep", { existOk: true });
+  await fs.store("/tree/deep/a", new InventoryItem({ unitPrice: 1 }));
+  const { id } = await fs.stat("/tree/deep/a");
+  await fs.mv("/tree/deep/a", "/tree/b");
+  assert.equal((await fs.stat("/tree/b")).id, id);
+  await fails("not_found", /\/tree\/deep\/a/, fs.get("/tree/deep/a"));
+  await fs.cp("/tree", "/copy", { recursive: true });
+  assert.notEqual((await fs.stat("/copy/b")).id, id);
+  assert.deepEqual((await fs.list("/copy").toArray()).map((meta) => meta.name), ["b", "deep"]);
+  await fails("directory_not_empty", /\/tree/, fs.rm("/tree"));
+  await fs.rm("/tree", { recursive: true });
+  await fs.rm("/copy/b");
+  assert.equal(await fs.exists("/tree"), false);
+  await fails("not_a_directory", /inventory/, fs.list("/inventory/widget/x").toArray());
+  await fails("is_a_directory", /\/copy/, fs.get("/copy"));
+});
+
+test("only what changed is stored; conflicts; earlier versions", async () => {
+  await fs.store("/c", new InventoryItem({ unitPrice: 1, quantityOnHand: 1 }));
+  const [mine, theirs] = await Promise.all([fs.get<InventoryItem>("/c"), fs.get<InventoryItem>("/c")]);
+  theirs.unitPrice = 2;
+  await fs.store("/c", theirs);
+  mine.quantityOnHand = 9;
+  await fails("conflict", /\/c/, fs.store("/c", mine));
+  await fs.store("/c", mine, { overwrite: true });
+  assert.deepEqual({ ...(await fs.get("/c")) }, { unitPrice: 2, quantityOnHand: 9 });
+  await fails("already_exists", /\/c/, fs.store("/c", new InventoryItem(), { create: true }));
+  const versions = await fs.history("/c");
+  assert.deepEqual(versions.map((info) => info.version), [3, 2, 1]);
+  assert.deepEqual({ ...(await fs.get("/c", { version: 1 })) }, { unitPrice: 1, quantityOnHand: 1 });
+  await fails("not_found", /version/, fs.get("/c", { version: 9 }));
+});
+
+test("methods, code, help and describe", async () => {
+  await fs.store("/d", new Perishable());
+  const methods = await fs.methods("/d");
+  assert.deepEqual(methods.map((method) => method.name).sort(), ["keeps", "sell", "totalCost"]);
+  const about = await fs.describe("/d");
+  assert.deepEqual(about.bases, ["InventoryItem"]);
+  assert.equal(about.fields.find((field) => field.name === "unitPrice")?.doc, "What one costs.");
+  assert.match(await fs.code("/d"), /class Perishable extends InventoryItem/);
+  assert.match(await fs.help("/d"), /totalCost\(discount = 0\)/);
+});
+
+test("another program sees the fields, and runs methods there", async () => {
+  await fs.store("/e", new InventoryItem({ unitPrice: 3, quantityOnHand: 2 }));
+  await using other = await connect(node.url, { token: node.token, agent: "another" });
+  const seen = await other.get("/e");
+  assert.deepEqual({ ...seen }, { unitPrice: 3, quantityOnHand: 2 });
+  assert.throws(() => (seen["totalCost"] as () => void)(), /fs\.call\("\/e", "totalCost"\)/);
+  assert.equal(await other.call("/e", "totalCost"), 6);
+  other.define(InventoryItem);
+  assert.equal((await other.get<InventoryItem>("/e")).totalCost(), 6);
+});
+
+test("a method reaches other objects, and what it logs comes back", async () => {
+  class Shop extends EmergeObject {
+    static override fields = { names: list<string>([]) };
+    declare names: string[];
+    async total(): Promise<number> {
+      let sum = 0;
+      for (const name of this.names) {
+        // @ts-expect-error inside a method `fs` is the node's own
+        // eslint-disable-next-line
+        sum += await fs.call(name, "totalCost");
+      }
+      console.log(`sum of ${String(this.names.length)}`);
+      return sum;
+    }
+  }
+  await fs.store("/s/1", new InventoryItem({ unitPrice: 1, quantityOnHand: 1 }));
+  await fs.store("/s/2", new InventoryItem({ unitPrice: 2, quantityOnHand: 2 }));
+  await fs.store("/shop", new Shop({ names: ["/s/1", "/s/2"] }));
+  const called = await fs.invoke("/shop", "total", [], { log: true });
+  assert.equal(called.result, 5);
+  assert.match(called.log ?? "", /sum of 2/);
+  assert.equal(called.version, null);
+});
+
+test("bad paths are errors that name them", async () => {
+  for (const path of ["", "relative", "/a/../b", "/a//b", "/./a", "/a\u0000b", "/a\nb", `/${"x".repeat(256)}`, `/${"é".repeat(128)}`, "/a".repeat(2100)]) {
+    const error = await fails("bad_path", /./, fs.get(path));
+    assert.equal(error.name, "BadPathError", path);
+    await fails("bad_path", /./, fs.store(path, new InventoryItem()));
+    await fails("bad_path", /./, fs.mkdir(path));
+  }
+});
+
+test("what is missing is named", async () => {
+  assert.equal((await fails("not_found", /\/nothing/, fs.get("/nothing"))).path, "/nothing");
+  await fails("not_found", /\/nothing/, fs.call("/nothing", "m"));
+  await fails("not_found", /\/nothing/, fs.rm("/nothing"));
+  await fs.store("/f", new InventoryItem());
+  await fails("method_not_found", /fly/, fs.call("/f", "fly"));
+  await fails("method_not_found", /./, fs.call("/f", "constructor"));
+});
+
+test("a method that fails, never ends or takes all memory is stopped, and changes nothing", async () => {
+  class Bad extends EmergeObject {
+    static override fields = { x: int(0) };
+    declare x: number;
+    fail(): void {
+      this.x = 1;
+      throw new TypeError("this is wrong");
+    }
+    spin(): void {
+      this.x = 2;
+      for (;;) this.x += 1;
+    }
+    eat(): void {
+      const all: unknown[] = [];
+      for (;;) all.push(new Array(1_000_000).fill(this.x));
+    }
+    odd(): unknown {
+      return () => 1;
+    }
+  }
+  await fs.store("/bad", new Bad());
+  const failed = await fails("method_failed", /this is wrong/, fs.call("/bad", "fail"));
+  assert.match(failed.trace ?? "", /fail/);
+  await fails("unmappable_value", /result.*function/, fs.call("/bad", "odd"));
+  await fails("out_of_memory", /./, fs.call("/bad", "eat"));
+  const begun = Date.now();
+  await fails("deadline_exceeded", /./, fs.call("/bad", "spin"));
+  assert.ok(Date.now() - begun < 30_000);
+  const now = await fs.get<Bad>("/bad");
+  assert.deepEqual([now.x, now.meta.version], [0, 1]);
+});
+
+test("a free name is refused by its name when the class is stored", async () => {
+  const outside = Math.random();
+  class Closure extends EmergeObject {
+    m(): number {
+      return outside;
+    }
+  }
+  await fails("class_invalid", /outside/, fs.store("/closure", new Closure()));
+  assert.equal(await fs.exists("/closure"), false);
+});
+
+test("too much is refused by its limit", async () => {
+  class Free extends EmergeObject {}
+  await fails("too_large", /./, fs.store("/large", new Free({ bytes: new Uint8Array(LIMITS.MAX_STATE + 1) })));
+  let deep: unknown = 1;
+  for (let i = 0; i <= LIMITS.MAX_DEPTH; i += 1) deep = [deep];
+  await fails("too_deep", /deep/, fs.store("/deep", new Free({ deep })));
+  assert.equal(await fs.exists("/large"), false);
+});
+
+test("aborts and timeouts", async () => {
+  const stop = new AbortController();
+  const reading = fs.get("/inventory/widget", { signal: stop.signal });
+  stop.abort();
+  await fails("cancelled", /./, reading);
+  await fails("cancelled", /./, fs.get("/inventory/widget", { signal: stop.signal }));
+  class Slow extends EmergeObject {
+    spin(): void {
+      for (;;);
+    }
+  }
+  await fs.store("/slow", new Slow());
+  await fails("deadline_exceeded", /./, fs.invoke("/slow", "spin", [], { timeout: 200 }));
+  assert.equal(fs.pending, 0);
+});
+
+test("a wrong or missing token, and a URL that is none", { timeout: 60_000 }, async () => {
+  await fails("unauthenticated", /token/, connect(node.url, { token: "wrong" }));
+  await fails("unauthenticated", /token/, connect(node.url));
+  await fails("bad_argument", /not a URL/, connect("http://[bad"));
+  await fails("bad_argument", /ftp/, connect("ftp://localhost"));
+  await fails("bad_argument", /URL/, connect());
+  const nobody = connect("ws://127.0.0.1:9", { token: "t", timeout: 300 });
+  await fails("disconnected", /127\.0\.0\.1:9/, nobody);
+});
+
+test("what was asked for while the node was killed happens once, when it is back", { timeout: 300_000 }, async () => {
+  const states: string[] = [];
+  const stop = fs.onState((state) => states.push(state));
+  class Counter extends EmergeObject {
+    static override fields = { count: int(0), rate: float(1) };
+    declare count: number;
+    add(): number {
+      this.count += 1;
+      return this.count;
+    }
+  }
+  await fs.store("/counter", new Counter());
+  const calls = Array.from({ length: 200 }, () => fs.call("/counter", "add"));
+  await Promise.race(calls);
+  await node.kill();
+  calls.push(...Array.from({ length: 50 }, () => fs.call("/counter", "add")));
+  await node.start();
+  const results = (await Promise.all(calls)) as number[];
+  assert.deepEqual(results.sort((a, b) => a - b), Array.from({ length: 250 }, (_, i) => i + 1));
+  const counter = await fs.get<Counter>("/counter");
+  assert.deepEqual([counter.count, counter.meta.version], [250, 251]);
+  assert.ok(states.includes("offline") || states.includes("resuming"), states.join());
+  assert.equal(states.at(-1), "open");
+  stop();
+});
+
+test("a closed connection says so, and closing twice is no error", async () => {
+  const other = await connect(node.url, { token: node.token });
+  const last = other.stat("/inventory/widget");
+  await other.close();
+  await other.close();
+  assert.equal(other.state, "closed");
+  assert.equal((await last).name, "widget");
+  await fails("disconnected", /closed/, other.get("/inventory/widget"));
+});
