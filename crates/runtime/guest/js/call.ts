@@ -1,12 +1,12 @@
 // A method call: the object from its state, the arguments, the method, and the state again.
 
 import type { ClassRecord } from "../../../../www/src/class.js";
-import { Encoder } from "../../../../www/src/codec.js";
+import { encode, Encoder } from "../../../../www/src/codec.js";
 import { errorOf } from "../../../../www/src/error.js";
 import { bare, type EmergeClass, type EmergeObject, setHead } from "../../../../www/src/object.js";
 import { ByteReader } from "../../../../www/src/bytes.js";
 import { changes, encodeObject } from "../../../../www/src/state.js";
-import { decodeState, decodeValue, encodeField } from "../../../../www/src/values.js";
+import { decodeState, decodeValue, hooks } from "../../../../www/src/values.js";
 import { opPutClass, opStat, type RawStat, readStat } from "../../../../www/src/wire.js";
 import { classOf, subject } from "./classes.js";
 import { success, textOf } from "./parts.js";
@@ -25,7 +25,7 @@ export async function call(parts: readonly Uint8Array[]): Promise<Uint8Array> {
   const result: unknown = await invoke(cls, object, name, args);
 
   const used = new Set<ClassRecord>();
-  const encoded = encodeField("any", result, "result", used);
+  const encoded = encode(result, hooks(used));
   const after = stateOf(object, cls, state, used);
   // A class that a method made is new to the node.
   for (const record of used) if (record.encoded) request(opPutClass(record.encoded));
