@@ -75,7 +75,8 @@ const RETENTION_MICROS: i64 = limits::KEEP_DAYS as i64 * 24 * 3600 * 1_000_000;
 impl<B: Backend> Tx<B> {
     async fn collect_trash(&mut self, budget: usize) -> Result<(usize, usize)> {
         let (mut seen, mut deleted) = (0, 0);
-        for (key, _) in self.scan(keys::all(keys::TRASH), budget).await? {
+        // Only collection takes trash away, and what it finds in there it notes.
+        for (key, _) in self.scan_unnoted(keys::all(keys::TRASH), budget).await? {
             if seen >= budget {
                 break;
             }

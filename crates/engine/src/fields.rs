@@ -1,98 +1,75 @@
 //! Encoded maps of fields, handled as bytes: values are never decoded here.
 
 use bytes::Bytes;
+use emerge_proto::value::{self, raw};
 use emerge_proto::{Error, ErrorCode, Result, limits};
-use std::ops::Range;
 
-/// Where one field lies in an encoded map.
-#[derive(Clone, Debug)]
-pub(crate) struct Field<'a> {
-    pub(crate) name: &'a str,
-    /// Of the name's and the value's bytes together.
-    whole: Range<usize>,
-    /// Of the value's bytes.
-    pub(crate) value: Range<usize>,
+/// Stands in the stored state for a value that lies elsewhere.
+const NULL: &[u8] = &[0xf6];
+
+/// Checks fields that came from outside.
+///
+/// # Errors
+/// `bad_frame`, `too_deep`, `too_large`, `limit_exceeded`.
+pub(crate) fn check(fields: &[u8]) -> Result<()> {
+    check_size(fields.len())?;
+    value::check_map(fields)?;
+    check_count(fields)
 }
 
-/// Finds the fields of an encoded map, and checks that it is one: text keys, none twice, nothing after it.
-pub(crate) fn fields(map: &[u8]) -> Result<Vec<Field<'_>>> {
-    let mut decoder = minicbor::Decoder::new(map);
-    let bad =
-        |why: &str| Error::new(ErrorCode::BadArgument, format!("the fields are not an encoded map: {why}"));
-    let wrong = |error: minicbor::decode::Error| bad(&error.to_string());
-    let count = decoder.map().map_err(wrong)?.ok_or_else(|| bad("its length is not given"))?;
-    let mut fields: Vec<Field<'_>> = Vec::with_capacity((count as usize).min(limits::MAX_MEMBERS));
-    let mut names = std::collections::HashSet::new();
-    for _ in 0..count {
-        let start = decoder.position();
-        let name = decoder.str().map_err(wrong)?;
-        let value = decoder.position();
-        decoder.skip().map_err(wrong)?;
-        if !names.insert(name) {
-            return Err(bad("a field is there twice").field(name));
-        }
-        let end = decoder.position();
-        fields.push(Field { name, whole: start..end, value: value..end });
-    }
-    if decoder.position() != map.len() {
-        return Err(bad("bytes follow it"));
-    }
-    Ok(fields)
-}
-
-/// The map with some fields set and some removed. Fields keep their places; new ones come last.
-pub(crate) fn patch(map: &[u8], set: &[u8], removed: &[String]) -> Result<Bytes> {
-    let old = fields(map)?;
-    let new = fields(set)?;
-    let mut parts: Vec<&[u8]> = Vec::with_capacity(old.len() + new.len());
-    for field in &old {
-        if removed.iter().any(|name| name == field.name) && !new.iter().any(|other| other.name == field.name)
-        {
-            continue;
-        }
-        match new.iter().find(|other| other.name == field.name) {
-            Some(other) => parts.push(&set[other.whole.clone()]),
-            None => parts.push(&map[field.whole.clone()]),
-        }
-    }
-    for field in &new {
-        if !old.iter().any(|other| other.name == field.name) {
-            parts.push(&set[field.whole.clone()]);
-        }
-    }
-    let mut patched = header(parts.len());
-    parts.iter().for_each(|part| patched.extend_from_slice(part));
+/// The state with some fields set and some removed.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn patch(state: &[u8], set: &[u8], removed: &[String]) -> Result<Bytes> {
+    check(set)?;
+    let patched = raw::patch(state, set, removed)?;
+    check_size(patched.len())?;
+    check_count(&patched)?;
     Ok(patched.into())
 }
 
-/// The beginning of an encoded map.
-fn header(count: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    // Writing to a vector cannot fail.
-    let _ = minicbor::Encoder::new(&mut bytes).map(count as u64);
-    bytes
+/// A value that is to lie elsewhere, and which field it is of.
+pub(crate) struct Large {
+    pub(crate) field: u32,
+    pub(crate) value: Bytes,
 }
 
-/// The map with the values of some fields replaced, by the fields' positions, in ascending order.
-pub(crate) fn replace(map: &[u8], values: &[(u32, Bytes)]) -> Result<Vec<u8>> {
-    let fields = fields(map)?;
-    let grown: usize = values.iter().map(|(_, value)| value.len()).sum();
-    let mut replaced = Vec::with_capacity(map.len() + grown);
-    let mut copied = 0;
-    for (at, value) in values {
-        let Some(field) = fields.get(*at as usize) else {
-            return Err(crate::object::damaged("a blob's field"));
-        };
-        replaced.extend_from_slice(&map[copied..field.value.start]);
-        replaced.extend_from_slice(value);
-        copied = field.value.end;
+/// Takes the values out that are too large to lie in the state.
+pub(crate) fn split(state: &Bytes) -> Result<(Bytes, Vec<Large>)> {
+    if state.len() <= limits::BLOB_THRESHOLD {
+        return Ok((state.clone(), Vec::new()));
     }
-    replaced.extend_from_slice(&map[copied..]);
-    Ok(replaced)
+    let mut entries = raw::entries(state)?.collect::<Result<Vec<_>>>()?;
+    let mut large = Vec::new();
+    for (field, (_, value)) in entries.iter_mut().enumerate() {
+        if value.len() > limits::BLOB_THRESHOLD {
+            large.push(Large { field: field as u32, value: state.slice_ref(value) });
+            *value = NULL;
+        }
+    }
+    Ok((raw::build(&entries).into(), large))
 }
 
-/// Refuses a state that is too large.
-pub(crate) fn check_size(bytes: usize) -> Result<()> {
+/// Puts back what [`split`] took out.
+pub(crate) fn join(state: &[u8], large: &[Large]) -> Result<Vec<u8>> {
+    let mut entries = raw::entries(state)?.collect::<Result<Vec<_>>>()?;
+    for large in large {
+        let entry = entries.get_mut(large.field as usize);
+        entry.ok_or_else(|| crate::object::damaged("a large value"))?.1 = &large.value;
+    }
+    Ok(raw::build(&entries))
+}
+
+fn check_count(fields: &[u8]) -> Result<()> {
+    if raw::entries(fields)?.nth(limits::MAX_MEMBERS).is_none() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::LimitExceeded, format!("an object has at most {} fields", limits::MAX_MEMBERS))
+        .limit(limits::MAX_MEMBERS as u64))
+}
+
+fn check_size(bytes: usize) -> Result<()> {
     if bytes <= limits::MAX_STATE {
         return Ok(());
     }
@@ -106,42 +83,42 @@ pub(crate) fn check_size(bytes: usize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use emerge_proto::Value;
 
-    fn map(pairs: &[(&str, u32)]) -> Vec<u8> {
-        let mut bytes = header(pairs.len());
-        let mut encoder = minicbor::Encoder::new(&mut bytes);
-        for (name, value) in pairs {
-            encoder.str(name).unwrap().u32(*value).unwrap();
-        }
-        bytes
+    fn map(fields: &[(&str, usize)]) -> Bytes {
+        let fields = fields.iter().map(|(name, length)| ((*name).to_owned(), Value::Bytes(vec![7; *length])));
+        Value::Map(fields.collect()).encode().into()
     }
 
     #[test]
-    fn patching_keeps_places() {
-        let old = map(&[("a", 1), ("b", 2), ("c", 3)]);
-        let patched = patch(&old, &map(&[("d", 4), ("b", 20)]), &["a".into()]).unwrap();
-        assert_eq!(patched, map(&[("b", 20), ("c", 3), ("d", 4)]));
-        let both = patch(&old, &map(&[("a", 9)]), &["a".into()]).unwrap();
-        assert_eq!(both, map(&[("a", 9), ("b", 2), ("c", 3)]), "what is set wins over what is removed");
-    }
-
-    #[test]
-    fn what_is_no_map_of_fields_is_refused() {
-        let mut twice = header(2);
-        twice.extend_from_slice(&[0x61, b'a', 1, 0x61, b'a', 2]);
-        let mut after = map(&[("a", 1)]);
-        after.push(0);
-        for bad in [&[][..], &[0x80], &[0xa1], &[0xa1, 1, 1], &[0xbf, 0xff], &[0xa1, 0x61], &twice, &after] {
-            assert_eq!(fields(bad).unwrap_err().code, ErrorCode::BadArgument, "{bad:02x?}");
-        }
-    }
-
-    #[test]
-    fn replacing_values() {
-        let replaced = replace(
-            &map(&[("a", 1), ("b", 2), ("c", 3)]),
-            &[(0, vec![0xf6].into()), (2, vec![0x18, 99].into())],
+    fn large_values_go_out_and_come_back() {
+        let whole = map(&[("a", 100_000), ("b", 3), ("c", 70_000), ("d", 65_000)]);
+        let (state, large) = split(&whole).unwrap();
+        assert!(state.len() < 65_100);
+        assert_eq!(large.iter().map(|large| large.field).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(join(&state, &large).unwrap(), whole);
+        let small = map(&[("a", 60_000)]);
+        assert!(split(&small).unwrap().1.is_empty());
+        assert_eq!(
+            join(&state, &[Large { field: 9, value: Bytes::new() }]).unwrap_err().code,
+            ErrorCode::StorageFailed
         );
-        assert_eq!(replaced.unwrap(), [0xa3, 0x61, b'a', 0xf6, 0x61, b'b', 2, 0x61, b'c', 0x18, 99]);
+    }
+
+    #[test]
+    fn what_is_no_state_is_refused() {
+        for bad in
+            [&[][..], &[0x80], &[0xa1], &[0xa1, 1, 1], &[0xa2, 0x61, b'a', 1, 0x61, b'a', 2], &[0xa0, 0]]
+        {
+            assert_eq!(check(bad).unwrap_err().code, ErrorCode::BadFrame, "{bad:02x?}");
+        }
+        let names: Vec<String> = (0..=limits::MAX_MEMBERS).map(|at| at.to_string()).collect();
+        let many: Vec<(&str, usize)> = names.iter().map(|name| (&**name, 0)).collect();
+        assert_eq!(check(&map(&many)).unwrap_err().code, ErrorCode::LimitExceeded);
+        check(&map(&many[1..])).unwrap();
+        assert_eq!(
+            patch(&map(&many[1..]), &map(&many[..1]), &[]).unwrap_err().code,
+            ErrorCode::LimitExceeded
+        );
     }
 }

@@ -140,7 +140,7 @@ fn large_values_are_shared_and_go_with_their_last_holder() {
         assert_eq!(tx.get(&path("/copy"), None).await.unwrap().state, fetched.state);
         let most = vec![0; limits::MAX_STATE];
         let refused = tx.store(&path("/x"), class, &most, StoreMode::Put, None, &[]).await.unwrap_err();
-        assert_eq!(refused.code, ErrorCode::BadArgument);
+        assert_eq!(refused.code, ErrorCode::BadFrame);
         let refused =
             tx.store(&path("/x"), class, &blob(0, limits::MAX_STATE), StoreMode::Put, None, &[]).await;
         assert_eq!(refused.unwrap_err().limit, Some(limits::MAX_STATE as u64));

@@ -5,11 +5,11 @@
 
 use super::Tx;
 use crate::backend::Backend;
-use crate::fields;
+use crate::fields::{self, Large};
 use crate::keys;
 use crate::object::{BlobRef, Object, Record};
 use bytes::Bytes;
-use emerge_proto::{Error, ErrorCode, ObjectId, Result, limits};
+use emerge_proto::{Error, ErrorCode, ObjectId, Result};
 use sha2::{Digest, Sha256};
 
 /// Bytes of one record of a blob, within what every backend takes.
@@ -23,25 +23,15 @@ impl<B: Backend> Tx<B> {
         version: u64,
         state: &Bytes,
     ) -> Result<(Bytes, Vec<BlobRef>)> {
-        fields::check_size(state.len())?;
-        let found = fields::fields(state)?;
-        if state.len() <= limits::BLOB_THRESHOLD {
-            return Ok((state.clone(), Vec::new()));
-        }
-        let mut blobs = Vec::new();
-        let mut nulls = Vec::new();
-        for (at, field) in found.into_iter().enumerate() {
-            if field.value.len() <= limits::BLOB_THRESHOLD {
-                continue;
-            }
-            let value = state.slice(field.value);
-            let blob =
-                BlobRef { field: at as u32, hash: Sha256::digest(&value).into(), len: value.len() as u64 };
-            self.put_blob(&blob, &value, id, version).await?;
-            nulls.push((blob.field, Bytes::from_static(&[0xf6])));
+        let (state, large) = fields::split(state)?;
+        let mut blobs = Vec::with_capacity(large.len());
+        for large in large {
+            let hash = Sha256::digest(&large.value).into();
+            let blob = BlobRef { field: large.field, hash, len: large.value.len() as u64 };
+            self.put_blob(&blob, &large.value, id, version).await?;
             blobs.push(blob);
         }
-        Ok((fields::replace(state, &nulls)?.into(), blobs))
+        Ok((state, blobs))
     }
 
     async fn put_blob(&mut self, blob: &BlobRef, value: &Bytes, id: ObjectId, version: u64) -> Result<()> {
@@ -89,9 +79,9 @@ impl<B: Backend> Tx<B> {
                 })?;
                 value.extend_from_slice(&chunk.bytes()?);
             }
-            values.push((blob.field, value.into()));
+            values.push(Large { field: blob.field, value: value.into() });
         }
-        fields::replace(&object.state, &values)
+        fields::join(&object.state, &values)
     }
 }
 

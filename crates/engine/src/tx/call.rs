@@ -79,6 +79,7 @@ impl<B: Backend> Tx<B> {
             )
             .at(&place.path));
         }
+        crate::fields::check(state)?;
         let class = place.object.class;
         self.make_version(&place, class, &bytes::Bytes::copy_from_slice(state), Some(method)).await
     }

@@ -59,7 +59,7 @@ impl<B: Backend> Tx<B> {
             Way::Missing { path, .. } if patches => return Err(place::not_found(&path)),
             Way::Missing { path, above, found } => {
                 self.class(class).await?;
-                fields::fields(given)?;
+                fields::check(given)?;
                 let parent = self.make_directories(&path, above, found).await?;
                 let state = Bytes::copy_from_slice(given);
                 return self.make_object(parent, path.name(), class, &state, Perms::DEFAULT).await;
@@ -89,7 +89,7 @@ impl<B: Backend> Tx<B> {
             let old = self.state_of(&place.object).await?;
             fields::patch(&old, given, removed)?
         } else {
-            fields::fields(given)?;
+            fields::check(given)?;
             Bytes::copy_from_slice(given)
         };
         self.make_version(&place, Some(class), &state, None).await
