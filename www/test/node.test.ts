@@ -222,7 +222,7 @@ test("a method that fails, never ends or takes all memory is stopped, and change
   await fs.store("/bad", new Bad());
   const failed = await fails("method_failed", /this is wrong/, fs.call("/bad", "fail"));
   assert.match(failed.trace ?? "", /fail/);
-  await fails("unmappable_value", /result.*function/, fs.call("/bad", "odd"));
+  await fails("unmappable_value", /function/, fs.call("/bad", "odd"));
   await fails("out_of_memory", /./, fs.call("/bad", "eat"));
   const begun = Date.now();
   await fails("deadline_exceeded", /./, fs.call("/bad", "spin"));

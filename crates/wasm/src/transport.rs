@@ -1,44 +1,61 @@
-//! One WebSocket. It is received from through gloo-net; it is sent on directly, since gloo-net wraps each message in a `Blob`.
+//! One WebSocket, with its events handed over as they come. Its listeners go when it goes: a late event must find nobody,
+//! in Node's `ws` as in a browser.
 
 use crate::core::Shared;
-use futures_util::future::{AbortHandle, abortable, poll_fn};
-use futures_util::{Sink, StreamExt};
-use gloo_net::websocket::{Message, State, futures::WebSocket};
-use std::pin::Pin;
-use std::rc::{Rc, Weak};
+use js_sys::{ArrayBuffer, JsString, Uint8Array};
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
+use web_sys::{BinaryType, MessageEvent, WebSocket};
 
 /// Bytes on their way past which nothing more is handed to the socket.
 const MAX_BUFFERED: u32 = 4 * 1024 * 1024;
-
-/// A WebSocket that is open or being opened. Dropping it closes it, and nothing comes from it any more.
-pub(crate) struct Transport {
-    socket: web_sys::WebSocket,
-    abort: AbortHandle,
-}
 
 thread_local! {
     /// Node's `ws` throws errors that nobody listens to, also after a close; so this outlives every socket.
     static QUIET: Closure<dyn FnMut()> = Closure::new(|| {});
 }
 
+/// A WebSocket that is open or being opened. Dropping it closes it, and nothing comes from it any more.
+pub(crate) struct Transport {
+    socket: WebSocket,
+    _opened: Closure<dyn FnMut()>,
+    _message: Closure<dyn FnMut(MessageEvent)>,
+    _closed: Closure<dyn FnMut()>,
+}
+
 impl Transport {
     /// Begins to open a WebSocket; `shared` hears what becomes of it.
     pub(crate) fn open(url: &str, shared: &Rc<Shared>) -> Option<Self> {
-        let socket = web_sys::WebSocket::new(url).ok()?;
-        QUIET.with(|quiet| socket.set_onerror(Some(quiet.as_ref().unchecked_ref())));
-        let receiver = WebSocket::try_from(socket.clone()).ok()?;
-        let (task, abort) = abortable(receive(receiver, Rc::downgrade(shared)));
-        wasm_bindgen_futures::spawn_local(async move {
-            // Aborted is what a dropped transport is.
-            let _ = task.await;
+        let socket = WebSocket::new(url).ok()?;
+        socket.set_binary_type(BinaryType::Arraybuffer);
+        let weak = Rc::downgrade(shared);
+        let opened = Closure::<dyn FnMut()>::new(move || {
+            if let Some(shared) = weak.upgrade() {
+                shared.opened();
+            }
         });
-        Some(Self { socket, abort })
+        let weak = Rc::downgrade(shared);
+        let message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            if let Some(shared) = weak.upgrade() {
+                shared.received(&bytes(event.data()));
+            }
+        });
+        let weak = Rc::downgrade(shared);
+        let closed = Closure::<dyn FnMut()>::new(move || {
+            if let Some(shared) = weak.upgrade() {
+                shared.closed();
+            }
+        });
+        socket.set_onopen(Some(opened.as_ref().unchecked_ref()));
+        socket.set_onmessage(Some(message.as_ref().unchecked_ref()));
+        socket.set_onclose(Some(closed.as_ref().unchecked_ref()));
+        QUIET.with(|quiet| socket.set_onerror(Some(quiet.as_ref().unchecked_ref())));
+        Some(Self { socket, _opened: opened, _message: message, _closed: closed })
     }
 
     /// True when another message may be handed over.
     pub(crate) fn has_room(&self) -> bool {
-        self.socket.ready_state() == web_sys::WebSocket::OPEN && self.socket.buffered_amount() < MAX_BUFFERED
+        self.socket.ready_state() == WebSocket::OPEN && self.socket.buffered_amount() < MAX_BUFFERED
     }
 
     /// True when messages wait until the network has taken some.
@@ -54,28 +71,17 @@ impl Transport {
 
 impl Drop for Transport {
     fn drop(&mut self) {
-        self.abort.abort();
+        self.socket.set_onopen(None);
+        self.socket.set_onmessage(None);
+        self.socket.set_onclose(None);
         let _ = self.socket.close();
     }
 }
 
-async fn receive(mut socket: WebSocket, shared: Weak<Shared>) {
-    let opened = poll_fn(|context| Pin::new(&mut socket).poll_ready(context)).await.is_ok();
-    if opened
-        && matches!(socket.state(), State::Open)
-        && let Some(shared) = shared.upgrade()
-    {
-        shared.opened();
-    }
-    while let Some(Ok(message)) = socket.next().await {
-        let Some(shared) = shared.upgrade() else { return };
-        match message {
-            Message::Bytes(bytes) => shared.received(&bytes),
-            // Text has no place in the protocol; the session says so.
-            Message::Text(text) => shared.received(text.as_bytes()),
-        }
-    }
-    if let Some(shared) = shared.upgrade() {
-        shared.closed();
+/// A message's bytes. Text has no place in the protocol; the session says so.
+fn bytes(data: JsValue) -> Vec<u8> {
+    match data.dyn_into::<ArrayBuffer>() {
+        Ok(buffer) => Uint8Array::new(&buffer).to_vec(),
+        Err(other) => other.dyn_into::<JsString>().map(String::from).unwrap_or_default().into_bytes(),
     }
 }
