@@ -15,26 +15,29 @@ export function boot(): ((input: Uint8Array) => Uint8Array | Promise<Uint8Array>
   Object.defineProperty(globalThis, CLIENT, { value: client });
   return [
     () => success(words(scope.keys()), words(Object.getOwnPropertyNames(globalThis))),
-    (input) => {
-      try {
-        load(split(input));
-        return success();
-      } catch (thrown) {
-        return failure(thrown);
-      }
-    },
-    (input) => call(split(input)).catch(failure),
-    (input) => file(split(input)).catch(failure),
-    (input) => {
-      try {
-        const [text, name] = split(input).map(textOf) as [string, string];
-        natives.parse(text, name);
-        return success();
-      } catch (thrown) {
-        return failure(thrown);
-      }
-    },
+    guarded((parts) => {
+      load(parts);
+      return success();
+    }),
+    guarded(call),
+    guarded(file),
+    guarded((parts) => {
+      const [text, name] = parts.map(textOf) as [string, string];
+      natives.parse(text, name);
+      return success();
+    }),
   ];
+}
+
+/** What is thrown becomes an output. It awaits and does not call `catch`, which a method may have replaced. */
+function guarded(work: (parts: Uint8Array[]) => Uint8Array | Promise<Uint8Array>): (input: Uint8Array) => Promise<Uint8Array> {
+  return async (input) => {
+    try {
+      return await work(split(input));
+    } catch (thrown) {
+      return failure(thrown);
+    }
+  };
 }
 
 /** Where the module `emerge-client` finds what it exports (`src/natives.rs`). */

@@ -5,6 +5,7 @@ use rquickjs_core::function::Opt;
 use rquickjs_core::loader::{ImportAttributes, Loader, Resolver};
 use rquickjs_core::module::Declared;
 use rquickjs_core::{Ctx, Error, Exception, Function, Module, Object, Result, TypedArray, Value};
+use std::cell::Cell;
 
 /// The prelude's only argument.
 pub fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
@@ -32,8 +33,16 @@ fn evaluate_named<'js>(ctx: Ctx<'js>, source: String, name: String) -> Result<Va
     evaluate(&ctx, source.into_bytes(), &name)
 }
 
+thread_local! {
+    /// True while a module is only parsed: whatever it imports is taken to be there.
+    static PARSING: Cell<bool> = const { Cell::new(false) };
+}
+
 fn parse<'js>(ctx: Ctx<'js>, source: String, name: String) -> Result<()> {
-    Module::declare(ctx, name, source).map(|_| ())
+    PARSING.set(true);
+    let parsed = Module::declare(ctx, name, source).map(|_| ());
+    PARSING.set(false);
+    parsed
 }
 
 fn module<'js>(ctx: Ctx<'js>, source: String, name: String) -> Result<Object<'js>> {
@@ -57,7 +66,7 @@ impl Resolver for Client {
         name: &str,
         _attributes: Option<ImportAttributes<'js>>,
     ) -> Result<String> {
-        if name == CLIENT { Ok(name.to_owned()) } else { Err(Error::new_resolving(base, name)) }
+        if name == CLIENT || PARSING.get() { Ok(name.to_owned()) } else { Err(Error::new_resolving(base, name)) }
     }
 }
 
@@ -68,6 +77,9 @@ impl Loader for Client {
         name: &str,
         _attributes: Option<ImportAttributes<'js>>,
     ) -> Result<Module<'js, Declared>> {
+        if PARSING.get() {
+            return Module::declare(ctx.clone(), name, "");
+        }
         // The prelude left the exports on the global object.
         let exports: Object = ctx.globals().get(CLIENT)?;
         let names = exports.keys::<String>().collect::<Result<Vec<String>>>()?;

@@ -161,13 +161,12 @@ fn free_names(class: &ClassSource, parsed: &Parsed<'_>, known: impl Fn(&str) -> 
         .iter()
         .filter(|(name, _)| !known(name.as_str()))
         .filter_map(|(name, references)| {
-            let first = references
-                .iter()
-                // `typeof name` is allowed to ask for what is not there.
-                .map(|reference| nodes.get_node(scoping.get_reference(*reference).node_id()))
-                .filter(|node| !is_typeof(nodes.parent_kind(node.id())))
-                .map(|node| node.kind().span())
-                .min_by_key(|span| span.start)?;
+            let references = references.iter().map(|id| nodes.get_node(scoping.get_reference(*id).node_id()));
+            // Whoever asks for `typeof name` knows that it may not be there.
+            if references.clone().any(|node| is_typeof(nodes.parent_kind(node.id()))) {
+                return None;
+            }
+            let first = references.map(|node| node.kind().span()).min_by_key(|span| span.start)?;
             Some((first, name.to_string()))
         })
         .collect();

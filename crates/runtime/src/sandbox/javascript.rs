@@ -3,12 +3,12 @@
 use super::engine::{self, Running, Ticker};
 use super::imports::{self, Budget, Host};
 use super::instance::{Image, Instance, Output, Trapped};
-use super::outcome::{Listing, Subject, join};
+use super::outcome::{Listing, Subject, join, split};
 use super::pool::{ClassKey, Idle, Images, Instances, Loaded};
 use super::{LOAD_DEADLINE, SandboxOptions, cache, guests, internal};
 use crate::javascript::{Analysis, ClassText, deep, file_module};
 use crate::{Call, Fs, Returned};
-use emerge_proto::class::encode;
+use emerge_proto::class::{decode, encode};
 use emerge_proto::record::ClassInfo;
 use emerge_proto::{
     ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, ObjectId, Result, limits,
@@ -389,15 +389,10 @@ fn read_objects(parts: &[Vec<u8>]) -> Result<Vec<FileObject>> {
         .chunks(3)
         .map(|object| {
             let [path, lineage, state] = object else { return Err(defect()) };
-            let mut rest = lineage.as_slice();
-            let mut classes: Vec<ClassSource> = Vec::new();
-            while !rest.is_empty() {
-                let mut decoder = minicbor::Decoder::new(rest);
-                classes.push(decoder.decode()?);
-                rest = rest.get(decoder.position()..).ok_or_else(defect)?;
-            }
+            let classes = split(lineage).ok_or_else(defect)?;
+            let lineage = classes.iter().map(|class| decode(class)).collect::<Result<_>>()?;
             let path = String::from_utf8(path.clone()).map_err(|_| defect())?;
-            Ok(FileObject { path, lineage: classes, state: state.clone() })
+            Ok(FileObject { path, lineage, state: state.clone() })
         })
         .collect()
 }

@@ -17,7 +17,7 @@ pub(super) fn join(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// Splits an output into its parts.
-fn split(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub(super) fn split(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut parts = Vec::new();
     while let Some((len, rest)) = bytes.split_first_chunk::<4>() {
         let (part, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
