@@ -1,5 +1,5 @@
-//! What must hold for any bytes whatever, and a way to make bytes that are nearly right. The property tests, the long-running driver
-//! (`examples/fuzz_decoder.rs`) and the fuzz targets (`fuzz/`) share it.
+//! What must hold for any bytes whatever, and a way to make bytes that are nearly right. The property tests and the long-running
+//! driver of the fuzz targets (`fuzz/`) share it.
 #![allow(clippy::unwrap_used, reason = "a panic here is the finding")]
 
 use crate::frame::{decode_message, encode_frame};
