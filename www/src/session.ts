@@ -64,6 +64,7 @@ export class SessionTransport implements Transport {
   /** Is told each new state. */
   onState: (state: ConnectionState, error?: EmergeError) => void = () => undefined;
 
+  /** @internal */
   constructor(wasm: Wasm, address: string, token: string, agent: string) {
     try {
       this.#core = new wasm.Core(

@@ -6,12 +6,12 @@ import init, * as bindings from "../pkg/emerge_wasm.js";
 /** Where the client's wasm comes from. */
 export type WasmSource = string | URL | BufferSource | WebAssembly.Module | Response;
 
-/** The bindings of the client's wasm. */
+/** The bindings of the client's wasm. @internal */
 export type Wasm = typeof bindings;
 
 let loading: Promise<Wasm> | undefined;
 
-/** Loads the wasm; once for the whole program. */
+/** Loads the wasm; once for the whole program. @internal */
 export function loadWasm(source?: WasmSource): Promise<Wasm> {
   loading ??= load(source).catch((error: unknown) => {
     loading = undefined;
