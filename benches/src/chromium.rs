@@ -18,8 +18,15 @@ impl Chromium {
             .ok_or("Chromium is not there; run: cargo xtask setup")?;
         let child = Command::new(program)
             .args([
-                "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
-                "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
             ])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg(url)

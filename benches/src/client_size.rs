@@ -1,14 +1,15 @@
 //! What a page downloads: the client's wasm and JavaScript, brotli.
 
-use crate::report::Answer;
 use crate::Measured;
+use crate::report::Answer;
 use std::path::Path;
 
 pub(crate) fn measure() -> Measured {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../www/dist/emerge-client");
     let mut total = 0;
     let mut parts = Vec::new();
-    let entries = std::fs::read_dir(&folder).map_err(|_| "the client is not built; run: npm start".to_owned())?;
+    let entries =
+        std::fs::read_dir(&folder).map_err(|_| "the client is not built; run: npm start".to_owned())?;
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.ends_with(".wasm") || name.ends_with(".js") {

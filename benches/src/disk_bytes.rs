@@ -1,8 +1,8 @@
 //! Bytes on disk for each object, after 10,000 stores of 200 bytes in ten fields and a compaction.
 
+use crate::Measured;
 use crate::report::Answer;
 use crate::setting::{Setting, class, path, state, text};
-use crate::Measured;
 use axum::Router;
 use emerge_proto::op::StoreMode;
 use emerge_server::backend::embedded::Embedded;
@@ -16,10 +16,13 @@ pub(crate) async fn measure(runs: usize) -> Measured {
         let setting = Setting::new(Router::new()).await?;
         let client = setting.client().await?;
         let hash = client.put_class(&class()).await.map_err(text)?.hash;
-        let stores = (0..OBJECTS).map(|number| {
-            let client = client.clone();
-            async move { client.store(&path(number)?, hash, state(number), StoreMode::Create).await.map_err(text) }
-        });
+        let stores =
+            (0..OBJECTS).map(|number| {
+                let client = client.clone();
+                async move {
+                    client.store(&path(number)?, hash, state(number), StoreMode::Create).await.map_err(text)
+                }
+            });
         let mut stores = futures_util::StreamExt::buffer_unordered(futures_util::stream::iter(stores), 64);
         while let Some(stored) = futures_util::StreamExt::next(&mut stores).await {
             stored?;
@@ -34,7 +37,10 @@ pub(crate) async fn measure(runs: usize) -> Measured {
         drop(embedded);
         figures.push(size(&store).map_err(text)? as f64 / OBJECTS as f64);
     }
-    Ok(Answer { runs: figures, note: format!("bytes for each of {OBJECTS} objects, all files of the store counted") })
+    Ok(Answer {
+        runs: figures,
+        note: format!("bytes for each of {OBJECTS} objects, all files of the store counted"),
+    })
 }
 
 /// Bytes that a folder takes on the disk: blocks, so that holes do not count.

@@ -1,8 +1,8 @@
 //! Durable stores, 64 tasks, against raw `fdatasync` of 512 appended bytes on the same disk.
 
+use crate::Measured;
 use crate::report::Answer;
 use crate::setting::{Setting, class, state, text};
-use crate::Measured;
 use axum::Router;
 use emerge_proto::Path;
 use emerge_proto::op::StoreMode;
@@ -52,7 +52,10 @@ pub(crate) async fn measure(runs: usize) -> Measured {
     }
     client.close().await;
     setting.stop().await?;
-    Ok(Answer { runs: ratios, note: format!("{:.0} stores/s by {TASKS} tasks against {:.0} fdatasync/s", rates.0, rates.1) })
+    Ok(Answer {
+        runs: ratios,
+        note: format!("{:.0} stores/s by {TASKS} tasks against {:.0} fdatasync/s", rates.0, rates.1),
+    })
 }
 
 fn syncs_per_second(file: &std::path::Path) -> Result<f64, String> {

@@ -1,8 +1,8 @@
 //! Durable stores with their outcomes kept, against the same without: 64 tasks on the engine itself.
 
+use crate::Measured;
 use crate::report::Answer;
 use crate::setting::{Setting, fill, state, text};
-use crate::Measured;
 use axum::Router;
 use emerge_engine::{Outcome, Principal};
 use emerge_proto::op::StoreMode;
@@ -32,10 +32,18 @@ pub(crate) async fn measure(runs: usize) -> Measured {
         }
     }
     setting.stop().await?;
-    Ok(Answer { runs: ratios, note: format!("{:.0} stores/s with outcomes against {:.0}/s without", rates.0, rates.1) })
+    Ok(Answer {
+        runs: ratios,
+        note: format!("{:.0} stores/s with outcomes against {:.0}/s without", rates.0, rates.1),
+    })
 }
 
-async fn stores_per_second(setting: &Setting, hash: ClassHash, number: &Arc<AtomicU64>, keep: bool) -> Result<f64, String> {
+async fn stores_per_second(
+    setting: &Setting,
+    hash: ClassHash,
+    number: &Arc<AtomicU64>,
+    keep: bool,
+) -> Result<f64, String> {
     let begun = Instant::now();
     let tasks: Vec<_> = (0..TASKS)
         .map(|task| {
@@ -49,7 +57,9 @@ async fn stores_per_second(setting: &Setting, hash: ClassHash, number: &Arc<Atom
                     let number = number.fetch_add(1, Ordering::Relaxed);
                     let path = format!("/once/k{number}");
                     let mut tx = engine.begin(Principal::admin(), 1_800_000_000_000_000, number);
-                    let stored = tx.store(&path.as_str().into(), hash, &state(number), StoreMode::Create, None, &[]).await;
+                    let stored = tx
+                        .store(&path.as_str().into(), hash, &state(number), StoreMode::Create, None, &[])
+                        .await;
                     let reply = emerge_proto::class::encode(&stored.map_err(text)?);
                     seq += 1;
                     let outcome = keep.then(|| Outcome {

@@ -41,7 +41,9 @@ async fn main() -> ExitCode {
     report.ask("main/durable-stores", 4.0, 15.0, async || durable_stores::measure(runs).await).await;
     report.ask("main/exactly-once", 0.9, 0.98, async || exactly_once::measure(runs).await).await;
     report.ask_less("main/client-size-kb", 150.0, 80.0, async || client_size::measure()).await;
-    report.ask_less("main/disk-bytes-per-object", 1024.0, 400.0, async || disk_bytes::measure(runs).await).await;
+    report
+        .ask_less("main/disk-bytes-per-object", 1024.0, 400.0, async || disk_bytes::measure(runs).await)
+        .await;
     report.print();
     if let Some(file) = args.json
         && let Err(error) = report.write(&file)

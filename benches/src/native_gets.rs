@@ -1,9 +1,9 @@
 //! Gets by a native client on one connection, 64 in flight, random keys, against redis-benchmark's GET.
 
+use crate::Measured;
 use crate::redis::Redis;
 use crate::report::Answer;
 use crate::setting::{Setting, fill, path, text};
-use crate::Measured;
 use axum::Router;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::time::Instant;
@@ -50,5 +50,8 @@ pub(crate) async fn measure(runs: usize) -> Measured {
     client.close().await;
     setting.stop().await?;
     redis.stop().await?;
-    Ok(Answer { runs: ratios, note: format!("{:.0} gets/s against redis-benchmark -c 1 -P 64 {:.0}/s, 200 bytes", rates.0, rates.1) })
+    Ok(Answer {
+        runs: ratios,
+        note: format!("{:.0} gets/s against redis-benchmark -c 1 -P 64 {:.0}/s, 200 bytes", rates.0, rates.1),
+    })
 }

@@ -1,9 +1,9 @@
 //! Gets by a page, against a raw WebSocket echo between the same page and the same server.
 
+use crate::Measured;
 use crate::chromium::Chromium;
 use crate::report::{Answer, median};
 use crate::setting::{Setting, fill};
-use crate::Measured;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::http::header;
 use axum::response::IntoResponse;
@@ -38,7 +38,10 @@ async fn measure(runs: usize, depth: usize) -> Measured {
         );
     let setting = Setting::new(routes).await?;
     fill(&setting, OBJECTS).await?;
-    let link = format!("http://{}/bench/?token={}&runs={runs}&depth={depth}&objects={OBJECTS}", setting.node.address, setting.node.token);
+    let link = format!(
+        "http://{}/bench/?token={}&runs={runs}&depth={depth}&objects={OBJECTS}",
+        setting.node.address, setting.node.token
+    );
     let chromium = Chromium::open(&link)?;
     let figures = tokio::time::timeout(Duration::from_secs(180), receiver.recv()).await;
     chromium.close().await?;
@@ -55,7 +58,11 @@ async fn measure(runs: usize, depth: usize) -> Measured {
     if ratios.len() < runs {
         return Err(format!("the page gave {} figures of {runs}", ratios.len()));
     }
-    let note = format!("{:.0} gets/s against {:.0} echoes/s of 200 bytes, {depth} in flight, no driver", median(&gets), median(&echoes));
+    let note = format!(
+        "{:.0} gets/s against {:.0} echoes/s of 200 bytes, {depth} in flight, no driver",
+        median(&gets),
+        median(&echoes)
+    );
     Ok(Answer { runs: ratios, note })
 }
 

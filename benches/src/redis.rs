@@ -14,9 +14,15 @@ impl Redis {
     pub(crate) async fn start(keys: u64) -> Result<Self, String> {
         if Command::new("redis-server").arg("--version").output().await.is_err() {
             eprintln!("  installing redis-server …");
-            let installed = Command::new("apt-get").args(["install", "-y", "--no-install-recommends", "redis-server"]).output().await;
+            let installed = Command::new("apt-get")
+                .args(["install", "-y", "--no-install-recommends", "redis-server"])
+                .output()
+                .await;
             if !installed.is_ok_and(|output| output.status.success()) {
-                return Err("redis-server is not there and cannot be installed; install it to ask this question".into());
+                return Err(
+                    "redis-server is not there and cannot be installed; install it to ask this question"
+                        .into(),
+                );
             }
         }
         let port = free_port()?;
@@ -45,7 +51,10 @@ impl Redis {
     async fn benchmark(&self, test: &str, keys: u64, requests: usize) -> Result<f64, String> {
         let (port, keys, requests) = (self.port.to_string(), keys.to_string(), requests.to_string());
         let output = Command::new("redis-benchmark")
-            .args(["-p", &port, "-c", "1", "-P", "64", "-d", "200", "-r", &keys, "-n", &requests, "-t", test, "--csv"])
+            .args([
+                "-p", &port, "-c", "1", "-P", "64", "-d", "200", "-r", &keys, "-n", &requests, "-t", test,
+                "--csv",
+            ])
             .output()
             .await
             .map_err(|error| format!("redis-benchmark does not start: {error}"))?;

@@ -42,7 +42,13 @@ impl Report {
     }
 
     /// Asks a question whose figure should be large.
-    pub(crate) async fn ask(&mut self, name: &'static str, floor: f64, aim: f64, measure: impl AsyncFnOnce() -> Measured) {
+    pub(crate) async fn ask(
+        &mut self,
+        name: &'static str,
+        floor: f64,
+        aim: f64,
+        measure: impl AsyncFnOnce() -> Measured,
+    ) {
         self.add(name, floor, aim, false, measure).await;
     }
 
@@ -57,7 +63,14 @@ impl Report {
         self.add(name, floor, aim, true, measure).await;
     }
 
-    async fn add(&mut self, name: &'static str, floor: f64, aim: f64, less: bool, measure: impl AsyncFnOnce() -> Measured) {
+    async fn add(
+        &mut self,
+        name: &'static str,
+        floor: f64,
+        aim: f64,
+        less: bool,
+        measure: impl AsyncFnOnce() -> Measured,
+    ) {
         if !fits(&self.only, name) {
             return;
         }
@@ -120,9 +133,9 @@ pub(crate) fn median(figures: &[f64]) -> f64 {
 fn fits(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
-        Some((before, after)) => name
-            .strip_prefix(before)
-            .is_some_and(|rest| (0..=rest.len()).any(|at| rest.is_char_boundary(at) && fits(after, &rest[at..]))),
+        Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {
+            (0..=rest.len()).any(|at| rest.is_char_boundary(at) && fits(after, &rest[at..]))
+        }),
     }
 }
 
@@ -132,7 +145,11 @@ mod tests {
 
     #[test]
     fn patterns() {
-        assert!(fits("*", "main/page-get") && fits("main/page-*", "main/page-get") && fits("*get", "main/page-get"));
+        assert!(
+            fits("*", "main/page-get")
+                && fits("main/page-*", "main/page-get")
+                && fits("*get", "main/page-get")
+        );
         assert!(!fits("main/page", "main/page-get") && !fits("*set", "main/page-get"));
     }
 

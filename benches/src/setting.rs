@@ -19,7 +19,8 @@ pub(crate) struct Setting {
 impl Setting {
     pub(crate) async fn new(routes: Router) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(text)?;
-        let runtime: Arc<dyn Runtime> = emerge_server::sandbox(&|step| eprintln!("  {step}")).await.map_err(text)?;
+        let runtime: Arc<dyn Runtime> =
+            emerge_server::sandbox(&|step| eprintln!("  {step}")).await.map_err(text)?;
         let config = Config { port: 0, ..Config::new(folder.path()) };
         let node = emerge_server::start_with(config, runtime, routes).await.map_err(text)?;
         Ok(Self { node, folder })
@@ -39,11 +40,13 @@ pub(crate) fn text(error: impl std::fmt::Display) -> String {
 }
 
 /// Ten fields.
-const FIELDS: [&str; 10] = ["name", "city", "country", "code", "latitude", "longitude", "height", "runways", "open", "note"];
+const FIELDS: [&str; 10] =
+    ["name", "city", "country", "code", "latitude", "longitude", "height", "runways", "open", "note"];
 
 /// The class of the objects that are measured.
 pub(crate) fn class() -> ClassSource {
-    let field = |name: &&str| FieldDecl { name: (*name).to_owned(), kind: FieldType::Any, default: None, doc: None };
+    let field =
+        |name: &&str| FieldDecl { name: (*name).to_owned(), kind: FieldType::Any, default: None, doc: None };
     ClassSource {
         name: "Measured".into(),
         language: Language::JavaScript,
@@ -59,9 +62,16 @@ pub(crate) fn state(number: u64) -> Vec<u8> {
     let mut rng = fastrand::Rng::with_seed(number);
     let mut word = |length: usize| Value::Text((0..length).map(|_| rng.alphanumeric()).collect());
     let values = [
-        word(20), word(12), word(8), word(3),
-        Value::Float(number as f64 * 0.001), Value::Float(-(number as f64) * 0.002),
-        Value::Int((number % 3000) as i64), Value::Int((number % 5) as i64), Value::Bool(number % 2 == 0), word(0),
+        word(20),
+        word(12),
+        word(8),
+        word(3),
+        Value::Float(number as f64 * 0.001),
+        Value::Float(-(number as f64) * 0.002),
+        Value::Int((number % 3000) as i64),
+        Value::Int((number % 5) as i64),
+        Value::Bool(number % 2 == 0),
+        word(0),
     ];
     let mut fields: Vec<(String, Value)> = FIELDS.iter().map(|name| (*name).to_owned()).zip(values).collect();
     let short = Value::Map(fields.clone()).encode().len();

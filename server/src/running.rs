@@ -86,7 +86,11 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
 
     let committer = tokio::spawn({
         let engine = engine.clone();
-        async move { engine.run().await }
+        async move {
+            if let Err(error) = engine.run().await {
+                tracing::error!(%error, "the node no longer owns its store and takes no more changes");
+            }
+        }
     });
     let collector = tokio::spawn({
         let engine = engine.clone();

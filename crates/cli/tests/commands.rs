@@ -96,10 +96,10 @@ fn a_file_of_objects_is_stored_read_and_called() {
 
     assert_eq!(node.ok(&["cat", "/inventory/widget1"]), "{\"unitPrice\":3.0,\"quantityOnHand\":10}\n");
     assert_eq!(node.ok(&["cat", "-p", "/inventory/widget1#unitPrice"]), "3.0\n");
-    assert_eq!(node.ok(&["call", "/inventory/widget1", "totalCost"]), "30.0\n");
+    assert_eq!(node.ok(&["call", "/inventory/widget1", "totalCost"]), "30\n");
     assert_eq!(node.ok(&["call", "/inventory/widget1", "sell", "4"]), "6\n");
     assert_eq!(node.ok(&["cat", "/inventory/widget1#quantityOnHand"]), "6\n");
-    assert_eq!(node.ok(&["call", "/inventory", "totalCost"]), "widget1  18.0\nwidget2  2.0\n");
+    assert_eq!(node.ok(&["call", "/inventory", "totalCost"]), "widget1  18\nwidget2  2\n");
 
     let history = node.ok(&["history", "/inventory/widget1"]);
     let lines: Vec<&str> = history.lines().collect();
@@ -157,7 +157,7 @@ fn all_survives_a_kill() {
     let node = Node::start_in(node.kill(), "0");
     assert_eq!(node.token, token, "the token belongs to the store");
     assert_eq!(node.ok(&["cat", "/inventory/widget1#quantityOnHand"]), "9\n");
-    assert_eq!(node.ok(&["call", "/inventory/widget1", "totalCost"]), "27.0\n");
+    assert_eq!(node.ok(&["call", "/inventory/widget1", "totalCost"]), "27\n");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::files;
 use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::Uri;
 use axum::middleware;
 use axum::response::Response;
@@ -53,11 +54,12 @@ pub(crate) fn router<B: Backend>(shell: Arc<Shell<B>>, routes: Router) -> Router
 
 async fn page_or_socket<B: Backend + 'static>(
     State(shell): State<Arc<Shell<B>>>,
-    upgrade: Option<WebSocketUpgrade>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     uri: Uri,
 ) -> Response {
     match upgrade {
-        Some(upgrade) => socket::upgrade(shell, upgrade),
-        None => files::serve(uri).await,
+        Ok(upgrade) => socket::upgrade(shell, upgrade),
+        // Not a WebSocket's handshake: a browser that wants the page.
+        Err(_) => files::serve(uri).await,
     }
 }
