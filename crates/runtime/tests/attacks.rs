@@ -50,7 +50,8 @@ async fn memory_is_bounded() {
         let error = sandbox().call(call, Arc::new(NoFs)).await.unwrap_err();
         let (code, message) = (error.code, error.message);
         // QuickJS itself refuses a text or an array past its own limits.
-        let refused = code == ErrorCode::MethodFailed && (message.contains("too long") || message.contains("invalid"));
+        let refused =
+            code == ErrorCode::MethodFailed && (message.contains("too long") || message.contains("invalid"));
         assert!(code == ErrorCode::OutOfMemory || refused, "{body}: {code} {message}");
     }
 }
@@ -85,7 +86,10 @@ async fn an_error_shows_the_users_own_line() {
     let lines: Vec<&str> = trace.lines().collect();
     assert_eq!(lines.len(), 4, "{trace}");
     assert!(lines[0].contains("Thing, line 3") && lines[1].trim() == "return this.inner(3);", "{trace}");
-    assert!(lines[2].contains("Thing, line 6, in inner") && lines[3].contains("throw new RangeError"), "{trace}");
+    assert!(
+        lines[2].contains("Thing, line 6, in inner") && lines[3].contains("throw new RangeError"),
+        "{trace}"
+    );
 }
 
 #[tokio::test]
@@ -95,10 +99,22 @@ async fn anything_may_be_thrown() {
         ("run() { throw null; }", "threw: null"),
         ("run() { throw { a: 1n }; }", "threw: {\"a\":\"1n\"}"),
         ("run() { throw Symbol('s'); }", "threw: Symbol(s)"),
-        ("run() { throw { get message() { throw 1; }, toJSON() { throw 2; } }; }", "threw: [a value that cannot be shown]"),
-        ("run() { throw new (class extends Error { get message() { for (;;) throw 1; } get name() { throw 2; } })(); }", "Error"),
-        ("run() { throw new Proxy({}, { get() { throw 1; }, ownKeys() { throw 2; } }); }", "threw: [a value that cannot be shown]"),
-        ("run() { JSON.stringify = () => { throw 1; }; Array.prototype.map = null; throw new Error('still'); }", "Error: still"),
+        (
+            "run() { throw { get message() { throw 1; }, toJSON() { throw 2; } }; }",
+            "threw: [a value that cannot be shown]",
+        ),
+        (
+            "run() { throw new (class extends Error { get message() { for (;;) throw 1; } get name() { throw 2; } })(); }",
+            "Error",
+        ),
+        (
+            "run() { throw new Proxy({}, { get() { throw 1; }, ownKeys() { throw 2; } }); }",
+            "threw: [a value that cannot be shown]",
+        ),
+        (
+            "run() { JSON.stringify = () => { throw 1; }; Array.prototype.map = null; throw new Error('still'); }",
+            "Error: still",
+        ),
         ("async run() { await null; throw new SyntaxError('late'); }", "SyntaxError: late"),
     ] {
         let (code, message, _) = code_of(body).await;

@@ -1,6 +1,7 @@
 //! The folder of compiled guests.
 
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test, its helpers too")]
 
 mod common;
 

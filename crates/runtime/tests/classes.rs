@@ -40,7 +40,8 @@ async fn its_methods_are_found() {
 
 #[tokio::test]
 async fn a_free_name_is_named() {
-    let (message, field) = refused("class Thing extends EmergeObject {\n  run() {\n    return RATE * 2;\n  }\n}").await;
+    let (message, field) =
+        refused("class Thing extends EmergeObject {\n  run() {\n    return RATE * 2;\n  }\n}").await;
     assert_eq!(field.as_deref(), Some("RATE"));
     assert!(message.contains("line 3, column 12") && message.contains("closure"), "{message}");
     for (source, name) in [
@@ -72,12 +73,23 @@ async fn what_is_there_is_not_free() {
 
 #[tokio::test]
 async fn syntax_errors_have_a_line() {
-    let (message, _) = refused("class Thing extends EmergeObject {\n  run() {\n    return 1 +;\n  }\n}").await;
-    let error = keep(class("Thing", "class Thing extends EmergeObject {\n  run() {\n    return 1 +;\n  }\n}", &[]), &[])
-        .await
-        .unwrap_err();
+    let (message, _) =
+        refused("class Thing extends EmergeObject {\n  run() {\n    return 1 +;\n  }\n}").await;
+    let error = keep(
+        class("Thing", "class Thing extends EmergeObject {\n  run() {\n    return 1 +;\n  }\n}", &[]),
+        &[],
+    )
+    .await
+    .unwrap_err();
     assert!(error.trace.as_deref().unwrap_or(&message).contains("line 3"), "{error:?}");
-    for source in ["", "1", "class Thing extends EmergeObject {", "function f() {}", "class A {} class B {}", "class A extends EmergeObject {}); (1"] {
+    for source in [
+        "",
+        "1",
+        "class Thing extends EmergeObject {",
+        "function f() {}",
+        "class A {} class B {}",
+        "class A extends EmergeObject {}); (1",
+    ] {
         refused(source).await;
     }
 }
@@ -128,7 +140,9 @@ async fn text_that_nests_deep_ends_no_node() {
         assert_eq!(error.code, ErrorCode::ClassInvalid, "{}", error.message);
     }
     // What nests without a bracket is taken or refused, and survived.
-    for source in [deep("1+", "1", "", 500_000), deep("this.", "x", "", 200_000), deep("", "Math", ".x", 500_000)] {
+    for source in
+        [deep("1+", "1", "", 500_000), deep("this.", "x", "", 200_000), deep("", "Math", ".x", 500_000)]
+    {
         if let Err(error) = sandbox().analyse(&source, &[]).await {
             assert_eq!(error.code, ErrorCode::ClassInvalid, "{}", error.message);
         }
@@ -137,6 +151,7 @@ async fn text_that_nests_deep_ends_no_node() {
 
 #[tokio::test]
 async fn other_languages_are_not_here() {
-    let source = ClassSource { language: emerge_proto::Language::Python, ..class("Thing", "class Thing: pass", &[]) };
+    let source =
+        ClassSource { language: emerge_proto::Language::Python, ..class("Thing", "class Thing: pass", &[]) };
     assert_eq!(sandbox().analyse(&source, &[]).await.unwrap_err().code, ErrorCode::Unsupported);
 }

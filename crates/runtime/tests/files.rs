@@ -26,14 +26,29 @@ class Crate extends Item {
 async fn objects_come_with_their_classes() {
     for (ending, exported) in [
         ("const objects = { '/a': new Item({ price: 3 }), '/b': new Crate({ count: 4 }) };", false),
-        ("export const objects = new Map([['/a', new Item({ price: 3 })], ['/b', new Crate({ count: 4 })]]);", true),
-        ("const all = { '/a': new Item({ price: 3 }), '/b': await new Crate({ count: 4 }) }; export { all as objects };", true),
+        (
+            "export const objects = new Map([['/a', new Item({ price: 3 })], ['/b', new Crate({ count: 4 })]]);",
+            true,
+        ),
+        (
+            "const all = { '/a': new Item({ price: 3 }), '/b': await new Crate({ count: 4 }) }; export { all as objects };",
+            true,
+        ),
     ] {
         let objects = objects(&format!("{CLASSES}{ending}")).await.unwrap();
-        assert_eq!(objects.iter().map(|object| object.path.as_str()).collect::<Vec<_>>(), ["/a", "/b"], "{exported}");
-        let names = |at: usize| objects[at].lineage.iter().map(|class| class.name.as_str()).collect::<Vec<_>>();
+        assert_eq!(
+            objects.iter().map(|object| object.path.as_str()).collect::<Vec<_>>(),
+            ["/a", "/b"],
+            "{exported}"
+        );
+        let names =
+            |at: usize| objects[at].lineage.iter().map(|class| class.name.as_str()).collect::<Vec<_>>();
         assert_eq!((names(0), names(1)), (vec!["Item"], vec!["Item", "Crate"]));
-        assert_eq!(objects[1].lineage[1].bases[0].hash, objects[1].lineage[0].hash(), "both sides hash alike");
+        assert_eq!(
+            objects[1].lineage[1].bases[0].hash,
+            objects[1].lineage[0].hash(),
+            "both sides hash alike"
+        );
         let expected = map(&[("price", Value::Float(3.0)), ("name", Value::Text("?".into()))]);
         assert_eq!(objects[0].state, expected.encode());
 
@@ -42,7 +57,8 @@ async fn objects_come_with_their_classes() {
         let lineage = keep(objects[1].lineage[1].clone(), &base).await.unwrap();
         let mut call = call_of(&lineage, "total", Value::Null, vec![]);
         call.state = map(&[("price", Value::Float(2.0)), ("count", Value::Int(4))]).encode();
-        let returned = emerge_runtime::Runtime::call(sandbox(), call, std::sync::Arc::new(NoFs)).await.unwrap();
+        let returned =
+            emerge_runtime::Runtime::call(sandbox(), call, std::sync::Arc::new(NoFs)).await.unwrap();
         assert_value(&result(returned), &Value::Int(8));
     }
 }
@@ -58,11 +74,19 @@ async fn what_is_wrong_is_named() {
         ("throw new TypeError('no');\nconst objects = {};", ErrorCode::MethodFailed, None),
         ("for (;;); const objects = {};", ErrorCode::DeadlineExceeded, None),
         ("await new Promise(() => {}); const objects = {};", ErrorCode::MethodFailed, None),
-        ("import { connect } from 'emerge-client'; connect(); const objects = {};", ErrorCode::Unsupported, None),
+        (
+            "import { connect } from 'emerge-client'; connect(); const objects = {};",
+            ErrorCode::Unsupported,
+            None,
+        ),
     ] {
         let error = objects(source).await.expect_err(source);
         assert_eq!((error.code, error.field.as_deref()), (code, field), "{source}: {}", error.message);
     }
     let error = objects("const objects = {};\nconst x = null;\nx.y;").await.unwrap_err();
-    assert!(error.trace.is_some_and(|trace| trace.contains("stock.js, line 3") && trace.contains("x.y")), "{}", error.message);
+    assert!(
+        error.trace.is_some_and(|trace| trace.contains("stock.js, line 3") && trace.contains("x.y")),
+        "{}",
+        error.message
+    );
 }

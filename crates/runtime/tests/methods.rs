@@ -27,7 +27,7 @@ const COUNTER: &str = r#"class Counter extends EmergeObject {
 
 async fn counter() -> Vec<std::sync::Arc<emerge_proto::ClassVersion>> {
     let fields = [("count", FieldType::Int), ("ratio", FieldType::Float)];
-    keep(class("Counter", COUNTER, &fields), &[]).await.unwrap()
+    keep(class("Counter", COUNTER, &fields), &[]).await.expect("the class is a good one")
 }
 
 fn counted(count: i64) -> Value {
@@ -130,7 +130,11 @@ async fn methods_are_inherited() {
     assert_value(&result(returned), &Value::Int(8));
     let returned = run(&lineage, "whole", counted(4), vec![]).await.unwrap();
     let expected = map(&[("count", Value::Int(4)), ("ratio", Value::Float(3.0))]);
-    assert_eq!(returned.state.as_deref(), Some(expected.encode().as_slice()), "inherited declared types count");
+    assert_eq!(
+        returned.state.as_deref(),
+        Some(expected.encode().as_slice()),
+        "inherited declared types count"
+    );
 }
 
 #[tokio::test]
@@ -179,7 +183,11 @@ async fn what_a_method_logs_comes_back_within_its_limit() {
     assert_eq!(run_body(body, vec![]).await.unwrap().log, "a 1 {\"b\":[\"2n\"]}\nTypeError: x\n");
     let body = r#"run() { for (let i = 0; i < 100000; i++) console.log("0123456789".repeat(10)); }"#;
     let log = run_body(body, vec![]).await.unwrap().log;
-    assert!(log.len() < 70_000 && log.ends_with("(the log ends here: its limit is 65536 bytes)\n"), "{}", log.len());
+    assert!(
+        log.len() < 70_000 && log.ends_with("(the log ends here: its limit is 65536 bytes)\n"),
+        "{}",
+        log.len()
+    );
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ import { changes, encodeObject } from "../../../../www/src/state.js";
 import { decodeState, decodeValue, hooks } from "../../../../www/src/values.js";
 import { opPutClass, opStat, type RawStat, readStat } from "../../../../www/src/wire.js";
 import { classOf, subject } from "./classes.js";
+import { natives } from "./natives.js";
 import { success, textOf } from "./parts.js";
 import { request } from "./transport.js";
 
@@ -78,6 +79,7 @@ function headOf(path: string, state: Uint8Array): Parameters<typeof setHead>[1] 
 /** The state after a method; nothing when it left the object as it was. Fields that it did not change keep their bytes. */
 function stateOf(object: EmergeObject, cls: EmergeClass, before: Uint8Array, used: Set<ClassRecord>): Uint8Array {
   const now = encodeObject(object, cls, used);
+  if (natives.same(before, now)) return new Uint8Array(0);
   const { changed, removed } = changes(before, now, cls);
   const differing = fields(changed);
   if (differing.size === 0 && removed.length === 0) return new Uint8Array(0);

@@ -16,6 +16,8 @@ export interface Natives {
   encodeText(text: string): Uint8Array;
   /** The text of UTF-8; with `fatal` a `TypeError` when it is none. */
   decodeText(bytes: Uint8Array, fatal: boolean): string;
+  /** Whether two arrays have the same bytes. */
+  same(a: Uint8Array, b: Uint8Array): boolean;
   /** A number in [0, 1) from the call's seed. */
   random(): number;
 }

@@ -8,9 +8,9 @@ mod host;
 mod natives;
 mod system;
 
-use rquickjs_core::{CatchResultExt, Context, Ctx, Function, Persistent, Runtime, TypedArray};
 use rquickjs_core::context::EvalOptions;
 use rquickjs_core::promise::{MaybePromise, PromiseState};
+use rquickjs_core::{CatchResultExt, Context, Ctx, Function, Persistent, Runtime, TypedArray};
 use std::cell::RefCell;
 
 /// How deep the stack may get before QuickJS raises a `RangeError`. `build.rs` gives 320 KiB, and C functions need the rest.

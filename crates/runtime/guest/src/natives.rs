@@ -17,6 +17,7 @@ pub fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     natives.set("module", Function::new(ctx.clone(), module)?)?;
     natives.set("encodeText", Function::new(ctx.clone(), encode_text)?)?;
     natives.set("decodeText", Function::new(ctx.clone(), decode_text)?)?;
+    natives.set("same", Function::new(ctx.clone(), same)?)?;
     natives.set("random", Function::new(ctx.clone(), system::random)?)?;
     Ok(natives)
 }
@@ -66,7 +67,11 @@ impl Resolver for Client {
         name: &str,
         _attributes: Option<ImportAttributes<'js>>,
     ) -> Result<String> {
-        if name == CLIENT || PARSING.get() { Ok(name.to_owned()) } else { Err(Error::new_resolving(base, name)) }
+        if name == CLIENT || PARSING.get() {
+            Ok(name.to_owned())
+        } else {
+            Err(Error::new_resolving(base, name))
+        }
     }
 }
 
@@ -93,13 +98,22 @@ fn encode_text<'js>(ctx: Ctx<'js>, text: String) -> Result<TypedArray<'js, u8>> 
     TypedArray::new(ctx, text.into_bytes())
 }
 
-fn decode_text<'js>(ctx: Ctx<'js>, bytes: TypedArray<'js, u8>, fatal: Opt<bool>) -> Result<rquickjs_core::String<'js>> {
+fn decode_text<'js>(
+    ctx: Ctx<'js>,
+    bytes: TypedArray<'js, u8>,
+    fatal: Opt<bool>,
+) -> Result<rquickjs_core::String<'js>> {
     let bytes = copy(&bytes);
     match String::from_utf8(bytes) {
         Ok(text) => rquickjs_core::String::from_str(ctx, &text),
         Err(_) if fatal.0.unwrap_or(false) => Err(Exception::throw_type(&ctx, "the bytes are not UTF-8")),
         Err(error) => rquickjs_core::String::from_str(ctx, &String::from_utf8_lossy(error.as_bytes())),
     }
+}
+
+fn same(a: TypedArray<'_, u8>, b: TypedArray<'_, u8>) -> bool {
+    // SAFETY: nothing runs in JavaScript while the bytes are compared.
+    unsafe { a.as_bytes() == b.as_bytes() }
 }
 
 /// The bytes of an array; those of a detached one are none.

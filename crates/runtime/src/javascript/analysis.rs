@@ -5,7 +5,8 @@ use super::docs;
 use emerge_proto::{ClassSource, Error, ErrorCode, MethodDecl, ParamDecl, Result, limits};
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
-    ClassElement, Expression, ImportExpression, MethodDefinition, MethodDefinitionKind, PropertyDefinition, PropertyKey,
+    ClassElement, Expression, ImportExpression, MethodDefinition, MethodDefinitionKind, PropertyDefinition,
+    PropertyKey,
 };
 use oxc_ast_visit::{Visit, walk};
 use oxc_semantic::SemanticBuilder;
@@ -51,7 +52,9 @@ fn members(parsed: &Parsed<'_>) -> Result<Vec<MethodDecl>> {
                     methods.push(method);
                 }
             }
-            other => return Err(parsed.invalid(other.span(), "a class has methods and static properties only")),
+            other => {
+                return Err(parsed.invalid(other.span(), "a class has methods and static properties only"));
+            }
         }
     }
     if methods.len() > limits::MAX_MEMBERS {
@@ -68,7 +71,9 @@ fn check_property(parsed: &Parsed<'_>, property: &PropertyDefinition<'_>) -> Res
     let name = parsed.text(property.key.span());
     if !property.r#static {
         let why = if property.key.is_private_identifier() {
-            format!("the private field {name} is not kept with the object; declare a field in `static fields`")
+            format!(
+                "the private field {name} is not kept with the object; declare a field in `static fields`"
+            )
         } else {
             format!(
                 "the initialiser of {name} would run after the constructor and overwrite what was stored; declare it in `static fields` with its default"
@@ -91,12 +96,16 @@ fn check_key(parsed: &Parsed<'_>, key: &PropertyKey<'_>, computed: bool) -> Resu
         if symbol {
             return Ok(None);
         }
-        return Err(parsed.invalid(key.span(), "a member needs a plain name; a computed one is known only when it runs"));
+        return Err(parsed
+            .invalid(key.span(), "a member needs a plain name; a computed one is known only when it runs"));
     }
     let Some(name) = key.static_name() else { return Ok(None) };
     if RESERVED.contains(&name.as_ref()) {
         return Err(parsed
-            .invalid(key.span(), &format!("{name:?} is not a name for a member: JavaScript or Emerge gives it a meaning"))
+            .invalid(
+                key.span(),
+                &format!("{name:?} is not a name for a member: JavaScript or Emerge gives it a meaning"),
+            )
             .field(name.into_owned()));
     }
     Ok(Some(name.into_owned()))
@@ -150,7 +159,8 @@ fn free_names(class: &ClassSource, parsed: &Parsed<'_>, known: impl Fn(&str) -> 
             .invalid(at, "there is nothing to import where a method runs: put what it needs into the class")
             .field("import"));
     }
-    let built = SemanticBuilder::new().with_build_nodes(true).with_check_syntax_error(true).build(parsed.program);
+    let built =
+        SemanticBuilder::new().with_build_nodes(true).with_check_syntax_error(true).build(parsed.program);
     if let Some(error) = super::place::first(&class.name, &class.source, 1, &built.diagnostics) {
         return Err(error);
     }

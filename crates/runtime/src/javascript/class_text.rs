@@ -84,7 +84,10 @@ impl<'a> Parsed<'a> {
         let Some(parsed) = found else {
             return Err(Error::new(
                 ErrorCode::ClassInvalid,
-                format!("the source of class {:?} is not one class (class X extends EmergeObject {{ … }})", class.name),
+                format!(
+                    "the source of class {:?} is not one class (class X extends EmergeObject {{ … }})",
+                    class.name
+                ),
             ));
         };
         let bases = class.bases.iter().map(|base| base.name.as_str()).collect();
@@ -112,7 +115,9 @@ impl<'a> Parsed<'a> {
             (Expression::Identifier(name), Some(base)) if name.name == *base => {
                 Ok(Heritage { name: name.name.to_string(), replacement: None })
             }
-            (Expression::Identifier(name), None) => Ok(Heritage { name: name.name.to_string(), replacement: None }),
+            (Expression::Identifier(name), None) => {
+                Ok(Heritage { name: name.name.to_string(), replacement: None })
+            }
             (Expression::StaticMemberExpression(member), None)
                 if member.property.name == ROOT && matches!(member.object, Expression::Identifier(_)) =>
             {

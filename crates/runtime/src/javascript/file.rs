@@ -29,7 +29,10 @@ pub(crate) fn file_module(name: &str, source: &str) -> Result<String> {
                     name,
                     source,
                     import.span.start as usize,
-                    &format!("{:?} cannot be imported here: only \"emerge-client\" can", import.source.value.as_str()),
+                    &format!(
+                        "{:?} cannot be imported here: only \"emerge-client\" can",
+                        import.source.value.as_str()
+                    ),
                 )
                 .field(import.source.value.as_str()));
             }
@@ -53,7 +56,9 @@ pub(crate) fn file_module(name: &str, source: &str) -> Result<String> {
     }
     Err(Error::new(
         ErrorCode::BadArgument,
-        format!("{name} has no top-level {OBJECTS}: write const {OBJECTS} = {{ \"/path\": new Thing({{ … }}) }}"),
+        format!(
+            "{name} has no top-level {OBJECTS}: write const {OBJECTS} = {{ \"/path\": new Thing({{ … }}) }}"
+        ),
     )
     .field(OBJECTS))
 }

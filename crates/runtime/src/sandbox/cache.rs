@@ -28,8 +28,9 @@ pub(super) fn load(
         return Ok(module);
     }
     progress(&format!("compiling the {name} sandbox (once; a few seconds)"));
-    let compiled =
-        engine.precompile_module(wasm).map_err(|error| internal("the guest could not be compiled", &error))?;
+    let compiled = engine
+        .precompile_module(wasm)
+        .map_err(|error| internal("the guest could not be compiled", &error))?;
     write(&file, &compiled)?;
     read(engine, &file)?.ok_or_else(|| {
         Error::new(ErrorCode::StorageFailed, format!("{} could not be read back", file.display()))
@@ -56,7 +57,10 @@ fn key(engine: &Engine, wasm: &[u8]) -> String {
 /// Makes the folder, or checks that nobody else could have written to it.
 fn prepare_folder(folder: &Path) -> Result<()> {
     let failed = |why: &dyn std::fmt::Display| {
-        Error::new(ErrorCode::StorageFailed, format!("the folder {} for compiled code: {why}", folder.display()))
+        Error::new(
+            ErrorCode::StorageFailed,
+            format!("the folder {} for compiled code: {why}", folder.display()),
+        )
     };
     if !folder.exists() {
         let mut builder = fs::DirBuilder::new();

@@ -190,7 +190,9 @@ async fn fs(
             .to_vec();
         let answer = match (caller.data().fs.clone(), emerge_proto::class::decode::<Op>(&bytes)) {
             (Some(fs), Ok(op)) => Marked(Box::pin(async move { fs.request(op).await })).await,
-            (None, _) => Err(Error::new(ErrorCode::Unsupported, "there is no file system while a class is read")),
+            (None, _) => {
+                Err(Error::new(ErrorCode::Unsupported, "there is no file system while a class is read"))
+            }
             (_, Err(error)) => Err(error),
         };
         let mut reply = Vec::with_capacity(256);

@@ -10,9 +10,7 @@ use crate::javascript::{Analysis, ClassText, deep, file_module};
 use crate::{Call, Fs, Returned};
 use emerge_proto::class::{decode, encode};
 use emerge_proto::record::ClassInfo;
-use emerge_proto::{
-    ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, ObjectId, Result, limits,
-};
+use emerge_proto::{ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, ObjectId, Result, limits};
 use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
@@ -162,7 +160,10 @@ impl JavaScript {
         } else {
             let waiting = tokio::time::timeout(call.deadline, self.permits.acquire());
             let permit = waiting.await.map_err(|_| {
-                Error::new(ErrorCode::Unavailable, format!("{what} waited {deadline_ms} ms for other calls to end"))
+                Error::new(
+                    ErrorCode::Unavailable,
+                    format!("{what} waited {deadline_ms} ms for other calls to end"),
+                )
             })?;
             Some(permit.map_err(|error| internal("the sandbox is stopping", &error))?)
         };
@@ -259,7 +260,11 @@ impl JavaScript {
             let of_class = Arc::clone(class);
             let text = deep(move || ClassText::of(&of_class.source)).await?;
             let file = format!("{}@{at}", class.source.name);
-            parts.extend([file.clone().into_bytes(), text.heritage.into_bytes(), text.evaluated.into_bytes()]);
+            parts.extend([
+                file.clone().into_bytes(),
+                text.heritage.into_bytes(),
+                text.evaluated.into_bytes(),
+            ]);
             listings.push(Listing {
                 file,
                 shown: class.source.name.clone(),

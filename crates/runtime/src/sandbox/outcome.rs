@@ -137,7 +137,9 @@ impl Subject<'_> {
             None => ("", line),
         };
         let listing = self.listings.iter().find(|listing| {
-            place.strip_prefix(listing.file.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+            place
+                .strip_prefix(listing.file.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
         })?;
         let mut numbers = place[listing.file.len()..].split(':').skip(1).map(str::parse::<usize>);
         let number = numbers.next()?.ok()?.checked_sub(listing.offset)?;
@@ -160,7 +162,10 @@ impl Subject<'_> {
             Some(Stopped::Budget) => {
                 return Error::new(
                     ErrorCode::OutOfMemory,
-                    format!("{} needs memory and all calls together have used up that of the sandbox", self.what),
+                    format!(
+                        "{} needs memory and all calls together have used up that of the sandbox",
+                        self.what
+                    ),
                 );
             }
             None => {}

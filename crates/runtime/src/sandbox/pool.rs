@@ -54,7 +54,10 @@ impl Images {
             kept.bytes -= cost(&old);
         }
         while kept.bytes > self.limit && kept.images.len() > 1 {
-            let Some(oldest) = kept.images.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key) else { break };
+            let Some(oldest) = kept.images.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key)
+            else {
+                break;
+            };
             if let Some((old, _)) = kept.images.remove(&oldest) {
                 kept.bytes -= cost(&old);
             }

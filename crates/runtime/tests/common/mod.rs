@@ -5,8 +5,8 @@
 use emerge_proto::class::{BaseRef, encode};
 use emerge_proto::record::{Called, Fetched, Stored};
 use emerge_proto::{
-    ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, ObjectId, ObjectType, Op, Perms,
-    Result, Stat, Value,
+    ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, ObjectId, ObjectType, Op,
+    Perms, Result, Stat, Value,
 };
 use emerge_runtime::{BoxFuture, Call, Fs, Returned, Runtime, Sandbox, SandboxOptions};
 use std::path::Path;
@@ -80,7 +80,12 @@ pub fn call_of(lineage: &[Arc<ClassVersion>], method: &str, state: Value, args: 
 }
 
 /// Runs a method of an object with a state.
-pub async fn run(lineage: &[Arc<ClassVersion>], method: &str, state: Value, args: Vec<Value>) -> Result<Returned> {
+pub async fn run(
+    lineage: &[Arc<ClassVersion>],
+    method: &str,
+    state: Value,
+    args: Vec<Value>,
+) -> Result<Returned> {
     sandbox().call(call_of(lineage, method, state, args), Arc::new(NoFs)).await
 }
 
@@ -112,7 +117,9 @@ pub struct NoFs;
 
 impl Fs for NoFs {
     fn request(&self, op: Op) -> BoxFuture<'_, Result<Vec<u8>>> {
-        Box::pin(async move { Err(Error::new(ErrorCode::NotFound, format!("{} finds nothing", op.name())).at("/none")) })
+        Box::pin(async move {
+            Err(Error::new(ErrorCode::NotFound, format!("{} finds nothing", op.name())).at("/none"))
+        })
     }
 }
 
