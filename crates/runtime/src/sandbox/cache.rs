@@ -32,6 +32,7 @@ pub(super) fn load(
         .precompile_module(wasm)
         .map_err(|error| internal("the guest could not be compiled", &error))?;
     write(&file, &compiled)?;
+    remove_others(&file, name);
     read(engine, &file)?.ok_or_else(|| {
         Error::new(ErrorCode::StorageFailed, format!("{} could not be read back", file.display()))
     })
@@ -86,7 +87,7 @@ fn check_ownership(metadata: &fs::Metadata, forbidden: u32) -> Result<(), String
     }
     if metadata.mode() & forbidden != 0 {
         return Err(format!(
-            "others may use it (its mode is {:o}); `chmod go= ` makes it ours alone",
+            "others may use it (its mode is {:o}); chmod go= makes it ours alone",
             metadata.mode() & 0o777
         ));
     }
@@ -135,6 +136,19 @@ fn write(file: &Path, compiled: &[u8]) -> Result<()> {
         let _ = fs::remove_file(&partial);
         Error::new(ErrorCode::StorageFailed, format!("{} could not be written: {error}", file.display()))
     })
+}
+
+/// Removes what earlier versions of the guest or the compiler left, so that the folder does not grow. A program that still wants one compiles it again.
+fn remove_others(kept: &Path, name: &str) {
+    let Some(entries) = kept.parent().and_then(|folder| fs::read_dir(folder).ok()) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let other = path != kept
+            && path.extension().is_some_and(|extension| extension == "cwasm")
+            && path.file_name().and_then(|file| file.to_str()).is_some_and(|file| file.starts_with(name));
+        if other {
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 fn partial(file: &Path) -> PathBuf {
