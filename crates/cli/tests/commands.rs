@@ -131,6 +131,7 @@ fn objects_are_moved_copied_and_removed() {
         node.ok(&["store", "/a/point", "--class", "Point", "--json", r#"{"x": 3, "y": 2.5}"#]),
         "/a/point version 2\n"
     );
+    node.ok(&["mkdir", "/b"]);
     node.ok(&["cp", "/a/point", "/b/copy"]);
     node.ok(&["cp", "-r", "/a", "/c"]);
     node.ok(&["mv", "/a/point", "/a/moved"]);
