@@ -113,7 +113,7 @@ test("a method is called with arguments: result, log, error with the user's line
   assert.equal(await total.locator(".result").textContent(), "50");
   await total.locator("input").fill("2");
   await total.getByRole("button", { name: "Call" }).click();
-  await total.locator('.result:text-is("100")').waitFor();
+  await total.locator(".result").getByText("100", { exact: true }).waitFor();
 
   const take = page.locator(".method", { hasText: "take(" });
   await take.locator("input").fill("1");

@@ -144,8 +144,8 @@ export class ByteReader {
       const head = this.#byte();
       const major = head >> 5;
       const short = head & 31;
-      if (major === SIMPLE) {
-        // The bytes of a float are no number to be checked.
+      if (major === SIMPLE || major === UINT || major === NEGATIVE) {
+        // The bytes of a float, or of an integer past 2^53, are no length to be checked.
         if (short >= 28) this.#bad("a value is not one that this client knows");
         if (short >= 24) this.#take(1 << (short - 24));
         continue;
