@@ -1,4 +1,4 @@
-// Compiles the tests of the named folders and runs them with Node's own runner.
+// Compiles the tests of the named folders, or the named tests, and runs them with Node's own runner.
 import { build } from "esbuild";
 import { spawnSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
@@ -7,11 +7,13 @@ import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const folders = process.argv.slice(2);
-const out = join(here, "../test-results/www", folders.join("-"));
+const out = join(here, "../test-results/www", folders.join("-").replaceAll("/", "-"));
 rmSync(out, { recursive: true, force: true });
 
 const entryPoints = folders.flatMap((folder) =>
-  readdirSync(join(here, folder)).filter((name) => /\.test\.ts$/.test(name)).map((name) => join(here, folder, name)),
+  folder.endsWith(".ts")
+    ? [join(here, folder)]
+    : readdirSync(join(here, folder)).filter((name) => /\.test\.ts$/.test(name)).map((name) => join(here, folder, name)),
 );
 await build({
   entryPoints,
@@ -23,6 +25,8 @@ await build({
   platform: "node",
   target: "node20",
   packages: "external",
+  // The tests use the package as it was built, so the paths of tsconfig.json, which name its sources, do not count.
+  tsconfigRaw: { compilerOptions: { target: "ES2022", strict: true, verbatimModuleSyntax: true } },
   sourcemap: "inline",
   logLevel: "warning",
   define: { "process.env.WWW": JSON.stringify(here) },
