@@ -19,7 +19,7 @@ let fs: Connection;
 before(async () => {
   node = await TestNode.start();
   browser = await launch();
-  page = await browser.newPage({ viewport: { width: 1480, height: 1040 }, colorScheme: "light" });
+  page = await browser.newPage({ viewport: { width: 1480, height: 1070 }, colorScheme: "light" });
   problems = watch(page);
   await page.goto(node.page("/examples/airports"));
   fs = await connect(node.url, { token: node.token });
@@ -124,8 +124,13 @@ test("it runs for all of them, and the ten nearest are right", async () => {
   assert.match((await page.textContent("#all-result")) ?? "", /^3,376 calls in [\d.]+ m?s$/);
   const expected = nearest(rows, HERE.lat, HERE.lon).map(({ code, distance }) => ({ code, distance: `${distance.toFixed(1)} km` }));
   assert.deepEqual(await shownNearest(), expected);
+  await page.fill("#code", "SEA");
+  await page.click("#one button");
+  await page.waitForSelector("#one-result b");
+  await page.emulateMedia({ colorScheme: "dark" });
   await page.mouse.move(10, 10);
   await picture(page, "airports");
+  await page.emulateMedia({ colorScheme: "light" });
 });
 
 test("a click on the map chooses another point", async () => {
