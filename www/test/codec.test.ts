@@ -145,7 +145,7 @@ void describe("what JavaScript cannot tell apart", () => {
 
   void it("a UUID is a string that comes back as a UUID", () => {
     const uuid = decode(encode(new Uuid("00112233445566778899AABBCCDDEEFF"))) as Uuid;
-    assert.equal(`${uuid.toString()}`, "00112233-4455-6677-8899-aabbccddeeff");
+    assert.equal(uuid.toString(), "00112233-4455-6677-8899-aabbccddeeff");
     assert.ok((uuid as unknown) == "00112233-4455-6677-8899-aabbccddeeff");
     assert.equal(JSON.stringify({ uuid }), '{"uuid":"00112233-4455-6677-8899-aabbccddeeff"}');
     assert.equal(failure(() => new Uuid("x")).code, "bad_argument");

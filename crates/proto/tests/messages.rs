@@ -1,4 +1,5 @@
 //! Limits of messages, and what one peer may send that the other does not know.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use emerge_proto::frame::{Frame, decode_message, encode_frame};
 use emerge_proto::record::Stored;

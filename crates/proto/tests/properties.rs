@@ -1,4 +1,5 @@
 //! Whatever is written is read again; whatever is read is a value or a typed error, and never a panic.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use emerge_proto::frame::{decode_message, encode_frame};
 use emerge_proto::value::{Array, DType, Value, check, check_map, raw};

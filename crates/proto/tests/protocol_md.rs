@@ -1,4 +1,5 @@
 //! What `PROTOCOL.md` says is so.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use emerge_proto::class::encode;
 use emerge_proto::error::{Effect, Error, ErrorCode};

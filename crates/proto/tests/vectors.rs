@@ -1,4 +1,5 @@
 //! The vectors that every implementation reads, both ways.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use emerge_proto::class::{decode, encode};
 use emerge_proto::frame::{Frame, decode_message, encode_frame};
