@@ -13,12 +13,14 @@ pub(crate) struct Slot {
     pub(crate) number: u64,
 }
 
-/// Two generations: what is used moves to the young one, and when that is full the old one is dropped. So it keeps what
-/// was used lately, without lists, and one lookup costs one or two hashes.
+/// Two generations: what is used moves to the young one, and when both together are too large the old one is dropped and
+/// the young one grows old. So it keeps what was used lately, without lists, one lookup costs one or two hashes, and
+/// nothing is dropped while everything fits.
 pub(crate) struct Cache {
     young: HashMap<Key, Slot>,
     old: HashMap<Key, Slot>,
     young_bytes: usize,
+    old_bytes: usize,
     /// Bytes of both generations together.
     budget: usize,
 }
@@ -28,7 +30,7 @@ const OVERHEAD: usize = 96;
 
 impl Cache {
     pub(crate) fn new(budget: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), young_bytes: 0, budget }
+        Self { young: HashMap::new(), old: HashMap::new(), young_bytes: 0, old_bytes: 0, budget }
     }
 
     /// What is known of a key, and the key itself, so that the caller need not make another.
@@ -37,7 +39,10 @@ impl Cache {
             return Some((key.clone(), slot.clone()));
         }
         let (key, slot) = self.old.remove_entry(key)?;
-        self.put(key.clone(), slot.clone());
+        let weight = weight(&key, &slot);
+        self.old_bytes -= weight;
+        self.young_bytes += weight;
+        self.young.insert(key.clone(), slot.clone());
         Some((key, slot))
     }
 
@@ -47,9 +52,9 @@ impl Cache {
         if weight > self.budget / 16 {
             return;
         }
-        if self.young_bytes + weight > self.budget / 2 {
+        if self.young_bytes + self.old_bytes + weight > self.budget {
             self.old = std::mem::take(&mut self.young);
-            self.young_bytes = 0;
+            self.old_bytes = std::mem::take(&mut self.young_bytes);
         }
         self.young_bytes += weight;
         self.young.insert(key, slot);
@@ -59,7 +64,9 @@ impl Cache {
         if let Some((key, slot)) = self.young.remove_entry(key) {
             self.young_bytes -= weight(&key, &slot);
         }
-        self.old.remove(key);
+        if let Some((key, slot)) = self.old.remove_entry(key) {
+            self.old_bytes -= weight(&key, &slot);
+        }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -90,8 +97,18 @@ mod tests {
         }
         let held = cache.young.len() + cache.old.len();
         assert!(held * 200 <= 64 * 1024 && held > 100, "{held}");
-        let counted: usize = cache.young.iter().map(|(key, slot)| weight(key, slot)).sum();
-        assert_eq!(counted, cache.young_bytes);
+        let counted =
+            |map: &HashMap<Key, Slot>| map.iter().map(|(key, slot)| weight(key, slot)).sum::<usize>();
+        assert_eq!((counted(&cache.young), counted(&cache.old)), (cache.young_bytes, cache.old_bytes));
+        cache.clear();
+        for n in (0..200).chain(0..200) {
+            assert_eq!(
+                cache.get(&key(n)).is_some(),
+                n < cache.young.len() as u32,
+                "nothing goes while all fits"
+            );
+            cache.put(key(n), slot(100));
+        }
         cache.put(key(1), slot(10_000));
         assert!(cache.get(&key(1)).is_none(), "one large record does not empty the cache");
     }

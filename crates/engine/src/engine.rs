@@ -44,11 +44,11 @@ pub struct Mutations {
 }
 
 impl EngineOptions {
-    /// Options with 64 MB for hot records.
+    /// Options with 128 MB for hot records.
     pub fn new(node_name: impl Into<String>) -> Self {
         Self {
             node_name: node_name.into(),
-            cache_bytes: 64 * 1024 * 1024,
+            cache_bytes: 128 * 1024 * 1024,
             seed: 0,
             #[cfg(feature = "mutations")]
             mutations: Mutations::default(),
