@@ -26,10 +26,18 @@ async fn loops_end_at_the_deadline_and_others_run_meanwhile() {
         "run() { for (;;) { try { for (;;); } catch {} finally { continue; } } }",
     ] {
         let began = Instant::now();
-        let attack = tokio::spawn(async move { code_of(body).await });
+        let attack = tokio::spawn(async move {
+            let source = format!("class Thing extends EmergeObject {{ {body} }}");
+            let lineage = keep(class("Thing", &source, &[]), &[]).await.unwrap();
+            let mut call = call_of(&lineage, "run", map(&[]), vec![]);
+            call.deadline = Duration::from_millis(1500);
+            sandbox().call(call, Arc::new(NoFs)).await.unwrap_err()
+        });
         let honest = run_body("run() { return 1; }", vec![]).await.unwrap();
         assert_value(&result(honest), &Value::Int(1));
-        assert_eq!(attack.await.unwrap().0, ErrorCode::DeadlineExceeded, "{body}");
+        let error = attack.await.unwrap();
+        assert_eq!(error.code, ErrorCode::DeadlineExceeded, "{body}");
+        assert_eq!((error.limit, error.path.as_deref()), (Some(1500), Some("/things/one")));
         assert!(began.elapsed() < Duration::from_secs(30), "{body}");
     }
 }
@@ -45,8 +53,7 @@ async fn memory_is_bounded() {
     ] {
         let source = format!("class Thing extends EmergeObject {{ {body} }}");
         let lineage = keep(class("Thing", &source, &[]), &[]).await.unwrap();
-        let mut call = call_of(&lineage, "run", map(&[]), vec![]);
-        call.deadline = Duration::from_secs(60);
+        let call = call_of(&lineage, "run", map(&[]), vec![]);
         let error = sandbox().call(call, Arc::new(NoFs)).await.unwrap_err();
         let (code, message) = (error.code, error.message);
         // QuickJS itself refuses a text or an array past its own limits.

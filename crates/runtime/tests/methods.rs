@@ -197,3 +197,45 @@ async fn a_missing_method_is_named() {
     let error = run(&counter().await, "constructor", counted(0), vec![]).await.unwrap_err();
     assert_eq!(error.code, ErrorCode::MethodNotFound);
 }
+
+/// A file system whose calls go to a sandbox of their own.
+struct Nesting(std::sync::Arc<emerge_runtime::Sandbox>, Vec<std::sync::Arc<emerge_proto::ClassVersion>>);
+
+impl emerge_runtime::Fs for Nesting {
+    fn request(&self, op: emerge_proto::Op) -> emerge_runtime::BoxFuture<'_, emerge_proto::Result<Vec<u8>>> {
+        Box::pin(async move {
+            let emerge_proto::Op::Call { method, args, .. } = op else { panic!("{op:?} is not asked for") };
+            tokio::task::yield_now().await;
+            let mut call = call_of(&self.1, &method, map(&[]), vec![]);
+            call.args = args;
+            let fs = std::sync::Arc::new(Nesting(self.0.clone(), self.1.clone()));
+            let returned = self.0.call(call, fs).await?;
+            Ok(emerge_proto::class::encode(&emerge_proto::record::Called {
+                result: returned.result,
+                version: None,
+                log: None,
+            }))
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nested_calls_do_not_wait_for_the_outer_ones() {
+    sandbox();
+    let mut options = emerge_runtime::SandboxOptions::new(
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
+    );
+    (options.calls, options.threads, options.idle) = (1, 1, 1);
+    let small = tokio::task::block_in_place(|| emerge_runtime::Sandbox::open(&options, &|_| {})).unwrap();
+    let small = std::sync::Arc::new(small);
+    let source = "class Nest extends EmergeObject { async down(n) { return n ? 1 + await fs.call('/x', 'down', n - 1) : 0; } }";
+    let lineage = keep(class("Nest", source, &[]), &[]).await.unwrap();
+    let calls = (0..4).map(|_| {
+        let fs = std::sync::Arc::new(Nesting(small.clone(), lineage.clone()));
+        let call = call_of(&lineage, "down", map(&[]), vec![Value::Int(6)]);
+        small.call(call, fs)
+    });
+    for returned in futures_util::future::join_all(calls).await {
+        assert_value(&result(returned.unwrap()), &Value::Int(6));
+    }
+}

@@ -139,8 +139,16 @@ impl JavaScript {
 
     /// Runs a method.
     pub(super) async fn call(&self, call: Call, fs: Arc<dyn Fs>, nested: bool) -> Result<Returned> {
+        let path = call.path.clone();
+        self.invoke(call, fs, nested).await.map_err(|error| match error.path {
+            None => error.at(path),
+            Some(_) => error,
+        })
+    }
+
+    async fn invoke(&self, call: Call, fs: Arc<dyn Fs>, nested: bool) -> Result<Returned> {
         let Some(class) = call.lineage.first() else {
-            return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class").at(&call.path));
+            return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
         };
         let known =
             call.lineage.iter().any(|class| class.methods.iter().any(|method| method.name == call.method));
@@ -149,7 +157,6 @@ impl JavaScript {
                 ErrorCode::MethodNotFound,
                 format!("class {:?} has no method {:?}", class.source.name, call.method),
             )
-            .at(&call.path)
             .field(&call.method));
         }
         let what = format!("{}.{}", class.source.name, call.method);
@@ -188,17 +195,13 @@ impl JavaScript {
             _ => Err(Error::new(ErrorCode::Internal, "the guest's output could not be read")),
         });
         self.give_back(instance, call.user, loaded);
-        let (result, state) = returned.map_err(|error| match error.path {
-            None => error.at(&call.path),
-            Some(_) => error,
-        })?;
+        let (result, state) = returned?;
         for (bytes, what) in [(&result, "result"), (&state, "state")] {
             if bytes.len() > limits::MAX_STATE {
                 return Err(Error::new(
                     ErrorCode::TooLarge,
                     format!("the {what} is {} bytes; the limit is {}", bytes.len(), limits::MAX_STATE),
                 )
-                .at(&call.path)
                 .limit(limits::MAX_STATE as u64));
             }
         }
