@@ -4,7 +4,7 @@ import { checkAborted, EmergeError, errorOf } from "./error.js";
 import { type Description, describe, type MethodInfo, helpText } from "./describe.js";
 import { joinPath, Meta } from "./meta.js";
 import { StoreMode } from "./generated.js";
-import { bare, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
+import { bare, classOf, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
 import { proxyOf } from "./proxy.js";
 import { hex } from "./sha256.js";
 import { standIn } from "./standin.js";
@@ -28,8 +28,8 @@ export interface Options {
 export interface Transport {
   /** Asks for an operation and gives its encoded reply. Rejects with an {@link EmergeError}. */
   request(op: Uint8Array, options?: Options): Promise<Uint8Array>;
-  /** Asks for a streamed operation and gives its encoded items. */
-  stream(op: Uint8Array, options?: Options): AsyncIterable<Uint8Array>;
+  /** Asks for a streamed operation and gives its encoded items, of which `credit` at most may wait to be read. */
+  stream(op: Uint8Array, options?: Options, credit?: number): AsyncIterable<Uint8Array>;
 }
 
 /** An object whose class is not known here: any field may be read. */
@@ -148,7 +148,7 @@ export class FileSystem {
         path,
       });
     }
-    const cls = object.constructor as EmergeClass;
+    const cls = classOf(object);
     const used = new Set<ClassRecord>();
     const head = headOf(object);
     const record = recordOf(cls);
@@ -250,7 +250,7 @@ export class FileSystem {
 
   /** Lists a directory with the properties of its members: `for await (const meta of fs.list("/"))`. */
   list(path: string, options: ListOptions = {}): Stream<Meta> {
-    const pages = this.#transport.stream(opList(path, options.after, options.pageSize), options);
+    const pages = this.#transport.stream(opList(path, options.after, options.pageSize), options, PAGES);
     return Stream.flat(pages, (page) => readPage(new ByteReader(page)).members.map((raw) => this.#member(path, raw)));
   }
 
@@ -455,6 +455,9 @@ export class FileSystem {
     if (record.encoded) await this.#transport.request(opPutClass(record.encoded));
   }
 }
+
+/** Pages of a listing that may wait to be read. */
+const PAGES = 4;
 
 /** What a store's reply does not tell. */
 const UNKNOWN: RawStat = {

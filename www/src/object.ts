@@ -78,9 +78,11 @@ export class EmergeObject {
   /** A new object with these fields; those that are not given have their defaults. */
   constructor(fields?: Readonly<Record<string, unknown>>) {
     if ((fields as unknown) === BARE) return;
-    const declared = declarationOf(new.target);
+    const cls = new.target as unknown as EmergeClass;
+    const declared = declarationOf(cls);
+    const special = specialNames(cls);
     for (const [name, field] of declared) {
-      setField(this, name, field.shared ? field.shared.value : decodeValue(field.initial));
+      setField(this, special, name, field.shared ? field.shared.value : decodeValue(field.initial));
     }
     if (fields === undefined) return;
     if (typeof fields !== "object" || (fields as unknown) === null) {
@@ -88,7 +90,7 @@ export class EmergeObject {
     }
     for (const [name, value] of Object.entries(fields)) {
       if (declared.size > 0 && !declared.has(name)) throw unknownField(new.target.name, name, declared);
-      setField(this, name, value);
+      setField(this, special, name, value);
     }
   }
 
@@ -114,9 +116,30 @@ function unknownField(className: string, name: string, declared: ReadonlyMap<str
   });
 }
 
+const specials = new WeakMap<object, ReadonlySet<string>>();
+
+/**
+ * The names that an assignment would not make own properties: a getter refuses it and a setter runs, and getting an object must run
+ * nothing of its class.
+ */
+export function specialNames(cls: EmergeClass): ReadonlySet<string> {
+  let names = specials.get(cls);
+  if (!names) {
+    const found = new Set<string>();
+    for (let at: object | null = cls.prototype; at !== null; at = Object.getPrototypeOf(at) as object | null) {
+      for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(at))) {
+        if (property.writable !== true) found.add(name);
+      }
+    }
+    names = found;
+    specials.set(cls, names);
+  }
+  return names;
+}
+
 /** Sets a field as an own property, also under names that mean something else to JavaScript. */
-export function setField(object: EmergeObject, name: string, value: unknown): void {
-  if (name === "meta" || name === "__proto__" || name in EmergeObject.prototype) {
+function setField(object: EmergeObject, special: ReadonlySet<string>, name: string, value: unknown): void {
+  if (special.has(name)) {
     Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
   } else {
     (object as unknown as Record<string, unknown>)[name] = value;
@@ -126,6 +149,11 @@ export function setField(object: EmergeObject, name: string, value: unknown): vo
 /** An object of a class, without fields, for which nothing of the class was run. */
 export function bare<T extends EmergeObject>(cls: EmergeClass<T>): T {
   return Reflect.construct(EmergeObject, [BARE], cls) as T;
+}
+
+/** The class of an object, also when a field is named `constructor`. */
+export function classOf(object: EmergeObject): EmergeClass {
+  return (Object.getPrototypeOf(object) as EmergeObject).constructor as EmergeClass;
 }
 
 const declarations = new WeakMap<object, ReadonlyMap<string, Declared>>();

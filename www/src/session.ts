@@ -10,7 +10,7 @@ export type ConnectionState = "connecting" | "open" | "offline" | "resuming" | "
 /** Kinds of events, as the core numbers them. */
 const VALUE = 0, ERROR = 1, ITEM = 2, END = 4;
 
-/** Items of a stream that may wait here, or be on the way. */
+/** Items of a stream that may wait here, or be on the way, when the caller does not say. */
 const CREDIT = 64;
 
 /** A request that waits for its outcome. */
@@ -145,7 +145,7 @@ export class SessionTransport implements Transport {
     }
   }
 
-  async *stream(op: Uint8Array, options: Options = {}): AsyncGenerator<Uint8Array, void, undefined> {
+  async *stream(op: Uint8Array, options: Options = {}, credit = CREDIT): AsyncGenerator<Uint8Array, void, undefined> {
     checkAborted(options.signal);
     const flow = new Flow();
     const seq = this.#begin(op, options.timeout, CREDIT, flow, (error) => flow.error(error));
@@ -161,7 +161,7 @@ export class SessionTransport implements Transport {
           yield item;
           taken += 1;
           // Credit goes back in halves: a message for each item would be waste.
-          if (taken >= CREDIT / 2 && !flow.ended && seq !== undefined) {
+          if (taken >= credit / 2 && !flow.ended && seq !== undefined) {
             this.#allow(seq, taken);
             taken = 0;
           }

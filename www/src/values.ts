@@ -1,9 +1,9 @@
 // Values of fields as bytes, and back: the codec, the declared types and the classes of embedded objects together.
 
 import { type ClassRecord, recordOf } from "./class.js";
-import { CalendarDate, type CodecHooks, decode, Decimal, EmbeddedObject, encode, Float64, NdArray, Ref, Uuid } from "./codec.js";
+import { CalendarDate, type CodecHooks, decode, Decimal, Decoder, EmbeddedObject, encode, Float64, NdArray, Ref, Uuid } from "./codec.js";
 import { checkKind, type FieldKind } from "./fields.js";
-import { bare, declarationOf, type EmergeClass, EmergeObject, setField } from "./object.js";
+import { bare, classOf, declarationOf, type EmergeClass, EmergeObject, specialNames } from "./object.js";
 import { ByteReader } from "./bytes.js";
 
 /** Finds the class of embedded objects by its address. */
@@ -14,7 +14,7 @@ export function hooks(used?: Set<ClassRecord>): CodecHooks {
   return {
     objectToCbor: (instance) => {
       if (!(instance instanceof EmergeObject)) return undefined;
-      const cls = instance.constructor as EmergeClass;
+      const cls = classOf(instance);
       const record = recordOf(cls);
       used?.add(record);
       return { hash: record.hash, fields: fieldsOf(instance, cls) };
@@ -70,7 +70,19 @@ export function encodeField(kind: FieldKind, value: unknown, name: string, used?
 
 /** The value of an encoded field, or of a result; addresses of classes that `lookup` does not know are added to `unknown`. */
 export function decodeValue(bytes: Uint8Array, lookup?: ClassLookup, unknown?: Uint8Array[]): unknown {
-  return decode(bytes, {
+  return decode(bytes, instances(lookup, unknown));
+}
+
+/** Sets the fields of an object that has none yet from its state. */
+export function decodeState(object: EmergeObject, state: Uint8Array, lookup: ClassLookup, unknown: Uint8Array[]): void {
+  const decoder = new Decoder(state, instances(lookup, unknown));
+  decoder.into(object, specialNames(classOf(object)));
+  decoder.finish();
+}
+
+/** What the codec needs to make instances. */
+function instances(lookup?: ClassLookup, unknown?: Uint8Array[]): CodecHooks {
+  return {
     cborToObject: (hash, fields) => {
       const cls = lookup?.(hash);
       if (!cls) {
@@ -78,14 +90,10 @@ export function decodeValue(bytes: Uint8Array, lookup?: ClassLookup, unknown?: U
         return new EmbeddedObject(hash, fields);
       }
       const object = bare(cls);
-      for (const name of Object.keys(fields)) setField(object, name, fields[name]);
+      for (const [name, value] of Object.entries(fields)) {
+        Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
+      }
       return object;
     },
-  });
-}
-
-/** Sets the fields of an object from its state. */
-export function decodeState(object: EmergeObject, state: Uint8Array, lookup: ClassLookup, unknown: Uint8Array[]): void {
-  const fields = decodeValue(state, lookup, unknown) as Record<string, unknown>;
-  for (const name of Object.keys(fields)) setField(object, name, fields[name]);
+  };
 }
