@@ -1,4 +1,4 @@
-//! Three fuzz targets for the decoder: values, encoded maps with values, and messages. The inputs are the vectors, perturbed; the
+//! Two fuzz targets for the decoder: values (with encoded maps) and messages. The inputs are the vectors, perturbed; the
 //! targets live in `emerge_proto::perturb`, where the property tests use them too. It needs no nightly compiler and no sanitizer.
 //!
 //! `emerge-proto-fuzz [--seconds N] [--seed N] [--hex INPUT]`; the last runs one input that was found before.
@@ -7,7 +7,9 @@ use emerge_proto::perturb;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-const TARGETS: [(&str, fn(&[u8])); 2] = [("values", perturb::value), ("messages", perturb::message)];
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 2] = [("values", perturb::value), ("messages", perturb::message)];
 
 struct Options {
     seconds: u64,
