@@ -148,7 +148,7 @@ export class SessionTransport implements Transport {
   async *stream(op: Uint8Array, options: Options = {}, credit = CREDIT): AsyncGenerator<Uint8Array, void, undefined> {
     checkAborted(options.signal);
     const flow = new Flow();
-    const seq = this.#begin(op, options.timeout, CREDIT, flow, (error) => flow.error(error));
+    const seq = this.#begin(op, options.timeout, credit, flow, (error) => flow.error(error));
     const abort = (): void => {
       if (seq !== undefined) this.#core.cancel(seq);
     };
