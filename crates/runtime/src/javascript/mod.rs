@@ -14,9 +14,13 @@ pub(crate) use class_text::ClassText;
 pub(crate) use file::file_module;
 
 use emerge_proto::{Error, ErrorCode, Result};
+use tokio::sync::Semaphore;
 
 /// Enough for [`emerge_proto::limits::MAX_SOURCE`] bytes at a kilobyte for each level of two bytes. Only what is used is ever backed by memory.
 const STACK: usize = 640 * 1024 * 1024;
+
+/// What of it is used by hostile text is much, so that few do it at once.
+static PERMITS: Semaphore = Semaphore::const_new(2);
 
 /// Runs work in a thread with a large stack.
 pub(crate) async fn deep<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
@@ -24,11 +28,13 @@ pub(crate) async fn deep<T: Send + 'static>(work: impl FnOnce() -> Result<T> + S
     let failed = |why: &dyn std::fmt::Display| {
         Error::new(ErrorCode::Internal, format!("the analysis of JavaScript failed: {why}"))
     };
+    let permit = PERMITS.acquire().await.map_err(|error| failed(&error))?;
     std::thread::Builder::new()
         .name("emerge-analysis".into())
         .stack_size(STACK)
         .spawn(move || {
             let _ = done.send(work());
+            drop(permit);
         })
         .map_err(|error| failed(&error))?;
     result.await.map_err(|error| failed(&error))?
