@@ -32,5 +32,5 @@ export function watch(page: Page): string[] {
 export async function picture(page: Page, name: string): Promise<void> {
   const folder = join(process.env["WWW"] ?? ".", "../test-results");
   mkdirSync(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${name}.png`) });
+  await page.screenshot({ path: join(folder, `${name}.png`), animations: "disabled" });
 }
