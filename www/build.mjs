@@ -30,8 +30,7 @@ await Promise.all([
     ...common,
     entryPoints: [at("src/index.ts")],
     outfile: dist("emerge-client/index.js"),
-    minifySyntax: true,
-    minifyWhitespace: true,
+    minify: true,
     external: ["ws", "node:*"],
   }),
   build({
