@@ -70,7 +70,7 @@ pub(crate) fn state(number: u64) -> Vec<u8> {
         Value::Float(-(number as f64) * 0.002),
         Value::Int((number % 3000) as i64),
         Value::Int((number % 5) as i64),
-        Value::Bool(number % 2 == 0),
+        Value::Bool(number.is_multiple_of(2)),
         word(0),
     ];
     let mut fields: Vec<(String, Value)> = FIELDS.iter().map(|name| (*name).to_owned()).zip(values).collect();

@@ -1,5 +1,7 @@
 //! The node's doors: what strangers and broken clients send over real sockets, and that the store stays as it was.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use emerge_client::native::Client;
 use emerge_proto::frame::{Frame, Hello, Request, decode_message, encode_frame};
 use emerge_proto::op::{StoreMode, Target};

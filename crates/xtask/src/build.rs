@@ -27,8 +27,8 @@ pub fn release_file(name: &str) -> PathBuf {
 
 /// `build`: the parts that are named, or all.
 pub fn run(mut args: Args) -> Result<bool> {
-    const PARTS: [(&str, fn() -> Result<()>); 4] =
-        [("guest", guest), ("wasm", wasm), ("www", www), ("program", emerge)];
+    type Step = fn() -> Result<()>;
+    const PARTS: [(&str, Step); 4] = [("guest", guest), ("wasm", wasm), ("www", www), ("program", emerge)];
     let wanted = args.rest();
     if let Some(unknown) = wanted.iter().find(|word| !PARTS.iter().any(|(name, _)| name == word)) {
         bail!("{unknown:?} is no part; the parts are {}", PARTS.map(|(name, _)| name).join(", "));
