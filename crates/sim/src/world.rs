@@ -309,8 +309,8 @@ impl World {
         match event {
             Event::Act(index) => self.act(index),
             Event::Open(id) => self.open(id),
-            Event::ToNode(id, arrival) => self.to_node(id, arrival),
-            Event::ToClient(id, arrival) => self.to_client(id, arrival)?,
+            Event::ToNode(id, arrival) => self.arrive_at_node(id, arrival),
+            Event::ToClient(id, arrival) => self.arrive_at_client(id, arrival)?,
             Event::ClientEnd(id) => self.client_end(id),
             Event::NodeTimer(id) => self.node_timer(id),
             Event::NodeEnd(id) => {
@@ -375,7 +375,7 @@ impl World {
         }
     }
 
-    fn to_node(&mut self, id: u64, arrival: Arrival) {
+    fn arrive_at_node(&mut self, id: u64, arrival: Arrival) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(connection) = &mut link.node else { return };
         connection.handle_message(&arrival.bytes, self.now as i64);
@@ -387,7 +387,7 @@ impl World {
         self.awake.0.store(true, Ordering::Release);
     }
 
-    fn to_client(&mut self, id: u64, arrival: Arrival) -> Result<(), String> {
+    fn arrive_at_client(&mut self, id: u64, arrival: Arrival) -> Result<(), String> {
         let Some(link) = self.links.get(&id) else { return Ok(()) };
         let (index, life) = (link.client, link.life);
         if !link.client_open || self.clients[index].life != life || self.clients[index].link != Some(id) {
