@@ -21,7 +21,7 @@ mkdirSync(join(place, "home"));
 symlinkSync(program, join(place, "bin/emerge"));
 
 /** Starts a program in a group of its own, so that all of it can be ended, and waits for a line of its output. */
-function startAndWait(command, args, env, wanted) {
+function startAndWait(command, args, env, limit, wanted) {
   const child = spawn(command, args, { cwd: root, env, stdio: ["ignore", "pipe", "inherit"], detached: true });
   const stop = () =>
     new Promise((done) => {
@@ -30,7 +30,7 @@ function startAndWait(command, args, env, wanted) {
       process.kill(-child.pid, "SIGTERM");
     });
   const line = new Promise((found, failed) => {
-    const timer = setTimeout(() => failed(new Error(`${command} ${args.join(" ")} was not ready in time`)), patience);
+    const timer = setTimeout(() => failed(new Error(`${command} ${args.join(" ")} was not ready in time`)), limit);
     child.once("exit", (code) => {
       clearTimeout(timer);
       failed(new Error(`${command} ${args.join(" ")} ended with ${code}`));
@@ -106,8 +106,10 @@ async function runCommand({ text, output }, env) {
   if (/^npm start( |$)/.test(plain) || /^emerge node start( |$)/.test(plain)) {
     const words = plain.split(/\s+/);
     const flags = ["--port", "0", "--data", mkdtempSync(join(place, "data-"))];
-    const args = words[0] === "npm" ? ["start", "--", "--no-open", ...words.slice(3), ...flags] : [...words.slice(1), ...flags];
-    const node = startAndWait(words[0], args, env, (line) => /http:\/\/\S*token=\S+/.exec(line)?.[0]);
+    // Only the port and the folder differ from what stands there: tests share neither.
+    const given = words.join(" ").replaceAll(/ --(port|data) \S+/g, "").split(" ");
+    const args = words[0] === "npm" ? ["start", "--", "--no-open", ...given.slice(3), ...flags] : [...given.slice(1), ...flags];
+    const node = startAndWait(words[0], args, env, words[0] === "npm" ? 10 * patience : patience, (line) => /http:\/\/\S*token=\S+/.exec(line)?.[0]);
     const address = (await node.line).replace(/\?.*/, "");
     const page = await fetch(address);
     const code = await node.stop();
@@ -152,6 +154,7 @@ const node = startAndWait(
   join(place, "bin/emerge"),
   ["node", "start", "--json", "--port", "0", "--data", join(place, "data")],
   base,
+  patience,
   (line) => line.startsWith("{") && JSON.parse(line),
 );
 let passed = 0;

@@ -1,6 +1,6 @@
 //! What ran, what it took, and how it ended.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ impl Counts {
     /// node's, `N seeds, N passed`, `N mutations, N found`, and `N passed, N failed`.
     pub fn in_line(line: &str) -> Counts {
         let line = without_colour(line);
+        // Nextest shows the output of a failed test again, pushed in: what stands there is counted in its summary.
+        let inner = line.starts_with("    test ");
         let line = line.trim();
         let words: Vec<&str> = line.split([' ', ',', ';', ':']).filter(|word| !word.is_empty()).collect();
         let before = |name: &str| {
@@ -34,7 +36,7 @@ impl Counts {
             failed: before("failed").unwrap_or(0) + before("exec").unwrap_or(0),
         };
         if line.starts_with("test result:") {
-            return both();
+            return if inner { Counts::default() } else { both() };
         }
         if line.starts_with("Summary [") && words.contains(&"run") {
             let timed_out = words.iter().position(|word| *word == "timed").map_or(0, |at| number(&words, at));
@@ -96,7 +98,10 @@ impl Report {
 
     /// Runs a stage that counts tests.
     pub fn tests(&mut self, name: &str, work: impl FnOnce() -> Result<Counts>) -> bool {
-        self.keep(name, || work().map(Some))
+        self.keep(name, || match work()? {
+            Counts { passed: 0, failed: 0 } => bail!("it ran no test"),
+            counts => Ok(Some(counts)),
+        })
     }
 
     fn keep(&mut self, name: &str, work: impl FnOnce() -> Result<Option<Counts>>) -> bool {
@@ -184,6 +189,7 @@ mod tests {
             ),
             (3, 0)
         );
+        assert_eq!(counts("    test result: FAILED. 0 passed; 1 failed; 0 ignored"), (0, 0));
         assert_eq!(counts("# pass 7"), (7, 0));
         assert_eq!(counts("ℹ fail 2"), (0, 2));
         assert_eq!(counts("1000 seeds, 998 passed"), (998, 2));
@@ -197,6 +203,7 @@ mod tests {
         let mut report = Report::new();
         assert!(report.stage("good", || Ok(())));
         assert!(!report.tests("bad", || Ok(Counts { passed: 1, failed: 1 })));
+        assert!(!report.tests("empty", || Ok(Counts::default())));
         assert!(!report.finish(true));
     }
 }
