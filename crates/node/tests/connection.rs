@@ -1,0 +1,224 @@
+//! One connection over a memory store, by hand: what leaves, when, and what does not.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use emerge_engine::{Engine, EngineOptions, MemoryBackend, Principal};
+use emerge_node::{Authenticator, Connection, Node, NodeOptions};
+use emerge_proto::frame::{Frame, Hello, Request, decode_message, encode_frame};
+use emerge_proto::{ClassSource, ClassVersion, ErrorCode, MethodDecl, Op, Result, SessionId, limits};
+use emerge_runtime::{BoxFuture, Call, Fs, Returned, Runtime};
+use futures_util::FutureExt;
+use std::future::pending;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+const NOW: i64 = 1_800_000_000_000_000;
+
+/// A runtime whose methods never end.
+struct Endless;
+
+impl Runtime for Endless {
+    fn analyse<'a>(
+        &'a self,
+        _: &'a ClassSource,
+        _: &'a [Vec<Arc<ClassVersion>>],
+    ) -> BoxFuture<'a, Result<Vec<MethodDecl>>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn call<'a>(&'a self, _: Call, _: Arc<dyn Fs>) -> BoxFuture<'a, Result<Returned>> {
+        Box::pin(pending())
+    }
+}
+
+struct Anyone;
+
+impl Authenticator for Anyone {
+    fn authenticate(&self, token: &str) -> Option<Principal> {
+        (token == "right").then(Principal::admin)
+    }
+}
+
+fn node() -> Node<MemoryBackend> {
+    let opened = Engine::open(MemoryBackend::default(), EngineOptions::new("test"), NOW).now_or_never();
+    Node::new(
+        opened.unwrap().unwrap(),
+        Arc::new(Endless),
+        Arc::new(Anyone),
+        NodeOptions::new("test", [7; 32]),
+    )
+}
+
+struct Peer {
+    connection: Connection<MemoryBackend>,
+}
+
+impl Peer {
+    fn new(node: &Node<MemoryBackend>) -> Self {
+        Self { connection: Connection::new(node.clone(), NOW) }
+    }
+
+    /// A connection that has been welcomed, and its session.
+    fn open(node: &Node<MemoryBackend>, session: Option<SessionId>, connection: u64) -> (Self, SessionId) {
+        let mut peer = Self::new(node);
+        match &peer.says(&[hello("right", session, connection)], NOW)[..] {
+            [Frame::Welcome(welcome)] => {
+                let session = welcome.session;
+                (peer, session)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Hands frames in as one message and gives what leaves at once.
+    fn says(&mut self, frames: &[Frame], now: i64) -> Vec<Frame> {
+        let mut message = Vec::new();
+        frames.iter().for_each(|frame| encode_frame(frame, &mut message));
+        self.connection.handle_message(&message, now);
+        self.hears(now)
+    }
+
+    fn hears(&mut self, now: i64) -> Vec<Frame> {
+        let _ = self.connection.poll(&mut Context::from_waker(Waker::noop()), now);
+        self.connection.poll_transmit().map_or_else(Vec::new, |message| decode_message(&message).unwrap())
+    }
+}
+
+fn hello(token: &str, session: Option<SessionId>, connection: u64) -> Frame {
+    Frame::Hello(Hello {
+        min_version: 1,
+        max_version: limits::PROTOCOL_VERSION,
+        token: token.into(),
+        session,
+        connection,
+        acknowledged: 0,
+        agent: "test".into(),
+    })
+}
+
+fn request(seq: u64, acknowledged: u64, op: Op, timeout_ms: Option<u64>) -> Frame {
+    Frame::Request(Request { seq, acknowledged, op, timeout_ms, credit: None })
+}
+
+fn mkdir(path: &str) -> Op {
+    Op::Mkdir { path: path.into(), exist_ok: false }
+}
+
+fn commit(node: &Node<MemoryBackend>) {
+    // The committer takes what is queued to the store and then waits for more.
+    assert!(node.engine().run().now_or_never().is_none());
+}
+
+#[test]
+fn a_reply_waits_until_its_change_is_durable() {
+    let node = node();
+    let (mut peer, _) = Peer::open(&node, None, 1);
+    assert_eq!(peer.says(&[request(1, 0, mkdir("/a"), None)], NOW), []);
+    // Another's read of what is not yet durable waits as well.
+    let (mut other, _) = Peer::open(&node, None, 1);
+    assert_eq!(other.says(&[request(1, 0, Op::Stat { path: "/a".into() }, None)], NOW), []);
+    assert_eq!((peer.connection.in_flight(), other.connection.in_flight()), (1, 1));
+    commit(&node);
+    assert!(matches!(peer.hears(NOW)[..], [Frame::Result { seq: 1, error: None, .. }]));
+    assert!(matches!(other.hears(NOW)[..], [Frame::Result { seq: 1, error: None, .. }]));
+}
+
+#[test]
+fn a_request_that_comes_again_finds_its_outcome() {
+    let node = node();
+    let (mut peer, session) = Peer::open(&node, None, 1);
+    peer.says(&[request(1, 0, mkdir("/a"), None)], NOW);
+    commit(&node);
+    let first = peer.hears(NOW);
+    // On the same connection, and after the connection was lost.
+    assert_eq!(peer.says(&[request(1, 0, mkdir("/a"), None)], NOW), first);
+    let (mut again, resumed) = Peer::open(&node, Some(session), 2);
+    assert_eq!(resumed, session);
+    assert_eq!(again.says(&[request(1, 0, mkdir("/a"), None)], NOW), first);
+    // Once acknowledged it is never run again, and not answered either.
+    assert_eq!(again.says(&[Frame::Ack { through: 1 }, request(1, 1, mkdir("/a"), None)], NOW), []);
+}
+
+#[test]
+fn an_older_connection_is_not_listened_to() {
+    let node = node();
+    let (mut old, session) = Peer::open(&node, None, 1);
+    let (_new, _) = Peer::open(&node, Some(session), 2);
+    let heard = old.says(&[request(1, 0, mkdir("/a"), None)], NOW);
+    assert!(
+        matches!(&heard[..], [Frame::Close { error }] if error.code == ErrorCode::SessionExpired),
+        "{heard:?}"
+    );
+    assert!(old.connection.is_closed());
+    let mut late = Peer::new(&node);
+    let heard = late.says(&[hello("right", Some(session), 1)], NOW);
+    assert!(
+        matches!(&heard[..], [Frame::Close { error }] if error.code == ErrorCode::SessionExpired),
+        "{heard:?}"
+    );
+}
+
+#[test]
+fn endless_requests_end_by_deadline_and_by_cancel() {
+    let node = node();
+    let (mut peer, _) = Peer::open(&node, None, 1);
+    let class = ClassSource {
+        name: "Thing".into(),
+        language: emerge_proto::Language::JavaScript,
+        source: "class Thing extends EmergeObject {}".into(),
+        bases: Vec::new(),
+        fields: Vec::new(),
+        doc: None,
+    };
+    let store = Op::Store {
+        path: "/thing".into(),
+        class: class.hash(),
+        fields: vec![0xa0],
+        mode: emerge_proto::op::StoreMode::Create,
+        base: None,
+        removed: None,
+    };
+    let call =
+        Op::Call { path: "/thing".into(), method: "run".into(), args: vec![0x80], log: false, after: None };
+    peer.says(&[request(1, 0, Op::PutClass { class }, None), request(2, 0, store, None)], NOW);
+    commit(&node);
+    assert_eq!(peer.hears(NOW).len(), 2);
+    assert_eq!(peer.says(&[request(3, 2, call.clone(), Some(50)), request(4, 2, call, None)], NOW), []);
+    assert_eq!(peer.connection.poll_timeout(), Some(NOW + 50_000));
+    peer.connection.handle_timeout(NOW + 50_000);
+    let heard = peer.hears(NOW + 50_000);
+    assert!(
+        matches!(&heard[..], [Frame::Result { seq: 3, error: Some(error), .. }] if error.code == ErrorCode::DeadlineExceeded),
+        "{heard:?}"
+    );
+    let heard = peer.says(&[Frame::Cancel { seq: 4 }], NOW + 60_000);
+    assert!(
+        matches!(&heard[..], [Frame::Result { seq: 4, error: Some(error), .. }] if error.code == ErrorCode::Cancelled),
+        "{heard:?}"
+    );
+    assert_eq!(peer.connection.in_flight(), 0);
+}
+
+#[test]
+fn a_silent_connection_is_given_up_and_a_ping_keeps_it() {
+    let node = node();
+    let (mut peer, _) = Peer::open(&node, None, 1);
+    let dead_after = limits::DEAD_AFTER_MS as i64 * 1000;
+    assert_eq!(peer.says(&[Frame::Ping { token: 5 }], NOW + 1_000_000), [Frame::Pong { token: 5 }]);
+    peer.connection.handle_timeout(NOW + dead_after);
+    assert!(!peer.connection.is_closed());
+    peer.connection.handle_timeout(NOW + 1_000_000 + dead_after);
+    assert!(peer.connection.is_closed());
+}
+
+#[test]
+fn bye_forgets_the_session() {
+    let node = node();
+    let (mut peer, session) = Peer::open(&node, None, 1);
+    peer.says(&[request(1, 0, mkdir("/a"), None)], NOW);
+    commit(&node);
+    assert!(node.engine().load_session(session).now_or_never().unwrap().unwrap().is_some());
+    peer.says(&[Frame::Bye], NOW);
+    assert!(peer.connection.is_closed());
+    assert!(node.engine().load_session(session).now_or_never().unwrap().unwrap().is_none());
+}
