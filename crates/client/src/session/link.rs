@@ -219,8 +219,11 @@ impl Session {
         }
         let Some(entry) = self.window.get_mut(wire) else { return };
         let Some(credit) = &mut entry.credit else { return };
-        // Names differ, so that an item with the cursor of the one before is that one again.
-        if entry.cursor.as_deref() == Some(cursor) {
+        // The cursors of a stream grow in the order of their bytes, so that any other is of an item that came before.
+        let again = entry.cursor.as_deref().is_some_and(|last| cursor <= last);
+        #[cfg(feature = "mutations")]
+        let again = again && !self.config.mutations.cursor_off_by_one;
+        if again {
             return;
         }
         *credit = credit.saturating_sub(1);
