@@ -17,14 +17,15 @@ pub struct TestNode {
 }
 
 impl TestNode {
-    /// Starts one, and waits until it says that it is ready.
-    pub fn start(name: &str) -> Result<TestNode> {
+    /// Starts one with further options, and waits until it says that it is ready.
+    pub fn start(name: &str, options: &[&str]) -> Result<TestNode> {
         let data = project::target().join("test-data").join(format!("{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&data);
         std::fs::create_dir_all(&data)?;
         let cmd = Cmd::new(build::emerge_file())
             .args(["node", "start", "--json", "--port", "0", "--data"])
-            .arg(&data);
+            .arg(&data)
+            .args(options);
         println!("   $ {} &", cmd.shown());
         let mut running = cmd.spawn_reading()?;
         let mut line = String::new();

@@ -91,7 +91,9 @@ pub fn npm(script: &str) -> Result<Counts> {
 /// The client's tests inside a real browser, against a node of their own.
 fn browser_tests(wasm_pack: bool) -> Result<Counts> {
     let driver = setup::chromedriver().context("chromedriver is missing")?;
-    let node = TestNode::start("browser")?;
+    // The tests' page comes from a server of its own, whose origin the node must know.
+    let address = free_address()?;
+    let node = TestNode::start("browser", &["--allow-origin", &format!("http://{address}")])?;
     let cmd = if wasm_pack {
         Cmd::new("wasm-pack")
             .args(["test", "--headless", "--chrome", "--chromedriver"])
@@ -103,7 +105,15 @@ fn browser_tests(wasm_pack: bool) -> Result<Counts> {
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
             .env("CHROMEDRIVER", &driver)
     };
-    cmd.env("EMERGE_TEST_URL", &node.url).env("EMERGE_TEST_TOKEN", &node.token).run_tests()
+    cmd.env("EMERGE_TEST_URL", &node.url)
+        .env("EMERGE_TEST_TOKEN", &node.token)
+        .env("WASM_BINDGEN_TEST_ADDRESS", &address)
+        .run_tests()
+}
+
+/// An address of loopback that nobody listens on at the moment.
+fn free_address() -> Result<String> {
+    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.to_string())
 }
 
 /// Every command and example of the README, run as it stands there.
