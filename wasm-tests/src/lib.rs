@@ -36,7 +36,8 @@ pub struct Client {
     /// The bindings.
     pub core: Core,
     told: Rc<RefCell<Told>>,
-    _callbacks: (Closure<dyn FnMut(Uint8Array, Uint32Array)>, Closure<dyn FnMut(String, JsValue)>),
+    _on_events: Closure<dyn FnMut(Uint8Array, Uint32Array)>,
+    _on_state: Closure<dyn FnMut(String, JsValue)>,
 }
 
 /// The node of these tests.
@@ -44,8 +45,7 @@ pub struct Client {
 /// # Panics
 /// When it was not named at build time.
 pub fn url() -> &'static str {
-    option_env!("EMERGE_TEST_URL")
-        .expect("run these tests by `npm test -- browser`, which starts a node for them")
+    named(option_env!("EMERGE_TEST_URL"))
 }
 
 /// Its token.
@@ -53,8 +53,11 @@ pub fn url() -> &'static str {
 /// # Panics
 /// As [`url`].
 pub fn token() -> &'static str {
-    option_env!("EMERGE_TEST_TOKEN")
-        .expect("run these tests by `npm test -- browser`, which starts a node for them")
+    named(option_env!("EMERGE_TEST_TOKEN"))
+}
+
+fn named(value: Option<&'static str>) -> &'static str {
+    value.expect("run these tests by `npm test -- browser`, which starts a node for them")
 }
 
 impl Client {
@@ -96,7 +99,7 @@ impl Client {
             on_state.as_ref().clone().unchecked_into(),
         )
         .map_err(|bytes| decode::<Error>(&bytes.to_vec()).unwrap())?;
-        Ok(Self { core, told, _callbacks: (on_events, on_state) })
+        Ok(Self { core, told, _on_events: on_events, _on_state: on_state })
     }
 
     /// Asks without waiting.
