@@ -18,9 +18,12 @@ use world::World;
 /// Runs seeds and says which failed.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Run the seeds from 1 to this number.
+    /// Run this many seeds.
     #[arg(long, default_value_t = 1000)]
     seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 1)]
+    from: u64,
     /// Replay one seed, and print what happened.
     #[arg(long)]
     seed: Option<u64>,
@@ -48,7 +51,7 @@ fn main() -> ExitCode {
         };
     }
     let mut passed = 0;
-    for seed in 1..=args.seeds {
+    for seed in args.from..args.from.saturating_add(args.seeds) {
         match World::new(seed, Defects::default(), false).run() {
             Ok(()) => passed += 1,
             Err(why) => println!("seed {seed} failed: {why}\n  replay: cargo xtask sim --seed {seed}"),
