@@ -54,6 +54,7 @@ pub(crate) fn class() -> ClassSource {
         bases: Vec::new(),
         fields: FIELDS.iter().map(field).collect(),
         doc: None,
+        captures: None,
     }
 }
 

@@ -153,6 +153,7 @@ async fn bad_requests_get_typed_errors_and_change_nothing() {
         bases: Vec::new(),
         fields: Vec::new(),
         doc: None,
+        captures: None,
     };
     let hash = client.put_class(&class).await.unwrap().hash;
     let thing = Path::parse("/thing").unwrap();

@@ -38,6 +38,7 @@ fn source() -> ClassSource {
         bases: vec![],
         fields: vec![],
         doc: None,
+        captures: None,
     }
 }
 

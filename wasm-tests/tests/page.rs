@@ -21,6 +21,7 @@ fn class() -> ClassSource {
         bases: Vec::new(),
         fields: Vec::new(),
         doc: None,
+        captures: None,
     }
 }
 

@@ -107,6 +107,7 @@ mod tests {
                 bases,
                 fields: vec![],
                 doc: None,
+                captures: None,
             };
             let class = ClassVersion {
                 hash,

@@ -320,6 +320,7 @@ impl<'a> Args<'a> {
             bases: Vec::new(),
             fields,
             doc: self.optional_text("doc")?.map(str::to_owned),
+            captures: None,
         })
     }
 }

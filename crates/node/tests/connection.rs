@@ -169,6 +169,7 @@ fn endless_requests_end_by_deadline_and_by_cancel() {
         bases: Vec::new(),
         fields: Vec::new(),
         doc: None,
+        captures: None,
     };
     let store = Op::Store {
         path: "/thing".into(),

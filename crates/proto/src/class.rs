@@ -226,6 +226,51 @@ pub struct ClassSource {
     /// The class's own doc text.
     #[n(5)]
     pub doc: Option<String>,
+    /// The names that the source uses and that travel with it, in the order in which they are to be defined; absent when there are none.
+    #[n(6)]
+    pub captures: Option<Vec<Capture>>,
+}
+
+/// A name from around a class that travels with it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Capture {
+    /// The name, as the source uses it.
+    #[n(0)]
+    pub name: String,
+    /// What it stands for.
+    #[n(1)]
+    pub what: Captured,
+}
+
+/// What a captured name stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Captured {
+    /// A module, by its full dotted name: `import collections.abc as name`.
+    #[n(0)]
+    Module(#[n(0)] String),
+    /// A member of a module: `from module import member as name`.
+    #[n(1)]
+    Member {
+        /// The module's full dotted name.
+        #[n(0)]
+        module: String,
+        /// The member's name in it.
+        #[n(1)]
+        member: String,
+    },
+    /// A function or class, by the source that defines it under this name.
+    #[n(2)]
+    Source(#[n(0)] String),
+    /// A plain value: an encoded [`crate::Value`].
+    #[n(3)]
+    Value(
+        #[n(0)]
+        #[cbor(with = "minicbor::bytes")]
+        Vec<u8>,
+    ),
+    /// Another stored class, by its version.
+    #[n(4)]
+    Class(#[n(0)] ClassHash),
 }
 
 /// A base class, by the name that the source uses for it.

@@ -127,6 +127,7 @@ fn the_operations_have_their_numbers() {
         bases: Vec::new(),
         fields: Vec::new(),
         doc: None,
+        captures: None,
     };
     let ops = [
         Op::Mkdir { path: path(), exist_ok: false },

@@ -299,6 +299,7 @@ impl World {
             bases: Vec::new(),
             fields: Vec::new(),
             doc: None,
+            captures: None,
         }
     }
 

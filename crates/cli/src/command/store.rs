@@ -69,6 +69,7 @@ async fn class_by_name(
         bases: Vec::new(),
         fields: fields.iter().map(declare).collect(),
         doc: None,
+        captures: None,
     };
     let class = client.put_class(&class).await?;
     output.note(format!("made class {name}, with these fields and no methods"));

@@ -98,6 +98,13 @@ impl Shared {
         self.lock().session.state() == State::Closed
     }
 
+    /// True when nobody waits for anything.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        let shares = self.lock();
+        shares.waiters.is_empty() && shares.session.pending() == 0
+    }
+
     fn forget(&self, seq: u64) {
         let mut shares = self.lock();
         if let Some(waiter) = shares.waiters.remove(&seq)

@@ -131,6 +131,7 @@ mod tests {
             bases: vec![],
             fields: vec![],
             doc: None,
+            captures: None,
         };
         vec![
             Op::Mkdir { path: path.clone(), exist_ok: true },

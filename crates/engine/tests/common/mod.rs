@@ -76,6 +76,7 @@ pub fn source(name: &str, text: &str) -> ClassSource {
         bases: vec![],
         fields: vec![],
         doc: None,
+        captures: None,
     }
 }
 

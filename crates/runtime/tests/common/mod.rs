@@ -34,6 +34,7 @@ pub fn class(name: &str, source: &str, fields: &[(&str, FieldType)]) -> ClassSou
             .map(|(name, kind)| FieldDecl { name: (*name).into(), kind: *kind, default: None, doc: None })
             .collect(),
         doc: None,
+        captures: None,
     }
 }
 
