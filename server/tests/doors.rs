@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use emerge_client::native::Client;
+use emerge_proto::class::decode;
 use emerge_proto::frame::{Frame, Hello, Request, decode_message, encode_frame};
 use emerge_proto::op::{StoreMode, Target};
 use emerge_proto::{ClassSource, Error, ErrorCode, Language, Op, Path, Value, limits};
@@ -130,11 +131,13 @@ async fn foreign_pages_and_hosts_are_refused() {
     for (name, value) in [("Origin", "http://evil.example"), ("Host", "evil.example")] {
         let mut request = node.url().into_client_request().unwrap();
         request.headers_mut().insert(name, value.parse().unwrap());
+        request.headers_mut().insert("Accept", emerge_proto::error::MEDIA_TYPE.parse().unwrap());
         match tokio_tungstenite::connect_async(request).await {
             Err(tungstenite::Error::Http(response)) => {
                 assert_eq!(response.status(), 403, "{name}");
-                let body = String::from_utf8(response.body().clone().unwrap_or_default()).unwrap();
-                assert!(body.is_empty() || body.contains("forbidden_origin"), "{body}");
+                let error: Error = decode(response.body().as_deref().unwrap()).unwrap();
+                assert_eq!(error.code, ErrorCode::ForbiddenOrigin);
+                assert!(error.message.contains(value.trim_start_matches("http://")), "{error}");
             }
             other => panic!("{name}: {other:?}"),
         }

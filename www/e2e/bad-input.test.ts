@@ -1,6 +1,10 @@
 // What is wrong gets a typed error that names it, and leaves the store as it was.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createReadStream } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import type { Browser } from "playwright-core";
 import {
@@ -158,7 +162,21 @@ test("a proxy asked for then, constructor or __proto__", async () => {
   await refused("bad_argument", async () => (proxy["count"] = 3), { field: "count" });
 });
 
+/** Another site: it has a copy of the package, and a page of its own. */
+async function otherSite(): Promise<{ url: string; close(): void }> {
+  const server = createServer((request, response) => {
+    const name = request.url === "/" ? undefined : request.url?.slice(1);
+    const type = name === undefined ? "text/html" : name.endsWith(".wasm") ? "application/wasm" : "text/javascript";
+    response.setHeader("content-type", type);
+    if (name === undefined) response.end("<!doctype html><title>stranger</title>");
+    else createReadStream(new URL(`../dist/emerge-client/${name}`, import.meta.url)).on("error", () => response.destroy()).pipe(response);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, close: () => server.close() };
+}
+
 test("a page of a foreign origin, and a DOM node as a value", { timeout: 120_000 }, async () => {
+  const elsewhere = await otherSite();
   const browser: Browser = await launch();
   try {
     const page = await browser.newPage();
@@ -184,19 +202,27 @@ test("a page of a foreign origin, and a DOM node as a value", { timeout: 120_000
     assert.equal(code, "unmappable_value node");
 
     const stranger = await browser.newPage();
-    await stranger.goto("data:text/html,stranger");
-    const outcome = await stranger.evaluate(
-      (address) =>
-        new Promise((resolve) => {
-          const socket = new WebSocket(address);
-          socket.onopen = () => resolve("open");
-          socket.onerror = () => resolve("refused");
-        }),
-      `${node.url.replace(/^http/, "ws").replace(/\/$/, "")}/ws`,
+    await stranger.goto(elsewhere.url);
+    const started = Date.now();
+    const refusal = await stranger.evaluate(
+      async ({ address, token }) => {
+        const module = "/index.js";
+        const { connect } = (await import(module)) as typeof import("emerge-client");
+        try {
+          await connect(address, { token });
+          return "open";
+        } catch (error) {
+          const { code, message } = error as { code: string; message: string };
+          return `${code}: ${message}`;
+        }
+      },
+      { address: node.url, token: node.token },
     );
-    assert.equal(outcome, "refused");
+    assert.match(refusal, /^forbidden_origin: .*http:\/\/127\.0\.0\.1:\d+.*--allow-origin/);
+    assert.ok(Date.now() - started < 10_000, "it is told at once, not after a timeout");
   } finally {
     await browser.close();
+    elsewhere.close();
   }
 });
 

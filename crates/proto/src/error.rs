@@ -6,6 +6,9 @@ use std::fmt;
 /// A result with Emerge's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The media type of an encoded [`Error`], in which a node says over HTTP why it refuses a WebSocket to a client that accepts it.
+pub const MEDIA_TYPE: &str = "application/vnd.emerge.error";
+
 macro_rules! codes {
     ($($(#[doc = $doc:literal])* $variant:ident = $number:literal, $text:literal;)*) => {
         /// What went wrong, as a stable code. The text form never changes once released.

@@ -1,7 +1,7 @@
 //! A session and the JavaScript functions that hear of it.
 
 use crate::transport::Transport;
-use crate::{host, options, thrown};
+use crate::{host, options, probe, thrown};
 use emerge_client::{EncodedOp, Event, Kind, Session, State};
 use emerge_proto::{Error, ErrorCode, class};
 use gloo_timers::callback::Timeout;
@@ -85,18 +85,19 @@ impl Core {
                 message: RefCell::new(Vec::new()),
                 index: RefCell::new(Vec::new()),
                 timer: RefCell::new(None),
+                now: Cell::new(host::now()),
                 newest: Cell::new(0),
                 turn_queued: Cell::new(false),
                 closers: RefCell::new(Vec::new()),
                 turn: Closure::new(move || {
                     if let Some(shared) = weak.upgrade() {
                         shared.turn_queued.set(false);
-                        shared.drive(&[]);
+                        shared.drive(&[], None);
                     }
                 }),
             }
         });
-        shared.queue_turn();
+        shared.begin_turn();
         Ok(Core { shared })
     }
 
@@ -112,19 +113,18 @@ impl Core {
         credit: Option<u32>,
     ) -> Result<u32, Uint8Array> {
         let timeout = timeout_ms.map(|timeout| timeout as u64);
+        let now = self.shared.begin_turn();
         let mut session = self.shared.session.borrow_mut();
-        let seq =
-            session.request(EncodedOp::from(op.to_vec()), timeout, credit, host::now()).map_err(thrown)?;
+        let seq = session.request(EncodedOp::from(op.to_vec()), timeout, credit, now).map_err(thrown)?;
         drop(session);
         self.shared.newest.set(seq);
-        self.shared.queue_turn();
         Ok(seq as u32)
     }
 
     /// Gives up a request.
     pub fn cancel(&self, seq: u32) {
-        self.shared.session.borrow_mut().cancel(self.shared.whole(seq), host::now());
-        self.shared.queue_turn();
+        let now = self.shared.begin_turn();
+        self.shared.session.borrow_mut().cancel(self.shared.whole(seq), now);
     }
 
     /// Allows `more` items of a stream.
@@ -132,24 +132,22 @@ impl Core {
     /// # Errors
     /// The bytes of an encoded error: `limit_exceeded`, `bad_argument`.
     pub fn credit(&self, seq: u32, more: u32) -> Result<(), Uint8Array> {
-        self.shared.session.borrow_mut().credit(self.shared.whole(seq), more).map_err(thrown)?;
-        self.shared.queue_turn();
-        Ok(())
+        self.shared.begin_turn();
+        self.shared.session.borrow_mut().credit(self.shared.whole(seq), more).map_err(thrown)
     }
 
     /// Tries to connect at once when there is no connection, for example because the network is back.
     pub fn hurry(&self) {
-        self.shared.session.borrow_mut().hurry(host::now());
-        self.shared.queue_turn();
+        let now = self.shared.begin_turn();
+        self.shared.session.borrow_mut().hurry(now);
     }
 
     /// Ends the session; the promise is fulfilled when it is over.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
     pub fn close(&self) -> Promise {
-        self.shared.session.borrow_mut().close(host::now());
-        let promise = Promise::new(&mut |resolve, _| self.shared.closers.borrow_mut().push(resolve));
-        self.shared.queue_turn();
-        promise
+        let now = self.shared.begin_turn();
+        self.shared.session.borrow_mut().close(now);
+        Promise::new(&mut |resolve, _| self.shared.closers.borrow_mut().push(resolve))
     }
 
     /// `connecting`, `open`, `offline`, `resuming` or `closed`.
@@ -171,6 +169,8 @@ pub(crate) struct Shared {
     index: RefCell<Vec<u32>>,
     /// The running timer, and when it fires.
     timer: RefCell<Option<(u64, Timeout)>>,
+    /// The time at which this entry began.
+    now: Cell<u64>,
     /// The newest request, whose number tells the upper half of those that JavaScript names.
     newest: Cell<u64>,
     turn_queued: Cell<bool>,
@@ -181,28 +181,49 @@ pub(crate) struct Shared {
 impl Shared {
     /// The transport is open.
     pub(crate) fn opened(self: &Rc<Self>) {
-        self.session.borrow_mut().handle_open(host::now());
-        self.drive(&[]);
+        if let Some(transport) = &*self.transport.borrow() {
+            transport.mark_open();
+        }
+        self.session.borrow_mut().handle_open(self.enter());
+        self.drive(&[], None);
     }
 
-    /// The node has sent a message.
-    pub(crate) fn received(self: &Rc<Self>, message: &[u8]) {
-        self.session.borrow_mut().handle_message(message, host::now());
-        self.drive(message);
+    /// The node has sent a message, which JavaScript holds as `original`.
+    pub(crate) fn received(self: &Rc<Self>, original: &Uint8Array) {
+        let message = original.to_vec();
+        self.session.borrow_mut().handle_message(&message, self.enter());
+        self.drive(&message, Some(original));
     }
 
     /// The transport is gone.
     pub(crate) fn closed(self: &Rc<Self>) {
-        *self.transport.borrow_mut() = None;
-        self.session.borrow_mut().handle_closed(host::now());
-        self.drive(&[]);
+        let was_open = self.transport.borrow_mut().take().is_some_and(|transport| transport.was_open());
+        self.session.borrow_mut().handle_closed(self.enter());
+        self.drive(&[], None);
+        if !was_open {
+            let weak = Rc::downgrade(self);
+            probe::why_refused(&self.url, move |error| {
+                if let Some(shared) = weak.upgrade() {
+                    shared.session.borrow_mut().handle_refused(error, shared.enter());
+                    shared.drive(&[], None);
+                }
+            });
+        }
     }
 
-    /// Sees to it that what was just asked for is sent and told at the end of this turn.
-    fn queue_turn(&self) {
+    /// The time now, which is that of all that this entry does.
+    fn enter(&self) -> u64 {
+        self.now.set(host::now());
+        self.now.get()
+    }
+
+    /// Sees to it that what is asked for now is sent and told at the end of this turn. All requests of a turn share its time, for the clock is dear.
+    fn begin_turn(&self) -> u64 {
         if !self.turn_queued.replace(true) {
+            self.now.set(host::now());
             host::queue_microtask(self.turn.as_ref());
         }
+        self.now.get()
     }
 
     /// The number of a request of which JavaScript holds the lower half.
@@ -212,9 +233,9 @@ impl Shared {
     }
 
     /// Drains the session: to the node, to JavaScript, and the timer.
-    fn drive(self: &Rc<Self>, message: &[u8]) {
+    fn drive(self: &Rc<Self>, message: &[u8], original: Option<&Uint8Array>) {
         self.transmit();
-        self.tell(message);
+        self.tell(message, original);
         self.transmit();
         self.set_timer();
     }
@@ -230,7 +251,7 @@ impl Shared {
         message.shrink_to(1 << 20);
     }
 
-    fn tell(self: &Rc<Self>, message: &[u8]) {
+    fn tell(self: &Rc<Self>, message: &[u8], original: Option<&Uint8Array>) {
         let mut index = std::mem::take(&mut *self.index.borrow_mut());
         index.clear();
         loop {
@@ -239,12 +260,12 @@ impl Shared {
                 index.extend([delivery.seq as u32, delivery.kind as u32, delivery.offset, delivery.length]);
                 continue;
             }
-            self.hand_over(message, &mut index);
+            self.hand_over(message, original, &mut index);
             match event {
                 Some(Event::Failed(seq, error)) => {
                     let error = class::encode(&*error);
                     index.extend([seq as u32, Kind::Error as u32, 0, error.len() as u32]);
-                    self.hand_over(&error, &mut index);
+                    self.hand_over(&error, None, &mut index);
                 }
                 Some(Event::State(state, error)) => self.tell_state(state, error),
                 Some(Event::Connect) => self.connect(),
@@ -256,15 +277,20 @@ impl Shared {
         *self.index.borrow_mut() = index;
     }
 
-    fn hand_over(&self, message: &[u8], index: &mut Vec<u32>) {
+    /// Gives JavaScript the events of a message, with the message as it holds it already where it does.
+    fn hand_over(&self, message: &[u8], original: Option<&Uint8Array>, index: &mut Vec<u32>) {
         if index.is_empty() {
             return;
         }
-        let told = self.on_events.call2(
-            &JsValue::UNDEFINED,
-            &Uint8Array::from(message),
-            &Uint32Array::from(&index[..]),
-        );
+        let copy;
+        let message = match original {
+            Some(original) => original,
+            None => {
+                copy = Uint8Array::from(message);
+                &copy
+            }
+        };
+        let told = self.on_events.call2(&JsValue::UNDEFINED, message, &Uint32Array::from(&index[..]));
         index.clear();
         report(told);
     }
@@ -282,7 +308,7 @@ impl Shared {
         let failed = transport.is_none();
         *self.transport.borrow_mut() = transport;
         if failed {
-            self.session.borrow_mut().handle_closed(host::now());
+            self.session.borrow_mut().handle_closed(self.now.get());
         }
     }
 
@@ -294,7 +320,7 @@ impl Shared {
             return;
         }
         let full = self.transport.borrow().as_ref().is_some_and(Transport::is_full);
-        let now = host::now();
+        let now = self.now.get();
         let look_again = full.then_some(now + LOOK_AGAIN);
         let Some(wanted) = session.poll_timeout().into_iter().chain(look_again).min() else { return };
         let mut timer = self.timer.borrow_mut();
@@ -317,8 +343,8 @@ impl Shared {
         if let Some((_, timer)) = self.timer.borrow_mut().take() {
             let _ = timer.forget();
         }
-        self.session.borrow_mut().handle_timeout(host::now());
-        self.drive(&[]);
+        self.session.borrow_mut().handle_timeout(self.enter());
+        self.drive(&[], None);
     }
 }
 

@@ -5,6 +5,7 @@
 mod core;
 mod host;
 mod options;
+mod probe;
 mod transport;
 
 use emerge_proto::{ClassSource, Error, Path, class};

@@ -3,6 +3,7 @@
 
 use crate::core::Shared;
 use js_sys::{ArrayBuffer, JsString, Uint8Array};
+use std::cell::Cell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, MessageEvent, WebSocket};
@@ -18,6 +19,10 @@ thread_local! {
 /// A WebSocket that is open or being opened. Dropping it closes it, and nothing comes from it any more.
 pub(crate) struct Transport {
     socket: WebSocket,
+    was_open: Cell<bool>,
+    /// Bytes handed over since the browser was last asked how much it holds back.
+    unasked: Cell<u32>,
+    full: Cell<bool>,
     _opened: Closure<dyn FnMut()>,
     _message: Closure<dyn FnMut(MessageEvent)>,
     _closed: Closure<dyn FnMut()>,
@@ -50,21 +55,45 @@ impl Transport {
         socket.set_onmessage(Some(message.as_ref().unchecked_ref()));
         socket.set_onclose(Some(closed.as_ref().unchecked_ref()));
         QUIET.with(|quiet| socket.set_onerror(Some(quiet.as_ref().unchecked_ref())));
-        Some(Self { socket, _opened: opened, _message: message, _closed: closed })
+        Some(Self {
+            socket,
+            was_open: Cell::new(false),
+            unasked: Cell::new(0),
+            full: Cell::new(false),
+            _opened: opened,
+            _message: message,
+            _closed: closed,
+        })
+    }
+
+    /// Notes that it is open.
+    pub(crate) fn mark_open(&self) {
+        self.was_open.set(true);
+    }
+
+    /// True when it has ever been open.
+    pub(crate) fn was_open(&self) -> bool {
+        self.was_open.get()
     }
 
     /// True when another message may be handed over.
     pub(crate) fn has_room(&self) -> bool {
-        self.socket.ready_state() == WebSocket::OPEN && self.socket.buffered_amount() < MAX_BUFFERED
+        self.was_open.get() && !self.is_full()
     }
 
     /// True when messages wait until the network has taken some.
     pub(crate) fn is_full(&self) -> bool {
-        self.socket.buffered_amount() >= MAX_BUFFERED
+        // The browser is asked only once enough was handed over for the answer to be of interest.
+        if self.full.get() || self.unasked.get() >= MAX_BUFFERED / 4 {
+            self.unasked.set(0);
+            self.full.set(self.socket.buffered_amount() >= MAX_BUFFERED);
+        }
+        self.full.get()
     }
 
     /// Sends one message. A socket that cannot send says so by closing.
     pub(crate) fn send(&self, message: &[u8]) {
+        self.unasked.set(self.unasked.get().saturating_add(message.len() as u32));
         let _ = self.socket.send_with_u8_array(message);
     }
 }
@@ -79,9 +108,12 @@ impl Drop for Transport {
 }
 
 /// A message's bytes. Text has no place in the protocol; the session says so.
-fn bytes(data: JsValue) -> Vec<u8> {
+fn bytes(data: JsValue) -> Uint8Array {
     match data.dyn_into::<ArrayBuffer>() {
-        Ok(buffer) => Uint8Array::new(&buffer).to_vec(),
-        Err(other) => other.dyn_into::<JsString>().map(String::from).unwrap_or_default().into_bytes(),
+        Ok(buffer) => Uint8Array::new(&buffer),
+        Err(other) => {
+            let text = other.dyn_into::<JsString>().map(String::from).unwrap_or_default();
+            Uint8Array::from(text.as_bytes())
+        }
     }
 }

@@ -11,6 +11,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use emerge_engine::Backend;
 use emerge_node::json::error_to_json;
+use emerge_proto::class::encode;
+use emerge_proto::error::MEDIA_TYPE as ERROR_RECORD;
 use emerge_proto::{Error, ErrorCode};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -81,14 +83,22 @@ pub(super) async fn check<B: Backend + 'static>(
         Ok(()) => next.run(request).await,
         Err(error) => {
             tracing::warn!(%error, "a request was refused");
-            (
-                StatusCode::FORBIDDEN,
-                [(header::CONTENT_TYPE, "application/json")],
-                error_to_json(&error).to_string(),
-            )
-                .into_response()
+            refusal(request.headers(), &error)
         }
     }
+}
+
+/// Says why. A client of the protocol asks for the error record itself; every page may read it, or a browser could tell its user nothing
+/// but that there is no connection.
+fn refusal(headers: &HeaderMap, error: &Error) -> Response {
+    let accepts = headers.get(header::ACCEPT).is_some_and(|accept| accept == ERROR_RECORD);
+    let (kind, body) = if accepts {
+        (ERROR_RECORD, encode(error))
+    } else {
+        ("application/json", error_to_json(error).to_string().into_bytes())
+    };
+    let headers = [(header::CONTENT_TYPE, kind), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    (StatusCode::FORBIDDEN, headers, body).into_response()
 }
 
 #[cfg(test)]

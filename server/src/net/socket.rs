@@ -35,14 +35,20 @@ async fn drive<B: Backend + 'static>(shell: Arc<Shell<B>>, socket: WebSocket) {
     let (mut sender, mut receiver) = socket.split();
     let timer = sleep_until(Instant::now());
     tokio::pin!(timer);
-    let mut due = None;
+    // When the timer fires, as far as it is known to be early enough.
+    let mut armed = None;
     let mut draining = false;
     loop {
         while let Some(message) = connection.poll_transmit() {
             // While a slow reader keeps this waiting nothing more is read, so that what it asks for stays bounded.
-            match timeout(STALLED, sender.send(Message::Binary(message.into()))).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) | Err(_) => return,
+            let mut sending = sender.send(Message::Binary(message.into()));
+            // Nearly always the network takes it at once, and needs no timer.
+            let sent = match (&mut sending).now_or_never() {
+                Some(sent) => Ok(sent),
+                None => timeout(STALLED, sending).await,
+            };
+            if !matches!(sent, Ok(Ok(()))) {
+                return;
             }
         }
         if connection.is_closed() {
@@ -55,9 +61,12 @@ async fn drive<B: Backend + 'static>(shell: Arc<Shell<B>>, socket: WebSocket) {
             connection.close(Error::new(ErrorCode::Unavailable, "the node is stopping; it may come back"));
             continue;
         }
-        if due != connection.poll_timeout() {
-            due = connection.poll_timeout();
-            let wait = due.map_or(0, |due| (due - now_micros()).max(0));
+        // A timer that fires too early is set again; that is cheaper than setting it anew at each message.
+        if let Some(due) = connection.poll_timeout()
+            && armed.is_none_or(|armed| due < armed)
+        {
+            armed = Some(due);
+            let wait = (due - now_micros()).max(0);
             timer.as_mut().reset(Instant::now() + Duration::from_micros(wait as u64));
         }
         tokio::select! {
@@ -87,7 +96,7 @@ async fn drive<B: Backend + 'static>(shell: Arc<Shell<B>>, socket: WebSocket) {
             () = poll_fn(|cx| connection.poll(cx, now_micros())) => {}
             () = &mut timer => {
                 connection.handle_timeout(now_micros());
-                due = None;
+                armed = None;
             }
             _ = stopping.wait_for(|stop| *stop), if !draining => {
                 draining = true;

@@ -1,7 +1,7 @@
 //! The one task of a client: it moves messages between the session and the socket.
 
 use super::replies::{Command, Shared};
-use super::socket::{Address, Socket};
+use super::socket::{Address, Failure, Socket};
 use crate::session::{Session, State};
 use bytes::Bytes;
 use emerge_proto::Error;
@@ -35,7 +35,7 @@ impl Default for Status {
 
 enum Link {
     None,
-    Opening(Pin<Box<dyn Future<Output = Result<Socket, String>> + Send>>),
+    Opening(Pin<Box<dyn Future<Output = Result<Socket, Failure>> + Send>>),
     Open {
         socket: Box<Socket>,
         unflushed: bool,
@@ -143,8 +143,13 @@ impl Driver {
                     self.enter(&Bytes::new(), |session, now| session.handle_open(now));
                     true
                 }
-                Poll::Ready(Err(why)) => {
+                Poll::Ready(Err(Failure::Lost(why))) => {
                     self.lost(Some(&why));
+                    true
+                }
+                Poll::Ready(Err(Failure::Refused(error))) => {
+                    self.link = Link::None;
+                    self.enter(&Bytes::new(), |session, now| session.handle_refused(*error, now));
                     true
                 }
             },

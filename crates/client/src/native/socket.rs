@@ -1,13 +1,25 @@
 //! The WebSocket under a native client.
 
+use emerge_proto::class::decode;
+use emerge_proto::error::MEDIA_TYPE;
 use emerge_proto::{Error, ErrorCode, Result, limits};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::Uri;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Uri, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 pub(super) type Socket = WebSocketStream<TcpStream>;
+
+/// Why there is no WebSocket.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// There is no connection; told for a person.
+    Lost(String),
+    /// The node refused it.
+    Refused(Box<Error>),
+}
 
 /// Where a node listens.
 #[derive(Clone, Debug)]
@@ -41,19 +53,32 @@ impl Address {
         Ok(Self { host, port: parsed.port_u16().unwrap_or(80), url: parsed.to_string() })
     }
 
-    /// Opens the WebSocket; the error is for a person.
-    pub(super) async fn connect(self) -> Result<Socket, String> {
-        let told = |error: &dyn std::fmt::Display| format!("{} cannot be reached: {error}", self.url);
+    /// Opens the WebSocket.
+    pub(super) async fn connect(self) -> Result<Socket, Failure> {
+        let told =
+            |error: &dyn std::fmt::Display| Failure::Lost(format!("{} cannot be reached: {error}", self.url));
         let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|error| told(&error))?;
         tcp.set_nodelay(true).map_err(|error| told(&error))?;
-        let request = self.url.as_str().into_client_request().map_err(|error| told(&error))?;
+        let mut request = self.url.as_str().into_client_request().map_err(|error| told(&error))?;
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(MEDIA_TYPE));
         let config = WebSocketConfig::default()
             .max_message_size(Some(4 * limits::MAX_MESSAGE))
             .max_frame_size(Some(4 * limits::MAX_MESSAGE));
-        let (socket, _) =
-            client_async_with_config(request, tcp, Some(config)).await.map_err(|error| told(&error))?;
-        Ok(socket)
+        match client_async_with_config(request, tcp, Some(config)).await {
+            Ok((socket, _)) => Ok(socket),
+            Err(error) => Err(refusal(&error).unwrap_or_else(|| told(&error))),
+        }
     }
+}
+
+/// The error record in the answer to a handshake, when there is one.
+fn refusal(error: &tungstenite::Error) -> Option<Failure> {
+    let tungstenite::Error::Http(response) = error else { return None };
+    let body = response
+        .body()
+        .as_deref()
+        .filter(|_| response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == MEDIA_TYPE))?;
+    decode(body).ok().map(|error| Failure::Refused(Box::new(error)))
 }
 
 #[cfg(test)]

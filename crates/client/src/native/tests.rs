@@ -9,6 +9,7 @@ use emerge_proto::{ObjectId, ObjectType, Op, Path, Perms, SessionId, Stat};
 use futures_util::{SinkExt, StreamExt};
 use std::collections::HashMap;
 use std::sync::Mutex;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
@@ -310,4 +311,27 @@ async fn many_tasks_share_one_client() {
         task.await.unwrap();
     }
     assert!(client.handle.shared.is_idle());
+}
+
+#[tokio::test]
+async fn a_node_that_refuses_the_handshake_is_heard() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}", listener.local_addr().unwrap());
+    let answer = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        assert!(String::from_utf8(head).unwrap().contains(emerge_proto::error::MEDIA_TYPE));
+        let body = encode(&Error::new(ErrorCode::ForbiddenOrigin, "not from there"));
+        let kind = emerge_proto::error::MEDIA_TYPE;
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 403 Forbidden\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+    };
+    let (refused, ()) = tokio::join!(Client::connect(&url, TOKEN), answer);
+    let error = refused.err().unwrap();
+    assert_eq!((error.code, error.message.as_str()), (ErrorCode::ForbiddenOrigin, "not from there"));
 }

@@ -99,6 +99,18 @@ impl Session {
         }
     }
 
+    /// The node answered with an error instead of opening a transport, and the host could read it. This holds also while the
+    /// session waits to try again, for a browser learns it only by asking after the transport failed.
+    pub fn handle_refused(&mut self, error: Error, now: u64) {
+        self.now = now;
+        match self.link {
+            Link::Leaving => self.finish(super::closed(), false),
+            Link::Idle if self.timers.retry.is_none() => {}
+            Link::Idle | Link::Opening => self.refused(error),
+            Link::Greeting | Link::Up => {}
+        }
+    }
+
     /// The host knows that trying again is worth while now, for example because the network is back.
     pub fn hurry(&mut self, now: u64) {
         self.now = now;

@@ -16,6 +16,10 @@ mod walk;
 mod write;
 
 pub use array::{Array, DType};
+/// The proleptic Gregorian calendar.
+pub mod calendar {
+    pub use super::time::{civil, days_of};
+}
 pub use fail::{FieldPath, Step};
 pub use walk::{check, check_list, check_map};
 

@@ -5,7 +5,7 @@ const FIRST_DAY: i64 = days_of(0, 1, 1);
 const LAST_DAY: i64 = days_of(9999, 12, 31);
 
 /// Days from 1970-01-01 to a day of the calendar. Years begin in March, so that a leap day comes last.
-const fn days_of(year: i64, month: i64, day: i64) -> i64 {
+pub const fn days_of(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -13,7 +13,8 @@ const fn days_of(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-fn civil(days: i64) -> (i64, i64, i64) {
+/// Year, month and day of a day that many days from 1970-01-01.
+pub fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);

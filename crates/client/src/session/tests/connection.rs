@@ -101,6 +101,25 @@ fn hopeless_refusals_end_the_session() {
 }
 
 #[test]
+fn a_refusal_that_the_host_read_ends_the_session_also_after_its_transport() {
+    for transport_first in [true, false] {
+        let mut bench = Bench::new(Config::new("t"));
+        let seq = bench.request(&write("/a"));
+        assert!(bench.wire.opening);
+        if transport_first {
+            bench.session.handle_closed(bench.now);
+        }
+        bench.session.handle_refused(Error::new(ErrorCode::ForbiddenOrigin, "no"), bench.now);
+        bench.drain(&[]);
+        assert_eq!(bench.session.state(), State::Closed);
+        assert_eq!(bench.reasons.last(), Some(&ErrorCode::ForbiddenOrigin));
+        assert_eq!(bench.told_of(seq), [Told::Error(ErrorCode::ForbiddenOrigin, Some(Effect::None))]);
+        bench.session.handle_refused(Error::new(ErrorCode::Unavailable, "late"), bench.now);
+        assert_eq!(bench.session.state(), State::Closed, "a late answer changes nothing");
+    }
+}
+
+#[test]
 fn a_node_that_is_not_ready_is_tried_again() {
     let mut bench = Bench::new(Config::new("t"));
     bench.peer.refuse = Some(Error::new(ErrorCode::Unavailable, "starting"));
