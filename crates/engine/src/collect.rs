@@ -153,7 +153,7 @@ impl<B: Backend> Tx<B> {
         let horizon = self.time() - limits::SESSION_TTL_MS as i64 * 1000;
         let mut expired: Vec<SessionId> = Vec::new();
         for (key, record) in outcomes {
-            let Some((session, _, _)) = keys::outcome_parts(&key) else { continue };
+            let Some((session, _)) = keys::outcome_parts(&key) else { continue };
             if OutcomeRecord::read(&record.bytes()?)?.time < horizon && expired.last() != Some(&session) {
                 expired.push(session);
             }

@@ -188,24 +188,23 @@ impl<B: Backend> Engine<B> {
     /// # Errors
     /// `storage_failed`.
     pub async fn outcome(&self, session: SessionId, seq: u64, part: &str) -> Result<Option<KeptOutcome>> {
-        self.index_session(session).await?;
-        {
+        let place = loop {
+            self.index_session(session).await?;
             let mut state = self.state();
             state.usable()?;
-            if let Some(indexed) = state.sessions.get(session)
-                && !indexed.outcomes.contains(&(seq, part.to_owned()))
-            {
-                return Ok(None);
+            // The index may have been dropped meanwhile.
+            let Some(indexed) = state.sessions.get(session) else { continue };
+            match indexed.outcomes.get(&(seq, part.to_owned())) {
+                Some(place) => break *place,
+                None => return Ok(None),
             }
-        }
-        let looked = self.look(&keys::outcome(session, seq, part)).await?;
-        looked
-            .record
-            .map(|record| {
-                let record = OutcomeRecord::read(&record.bytes()?)?;
-                Ok(KeptOutcome { reply: record.reply, depends_on: looked.number })
-            })
-            .transpose()
+        };
+        let looked = self.look(&keys::outcome(session, place)).await?;
+        let Some(record) = looked.record else { return Ok(None) };
+        let record = OutcomeRecord::read(&record.bytes()?)?;
+        // The place of one that was acknowledged meanwhile may be taken.
+        let same = record.seq == seq && record.part == part;
+        Ok(same.then_some(KeptOutcome { reply: record.reply, depends_on: looked.number }))
     }
 
     /// What is kept of a session; none when it has left no outcome.
@@ -216,7 +215,7 @@ impl<B: Backend> Engine<B> {
         self.index_session(session).await?;
         let state = self.state();
         Ok(state.sessions.get(session).filter(|indexed| !indexed.outcomes.is_empty()).map(|indexed| {
-            let mut outcomes: Vec<u64> = indexed.outcomes.iter().map(|(seq, _)| *seq).collect();
+            let mut outcomes: Vec<u64> = indexed.outcomes.keys().map(|(seq, _)| *seq).collect();
             outcomes.dedup();
             KeptSession { user: indexed.user.clone(), acknowledged: indexed.acknowledged, outcomes }
         }))
@@ -249,12 +248,10 @@ impl<B: Backend> Engine<B> {
             let scanned = self.scan(&range, usize::MAX, &BTreeMap::new()).await?;
             let mut indexed = Indexed::default();
             for (key, record) in scanned.records {
-                let record = OutcomeRecord::read(&record.bytes()?)?;
-                let (_, seq, part) = keys::outcome_parts(&key).ok_or_else(|| damaged("an outcome"))?;
-                indexed.outcomes.insert((seq, part.to_owned()));
-                indexed.acknowledged = indexed.acknowledged.max(record.acknowledged);
-                indexed.user = record.user;
+                let (_, place) = keys::outcome_parts(&key).ok_or_else(|| damaged("an outcome"))?;
+                indexed.learn(place, OutcomeRecord::read(&record.bytes()?)?);
             }
+            indexed.free_acknowledged();
             let mut state = self.state();
             if state.sessions.get(session).is_none() && state.is_range_good(&range, scanned.at) {
                 state.sessions.insert(session, indexed);

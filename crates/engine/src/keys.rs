@@ -20,7 +20,7 @@ pub(crate) const CLASS_HEAD: u8 = b'n';
 pub(crate) const BLOB: u8 = b'b';
 /// `x sha256 id version` -> nothing: this version of this object holds the blob.
 pub(crate) const BLOB_USE: u8 = b'x';
-/// `r session sequence part` -> [`crate::session::OutcomeRecord`].
+/// `r session place` -> [`crate::session::OutcomeRecord`].
 pub(crate) const OUTCOME: u8 = b'r';
 /// `l number` -> [`crate::change::LogRecord`].
 pub(crate) const LOG: u8 = b'l';
@@ -28,7 +28,7 @@ pub(crate) const LOG: u8 = b'l';
 pub(crate) const TRASH: u8 = b't';
 
 /// The format that this code writes.
-pub(crate) const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 2;
 
 pub(crate) fn meta(name: &str) -> Key {
     join(META, &[name.as_bytes()])
@@ -85,19 +85,18 @@ pub(crate) fn blob_uses(hash: &[u8; 32]) -> Range<Key> {
     prefix(&build(BLOB_USE, &[hash]))
 }
 
-pub(crate) fn outcome(session: SessionId, seq: u64, part: &str) -> Key {
-    join(OUTCOME, &[&session.0, &seq.to_be_bytes(), part.as_bytes()])
+pub(crate) fn outcome(session: SessionId, place: u32) -> Key {
+    join(OUTCOME, &[&session.0, &place.to_be_bytes()])
 }
 
 pub(crate) fn outcomes(session: SessionId) -> Range<Key> {
     prefix(&build(OUTCOME, &[&session.0]))
 }
 
-/// The session, the sequence and the part in the key of an outcome.
-pub(crate) fn outcome_parts(key: &[u8]) -> Option<(SessionId, u64, &str)> {
+/// The session and the place in the key of an outcome.
+pub(crate) fn outcome_parts(key: &[u8]) -> Option<(SessionId, u32)> {
     let session = SessionId(key.get(1..17)?.try_into().ok()?);
-    let seq = u64::from_be_bytes(key.get(17..25)?.try_into().ok()?);
-    Some((session, seq, std::str::from_utf8(key.get(25..)?).ok()?))
+    Some((session, u32::from_be_bytes(key.get(17..)?.try_into().ok()?)))
 }
 
 pub(crate) fn log(number: u64) -> Key {
@@ -166,8 +165,7 @@ mod tests {
     #[test]
     fn parts_come_back() {
         let session = SessionId([7; 16]);
-        let key = outcome(session, 9, "member");
-        assert_eq!(outcome_parts(&key), Some((session, 9, "member")));
+        assert_eq!(outcome_parts(&outcome(session, 9)), Some((session, 9)));
         let id = ObjectId([3; 16]);
         assert_eq!(version_parts(&version(id, 12)), Some((id, 12)));
     }

@@ -5,7 +5,7 @@
 //! no later commit has written the key (or, for a range, any key in it). `recent` holds every write that is not yet
 //! durable or that an active transaction may not have seen, so both questions are answered in memory.
 
-use crate::backend::Key;
+use crate::backend::{Key, Write};
 use crate::cache::{Cache, Slot};
 use crate::gate::Gate;
 use crate::object::Record;
@@ -144,11 +144,17 @@ impl State {
                 || self.recent.range(range.clone()).all(|(_, slot)| slot.number <= at))
     }
 
-    /// Makes the writes of the next commit visible, and gives its number.
-    pub(crate) fn apply(&mut self, writes: Vec<(Key, Option<Record>)>) -> u64 {
+    /// Makes the writes of the next commit visible, and gives its number. `outcomes` are hardly ever read, so that they take no room among what is hot.
+    pub(crate) fn apply(&mut self, writes: Vec<(Key, Option<Record>)>, outcomes: &[Write]) -> u64 {
         self.last += 1;
         let number = self.last;
-        let mut keys = Vec::with_capacity(writes.len());
+        let mut keys = Vec::with_capacity(writes.len() + outcomes.len());
+        for Write { key, value } in outcomes {
+            self.cache.remove(key);
+            let record = value.clone().map(Record::Bytes);
+            self.recent.insert(key.clone(), Slot { record, number });
+            keys.push(key.clone());
+        }
         for (key, record) in writes {
             let slot = Slot { record, number };
             self.cache.put(key.clone(), slot.clone());

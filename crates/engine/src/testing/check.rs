@@ -88,9 +88,11 @@ impl Store {
                 self.uses.insert((hash(key).ok_or(short)?, id, version));
             }
             Some(keys::OUTCOME) => {
-                let (session, seq, part) = keys::outcome_parts(key).ok_or(short)?;
-                OutcomeRecord::read(&bytes).map_err(text)?;
-                self.outcomes.insert((session, seq, part.to_owned()));
+                let (session, _) = keys::outcome_parts(key).ok_or(short)?;
+                let record = OutcomeRecord::read(&bytes).map_err(text)?;
+                if !self.outcomes.insert((session, record.seq, record.part)) {
+                    return Err(format!("request {} of session {session} has two outcomes", record.seq));
+                }
             }
             Some(keys::LOG) => {
                 let number = key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);

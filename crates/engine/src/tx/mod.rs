@@ -174,30 +174,26 @@ impl<B: Backend> Tx<B> {
         if !good {
             return Err(CommitError::Conflict);
         }
-        let mut writes: Vec<(Key, Option<Record>)> = writes.into_iter().collect();
+        let writes: Vec<(Key, Option<Record>)> = writes.into_iter().collect();
         let mut kept = Vec::new();
         if let Some(outcome) = outcome {
             let Some(indexed) = state.sessions.get(outcome.session) else {
                 return Err(CommitError::Conflict);
             };
-            if indexed.outcomes.contains(&(outcome.seq, outcome.part.clone())) {
+            if indexed.outcomes.contains_key(&(outcome.seq, outcome.part.clone())) {
                 return Err(CommitError::Conflict);
             }
             if outcome.seq <= indexed.acknowledged {
                 return Err(already_acknowledged(outcome.seq).into());
             }
             let (key, record, needless) = state.sessions.add(outcome, self.now);
-            writes.push((key.clone(), Some(Record::Bytes(record.clone()))));
             kept.push(Write { key, value: Some(record) });
-            for key in needless {
-                writes.push((key.clone(), None));
-                kept.push(Write { key, value: None });
-            }
+            kept.extend(needless.into_iter().map(|key| Write { key, value: None }));
         }
         for session in &self.forgotten {
             state.sessions.remove(*session);
         }
-        let number = state.apply(writes);
+        let number = state.apply(writes, &kept);
         if !self.changes.is_empty() {
             let log = LogRecord { time: self.now, changes: std::mem::take(&mut self.changes) };
             encoded.push(Write {
