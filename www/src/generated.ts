@@ -641,6 +641,8 @@ export const CLASS_SOURCE = {
   fields: 4,
   /** The class's own doc text. */
   doc: 5,
+  /** The names that the source uses and that travel with it, in the order in which they are to be defined; absent when there are none. */
+  captures: 6,
 } as const;
 /** The decoded form of {@link CLASS_SOURCE}. */
 export type ClassSource = [
@@ -650,7 +652,34 @@ export type ClassSource = [
   bases: BaseRef[],
   fields: FieldDecl[],
   doc?: string | null,
+  captures?: Capture[] | null,
 ];
+
+/** A name from around a class that travels with it. */
+export const CAPTURE = {
+  /** The name, as the source uses it. */
+  name: 0,
+  /** What it stands for. */
+  what: 1,
+} as const;
+/** The decoded form of {@link CAPTURE}. */
+export type Capture = [
+  name: string,
+  what: Captured,
+];
+
+/** What a captured name stands for. */
+export type Captured =
+  /** A module, by its full dotted name: `import collections.abc as name`. */
+  | [0, [string]]
+  /** A member of a module: `from module import member as name`. */
+  | [1, [module: string, member: string]]
+  /** A function or class, by the source that defines it under this name. */
+  | [2, [string]]
+  /** A plain value: an encoded `Value`. */
+  | [3, [Uint8Array]]
+  /** Another stored class, by its version. */
+  | [4, [Uint8Array]];
 
 /** A base class, by the name that the source uses for it. */
 export const BASE_REF = {

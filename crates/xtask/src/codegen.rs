@@ -46,6 +46,7 @@ fn typescript() -> Result<String> {
             match item {
                 Item::Enum(item) if item.ident == "Op" => operations(item, &mut out)?,
                 Item::Enum(item) if has_cbor(&item.attrs, "index_only") => numbers(item, &mut out)?,
+                Item::Enum(item) if derives(&item.attrs, "Encode") => alternatives(item, &mut out)?,
                 Item::Struct(item)
                     if derives(&item.attrs, "Encode") && !has_cbor(&item.attrs, "transparent") =>
                 {
@@ -124,6 +125,26 @@ fn numbers(item: &syn::ItemEnum, out: &mut String) -> Result<()> {
         constant(&name),
         texts.join(", ")
     )?;
+    Ok(())
+}
+
+/// An enum whose values are a number and a list of members.
+fn alternatives(item: &syn::ItemEnum, out: &mut String) -> Result<()> {
+    let name = item.ident.to_string();
+    writeln!(out, "\n{}export type {name} =", doc(&item.attrs, ""))?;
+    for (at, variant) in item.variants.iter().enumerate() {
+        let members: Vec<String> = variant
+            .fields
+            .iter()
+            .map(|field| {
+                let label = field.ident.as_ref().map(|ident| format!("{}: ", camel_of(&ident.to_string())));
+                Ok(label.unwrap_or_default() + &type_of(&field.ty, field)?)
+            })
+            .collect::<Result<_>>()?;
+        let end = if at + 1 == item.variants.len() { ";" } else { "" };
+        let (number, members) = (number(&variant.attrs)?, members.join(", "));
+        writeln!(out, "{}  | [{number}, [{members}]]{end}", doc(&variant.attrs, "  "))?;
+    }
     Ok(())
 }
 

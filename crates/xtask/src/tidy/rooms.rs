@@ -6,13 +6,15 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// Each room, and the rooms that its own code may use. What only its tests use is free.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("emerge-proto", &[]),
+    ("emerge-pickle", &["emerge-proto"]),
     ("emerge-client", &["emerge-proto"]),
     ("emerge-engine", &["emerge-proto"]),
-    ("emerge-runtime", &["emerge-proto"]),
+    ("emerge-runtime", &["emerge-proto", "emerge-pickle"]),
     ("emerge-node", &["emerge-proto", "emerge-engine", "emerge-runtime"]),
-    ("emerge-wasm", &["emerge-proto", "emerge-client"]),
+    ("emerge-wasm", &["emerge-proto", "emerge-client", "emerge-pickle"]),
+    ("emerge-python", &["emerge-proto", "emerge-client", "emerge-pickle"]),
     ("emerge-server", &["emerge-proto", "emerge-engine", "emerge-node", "emerge-runtime"]),
     ("emerge-cli", &["emerge-proto", "emerge-client", "emerge-node", "emerge-runtime", "emerge-server"]),
     ("emerge-sim", &["emerge-proto", "emerge-client", "emerge-engine", "emerge-node", "emerge-runtime"]),
