@@ -1,0 +1,256 @@
+//! Requests: a tuple of an operation's name and its members in the order of proto.
+
+use crate::failing::bad;
+use crate::machine::{self, Heap, Node};
+use crate::value::Reader;
+use emerge_proto::class::{BaseRef, Capture, Captured};
+use emerge_proto::op::{StoreMode, Target};
+use emerge_proto::{
+    ClassHash, ClassSource, Error, ErrorCode, FieldDecl, FieldType, Language, ObjectId, Op, Result, Value,
+};
+
+/// Reads a request. Members at the end that are `None` may be left out.
+///
+/// # Errors
+/// `unmappable_value`, `too_deep`, `too_large` for a value, naming its field path; `bad_argument` for the rest.
+pub fn op_from_pickle(pickle: &[u8]) -> Result<Op> {
+    let heap = machine::read(pickle)?;
+    let mut args = Args::new(&heap, heap.root, "a request")?;
+    let name = args.text("the operation")?;
+    Ok(match name.as_str() {
+        "mkdir" => Op::Mkdir { path: args.target()?, exist_ok: args.bool("exist_ok")? },
+        "store" => Op::Store {
+            path: args.target()?,
+            class: args.hash("class")?,
+            fields: args.map("fields")?,
+            mode: args.mode()?,
+            base: args.unsigned("base")?,
+            removed: args.texts("removed")?,
+        },
+        "get" => Op::Get { path: args.target()?, version: args.unsigned("version")? },
+        "stat" => Op::Stat { path: args.target()? },
+        "list" => Op::List {
+            path: args.target()?,
+            after: args.optional_text("after")?,
+            limit: args
+                .unsigned("limit")?
+                .map(|limit| u32::try_from(limit).map_err(|_| wrong("limit", "a number of members")))
+                .transpose()?,
+        },
+        "rm" => Op::Rm { path: args.target()?, recursive: args.bool("recursive")? },
+        "mv" => Op::Mv { from: args.target()?, to: args.text("to")? },
+        "cp" => Op::Cp { from: args.target()?, to: args.text("to")?, recursive: args.bool("recursive")? },
+        "call" => Op::Call {
+            path: args.target()?,
+            method: args.text("method")?,
+            args: args.list("args")?,
+            log: args.bool("log")?,
+            after: args.optional_text("after")?,
+        },
+        "put_class" => Op::PutClass { class: class_source(&heap, args.next())? },
+        "class" => Op::Class {
+            path: args.optional_target()?,
+            hash: args.optional_hash("hash")?,
+            name: args.optional_text("name")?,
+        },
+        "history" => Op::History { path: args.target()? },
+        other => return Err(bad(&format!("{other:?} is no operation"))),
+    })
+}
+
+/// Reads a class as `put_class` takes it, alone.
+///
+/// # Errors
+/// As [`op_from_pickle`].
+pub fn class_from_pickle(pickle: &[u8]) -> Result<ClassSource> {
+    let heap = machine::read(pickle)?;
+    class_source(&heap, Some(heap.root))
+}
+
+#[cold]
+fn wrong(name: &str, needed: &str) -> Error {
+    Error::new(ErrorCode::BadArgument, format!("{name} must be {needed}")).field(name)
+}
+
+/// The members of a tuple, one after another.
+struct Args<'h, 'p> {
+    heap: &'h Heap<'p>,
+    rest: std::slice::Iter<'h, u32>,
+}
+
+impl<'h, 'p> Args<'h, 'p> {
+    fn new(heap: &'h Heap<'p>, at: u32, what: &str) -> Result<Self> {
+        match heap.node(at) {
+            Node::Tuple(items) | Node::List(items) => Ok(Self { heap, rest: items.iter() }),
+            _ => Err(wrong(what, "a tuple")),
+        }
+    }
+
+    /// The next member, unless it is `None` or there is none.
+    fn next(&mut self) -> Option<u32> {
+        self.rest.next().copied().filter(|at| !matches!(self.heap.node(*at), Node::None))
+    }
+
+    fn optional_text(&mut self, name: &str) -> Result<Option<String>> {
+        let heap = self.heap;
+        let text = |at| heap.text(at).map(str::to_owned).ok_or_else(|| wrong(name, "a str"));
+        self.next().map(text).transpose()
+    }
+
+    fn text(&mut self, name: &str) -> Result<String> {
+        self.optional_text(name)?.ok_or_else(|| wrong(name, "a str"))
+    }
+
+    fn bool(&mut self, name: &str) -> Result<bool> {
+        match self.next().map(|at| self.heap.node(at)) {
+            Some(Node::Bool(bool)) => Ok(*bool),
+            None => Ok(false),
+            Some(_) => Err(wrong(name, "a bool")),
+        }
+    }
+
+    fn unsigned(&mut self, name: &str) -> Result<Option<u64>> {
+        let heap = self.heap;
+        let number = |at| match heap.node(at) {
+            Node::Int(int) => u64::try_from(*int).ok(),
+            _ => None,
+        };
+        self.next().map(|at| number(at).ok_or_else(|| wrong(name, "a whole number from 0"))).transpose()
+    }
+
+    fn optional_hash(&mut self, name: &str) -> Result<Option<ClassHash>> {
+        let heap = self.heap;
+        self.next().map(|at| hash(heap, at).ok_or_else(|| wrong(name, "16 bytes"))).transpose()
+    }
+
+    fn hash(&mut self, name: &str) -> Result<ClassHash> {
+        self.optional_hash(name)?.ok_or_else(|| wrong(name, "16 bytes"))
+    }
+
+    fn optional_target(&mut self) -> Result<Option<Target>> {
+        let heap = self.heap;
+        let target = |at| match heap.node(at) {
+            Node::Text(path) => Some(Target::Path((*path).to_owned())),
+            Node::Bytes(id) => Some(Target::Id(ObjectId((*id).try_into().ok()?))),
+            _ => None,
+        };
+        self.next().map(|at| target(at).ok_or_else(|| wrong("path", "a str"))).transpose()
+    }
+
+    fn target(&mut self) -> Result<Target> {
+        self.optional_target()?.ok_or_else(|| wrong("path", "a str"))
+    }
+
+    fn mode(&mut self) -> Result<StoreMode> {
+        Ok(match self.optional_text("mode")?.as_deref() {
+            None | Some("put") => StoreMode::Put,
+            Some("create") => StoreMode::Create,
+            Some("patch") => StoreMode::Patch,
+            Some("overwrite") => StoreMode::Overwrite,
+            Some(_) => return Err(wrong("mode", "put, create, patch or overwrite")),
+        })
+    }
+
+    fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>> {
+        let Some(at) = self.next() else { return Ok(None) };
+        let mut args = Args::new(self.heap, at, name)?;
+        (0..args.rest.len()).map(|_| args.text(name)).collect::<Result<_>>().map(Some)
+    }
+
+    fn map(&mut self, name: &str) -> Result<Vec<u8>> {
+        match self.next().map(|at| self.heap.node(at)) {
+            Some(Node::Map(entries)) => Ok(Value::Map(Reader::new(self.heap).fields(entries)?).encode()),
+            _ => Err(wrong(name, "a dict")),
+        }
+    }
+
+    fn list(&mut self, name: &str) -> Result<Vec<u8>> {
+        let value = self.next().map(|at| Reader::new(self.heap).value(at)).transpose()?;
+        match value {
+            Some(list @ Value::List(_)) => Ok(list.encode()),
+            _ => Err(wrong(name, "a tuple")),
+        }
+    }
+
+    /// Reads each member of a nested list as a tuple of its own.
+    fn each<T>(
+        &mut self,
+        name: &str,
+        mut read: impl FnMut(&mut Args<'h, 'p>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let Some(at) = self.next() else { return Ok(Vec::new()) };
+        let items = Args::new(self.heap, at, name)?;
+        items.rest.map(|at| read(&mut Args::new(self.heap, *at, name)?)).collect()
+    }
+
+    /// The next member as an encoded value, where `None` is a value too.
+    fn encoded(&mut self, name: &str) -> Result<Vec<u8>> {
+        let at = *self.rest.next().ok_or_else(|| wrong(name, "given a value"))?;
+        let value = Reader::new(self.heap).value(at).map_err(|error| inside(error, name))?;
+        Ok(value.encode())
+    }
+}
+
+fn hash(heap: &Heap<'_>, at: u32) -> Option<ClassHash> {
+    match heap.node(at) {
+        Node::Bytes(bytes) => Some(ClassHash((*bytes).try_into().ok()?)),
+        _ => None,
+    }
+}
+
+fn class_source(heap: &Heap<'_>, at: Option<u32>) -> Result<ClassSource> {
+    let mut args = Args::new(heap, at.ok_or_else(|| wrong("class", "a tuple"))?, "class")?;
+    let name = args.text("name")?;
+    let language = match args.text("language")?.as_str() {
+        "javascript" => Language::JavaScript,
+        "python" => Language::Python,
+        "wasm" => Language::Wasm,
+        _ => return Err(wrong("language", "javascript, python or wasm")),
+    };
+    let source = args.text("source")?;
+    let bases =
+        args.each("bases", |base| Ok(BaseRef { name: base.text("base")?, hash: base.hash("base")? }))?;
+    let fields = args.each("fields", field)?;
+    let doc = args.optional_text("doc")?;
+    let captures = args.each("captures", capture)?;
+    let captures = (!captures.is_empty()).then_some(captures);
+    Ok(ClassSource { name, language, source, bases, fields, doc, captures })
+}
+
+fn field(args: &mut Args<'_, '_>) -> Result<FieldDecl> {
+    let name = args.text("field")?;
+    let kind = args.text("the type of a field")?;
+    let kind = FieldType::ALL.iter().copied().find(|known| known.as_str() == kind);
+    let kind = kind.ok_or_else(|| wrong(&name, "of a type that fields have"))?;
+    let default = if args.bool("has_default")? {
+        Some(args.encoded(&name)?)
+    } else {
+        args.next();
+        None
+    };
+    Ok(FieldDecl { name, kind, default, doc: args.optional_text("doc")? })
+}
+
+fn capture(args: &mut Args<'_, '_>) -> Result<Capture> {
+    let name = args.text("capture")?;
+    let what = match args.text("the kind of a capture")?.as_str() {
+        "module" => Captured::Module(args.text("module")?),
+        "member" => Captured::Member { module: args.text("module")?, member: args.text("member")? },
+        "source" => Captured::Source(args.text("source")?),
+        "value" => Captured::Value(args.encoded(&name)?),
+        "class" => Captured::Class(args.hash("class")?),
+        _ => return Err(wrong(&name, "a module, member, source, value or class")),
+    };
+    Ok(Capture { name, what })
+}
+
+/// Names what holds the value that cannot travel.
+fn inside(mut error: Error, name: &str) -> Error {
+    error.message = format!("{name}: {}", error.message);
+    error.field = Some(match error.field {
+        Some(field) if field.starts_with('[') => format!("{name}{field}"),
+        Some(field) => format!("{name}.{field}"),
+        None => name.to_owned(),
+    });
+    error
+}

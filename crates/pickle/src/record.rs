@@ -1,0 +1,216 @@
+//! Records of replies as tuples, in the order of their members in proto.
+
+use crate::error;
+use crate::write::Writer;
+use emerge_proto::class::{BaseRef, Capture, Captured, ClassSource, ClassVersion, MethodDecl, decode};
+use emerge_proto::record::{Called, ClassInfo, MemberCalled, Page, Stored, VersionInfo};
+use emerge_proto::{Error, ErrorCode, Fetched, Result, Stat, Value};
+
+/// The reply to an operation.
+///
+/// # Errors
+/// `bad_frame` when the bytes are not its record; `unmappable_value` for a value that Python lacks.
+pub fn reply_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
+    let mut writer = Writer::new();
+    match op {
+        "mkdir" | "store" => stored(&mut writer, &decode(encoded)?),
+        "get" => fetched(&mut writer, &decode(encoded)?)?,
+        "stat" => stat(&mut writer, &decode(encoded)?),
+        "list" => page(&mut writer, &decode(encoded)?)?,
+        "rm" | "mv" | "cp" => writer.none(),
+        "call" => called(&mut writer, &decode(encoded)?)?,
+        "put_class" => class_version(&mut writer, &decode(encoded)?)?,
+        "class" => {
+            let info: ClassInfo = decode(encoded)?;
+            writer.list(&info.lineage, class_version)?;
+        }
+        "history" => {
+            let versions: Vec<VersionInfo> = decode(encoded)?;
+            writer.list(&versions, version_info)?;
+        }
+        other => {
+            return Err(Error::new(ErrorCode::BadArgument, format!("{other:?} is no operation")));
+        }
+    }
+    Ok(writer.finish())
+}
+
+/// One item of a streamed reply: a page of a listing, or a member's outcome in a call on a directory.
+///
+/// # Errors
+/// As [`reply_to_pickle`].
+pub fn stream_item_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
+    if op != "call" {
+        return reply_to_pickle(op, encoded);
+    }
+    let member: MemberCalled = decode(encoded)?;
+    let mut writer = Writer::new();
+    writer.tuple(|writer| {
+        writer.text(&member.name);
+        match &member.called {
+            Some(each) => called(writer, each)?,
+            None => writer.none(),
+        }
+        writer.optional(member.error.as_ref(), error::write);
+        Ok::<_, Error>(())
+    })?;
+    Ok(writer.finish())
+}
+
+fn stored(writer: &mut Writer, stored: &Stored) {
+    writer.tuple(|writer| {
+        writer.bytes(&stored.id.0);
+        writer.unsigned(stored.version);
+        writer.int(stored.modified);
+    });
+}
+
+fn stat(writer: &mut Writer, stat: &Stat) {
+    writer.tuple(|writer| {
+        writer.text(&stat.name);
+        writer.bytes(&stat.id.0);
+        writer.text(stat.kind.as_str());
+        writer.optional(stat.class.as_deref(), Writer::text);
+        writer.optional(stat.class_hash, |writer, hash| writer.bytes(&hash.0));
+        writer.optional(stat.class_version, Writer::unsigned);
+        writer.text(&stat.owner);
+        writer.text(&stat.group);
+        writer.unsigned(stat.perms.0.into());
+        writer.unsigned(stat.version);
+        writer.int(stat.created);
+        writer.int(stat.modified);
+        writer.unsigned(stat.size);
+        writer.text(&stat.node);
+    });
+}
+
+fn fetched(writer: &mut Writer, fetched: &Fetched) -> Result<()> {
+    let state = Value::decode(&fetched.state)?;
+    writer.tuple(|writer| {
+        stat(writer, &fetched.stat);
+        writer.value(&state)
+    })
+}
+
+fn page(writer: &mut Writer, page: &Page) -> Result<()> {
+    writer.tuple(|writer| {
+        writer.list(&page.members, |writer, member| {
+            stat(writer, member);
+            Ok(())
+        })?;
+        writer.optional(page.next.as_deref(), Writer::text);
+        Ok(())
+    })
+}
+
+fn called(writer: &mut Writer, called: &Called) -> Result<()> {
+    let result = Value::decode(&called.result)?;
+    writer.tuple(|writer| {
+        writer.value(&result)?;
+        writer.optional(called.version, Writer::unsigned);
+        writer.optional(called.log.as_deref(), Writer::text);
+        Ok(())
+    })
+}
+
+fn version_info(writer: &mut Writer, info: &VersionInfo) -> Result<()> {
+    writer.tuple(|writer| {
+        writer.unsigned(info.version);
+        writer.int(info.modified);
+        writer.text(&info.author);
+        writer.optional(info.method.as_deref(), Writer::text);
+        writer.unsigned(info.size);
+    });
+    Ok(())
+}
+
+fn class_version(writer: &mut Writer, class: &ClassVersion) -> Result<()> {
+    writer.tuple(|writer| {
+        writer.bytes(&class.hash.0);
+        writer.bytes(&class.class_id.0);
+        writer.unsigned(class.version);
+        writer.text(&class.owner);
+        writer.int(class.created);
+        source(writer, &class.source)?;
+        writer.list(&class.methods, method)
+    })
+}
+
+/// The same tuple that `put_class` takes.
+fn source(writer: &mut Writer, source: &ClassSource) -> Result<()> {
+    writer.tuple(|writer| {
+        writer.text(&source.name);
+        writer.text(source.language.as_str());
+        writer.text(&source.source);
+        writer.list(&source.bases, |writer, base: &BaseRef| {
+            writer.tuple(|writer| {
+                writer.text(&base.name);
+                writer.bytes(&base.hash.0);
+            });
+            Ok(())
+        })?;
+        writer.list(&source.fields, |writer, field| {
+            writer.tuple(|writer| {
+                writer.text(&field.name);
+                writer.text(field.kind.as_str());
+                writer.bool(field.default.is_some());
+                match &field.default {
+                    Some(default) => writer.value(&Value::decode(default)?)?,
+                    None => writer.none(),
+                }
+                writer.optional(field.doc.as_deref(), Writer::text);
+                Ok(())
+            })
+        })?;
+        writer.optional(source.doc.as_deref(), Writer::text);
+        writer.list(source.captures.as_deref().unwrap_or_default(), capture)
+    })
+}
+
+fn capture(writer: &mut Writer, capture: &Capture) -> Result<()> {
+    writer.tuple(|writer| {
+        writer.text(&capture.name);
+        match &capture.what {
+            Captured::Module(module) => {
+                writer.text("module");
+                writer.text(module);
+            }
+            Captured::Member { module, member } => {
+                writer.text("member");
+                writer.text(module);
+                writer.text(member);
+            }
+            Captured::Source(source) => {
+                writer.text("source");
+                writer.text(source);
+            }
+            Captured::Value(value) => {
+                writer.text("value");
+                writer.value(&Value::decode(value)?)?;
+            }
+            Captured::Class(hash) => {
+                writer.text("class");
+                writer.bytes(&hash.0);
+            }
+        }
+        Ok(())
+    })
+}
+
+fn method(writer: &mut Writer, method: &MethodDecl) -> Result<()> {
+    writer.tuple(|writer| {
+        writer.text(&method.name);
+        writer.list(&method.params, |writer, param| {
+            writer.tuple(|writer| {
+                writer.text(&param.name);
+                writer.optional(param.default.as_deref(), Writer::text);
+            });
+            Ok(())
+        })?;
+        writer.optional(method.doc.as_deref(), Writer::text);
+        writer.bool(method.is_async);
+        writer.bool(method.is_static);
+        writer.bool(method.is_property);
+        Ok(())
+    })
+}
