@@ -1,0 +1,315 @@
+"""The file system of a node: every operation once, as a coroutine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeVar
+
+from . import _classes, _host, _wire
+from ._meta import Called, MemberResult, Meta, Method, VersionInfo, moment
+from ._object import Head, Object, fields_of, head_of, set_head
+from .errors import ConflictError, IsADirectoryError, NotFoundError, UnmappableValueError, from_wire
+
+T = TypeVar("T", bound=Object)
+
+
+class AsyncFileSystem:
+    """The object file system of a node, with awaitable operations: ``await fs.aio.get("/a")``.
+
+    All raise :class:`emerge.EmergeError` by its subclasses in ``emerge.errors``. ``timeout`` is in seconds; after it the
+    node gives up with ``deadline_exceeded``.
+    """
+
+    def __init__(self, connection: _host.Connection) -> None:
+        self._connection = connection
+        self._sent: set[bytes] = set()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._connection.state}>"
+
+    async def __aenter__(self) -> AsyncFileSystem:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Waits for what is under way and ends the connection."""
+        await self._connection.close_soon()
+
+    async def _reply(self, request: bytes, timeout: float | None) -> Any:
+        return _wire.loads(_host.answer(await self._connection.ask_soon(request, timeout)))
+
+    async def _ask(self, *op: Any, timeout: float | None = None) -> Any:
+        request, used = _wire.dumps(op)
+        if used:
+            await self._send_classes(used)
+        return await self._reply(request, timeout)
+
+    async def _send_classes(self, used: dict[bytes, type[Object]]) -> None:
+        for address, cls in used.items():
+            if address not in self._sent:
+                await self._send(cls)
+
+    async def _send(self, cls: type[Object]) -> None:
+        record = _classes.record_of(cls)
+        if record.hash in self._sent:
+            return
+        for base in record.needs:
+            await self._send(base)
+        if record.source is not None:
+            await self._ask("put_class", record.source)
+        self._sent.add(record.hash)
+
+    def define(self, *classes: type[Object]) -> None:
+        """Makes fetched objects of these classes' names their instances; a class statement or a store does so too."""
+        for cls in classes:
+            _classes.define(cls)
+
+    async def store(
+        self, path: str, value: T, *, overwrite: bool = False, create: bool = False, timeout: float | None = None
+    ) -> T:
+        """Stores an object; directories are made on the way.
+
+        Of an object that was fetched from there, or stored there, only the fields that changed are sent.
+
+        Args:
+            path: where.
+            value: the object; its ``meta`` is new afterwards.
+            overwrite: stores also when the object has changed at the node since it was fetched.
+            create: fails with ``already_exists`` when something is there.
+            timeout: seconds.
+
+        Raises:
+            ConflictError: the object has moved on since it was fetched.
+        """
+        if not isinstance(value, Object):
+            raise UnmappableValueError(
+                f"only an instance of a class that extends emerge.Object can be stored, not a {type(value).__qualname__}",
+                path=path,
+            )
+        cls = type(value)
+        address = _classes.record_of(cls).hash
+        path = normal(path)
+        state, used = _wire.dumps(fields_of(value))
+        used.setdefault(address, cls)
+        await self._send_classes(used)
+        head = head_of(value)
+        if head is not None and head.path == path and not create and not head.historic:
+            changed, removed = _host.host().changes(head.state(), state)
+            fields = fields_of(value)
+            patch = {name: fields[name] for name in changed}
+            mode = "overwrite" if overwrite else "patch"
+            op: tuple[Any, ...] = ("store", path, address, patch, mode, head.version, removed)
+        elif head is not None and head.historic and head.path == path and not overwrite:
+            raise ConflictError(f"version {head.version} of {path} is not its newest; overwrite to restore it", path=path)
+        else:
+            op = ("store", path, address, fields_of(value), "create" if create else "put")
+        made, version, modified = await self._reply(_wire.dumps(op)[0], timeout)
+        known = head.meta._raw if head is not None and head.path == path else _UNKNOWN
+        raw = (
+            path.rpartition("/")[2], made, "object", cls.__name__, address, known[5], known[6], known[7], known[8],
+            version, modified if version == 1 else known[10], modified, known[12], known[13],
+        )  # fmt: skip
+        set_head(value, Head(path, Meta(path, raw), version, lambda: state, False))
+        return value
+
+    async def get(self, path: str, *, version: int | None = None, timeout: float | None = None) -> Any:
+        """Fetches an object, as an instance of this program's class of that name.
+
+        Nothing stored is ever run by it: of a class that this program lacks the object shows its fields, and its
+        methods say where they run.
+
+        Args:
+            path: which.
+            version: an earlier version.
+            timeout: seconds.
+        """
+        request, _ = _wire.dumps(("get", path, version))
+        payload = _host.answer(await self._connection.ask_soon(request, timeout))
+        raw, fields = _wire.loads(payload)
+        cls = await self._class_of(raw[4], raw[3])
+        value = _classes.instance(cls, fields)
+        path = normal(path)
+
+        def state() -> bytes:
+            return _wire.dumps(_wire.loads(payload)[1])[0]
+
+        set_head(value, Head(path, Meta(path, raw), raw[9], state, version is not None))
+        return value
+
+    async def _class_of(self, address: bytes, name: str | None) -> type[Object]:
+        known = _classes.known(address, name)
+        if known is not None:
+            return known
+        from ._standin import stand_in
+
+        cls = stand_in(await self._ask("class", None, address))
+        _classes.remember(address, cls)
+        return cls
+
+    async def stat(self, path: str, *, timeout: float | None = None) -> Meta:
+        """Fetches the properties of what is stored at a path."""
+        return Meta(normal(path), await self._ask("stat", path, timeout=timeout))
+
+    async def exists(self, path: str, *, timeout: float | None = None) -> bool:
+        """Whether anything is stored at a path."""
+        try:
+            await self.stat(path, timeout=timeout)
+        except NotFoundError:
+            return False
+        return True
+
+    async def list(self, path: str = "/", *, page_size: int | None = None) -> AsyncIterator[Meta]:
+        """Lists a directory with the properties of its members: ``async for meta in fs.aio.list("/")``."""
+        request, _ = _wire.dumps(("list", path, None, page_size))
+        async for page in _host.each(self._connection.stream(request, None)):
+            for raw in _wire.loads(page)[0]:
+                yield Meta(join(path, raw[0]), raw)
+
+    async def call(self, path: str, method: str, *args: Any, timeout: float | None = None) -> Any:
+        """Runs a method on the node and gives what it returns.
+
+        On a directory it runs on each member that is an object, and gives a dict from name to result; the first error
+        of a member is raised (:meth:`call_each` gives all).
+        """
+        try:
+            return (await self.invoke(path, method, *args, timeout=timeout)).result
+        except IsADirectoryError:
+            pass
+        results = {}
+        async for member in self.call_each(path, method, *args):
+            if member.error is not None:
+                raise member.error
+            results[member.name] = member.result
+        return results
+
+    async def invoke(
+        self, path: str, method: str, *args: Any, log: bool = False, timeout: float | None = None
+    ) -> Called:
+        """Runs a method of one object on the node, with all that can be said of a call.
+
+        Args:
+            path: on what.
+            method: which method.
+            args: its arguments.
+            log: whether what the method prints comes back.
+            timeout: seconds.
+        """
+        return Called(*await self._ask("call", path, method, args, log, timeout=timeout))
+
+    async def call_each(self, path: str, method: str, *args: Any) -> AsyncIterator[MemberResult]:
+        """Runs a method on each member of a directory that is an object, each call a transaction of its own."""
+        request, used = _wire.dumps(("call", path, method, args, False))
+        await self._send_classes(used)
+        async for item in _host.each(self._connection.stream(request, None)):
+            name, called, error = _wire.loads(item)
+            result = called[0] if called is not None else None
+            yield MemberResult(name, join(path, name), result, from_wire(error) if error is not None else None)
+
+    def proxy(self, path: str) -> Any:
+        """Stands for an object on the node: ``await fs.aio.proxy("/a").total_cost()`` runs there."""
+        return Proxy(path, self.call)
+
+    async def mkdir(self, path: str, *, exist_ok: bool = False, timeout: float | None = None) -> None:
+        """Makes a directory and those above it."""
+        await self._ask("mkdir", path, exist_ok, timeout=timeout)
+
+    async def rm(self, path: str, *, recursive: bool = False, timeout: float | None = None) -> None:
+        """Removes an object or an empty directory; with ``recursive`` a directory and all in it."""
+        await self._ask("rm", path, recursive, timeout=timeout)
+
+    async def mv(self, source: str, target: str, *, timeout: float | None = None) -> None:
+        """Moves or renames; identities stay. Onto a directory: into it."""
+        await self._ask("mv", source, target, timeout=timeout)
+
+    async def cp(self, source: str, target: str, *, recursive: bool = False, timeout: float | None = None) -> None:
+        """Copies; with ``recursive`` a directory and all in it. Onto a directory: into it."""
+        await self._ask("cp", source, target, recursive, timeout=timeout)
+
+    async def history(self, path: str, *, timeout: float | None = None) -> tuple[VersionInfo, ...]:
+        """An object's versions, newest first."""
+        versions = await self._ask("history", path, timeout=timeout)
+        return tuple(VersionInfo(each[0], moment(each[1]), *each[2:]) for each in versions)
+
+    async def methods(self, path: str, *, timeout: float | None = None) -> tuple[Method, ...]:
+        """An object's methods, own and inherited; a nearer one hides a farther one of the same name."""
+        return methods_of(await self._ask("class", path, timeout=timeout))
+
+    async def code(self, path: str, *, timeout: float | None = None) -> str:
+        """The source of an object's class."""
+        return str((await self._ask("class", path, timeout=timeout))[0][5][2])
+
+    async def help(self, path: str, *, timeout: float | None = None) -> str:
+        """What an object's class says of itself, for people."""
+        lineage = await self._ask("class", path, timeout=timeout)
+        name, language, _, bases, fields, doc, _ = lineage[0][5]
+        above = f"({', '.join(base[0] for base in bases)})" if bases else ""
+        lines = [f"class {name}{above}, {language}, version {lineage[0][2]}"]
+        if doc:
+            lines += ["", doc]
+        if fields:
+            lines += ["", "fields"]
+            for field, kind, has_default, default, about in fields:
+                text = f"    {field}: {kind}" + (f" = {default!r}" if has_default else "")
+                lines.append(text + (f"  {about}" if about else ""))
+        methods = methods_of(lineage)
+        if methods:
+            lines += ["", "methods"]
+            for method in methods:
+                lines.append(f"    {method.signature}" + (f"  {method.doc.splitlines()[0]}" if method.doc else ""))
+        return "\n".join(lines)
+
+
+class Proxy:
+    """Stands for an object on the node; its methods run there."""
+
+    __slots__ = ("_call", "_path")
+
+    def __init__(self, path: str, call: Callable[..., Any]) -> None:
+        object.__setattr__(self, "_path", path)
+        object.__setattr__(self, "_call", call)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        # Python, IPython and copy ask any object for such names.
+        if name.startswith("__") or name.startswith("_repr_") or name.startswith("_ipython_"):
+            raise AttributeError(name)
+        path, call = self._path, self._call
+
+        def method(*args: Any) -> Any:
+            return call(path, name, *args)
+
+        method.__name__ = method.__qualname__ = name
+        return method
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a proxy runs methods of {self._path}; get and store it to set {name}")
+
+    def __repr__(self) -> str:
+        return f"<proxy of {self._path}>"
+
+
+def methods_of(lineage: Any) -> tuple[Method, ...]:
+    """Methods of a class version and those above it."""
+    found: dict[str, Method] = {}
+    for version in lineage:
+        for name, params, doc, is_async, is_static, is_property in version[6]:
+            if name not in found:
+                shown = ", ".join(each if default is None else f"{each}={default}" for each, default in params)
+                signature = name if is_property else f"{name}({shown})"
+                found[name] = Method(name, signature, doc, is_async, is_static, is_property)
+    return tuple(found.values())
+
+
+def normal(path: str) -> str:
+    """A path without its one allowed trailing slash."""
+    return path[:-1] if len(path) > 1 and path.endswith("/") else path
+
+
+def join(directory: str, name: str) -> str:
+    """The path of a member of a directory."""
+    return f"{directory}{name}" if directory.endswith("/") else f"{directory}/{name}"
+
+
+_UNKNOWN: tuple[Any, ...] = ("", bytes(16), "object", None, None, None, "", "", 0, 0, 0, 0, 0, "")
+"""What a store's reply does not tell."""

@@ -1,0 +1,254 @@
+"""The file system of a node with plain calls, which wait; and connecting."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Generator, Iterator
+from typing import Any, TypeVar
+
+from . import _host
+from ._aio import AsyncFileSystem, Proxy
+from ._meta import Called, MemberResult, Meta, Method, VersionInfo
+from ._object import Object
+
+T = TypeVar("T", bound=Object)
+R = TypeVar("R")
+
+
+class _Waiting(_host.Connection):
+    """A connection whose coroutines wait in place, so that they end at their first step."""
+
+    def __init__(self, connection: _host.Connection) -> None:
+        self._inner = connection
+
+    def ask(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
+        return self._inner.ask(request, timeout)
+
+    async def ask_soon(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
+        return self._inner.ask(request, timeout)
+
+    def stream(self, request: bytes, timeout: float | None) -> _host.Items:
+        return _WaitingItems(self._inner.stream(request, timeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    async def close_soon(self) -> None:
+        self._inner.close()
+
+    @property
+    def state(self) -> str:
+        return self._inner.state
+
+
+class _WaitingItems(_host.Items):
+    def __init__(self, inner: _host.Items) -> None:
+        self._inner = inner
+
+    def take(self) -> tuple[bool, bytes] | None:
+        return self._inner.take()
+
+    async def take_soon(self) -> tuple[bool, bytes] | None:
+        return self._inner.take()
+
+
+def _run(operation: Coroutine[Any, Any, R]) -> R:
+    try:
+        operation.send(None)
+    except StopIteration as end:
+        value: R = end.value
+        return value
+    operation.close()
+    raise RuntimeError("an operation of a waiting connection did not end")
+
+
+def _iterate(items: Any) -> Iterator[Any]:
+    while True:
+        try:
+            yield _run(items.__anext__())
+        except StopAsyncIteration:
+            return
+
+
+class FileSystem:
+    """The object file system of a node. Its calls wait; ``fs.aio`` has the same ones to be awaited.
+
+    All raise :class:`emerge.EmergeError` by its subclasses in ``emerge.errors``. ``timeout`` is in seconds; after it the
+    node gives up with ``deadline_exceeded``. Safe to use from several threads.
+    """
+
+    def __init__(self, connection: _host.Connection) -> None:
+        self._connection = connection
+        self._all = AsyncFileSystem(_Waiting(connection))
+        self.aio = AsyncFileSystem(connection)
+        """The asynchronous twin of every call."""
+
+    def __repr__(self) -> str:
+        return f"<FileSystem {self._connection.state}>"
+
+    def __enter__(self) -> FileSystem:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> FileSystem:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aio.close()
+
+    def close(self) -> None:
+        """Waits for what is under way and ends the connection."""
+        self._connection.close()
+
+    def define(self, *classes: type[Object]) -> None:
+        """Makes fetched objects of these classes' names their instances; a class statement or a store does so too."""
+        self._all.define(*classes)
+
+    def store(
+        self, path: str, value: T, *, overwrite: bool = False, create: bool = False, timeout: float | None = None
+    ) -> T:
+        """Stores an object; see :meth:`AsyncFileSystem.store`."""
+        return _run(self._all.store(path, value, overwrite=overwrite, create=create, timeout=timeout))
+
+    def get(self, path: str, *, version: int | None = None, timeout: float | None = None) -> Any:
+        """Fetches an object; see :meth:`AsyncFileSystem.get`."""
+        return _run(self._all.get(path, version=version, timeout=timeout))
+
+    def stat(self, path: str, *, timeout: float | None = None) -> Meta:
+        """Fetches the properties of what is stored at a path."""
+        return _run(self._all.stat(path, timeout=timeout))
+
+    def exists(self, path: str, *, timeout: float | None = None) -> bool:
+        """Whether anything is stored at a path."""
+        return _run(self._all.exists(path, timeout=timeout))
+
+    def list(self, path: str = "/", *, page_size: int | None = None) -> Iterator[Meta]:
+        """Lists a directory with the properties of its members: ``for meta in fs.list("/")``."""
+        return _iterate(self._all.list(path, page_size=page_size))
+
+    def call(self, path: str, method: str, *args: Any, timeout: float | None = None) -> Any:
+        """Runs a method on the node; see :meth:`AsyncFileSystem.call`."""
+        return _run(self._all.call(path, method, *args, timeout=timeout))
+
+    def invoke(self, path: str, method: str, *args: Any, log: bool = False, timeout: float | None = None) -> Called:
+        """Runs a method of one object on the node; see :meth:`AsyncFileSystem.invoke`."""
+        return _run(self._all.invoke(path, method, *args, log=log, timeout=timeout))
+
+    def call_each(self, path: str, method: str, *args: Any) -> Iterator[MemberResult]:
+        """Runs a method on each member of a directory that is an object, each call a transaction of its own."""
+        return _iterate(self._all.call_each(path, method, *args))
+
+    def proxy(self, path: str) -> Any:
+        """Stands for an object on the node: ``fs.proxy("/a").total_cost()`` runs there."""
+        return Proxy(path, self.call)
+
+    def mkdir(self, path: str, *, exist_ok: bool = False, timeout: float | None = None) -> None:
+        """Makes a directory and those above it."""
+        _run(self._all.mkdir(path, exist_ok=exist_ok, timeout=timeout))
+
+    def rm(self, path: str, *, recursive: bool = False, timeout: float | None = None) -> None:
+        """Removes an object or an empty directory; with ``recursive`` a directory and all in it."""
+        _run(self._all.rm(path, recursive=recursive, timeout=timeout))
+
+    def mv(self, source: str, target: str, *, timeout: float | None = None) -> None:
+        """Moves or renames; identities stay. Onto a directory: into it."""
+        _run(self._all.mv(source, target, timeout=timeout))
+
+    def cp(self, source: str, target: str, *, recursive: bool = False, timeout: float | None = None) -> None:
+        """Copies; with ``recursive`` a directory and all in it. Onto a directory: into it."""
+        _run(self._all.cp(source, target, recursive=recursive, timeout=timeout))
+
+    def history(self, path: str, *, timeout: float | None = None) -> tuple[VersionInfo, ...]:
+        """An object's versions, newest first."""
+        return _run(self._all.history(path, timeout=timeout))
+
+    def methods(self, path: str, *, timeout: float | None = None) -> tuple[Method, ...]:
+        """An object's methods, own and inherited."""
+        return _run(self._all.methods(path, timeout=timeout))
+
+    def code(self, path: str, *, timeout: float | None = None) -> str:
+        """The source of an object's class."""
+        return _run(self._all.code(path, timeout=timeout))
+
+    def help(self, path: str, *, timeout: float | None = None) -> str:
+        """What an object's class says of itself, for people."""
+        return _run(self._all.help(path, timeout=timeout))
+
+
+class Connecting:
+    """A connection in the making: awaited or used with ``async with``."""
+
+    def __init__(self, url: str, token: str, agent: str) -> None:
+        self._args = (url, token, agent)
+        self._fs: FileSystem | None = None
+
+    async def _connect(self) -> FileSystem:
+        self._fs = FileSystem(await _host.host().connect_soon(*self._args))
+        return self._fs
+
+    def __await__(self) -> Generator[Any, None, FileSystem]:
+        return self._connect().__await__()
+
+    async def __aenter__(self) -> FileSystem:
+        return await self._connect()
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._fs is not None:
+            await self._fs.aio.close()
+
+
+class _Connect:
+    """``emerge.connect(url)`` waits; ``await emerge.connect.aio(url)`` lets other tasks run."""
+
+    def __call__(self, url: str = "ws://127.0.0.1:5558", token: str = "", *, agent: str = "emerge-python") -> FileSystem:
+        """Connects to a node, and waits until it has welcomed this program.
+
+        Args:
+            url: a WebSocket's, ``ws://host:port``; ``?token=…`` in it counts as ``token``.
+            token: who is calling.
+            agent: a name for the node's log.
+
+        Raises:
+            DisconnectedError: nobody answers there.
+            UnauthenticatedError: the token is missing, wrong or expired.
+            UnsupportedVersionError: the node speaks another version of the protocol.
+        """
+        url, token = _token(url, token)
+        return FileSystem(_host.host().connect(url, token, agent))
+
+    def aio(self, url: str = "ws://127.0.0.1:5558", token: str = "", *, agent: str = "emerge-python") -> Connecting:
+        """As a plain call, to be awaited: ``fs = await emerge.connect.aio(url)`` or ``async with``."""
+        return Connecting(*_token(url, token), agent)
+
+
+def _token(url: str, token: str) -> tuple[str, str]:
+    address, found, query = url.partition("?")
+    if not found or token:
+        return url, token
+    parts = query.split("&")
+    for part in parts:
+        if part.startswith("token="):
+            rest = "&".join(each for each in parts if each is not part)
+            return (f"{address}?{rest}" if rest else address), part[6:]
+    return url, token
+
+
+connect = _Connect()
+_guest: FileSystem | None = None
+
+
+def of_guest() -> FileSystem:
+    """The file system of the node that runs this method.
+
+    Raises:
+        AttributeError: this Python is no method on a node.
+    """
+    global _guest
+    if _guest is None:
+        from ._host_guest import GuestConnection, inside
+
+        if not inside():
+            raise AttributeError("emerge.fs is there within methods that run on a node; elsewhere use emerge.connect(url)")
+        _guest = FileSystem(GuestConnection())
+    return _guest

@@ -1,0 +1,137 @@
+"""How operations leave this program. One host is chosen when it is first needed."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from typing import Any
+
+from . import _wire
+from .errors import EmergeError, from_wire
+
+
+class Connection(ABC):
+    """A connection to a node. Requests and replies are pickles; the reply of a failed one is that of its error."""
+
+    @abstractmethod
+    def ask(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
+        """Asks and waits. ``timeout`` is in seconds."""
+
+    @abstractmethod
+    async def ask_soon(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
+        """Asks and lets other tasks run meanwhile."""
+
+    @abstractmethod
+    def stream(self, request: bytes, timeout: float | None) -> Items:
+        """Asks for a streamed reply."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends the connection."""
+
+    @abstractmethod
+    async def close_soon(self) -> None:
+        """Ends the connection and lets other tasks run meanwhile."""
+
+    @property
+    @abstractmethod
+    def state(self) -> str:
+        """``connecting``, ``open``, ``offline``, ``resuming`` or ``closed``."""
+
+
+class Items(ABC):
+    """A streamed reply."""
+
+    @abstractmethod
+    def take(self) -> tuple[bool, bytes] | None:
+        """The next item, or ``None`` at the end."""
+
+    @abstractmethod
+    async def take_soon(self) -> tuple[bool, bytes] | None:
+        """The next item, while other tasks run."""
+
+
+class Host(ABC):
+    """What this Python runs in."""
+
+    @abstractmethod
+    def connect(self, url: str, token: str, agent: str) -> Connection:
+        """Connects and waits until the node has welcomed this program."""
+
+    @abstractmethod
+    async def connect_soon(self, url: str, token: str, agent: str) -> Connection:
+        """Connects while other tasks run."""
+
+    @abstractmethod
+    def class_hash_reply(self, source: bytes) -> tuple[bool, bytes]:
+        """The address of a class version, as a reply of 16 plain bytes."""
+
+    @abstractmethod
+    def check_reply(self, value: bytes) -> tuple[bool, bytes]:
+        """Whether a pickled value can travel."""
+
+    @abstractmethod
+    def changes_reply(self, old: bytes, new: bytes) -> tuple[bool, bytes]:
+        """Names of changed and of removed fields, pickled, for two pickled dicts."""
+
+    def class_hash(self, source: bytes) -> bytes:
+        """The address of the version of a pickled class."""
+        return answer(self.class_hash_reply(source))
+
+    def check(self, value: bytes) -> None:
+        """Raises when a pickled value cannot travel."""
+        answer(self.check_reply(value))
+
+    def changes(self, old: bytes, new: bytes) -> tuple[list[str], list[str]]:
+        """Names of the fields that changed, and of those that are gone."""
+        changed, removed = _wire.loads(answer(self.changes_reply(old, new)))
+        return changed, removed
+
+
+def answer(reply: tuple[bool, bytes]) -> bytes:
+    """The bytes of a good reply; a bad one is raised."""
+    good, payload = reply
+    if good:
+        return payload
+    raise failure(payload)
+
+
+def failure(payload: bytes) -> EmergeError:
+    """The error of a bad reply."""
+    return from_wire(_wire.loads(payload))
+
+
+async def each(items: Items) -> AsyncIterator[bytes]:
+    """The items of a streamed reply."""
+    while (item := await items.take_soon()) is not None:
+        yield answer(item)
+
+
+_chosen: Host | None = None
+
+
+def host() -> Host:
+    """The host of this program.
+
+    Raises:
+        ImportError: this CPython has no extension module ``emerge._native``.
+    """
+    global _chosen
+    if _chosen is None:
+        _chosen = _choose()
+    return _chosen
+
+
+def _choose() -> Any:
+    if "_emerge_guest" in sys.modules or "_emerge_guest" in sys.builtin_module_names:
+        from ._host_guest import GuestHost
+
+        return GuestHost()
+    if sys.platform == "emscripten":
+        from ._host_pyodide import PyodideHost
+
+        return PyodideHost()
+    from ._host_native import NativeHost
+
+    return NativeHost()

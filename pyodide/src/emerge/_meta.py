@@ -1,0 +1,144 @@
+"""The properties of what is stored at a path."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple
+from uuid import UUID
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def moment(micros: int) -> datetime:
+    """A moment from microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+class Meta:
+    """The properties of what is stored at a path: ``o.meta``, and the members of a listing."""
+
+    __slots__ = ("_raw", "path")
+
+    def __init__(self, path: str, raw: tuple[Any, ...]) -> None:
+        self.path = path
+        self._raw = raw
+
+    @property
+    def name(self) -> str:
+        """The last segment of the path."""
+        return str(self._raw[0])
+
+    @property
+    def id(self) -> UUID:
+        """The identity, for life; survives a move."""
+        return UUID(bytes=self._raw[1])
+
+    @property
+    def type(self) -> str:
+        """``object``, ``directory``, ``file``, ``reference`` or ``node``."""
+        return str(self._raw[2])
+
+    @property
+    def class_name(self) -> str | None:
+        """The class's registered name; ``None`` for a directory."""
+        name: str | None = self._raw[3]
+        return name
+
+    @property
+    def class_hash(self) -> str | None:
+        """The address of the class version, 32 hexadecimal digits; ``None`` for a directory."""
+        address: bytes | None = self._raw[4]
+        return address.hex() if address is not None else None
+
+    @property
+    def class_version(self) -> int | None:
+        """The number of the class version; ``None`` for a directory."""
+        version: int | None = self._raw[5]
+        return version
+
+    @property
+    def owner(self) -> str:
+        """The owner's user name."""
+        return str(self._raw[6])
+
+    @property
+    def group(self) -> str:
+        """The group's name."""
+        return str(self._raw[7])
+
+    @property
+    def perms(self) -> str:
+        """The permissions, as in ``rwxr-x---``."""
+        bits: int = self._raw[8]
+        return "".join(letter if bits >> (8 - at) & 1 else "-" for at, letter in enumerate("rwxrwxrwx"))
+
+    @property
+    def version(self) -> int:
+        """1, 2, 3 … one for each committed change."""
+        return int(self._raw[9])
+
+    @property
+    def created(self) -> datetime:
+        """When it was made, UTC."""
+        return moment(self._raw[10])
+
+    @property
+    def modified(self) -> datetime:
+        """When it was last changed, UTC."""
+        return moment(self._raw[11])
+
+    @property
+    def size(self) -> int:
+        """Bytes of the encoded state; 0 for a directory."""
+        return int(self._raw[12])
+
+    @property
+    def node(self) -> str:
+        """The name of the node that holds it."""
+        return str(self._raw[13])
+
+    def __repr__(self) -> str:
+        kind = self.class_name or self.type
+        return f"<Meta {self.path} {kind} version {self.version} {self.perms} {self.owner}>"
+
+
+class VersionInfo(NamedTuple):
+    """One version of an object's history."""
+
+    version: int
+    modified: datetime
+    author: str
+    method: str | None
+    """The method that made it; ``None`` when it was stored."""
+    size: int
+    """Bytes of its encoded state."""
+
+
+class Method(NamedTuple):
+    """A method of a class, as the node's analysis found it."""
+
+    name: str
+    signature: str
+    doc: str | None
+    is_async: bool
+    is_static: bool
+    is_property: bool
+
+
+class MemberResult(NamedTuple):
+    """One member's outcome in a call on a directory: a result, or an error."""
+
+    name: str
+    path: str
+    result: Any
+    error: Exception | None
+
+
+class Called(NamedTuple):
+    """What a call came to."""
+
+    result: Any
+    version: int | None
+    """The object's version after the call; ``None`` when the call changed nothing."""
+    log: str | None
+    """What the method printed, when that was asked for."""

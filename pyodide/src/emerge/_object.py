@@ -1,0 +1,155 @@
+"""Objects, and the decorator of their classes."""
+
+from __future__ import annotations
+
+import dataclasses
+import linecache
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+if TYPE_CHECKING:
+    from ._meta import Meta
+    from typing_extensions import dataclass_transform
+else:
+
+    def dataclass_transform(**_: Any) -> Callable[[Any], Any]:
+        """For type checkers."""
+        return lambda decorated: decorated
+
+
+T = TypeVar("T")
+
+
+class Head:
+    """What an object that came from a node, or went there, remembers of it."""
+
+    __slots__ = ("historic", "meta", "path", "state", "version")
+
+    def __init__(self, path: str, meta: Meta, version: int, state: Callable[[], bytes], historic: bool) -> None:
+        self.path = path
+        self.meta = meta
+        self.version = version
+        self.state = state
+        """Gives the pickled fields as the node has them."""
+        self.historic = historic
+
+
+class Object:
+    """The base of all classes whose objects Emerge keeps.
+
+    ::
+
+        @emerge.dataclass
+        class InventoryItem(emerge.Object):
+            unit_price: float = 0.0
+            quantity_on_hand: int = 0
+
+            def total_cost(self) -> float:
+                return self.unit_price * self.quantity_on_hand
+
+    Fields are the attributes of the instance.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_emerge_head")
+
+    _emerge_head: Head
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # The frame that runs the class statement: where its source is, as far as Python keeps any.
+        frame = sys._getframe(1)
+        name = frame.f_code.co_filename
+        line = cls.__dict__.get("__firstlineno__", frame.f_lineno)
+        PLACES[cls] = (name, line, linecache.getlines(name, frame.f_globals), frame.f_globals)
+
+    @property
+    def meta(self) -> Meta | None:
+        """The properties that the node gives: path, version, owner …; ``None`` until it was stored or fetched."""
+        head = head_of(self)
+        return head.meta if head is not None else None
+
+    @property
+    def fs(self) -> Any:
+        """The file system of the node that runs this method; elsewhere an error."""
+        import emerge
+
+        return emerge.fs
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__qualname__}({shown})"
+
+
+PLACES: dict[type[Object], tuple[str, int, list[str], dict[str, Any]]] = {}
+"""File, line, lines of the file and globals of each class statement."""
+
+
+def head_of(value: Object) -> Head | None:
+    """What an object remembers of the node."""
+    return getattr(value, "_emerge_head", None)
+
+
+def set_head(value: Object, head: Head | None) -> None:
+    """Makes an object remember."""
+    object.__setattr__(value, "_emerge_head", head)
+
+
+def fields_of(value: Object) -> dict[str, Any]:
+    """An object's fields. Also the parts that Python keeps in slots of a class are none of them."""
+    return vars(value)
+
+
+def field(
+    *,
+    default: Any = dataclasses.MISSING,
+    default_factory: Any = dataclasses.MISSING,
+    doc: str | None = None,
+    repr: bool = True,
+    init: bool = True,
+    compare: bool = True,
+    kw_only: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+) -> Any:
+    """A field with more than a default, as ``dataclasses.field``.
+
+    Args:
+        default: the default.
+        default_factory: makes the default of each new object.
+        doc: one sentence on what the field means; the node keeps it.
+        repr: whether ``repr`` shows it.
+        init: whether the constructor takes it.
+        compare: whether ``==`` looks at it.
+        kw_only: whether the constructor takes it by name only.
+        metadata: for other tools.
+    """
+    extra = dict(metadata or {})
+    if doc is not None:
+        extra["doc"] = doc
+    return dataclasses.field(
+        default=default,
+        default_factory=default_factory,
+        repr=repr,
+        init=init,
+        compare=compare,
+        kw_only=kw_only,
+        metadata=extra,
+    )
+
+
+@overload
+def dataclass(cls: type[T], /) -> type[T]: ...
+@overload
+def dataclass(
+    *, init: bool = True, repr: bool = True, eq: bool = True, order: bool = False, kw_only: bool = False
+) -> Callable[[type[T]], type[T]]: ...
+@dataclass_transform(field_specifiers=(field, dataclasses.field))
+def dataclass(cls: type[T] | None = None, /, **options: Any) -> Any:
+    """Makes the annotated names of a class its fields, as ``dataclasses.dataclass``; the class extends ``Object``."""
+
+    def decorate(cls: type[T]) -> type[T]:
+        if not issubclass(cls, Object):
+            raise TypeError(f"class {cls.__name__} must extend emerge.Object: class {cls.__name__}(emerge.Object)")
+        return dataclasses.dataclass(**options)(cls)
+
+    return decorate if cls is None else decorate(cls)

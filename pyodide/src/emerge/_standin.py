@@ -1,0 +1,60 @@
+"""Classes for objects whose own class this program has not defined: they show fields, and run nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import _classes
+from ._object import Object
+from .errors import PermissionDeniedError, UnsupportedError
+
+
+class StandIn(Object):
+    """An object whose class this program does not have: its fields can be read."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise PermissionDeniedError(
+            f"this program has no class {type(self).__name__}, so its objects can only be read; "
+            "define the class, or fs.trust(path)",
+            field=name,
+        )
+
+    __delattr__: Any = lambda self, name: self.__setattr__(name, None)  # noqa: E731
+
+
+def unknown(class_hash: bytes) -> type[Object]:
+    """A class for embedded objects of a version of which only the address is known."""
+    cls = type(f"Unknown_{class_hash.hex()[:8]}", (StandIn,), {})
+    _classes.adopt(cls, class_hash)
+    return cls
+
+
+def stand_in(lineage: list[tuple[Any, ...]]) -> type[Object]:
+    """A class from a node's record: fields and names of methods, which say where they run."""
+    newest = lineage[0]
+    body: dict[str, Any] = {"__doc__": newest[5][5]}
+    name = newest[5][0]
+    for version in reversed(lineage):
+        for method in version[6]:
+            if not method[0].startswith("__"):
+                body[method[0]] = _elsewhere(name, method[0], method[5])
+    cls = type(name, (StandIn,), body)
+    _classes.adopt(cls, newest[0])
+    return cls
+
+
+def _elsewhere(cls: str, method: str, is_property: bool) -> Any:
+    def run(self: Object, *args: Any, **kwargs: Any) -> Any:
+        path = self.meta.path if self.meta is not None else "…"
+        raise UnsupportedError(
+            f"{cls}.{method} is stored code, which does not run here by itself: "
+            f"fs.call({path!r}, {method!r}) or fs.proxy({path!r}).{method}() run it on the node; "
+            f"define the class here or fs.trust({path!r}) to run it in this program",
+            field=method,
+            path=path,
+        )
+
+    run.__name__ = method
+    return property(run) if is_property else run

@@ -1,0 +1,172 @@
+"""Between Python values and the pickles that the host's Rust reads and writes.
+
+Requests are pickled by the C pickler; only what is no builtin type passes through here. Replies are unpickled by
+``pickle.loads`` and name the functions below.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+from . import _classes
+from ._object import Object, fields_of
+from ._values import Ref
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICRO = timedelta(microseconds=1)
+
+# Element types by the struct format of the buffer protocol; "l" and "q" go by size.
+_FLOATS = {("f", 4): "float32", ("d", 8): "float64"}
+_FORMATS = {
+    "uint8": "B", "uint8c": "B", "uint16": "H", "uint32": "I", "uint64": "Q",
+    "int8": "b", "int16": "h", "int32": "i", "int64": "q", "float32": "f", "float64": "d",
+}  # fmt: skip
+
+
+# Constructors that replies name. In requests they stand for values and are not called.
+
+
+def ref(path: str) -> Ref:
+    """A reference."""
+    return Ref(path)
+
+
+def uuid(data: bytes) -> Any:
+    """A UUID from its 16 bytes."""
+    from uuid import UUID
+
+    return UUID(bytes=data)
+
+
+def instant(micros: int) -> datetime:
+    """A moment from microseconds since 1970."""
+    return _EPOCH + micros * _MICRO
+
+
+def same(value: Any) -> Any:
+    """The value itself: an enum's, or that of a subclass of a builtin type."""
+    return value
+
+
+def no(kind: str) -> Any:
+    """What has no mapping, by the name of its type."""
+    raise TypeError(f"{kind} has no place in an object")
+
+
+def array(dtype: str, shape: tuple[int, ...], data: bytes) -> Any:
+    """A typed array: a ``numpy.ndarray`` when the program has numpy loaded or can load it, else a ``memoryview``."""
+    numpy = _numpy()
+    if numpy is not None:
+        kind = "uint8" if dtype == "uint8c" else dtype
+        return numpy.frombuffer(bytearray(data), dtype=numpy.dtype(kind).newbyteorder("<")).reshape(shape)
+    view = memoryview(bytearray(data))
+    if 0 in shape:
+        return view.cast(_FORMATS[dtype])
+    return view.cast(_FORMATS[dtype], shape)
+
+
+def object(class_hash: bytes, fields: dict[str, Any]) -> Object:
+    """An embedded object: of the class that this program has for the version, else of one that only shows fields."""
+    return _classes.instance(_classes.of_hash(class_hash), fields)
+
+
+_numpy_module: Any = None
+
+
+def _numpy() -> Any:
+    global _numpy_module
+    if _numpy_module is None:
+        try:
+            import numpy
+        except ImportError:
+            _numpy_module = False
+        else:
+            _numpy_module = numpy
+    return _numpy_module or None
+
+
+_CONSTRUCTORS = frozenset((ref, uuid, instant, same, no, array, object))
+_PLAIN = (str, int, float, bytes, list, dict, tuple, set, frozenset)
+
+
+class _Writer(pickle.Pickler):
+    """Writes what is no builtin type in the form that Rust reads."""
+
+    def __init__(self, out: io.BytesIO) -> None:
+        super().__init__(out, 5)
+        self.used: dict[bytes, type[Object]] = {}
+
+    def reducer_override(self, value: Any) -> Any:
+        """See ``pickle.Pickler``."""
+        kind = type(value)
+        if isinstance(value, Object):
+            record = _classes.record_of(kind)
+            self.used[record.hash] = kind
+            return object, (record.hash, fields_of(value))
+        if kind is datetime or isinstance(value, datetime):
+            if value.utcoffset() is None:
+                return no, ("a datetime without a time zone (as in datetime.now(timezone.utc))",)
+            return instant, ((value - _EPOCH) // _MICRO,)
+        if kind is date or kind is timedelta:
+            return NotImplemented
+        if kind is Ref:
+            return ref, (value.path,)
+        if callable(value) and (value in _CONSTRUCTORS if kind is _FUNCTION else value in _known()):
+            return NotImplemented
+        module = kind.__module__
+        if module == "uuid" and kind.__name__ == "UUID":
+            return uuid, (value.bytes,)
+        if module == "decimal" and kind.__name__ == "Decimal":
+            return NotImplemented
+        enum = sys.modules.get("enum")
+        if enum is not None and isinstance(value, enum.Enum):
+            return same, (value.value,)
+        if kind is bytearray:
+            return same, (bytes(value),)
+        for plain in _PLAIN:
+            if isinstance(value, plain):
+                return same, (plain(value),)
+        return _buffer(value)
+
+
+_FUNCTION = type(ref)
+
+
+def _known() -> tuple[Any, ...]:
+    decimal = sys.modules.get("decimal")
+    return (date, timedelta) if decimal is None else (date, timedelta, decimal.Decimal)
+
+
+def _buffer(value: Any) -> Any:
+    kind = type(value)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    try:
+        view = memoryview(value)
+    except TypeError:
+        return no, (f"a value of type {name}",)
+    shown = view.format.lstrip("@=<" if sys.byteorder == "little" else "@=")
+    if shown == "?" or len(shown) != 1:
+        return no, (f"an array of {view.format!r}",)
+    if view.ndim == 0:
+        return same, (value.item(),)
+    dtype = _FLOATS.get((shown, view.itemsize))
+    if dtype is None and shown in "bBhHiIlLqQnN":
+        dtype = f"{'int' if shown.islower() else 'uint'}{view.itemsize * 8}"
+    if dtype is None:
+        return no, (f"an array of {view.format!r}",)
+    return array, (dtype, tuple(view.shape), view.tobytes())
+
+
+def dumps(value: Any) -> tuple[bytes, dict[bytes, type[Object]]]:
+    """Pickles a request; also gives the classes of the objects in it, by the address of their versions."""
+    out = io.BytesIO()
+    writer = _Writer(out)
+    writer.dump(value)
+    return out.getvalue(), writer.used
+
+
+loads = pickle.loads
