@@ -1,10 +1,12 @@
-// Builds www/dist: the npm package in emerge-client/, the node's page in index.html and assets/, the examples.
+// Builds www/dist: the npm package in emerge-client/, the node's page in index.html and assets/, the examples, and in notebook/ all that
+// the notebook's origin serves (its wheels are put there by the build steps of Python).
 import { build } from "esbuild";
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bringPyodide } from "./pyodide.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const at = (...parts) => join(here, ...parts);
@@ -24,7 +26,19 @@ const clientFrom = (address) => ({
   setup: ({ onResolve }) => onResolve({ filter: /^emerge-client$/ }, () => ({ path: address, external: true })),
 });
 
-rmSync(dist(), { recursive: true, force: true });
+const pyodideFrom = (address) => ({
+  name: "pyodide",
+  setup: ({ onResolve }) => onResolve({ filter: /^pyodide$/ }, () => ({ path: address, external: true })),
+});
+
+// The wheels are made by other steps and stay.
+const wheels = dist("notebook/wheels");
+for (const name of existsSync(dist()) ? readdirSync(dist()) : []) {
+  if (name !== "notebook") rmSync(dist(name), { recursive: true, force: true });
+}
+for (const name of existsSync(dist("notebook")) ? readdirSync(dist("notebook")) : []) {
+  if (dist("notebook", name) !== wheels) rmSync(dist("notebook", name), { recursive: true, force: true });
+}
 await Promise.all([
   build({
     ...common,
@@ -49,6 +63,14 @@ await Promise.all([
     plugins: [clientFrom("../emerge-client/index.js")],
     external: ["./airport.js"],
   }),
+  build({
+    ...common,
+    entryPoints: { notebook: at("notebook/notebook.ts"), worker: at("notebook/worker.ts"), style: at("notebook/notebook.css") },
+    outdir: dist("notebook/assets"),
+    minify: true,
+    loader: { ".py": "text" },
+    plugins: [clientFrom("../emerge-client/index.js"), pyodideFrom("../pyodide/pyodide.mjs")],
+  }),
 ]);
 cpSync(at("pkg/emerge_wasm_bg.wasm"), dist("emerge-client/emerge_wasm_bg.wasm"));
 cpSync(at("page/index.html"), dist("index.html"));
@@ -61,6 +83,11 @@ const data = join(dirname(require.resolve("vega-datasets")), "../data");
 mkdirSync(dist("examples/data"), { recursive: true });
 cpSync(join(data, "airports.csv"), dist("examples/data/airports.csv"));
 cpSync(join(data, "us-10m.json"), dist("examples/data/us-10m.json"));
+
+cpSync(at("notebook/index.html"), dist("notebook/index.html"));
+cpSync(at("page/icon.svg"), dist("notebook/assets/icon.svg"));
+cpSync(dist("emerge-client"), dist("notebook/emerge-client"), { recursive: true });
+bringPyodide(dist("notebook/pyodide"));
 
 const types = spawnSync(process.execPath, [require.resolve("typescript/bin/tsc"), "-p", at("tsconfig.types.json")], {
   stdio: "inherit",

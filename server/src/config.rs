@@ -12,6 +12,8 @@ pub struct Config {
     pub host: IpAddr,
     /// The port for WebSocket and HTTP; 0 takes a free one.
     pub port: u16,
+    /// The port of the notebook page, an origin of its own; 0 takes a free one. If not given, the one after `port`.
+    pub notebook_port: Option<u16>,
     /// The node's name.
     pub name: String,
     /// Origins of pages, beside the node's own, that may connect: `https://example.org`.
@@ -30,6 +32,7 @@ impl Config {
             data: data.into(),
             host: IpAddr::from([127, 0, 0, 1]),
             port: Self::DEFAULT_PORT,
+            notebook_port: None,
             name: "node1".into(),
             allow_origins: Vec::new(),
             allow_hosts: Vec::new(),

@@ -1,14 +1,15 @@
 //! The explorer page and the client package that the node serves, embedded in the program.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
+use std::borrow::Cow;
 
 #[derive(RustEmbed)]
 #[folder = "../www/dist"]
 #[allow_missing = true]
-struct Files;
+pub(crate) struct Files;
 
 /// What a page may do: nothing but run this node's own scripts and wasm, and talk to this node.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
@@ -22,14 +23,10 @@ pub(crate) async fn serve(uri: Uri) -> Response {
     } else {
         vec![path.to_owned(), format!("{path}.html"), format!("{path}/index.html")]
     };
-    for name in candidates {
+    // The notebook has an origin of its own.
+    for name in candidates.into_iter().filter(|name| !name.starts_with("notebook/")) {
         if let Some(file) = Files::get(&name) {
-            let mime = mime_guess::from_path(&name).first_or_octet_stream();
-            let kind = if mime.type_() == "text" || mime.subtype() == "javascript" {
-                format!("{mime}; charset=utf-8")
-            } else {
-                mime.to_string()
-            };
+            let kind = content_type(&name);
             let headers = [
                 (header::CONTENT_TYPE, kind),
                 (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY.to_owned()),
@@ -37,7 +34,7 @@ pub(crate) async fn serve(uri: Uri) -> Response {
                 (header::REFERRER_POLICY, "no-referrer".to_owned()),
                 (header::CACHE_CONTROL, "no-cache".to_owned()),
             ];
-            return (headers, Body::from(file.data.into_owned())).into_response();
+            return (headers, body(file.data)).into_response();
         }
     }
     let text = if Files::get("index.html").is_none() {
@@ -48,4 +45,22 @@ pub(crate) async fn serve(uri: Uri) -> Response {
         )
     };
     (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+}
+
+/// The MIME type of a file, with its encoding when it is text.
+pub(crate) fn content_type(name: &str) -> String {
+    let mime = mime_guess::from_path(name).first_or_octet_stream();
+    if mime.type_() == "text" || mime.subtype() == "javascript" {
+        format!("{mime}; charset=utf-8")
+    } else {
+        mime.to_string()
+    }
+}
+
+/// A file's content; what the program carries is not copied.
+pub(crate) fn body(data: Cow<'static, [u8]>) -> Body {
+    match data {
+        Cow::Borrowed(embedded) => Body::from(Bytes::from_static(embedded)),
+        Cow::Owned(read) => Body::from(read),
+    }
 }

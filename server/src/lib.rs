@@ -6,6 +6,7 @@ pub mod backend;
 mod config;
 mod files;
 mod net;
+mod notebook;
 mod running;
 mod sandbox;
 mod token;

@@ -2,8 +2,9 @@
 
 use crate::backend::embedded::Embedded;
 use crate::config::Config;
-use crate::net::{self, Shell};
-use crate::token::{self, OwnerToken};
+use crate::net::{self, NotebookDoor, Shell};
+use crate::notebook;
+use crate::token::{self, Scope, TokenRecord, Tokens};
 use axum::Router;
 use emerge_engine::{Engine, EngineOptions};
 use emerge_node::{Node, NodeOptions};
@@ -31,11 +32,16 @@ pub struct RunningNode {
     pub address: SocketAddr,
     /// The token that stands for the administrator.
     pub token: String,
+    /// Where the notebook page is served: another port, and so another origin.
+    pub notebook_address: SocketAddr,
+    /// The token of the notebook page: it may do with objects what their owner may, and nothing administrative.
+    pub notebook_token: String,
     /// The folder of its store.
     pub data: PathBuf,
     node: Node<Embedded>,
     stop: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
+    notebook_server: JoinHandle<std::io::Result<()>>,
     committer: JoinHandle<()>,
     collector: JoinHandle<()>,
 }
@@ -63,26 +69,25 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
 
     let backend = Embedded::open(&data.join("store"))?;
     let engine = Engine::open(backend, EngineOptions::new(&config.name), now_micros()).await?;
-    let token =
-        token::read_or_make(&data).map_err(|error| storage("cannot keep the token in", &data, error))?;
+    let kept = |name: &str| {
+        token::read_or_make(&data, name).map_err(|error| storage("cannot keep the token in", &data, error))
+    };
+    let token = kept(token::OWNER_FILE)?;
+    let notebook_token = kept(token::NOTEBOOK_FILE)?;
 
     let mut entropy = [0; 32];
     getrandom::fill(&mut entropy).map_err(|error| {
         Error::new(ErrorCode::Internal, format!("the system gives no randomness: {error}"))
     })?;
-    let authenticator = Arc::new(OwnerToken::new(token.clone()));
-    let node = Node::new(engine.clone(), runtime, authenticator, NodeOptions::new(&config.name, entropy));
+    let tokens = Arc::new(Tokens::new(vec![
+        TokenRecord { token: token.clone(), scope: Scope::All },
+        TokenRecord { token: notebook_token.clone(), scope: Scope::Objects },
+    ]));
+    let node = Node::new(engine.clone(), runtime, tokens.clone(), NodeOptions::new(&config.name, entropy));
 
-    let wanted = SocketAddr::new(config.host, config.port);
-    let listener = TcpListener::bind(wanted).await.map_err(|error| {
-        Error::new(
-            ErrorCode::Unavailable,
-            format!("cannot listen on {wanted}: {error}; choose another with --port"),
-        )
-    })?;
-    let address = listener
-        .local_addr()
-        .map_err(|error| Error::new(ErrorCode::Unavailable, format!("cannot listen on {wanted}: {error}")))?;
+    let (listener, address) = listen(SocketAddr::new(config.host, config.port), "--port").await?;
+    let (notebook_listener, notebook_address) = listen_for_notebook(&config, address).await?;
+    let door = NotebookDoor { port: notebook_address.port(), token: notebook_token.clone(), tokens };
 
     let committer = tokio::spawn({
         let engine = engine.clone();
@@ -104,8 +109,8 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
         }
     });
     let (stop, stopping) = watch::channel(false);
-    let shell = Shell::new(node.clone(), &config, address, stopping.clone());
-    let mut stopped = stopping;
+    let shell = Shell::new(node.clone(), &config, address, door, stopping.clone());
+    let mut stopped = stopping.clone();
     let server = tokio::spawn(
         axum::serve(listener, net::router(shell, routes).into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(async move {
@@ -113,14 +118,67 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
             })
             .into_future(),
     );
-    tracing::info!(%address, data = %data.display(), "the node is ready");
-    Ok(RunningNode { address, token, data, node, stop, server, committer, collector })
+    let mut stopped = stopping;
+    let pages = notebook::router(&config, notebook_address, address.port());
+    let notebook_server = tokio::spawn(
+        axum::serve(notebook_listener, pages)
+            .with_graceful_shutdown(async move {
+                let _ = stopped.wait_for(|stop| *stop).await;
+            })
+            .into_future(),
+    );
+    tracing::info!(%address, notebook = %notebook_address, data = %data.display(), "the node is ready");
+    Ok(RunningNode {
+        address,
+        token,
+        notebook_address,
+        notebook_token,
+        data,
+        node,
+        stop,
+        server,
+        notebook_server,
+        committer,
+        collector,
+    })
+}
+
+async fn listen(wanted: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr)> {
+    let failed = |error: std::io::Error| {
+        let why = format!("cannot listen on {wanted}: {error}; choose another with {flag}");
+        Error::new(ErrorCode::Unavailable, why)
+    };
+    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// A port that was asked for must be free; the one after the main port is only a wish.
+async fn listen_for_notebook(config: &Config, main: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    const FLAG: &str = "--notebook-port";
+    let at = |port| SocketAddr::new(config.host, port);
+    match config.notebook_port {
+        Some(port) => listen(at(port), FLAG).await,
+        None if config.port == 0 => listen(at(0), FLAG).await,
+        None => match listen(at(main.port().checked_add(1).unwrap_or(0)), FLAG).await {
+            Ok(listening) => Ok(listening),
+            Err(error) => {
+                tracing::info!(%error, "the notebook takes a free port");
+                listen(at(0), FLAG).await
+            }
+        },
+    }
 }
 
 impl RunningNode {
     /// The link that opens the explorer page, token included.
     pub fn link(&self) -> String {
         format!("http://{}/?token={}", self.address, self.token)
+    }
+
+    /// The link that opens the notebook page. Its token is in the fragment, which no server ever sees.
+    pub fn notebook_link(&self) -> String {
+        format!("http://{}/#token={}", self.notebook_address, self.notebook_token)
     }
 
     /// The address for clients.
@@ -144,6 +202,7 @@ impl RunningNode {
             tracing::warn!("some connections did not end in time");
             self.server.abort();
         }
+        self.notebook_server.abort();
         self.collector.abort();
         let flushed = self.node.engine().shutdown().await;
         self.committer.abort();

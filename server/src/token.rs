@@ -1,4 +1,4 @@
-//! The first-start token: made once for a store, kept beside it for its owner's eyes only.
+//! Tokens: made once for a store, kept beside it for its owner's eyes only, each with what it may do.
 
 use emerge_engine::Principal;
 use emerge_node::Authenticator;
@@ -7,12 +7,17 @@ use std::io::{self, Write};
 use std::path::Path;
 use subtle::ConstantTimeEq;
 
-/// Reads the store's token, or makes one of 256 random bits.
+/// The file of the administrator's token, beside the store.
+pub(crate) const OWNER_FILE: &str = "token";
+/// The file of the notebook page's token.
+pub(crate) const NOTEBOOK_FILE: &str = "notebook-token";
+
+/// Reads the token in the file `name` beside the store, or makes one of 256 random bits.
 ///
 /// # Errors
 /// When the file can be neither read nor written.
-pub(crate) fn read_or_make(data: &Path) -> io::Result<String> {
-    let file = data.join("token");
+pub(crate) fn read_or_make(data: &Path, name: &str) -> io::Result<String> {
+    let file = data.join(name);
     match fs::read_to_string(&file) {
         Ok(token) if token.trim().len() >= 32 => return Ok(token.trim().to_owned()),
         Ok(_) => {}
@@ -23,7 +28,7 @@ pub(crate) fn read_or_make(data: &Path) -> io::Result<String> {
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     // Written whole or not at all, and never readable by others, not even for a moment.
-    let part = data.join("token.part");
+    let part = data.join(format!("{name}.part"));
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -35,20 +40,80 @@ pub(crate) fn read_or_make(data: &Path) -> io::Result<String> {
     Ok(token)
 }
 
-/// Knows one token, which stands for the administrator.
-pub(crate) struct OwnerToken {
-    token: String,
+/// What the bearer of a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Everything: the administrator.
+    All,
+    /// What the administrator's user may do with objects, by their owners and rights, and nothing administrative.
+    Objects,
 }
 
-impl OwnerToken {
-    pub(crate) fn new(token: String) -> Self {
-        Self { token }
+impl Scope {
+    fn principal(self) -> Principal {
+        let admin = Principal::admin();
+        match self {
+            Scope::All => admin,
+            Scope::Objects => Principal { admin: false, ..admin },
+        }
     }
 }
 
-impl Authenticator for OwnerToken {
+/// A token and its scope.
+pub(crate) struct TokenRecord {
+    pub(crate) token: String,
+    pub(crate) scope: Scope,
+}
+
+/// Knows the tokens of a store.
+pub(crate) struct Tokens {
+    records: Vec<TokenRecord>,
+}
+
+impl Tokens {
+    pub(crate) fn new(records: Vec<TokenRecord>) -> Self {
+        Self { records }
+    }
+
+    /// The scope of a token, if it is known. All records are compared, each in constant time.
+    pub(crate) fn scope(&self, token: &str) -> Option<Scope> {
+        let mut found = None;
+        for record in &self.records {
+            if bool::from(record.token.as_bytes().ct_eq(token.as_bytes())) {
+                found = Some(record.scope);
+            }
+        }
+        found
+    }
+}
+
+impl Authenticator for Tokens {
     fn authenticate(&self, token: &str) -> Option<Principal> {
-        let same: bool = self.token.as_bytes().ct_eq(token.as_bytes()).into();
-        same.then(Principal::admin)
+        self.scope(token).map(Scope::principal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_made_once_and_each_has_its_scope() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = read_or_make(folder.path(), OWNER_FILE).unwrap();
+        let notebook = read_or_make(folder.path(), NOTEBOOK_FILE).unwrap();
+        assert_eq!(read_or_make(folder.path(), NOTEBOOK_FILE).unwrap(), notebook);
+        assert_ne!(owner, notebook);
+        let tokens = Tokens::new(vec![
+            TokenRecord { token: owner.clone(), scope: Scope::All },
+            TokenRecord { token: notebook.clone(), scope: Scope::Objects },
+        ]);
+        let of = |token: &str| tokens.authenticate(token);
+        assert!(of(&owner).is_some_and(|principal| principal.admin));
+        let scoped = of(&notebook).unwrap();
+        assert_eq!((scoped.user, scoped.admin), (Principal::admin().user, false));
+        for wrong in ["", "x", &owner[1..], &format!("{owner}0")] {
+            assert!(of(wrong).is_none(), "{wrong}");
+        }
     }
 }

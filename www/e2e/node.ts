@@ -20,6 +20,8 @@ export class TestNode implements AsyncDisposable {
   #port = 0;
   url = "";
   token = "";
+  /** The notebook page's link, with its own token. */
+  notebook = "";
 
   readonly #more: readonly string[];
 
@@ -44,18 +46,19 @@ export class TestNode implements AsyncDisposable {
     const args = ["node", "start", "--json", "--data", this.data, "--port", String(this.#port), ...this.#more];
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, RUST_LOG: "warn" } });
     this.#child = child;
-    const ready = await new Promise<{ url: string; token: string }>((resolve, reject) => {
+    const ready = await new Promise<{ url: string; token: string; notebook: string }>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error("the node did not get ready")), PATIENCE);
       child.once("error", reject);
       child.once("exit", (code, signal) => reject(new Error(`the node ended with ${code ?? signal ?? "nothing"}`)));
       createInterface({ input: child.stdout }).once("line", (line) => {
         clearTimeout(timer);
-        resolve(JSON.parse(line) as { url: string; token: string });
+        resolve(JSON.parse(line) as { url: string; token: string; notebook: string });
       });
     });
     child.removeAllListeners("exit");
     this.url = ready.url;
     this.token = ready.token;
+    this.notebook = ready.notebook;
     this.#port = Number(new URL(ready.url).port);
   }
 

@@ -69,7 +69,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodeCommand {
-    /// Start a node and keep it running until Ctrl-C. With --json one line {"url", "token", "data"} is printed when it is ready.
+    /// Start a node and keep it running until Ctrl-C. With --json one line {"url", "token", "notebook", "data"} is printed when it is ready.
     Start(NodeStart),
 }
 
@@ -115,6 +115,9 @@ pub(crate) struct NodeStart {
     /// The port for WebSocket and HTTP; 0 takes a free one.
     #[arg(long, default_value_t = emerge_server::Config::DEFAULT_PORT)]
     pub(crate) port: u16,
+    /// The port of the notebook page; 0 takes a free one [default: the one after --port].
+    #[arg(long, value_name = "PORT")]
+    pub(crate) notebook_port: Option<u16>,
     /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     pub(crate) host: IpAddr,

@@ -22,6 +22,16 @@ pub(crate) struct Guard {
     hosts: Vec<String>,
     origins: Vec<String>,
     loopback: bool,
+    /// Another port of this node whose pages may connect.
+    sibling: Option<u16>,
+}
+
+/// The name in a Host header, without its port; an IPv6 address keeps its brackets.
+pub(crate) fn host_name(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
 }
 
 impl Guard {
@@ -35,10 +45,16 @@ impl Guard {
             hosts,
             origins: config.allow_origins.clone(),
             loopback: address.ip().is_loopback() || address.ip().is_unspecified(),
+            sibling: None,
         }
     }
 
-    fn allow(&self, headers: &HeaderMap) -> Result<(), Error> {
+    /// Lets pages of another port of this node in.
+    pub(crate) fn with_sibling(self, port: u16) -> Self {
+        Self { sibling: Some(port), ..self }
+    }
+
+    pub(crate) fn allow(&self, headers: &HeaderMap) -> Result<(), Error> {
         let forbidden = |why: String| Err(Error::new(ErrorCode::ForbiddenOrigin, why));
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
         let Some(host) = text(header::HOST) else {
@@ -56,18 +72,21 @@ impl Guard {
             Some(origin) if origin.split_once("://").is_some_and(|(_, at)| at.eq_ignore_ascii_case(host)) => {
                 Ok(())
             }
+            Some(origin) if self.is_sibling(origin) => Ok(()),
             Some(origin) => forbidden(format!(
                 "pages of the origin {origin:?} may not connect; allow them with --allow-origin"
             )),
         }
     }
 
+    fn is_sibling(&self, origin: &str) -> bool {
+        let Some((_, host)) = origin.split_once("://") else { return false };
+        let port = host.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        port.is_some() && port == self.sibling && self.knows_host(host)
+    }
+
     fn knows_host(&self, host: &str) -> bool {
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-            _ => host,
-        };
-        let name = name.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        let name = host_name(host).trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         let is_loopback =
             name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         (self.loopback && is_loopback) || self.hosts.contains(&name)
@@ -90,7 +109,7 @@ pub(super) async fn check<B: Backend + 'static>(
 
 /// Says why. A client of the protocol asks for the error record itself; every page may read it, or a browser could tell its user nothing
 /// but that there is no connection.
-fn refusal(headers: &HeaderMap, error: &Error) -> Response {
+pub(crate) fn refusal(headers: &HeaderMap, error: &Error) -> Response {
     let accepts = headers.get(header::ACCEPT).is_some_and(|accept| accept == ERROR_RECORD);
     let (kind, body) = if accepts {
         (ERROR_RECORD, encode(error))
@@ -109,7 +128,7 @@ mod tests {
         let mut config = Config::new("unused");
         config.allow_origins.push("https://friend.example".into());
         config.allow_hosts.push("store.example".into());
-        let guard = Guard::new(&config, SocketAddr::from(([127, 0, 0, 1], 5558)));
+        let guard = Guard::new(&config, SocketAddr::from(([127, 0, 0, 1], 5558))).with_sibling(5559);
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, host.parse().unwrap());
         if let Some(origin) = origin {
@@ -125,6 +144,9 @@ mod tests {
         }
         assert_eq!(allow("localhost:5558", Some("http://localhost:5558")), Ok(()));
         assert_eq!(allow("localhost:5558", Some("https://friend.example")), Ok(()));
+        // The notebook's origin.
+        assert_eq!(allow("localhost:5558", Some("http://localhost:5559")), Ok(()));
+        assert_eq!(allow("127.0.0.1:5558", Some("http://127.0.0.1:5559")), Ok(()));
     }
 
     #[test]
@@ -133,6 +155,7 @@ mod tests {
             ("evil.example:5558", None),
             ("localhost:5558", Some("http://evil.example")),
             ("localhost:5558", Some("http://localhost:8000")),
+            ("localhost:5558", Some("http://evil.example:5559")),
             ("localhost:5558", Some("null")),
             ("localhost.evil.example", None),
         ] {

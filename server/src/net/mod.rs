@@ -1,18 +1,19 @@
 //! WebSocket and HTTP on one port.
 
-mod guard;
+pub(crate) mod guard;
 mod http;
 mod socket;
 
 use crate::config::Config;
 use crate::files;
+use crate::token::{Scope, Tokens};
 use axum::Router;
-use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::http::Uri;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use emerge_engine::Backend;
 use emerge_node::Node;
@@ -20,10 +21,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// The way from this port to the notebook's.
+pub(crate) struct NotebookDoor {
+    /// The notebook's port.
+    pub(crate) port: u16,
+    /// The notebook's own token.
+    pub(crate) token: String,
+    /// Who may be given it.
+    pub(crate) tokens: Arc<Tokens>,
+}
+
 /// What every handler shares.
 pub(crate) struct Shell<B: Backend> {
     pub(crate) node: Node<B>,
     pub(crate) guard: guard::Guard,
+    pub(crate) notebook: NotebookDoor,
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
@@ -33,19 +45,22 @@ impl<B: Backend> Shell<B> {
         node: Node<B>,
         config: &Config,
         address: SocketAddr,
+        notebook: NotebookDoor,
         stopping: watch::Receiver<bool>,
     ) -> Arc<Self> {
-        Arc::new(Self { node, guard: guard::Guard::new(config, address), stopping })
+        let guard = guard::Guard::new(config, address).with_sibling(notebook.port);
+        Arc::new(Self { node, guard, notebook, stopping })
     }
 }
 
-/// All that the node serves: WebSocket at `/` and `/ws`, `POST /api`, `/healthz`, the page's files, and the host's `routes`.
+/// All that the node serves: WebSocket at `/` and `/ws`, `POST /api`, `/healthz`, the way to `/notebook`, the page's files, and the host's `routes`.
 pub(crate) fn router<B: Backend>(shell: Arc<Shell<B>>, routes: Router) -> Router {
     Router::new()
         .route("/", get(page_or_socket::<B>))
         .route("/ws", get(page_or_socket::<B>))
         .route("/api", post(http::api::<B>))
         .route("/healthz", get(async || "ok\n"))
+        .route("/notebook", get(to_notebook::<B>))
         .fallback(get(files::serve))
         .with_state(shell.clone())
         .merge(routes)
@@ -62,4 +77,32 @@ async fn page_or_socket<B: Backend + 'static>(
         // Not a WebSocket's handshake: a browser that wants the page.
         Err(_) => files::serve(uri).await,
     }
+}
+
+#[derive(serde::Deserialize)]
+struct Link {
+    token: Option<String>,
+}
+
+/// Sends a browser on to the notebook's origin. Whoever shows the administrator's token takes the notebook's along, in the fragment;
+/// the administrator's own stays here.
+async fn to_notebook<B: Backend + 'static>(
+    State(shell): State<Arc<Shell<B>>>,
+    Query(link): Query<Link>,
+    headers: HeaderMap,
+) -> Response {
+    let door = &shell.notebook;
+    // The guard let only known names pass.
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let mut to = format!("http://{}:{}/", guard::host_name(host), door.port);
+    if link.token.is_some_and(|token| door.tokens.scope(&token) == Some(Scope::All)) {
+        to.push_str("#token=");
+        to.push_str(&door.token);
+    }
+    let headers = [
+        (header::LOCATION, to.as_str()),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (StatusCode::SEE_OTHER, headers).into_response()
 }

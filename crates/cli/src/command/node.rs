@@ -14,6 +14,7 @@ pub(super) async fn start(args: &NodeStart, output: &Output) -> Result<()> {
         data: args.data.clone(),
         host: args.host,
         port: args.port,
+        notebook_port: args.notebook_port,
         name: args.name.clone(),
         allow_origins: args.allow_origin.clone(),
         allow_hosts: args.allow_host.clone(),
@@ -21,11 +22,15 @@ pub(super) async fn start(args: &NodeStart, output: &Output) -> Result<()> {
     let runtime = emerge_server::sandbox(&|step| output.note(step)).await?;
     let node = emerge_server::start(config, runtime).await?;
     if output.json {
-        output.json(
-            &json!({ "url": node.url(), "token": node.token, "data": node.data.display().to_string() }),
-        );
+        output.json(&json!({
+            "url": node.url(),
+            "token": node.token,
+            "notebook": node.notebook_link(),
+            "data": node.data.display().to_string(),
+        }));
     } else {
         output.line(format!("Emerge is ready. Open {NAME}{}{NAME:#}", node.link()));
+        output.line(format!("Python in a notebook: {NAME}{}{NAME:#}", node.notebook_link()));
         output.line(format!("Objects are kept in {}. Ctrl-C stops the node.", node.data.display()));
     }
     stopped().await;

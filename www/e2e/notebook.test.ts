@@ -1,0 +1,133 @@
+// The notebook page: Python in a tab, served by the node, on an origin of its own.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { launch, picture, watch } from "./browser.js";
+import { addCell, cell, ended, press, pythonIsReady } from "./cells.js";
+import { TestNode } from "./node.js";
+
+let node: TestNode;
+let browser: Browser;
+let page: Page;
+let problems: string[];
+const strange: string[] = [];
+
+before(async () => {
+  node = await TestNode.start();
+  browser = await launch();
+  page = await browser.newPage({ viewport: { width: 1280, height: 1000 }, colorScheme: "light" });
+  problems = watch(page);
+  page.on("request", (request) => {
+    const { hostname } = new URL(request.url());
+    if (!/^(127\.0\.0\.1)?$/.test(hostname)) strange.push(request.url());
+  });
+  await page.goto(node.page("/notebook"));
+});
+
+after(async () => {
+  await browser?.close();
+  await node?.[Symbol.asyncDispose]();
+});
+
+test("the way from the node's page leads to another origin, with another token", async () => {
+  const here = new URL(page.url());
+  assert.equal(here.origin, new URL(node.notebook).origin);
+  assert.notEqual(here.origin, new URL(node.page()).origin);
+  assert.doesNotMatch(page.url(), /token/);
+  const kept = await page.evaluate(() => Object.values(sessionStorage));
+  assert.deepEqual(kept, [new URL(node.notebook).hash.replace("#token=", "")]);
+  assert.ok(!kept.includes(node.token));
+  await page.waitForSelector('#state[data-state="open"]');
+});
+
+test("without the administrator's token the way leads there without the notebook's", async () => {
+  const main = new URL(node.page()).origin;
+  for (const query of ["", "?token=wrong", `?token=${new URL(node.notebook).hash.slice(7)}`]) {
+    const answer = await fetch(`${main}/notebook${query}`, { redirect: "manual" });
+    assert.equal(answer.status, 303);
+    assert.equal(answer.headers.get("location"), `${new URL(node.notebook).origin}/`);
+  }
+});
+
+test("Python loads from the node alone", async () => {
+  assert.match(await pythonIsReady(page), /^Python 3\.14/);
+  assert.deepEqual(strange, []);
+  assert.equal(await page.evaluate(() => crossOriginIsolated), true);
+});
+
+test("cells print, show their last value, and await", async () => {
+  const shown = await cell(page, 'import asyncio, sys\nprint("out")\nprint("err", file=sys.stderr)\nawait asyncio.sleep(0.01)\n6 * 7');
+  assert.deepEqual([shown.ok, shown.text.split(/\s+/)], [true, ["out", "err", "42"]]);
+  assert.equal((await cell(page, "from pyodide.ffi import run_sync\nrun_sync(asyncio.sleep(0.01, 'waited'))")).text, "'waited'");
+});
+
+test("rich values are shown, and nothing in them runs", async () => {
+  const shown = await cell(
+    page,
+    `class Rich:
+    def __init__(self, text): self.text = text
+    def _repr_html_(self): return self.text
+class Drawn:
+    def _repr_svg_(self): return '<svg viewBox="0 0 10 4" width="100" height="40"><rect width="10" height="4" fill="teal"/></svg>'
+display(Drawn())
+Rich('<b id="bold">bold</b><script>globalThis.ran = 1</script><a href="javascript:globalThis.ran = 2">go</a>')`,
+  );
+  assert.ok(shown.ok, shown.text);
+  assert.equal(await page.locator(".rich svg rect").count(), 1);
+  assert.equal(await page.locator(".rich #bold").textContent(), "bold");
+  assert.equal(await page.locator(".rich script").count(), 0);
+  assert.equal(await page.evaluate(() => "ran" in globalThis), false);
+});
+
+test("a traceback holds the reader's own lines and nothing of the notebook's", async () => {
+  const shown = await cell(page, "def broken(n):\n    return 1 / n\n\nbroken(0)");
+  assert.equal(shown.ok, false);
+  assert.match(shown.text, /^Traceback[^\n]*\n {2}File "cell \d+", line 4, in <module>\n {4}broken\(0\)/);
+  assert.match(shown.text, /line 2, in broken\n {4}return 1 \/ n\n[\s~^]*ZeroDivisionError: division by zero$/);
+  assert.match((await cell(page, "def (:")).text, /SyntaxError/);
+});
+
+test("a busy cell and a waiting one are interrupted, and Python goes on", async () => {
+  for (const source of ["while True: pass", "await asyncio.sleep(1000)", "run_sync(asyncio.sleep(1000))"]) {
+    const at = await addCell(page, source);
+    await press(page, at);
+    await page.waitForTimeout(400);
+    await page.click("#interrupt");
+    const shown = await ended(page, at, 10_000);
+    assert.equal(shown.ok, false, source);
+    assert.match(shown.text, /KeyboardInterrupt/, source);
+  }
+  assert.equal((await cell(page, "'still ' + 'there'")).text, "'still there'");
+});
+
+test("a flood of output is cut", async () => {
+  const shown = await cell(page, "for i in range(300_000): print('flood', i)");
+  assert.match(shown.text.slice(-100), /what is printed after 1,000,000 characters is not shown/);
+});
+
+test("names are completed", async () => {
+  const at = await addCell(page, "import decimal\ndecimal.getcont");
+  const editor = page.locator(".cell .editor").nth(at);
+  await editor.focus();
+  await cell(page, "import decimal");
+  await editor.focus();
+  await editor.press("Tab");
+  await page.waitForFunction((at) => document.querySelectorAll<HTMLTextAreaElement>(".editor")[at]?.value.endsWith("decimal.getcontext"), at);
+});
+
+test("Shift+Enter runs a cell and goes on, and a restart forgets", async () => {
+  const at = await addCell(page, "kept = 1");
+  await page.locator(".cell .editor").nth(at).press("Shift+Enter");
+  await ended(page, at);
+  assert.equal(await page.locator(".cell").count(), at + 2);
+  await page.click("#restart");
+  await page.waitForSelector('#python[data-state="loading"]');
+  await pythonIsReady(page);
+  assert.match((await cell(page, "kept")).text, /NameError/);
+});
+
+test("nothing went wrong in the page unseen", async () => {
+  await picture(page, "notebook");
+  assert.deepEqual(problems, []);
+});
