@@ -176,6 +176,10 @@ impl<'h, 'p> Reader<'h, 'p> {
         let odd = || bad(&format!("the arguments of {module}.{name}"));
         Ok(match (module, name) {
             ("emerge._wire", "same") => self.value(*args.first().ok_or_else(odd)?)?,
+            ("emerge._wire", "no") => {
+                let what = args.first().and_then(|at| self.heap.text(*at)).unwrap_or("a value");
+                return Err(self.unmappable(what));
+            }
             ("emerge._wire", "ref") => {
                 let path = args.first().and_then(|at| self.heap.text(*at)).ok_or_else(odd)?;
                 Value::Ref(path.to_owned())

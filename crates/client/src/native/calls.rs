@@ -22,7 +22,8 @@ impl Client {
         self.request(&op)?.await.map(|_| ())
     }
 
-    fn stream<T>(&self, op: &Op, credit: u32) -> Items<T> {
+    /// Asks for an operation whose reply is a stream, of which `credit` items may be on the way.
+    pub fn stream<T>(&self, op: &Op, credit: u32) -> Items<T> {
         Items::new(self.handle.shared.clone(), EncodedOp::from(op), self.timeout, credit)
     }
 
