@@ -5,13 +5,14 @@ import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Browser } from "playwright-core";
 import {
   type Connection, connect, EmergeError, EmergeObject, type ErrorCode, float, int, LIMITS, list,
 } from "emerge-client";
 import { launch } from "./browser.js";
-import { TestNode } from "./node.js";
+import { root, TestNode } from "./node.js";
 
 class Counter extends EmergeObject {
   static override readonly fields = { count: int(0), rate: float(1), items: list() };
@@ -169,7 +170,7 @@ async function otherSite(): Promise<{ url: string; close(): void }> {
     const type = name === undefined ? "text/html" : name.endsWith(".wasm") ? "application/wasm" : "text/javascript";
     response.setHeader("content-type", type);
     if (name === undefined) response.end("<!doctype html><title>stranger</title>");
-    else createReadStream(new URL(`../dist/emerge-client/${name}`, import.meta.url)).on("error", () => response.destroy()).pipe(response);
+    else createReadStream(join(root, "www/dist/emerge-client", name)).on("error", () => response.destroy()).pipe(response);
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, close: () => server.close() };

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 
-const root = join(process.env["WWW"] ?? ".", "..");
+export const root = join(process.env["WWW"] ?? ".", "..");
 const program =
   process.env["EMERGE_BIN"] ?? ["release", "debug"].map((kind) => join(root, "target", kind, "emerge")).find(existsSync) ?? "emerge";
 

@@ -86,6 +86,7 @@ impl Core {
                 index: RefCell::new(Vec::new()),
                 timer: RefCell::new(None),
                 now: Cell::new(host::now()),
+                welcomed: Cell::new(false),
                 newest: Cell::new(0),
                 turn_queued: Cell::new(false),
                 closers: RefCell::new(Vec::new()),
@@ -171,6 +172,8 @@ pub(crate) struct Shared {
     timer: RefCell<Option<(u64, Timeout)>>,
     /// The time at which this entry began.
     now: Cell<u64>,
+    /// Whether a node has ever let this session in.
+    welcomed: Cell<bool>,
     /// The newest request, whose number tells the upper half of those that JavaScript names.
     newest: Cell<u64>,
     turn_queued: Cell<bool>,
@@ -200,7 +203,8 @@ impl Shared {
         let was_open = self.transport.borrow_mut().take().is_some_and(|transport| transport.was_open());
         self.session.borrow_mut().handle_closed(self.enter());
         self.drive(&[], None);
-        if !was_open {
+        // Who was let in before will be again: only the node is away.
+        if !was_open && !self.welcomed.get() {
             let weak = Rc::downgrade(self);
             probe::why_refused(&self.url, move |error| {
                 if let Some(shared) = weak.upgrade() {
@@ -298,6 +302,9 @@ impl Shared {
     fn tell_state(&self, state: State, error: Option<Box<Error>>) {
         let error = error.map_or(JsValue::UNDEFINED, |error| thrown(*error).into());
         report(self.on_state.call2(&JsValue::UNDEFINED, &state.as_str().into(), &error));
+        if state == State::Open {
+            self.welcomed.set(true);
+        }
         if state == State::Closed {
             *self.timer.borrow_mut() = None;
         }
