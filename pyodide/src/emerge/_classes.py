@@ -89,6 +89,14 @@ def remember(class_hash: bytes, cls: type[Object]) -> None:
     _by_hash[class_hash] = cls
 
 
+def trusted(class_hash: bytes) -> type[Object] | None:
+    """The class for a version whose code this program may run."""
+    from ._standin import StandIn
+
+    cls = _by_hash.get(class_hash)
+    return None if cls is None or issubclass(cls, StandIn) else cls
+
+
 def of_hash(class_hash: bytes) -> type[Object]:
     """The class for an embedded object; one that only shows fields when this program has none."""
     cls = _by_hash.get(class_hash)

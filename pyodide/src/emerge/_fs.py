@@ -105,6 +105,10 @@ class FileSystem:
         """Makes fetched objects of these classes' names their instances; a class statement or a store does so too."""
         self._all.define(*classes)
 
+    def trust(self, path: str, *, timeout: float | None = None) -> type[Object]:
+        """Runs the stored Python source of an object's class here; see :meth:`AsyncFileSystem.trust`."""
+        return _run(self._all.trust(path, timeout=timeout))
+
     def store(
         self, path: str, value: T, *, overwrite: bool = False, create: bool = False, timeout: float | None = None
     ) -> T:
@@ -201,7 +205,9 @@ class Connecting:
 class _Connect:
     """``emerge.connect(url)`` waits; ``await emerge.connect.aio(url)`` lets other tasks run."""
 
-    def __call__(self, url: str = "ws://127.0.0.1:5558", token: str = "", *, agent: str = "emerge-python") -> FileSystem:
+    def __call__(
+        self, url: str = "ws://127.0.0.1:5558", token: str = "", *, agent: str = "emerge-python"
+    ) -> FileSystem:
         """Connects to a node, and waits until it has welcomed this program.
 
         Args:
@@ -249,6 +255,8 @@ def of_guest() -> FileSystem:
         from ._host_guest import GuestConnection, inside
 
         if not inside():
-            raise AttributeError("emerge.fs is there within methods that run on a node; elsewhere use emerge.connect(url)")
+            raise AttributeError(
+                "emerge.fs is there within methods that run on a node; elsewhere use emerge.connect(url)"
+            )
         _guest = FileSystem(GuestConnection())
     return _guest

@@ -10,7 +10,7 @@ from .errors import UnsupportedError
 
 
 def _guest() -> Any:
-    import _emerge_guest  # type: ignore[import-not-found]
+    import _emerge_guest
 
     return _emerge_guest
 

@@ -1,6 +1,8 @@
 from collections.abc import Callable
 from typing import Any, final
 
+__all__ = ["Connection", "Items", "Mailbox", "changes", "check", "class_hash", "connect"]
+
 @final
 class Mailbox:
     def __new__(cls, call_soon: Callable[..., Any]) -> Mailbox: ...

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 if TYPE_CHECKING:
-    from ._meta import Meta
     from typing_extensions import dataclass_transform
+
+    from ._meta import Meta
 else:
 
     def dataclass_transform(**_: Any) -> Callable[[Any], Any]:

@@ -21,7 +21,7 @@ class StandIn(Object):
             field=name,
         )
 
-    __delattr__: Any = lambda self, name: self.__setattr__(name, None)  # noqa: E731
+    __delattr__: Any = lambda self, name: self.__setattr__(name, None)
 
 
 def unknown(class_hash: bytes) -> type[Object]:

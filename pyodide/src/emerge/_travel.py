@@ -13,8 +13,9 @@ from ._values import Ref
 from .errors import ClassInvalidError
 
 _MISSING: Any = object()
-_BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__qualname__", "__module__", "__class__"}
-_BODY = frozenset(("__annotations__", "__conditional_annotations__", "__classdict__", "__static_attributes__"))
+_BUILTINS = frozenset(dir(builtins))
+# What every module and class body has of its own.
+_OWN = frozenset(("__name__", "__file__", "__doc__", "__qualname__", "__module__", "__class__", "__annotations__"))
 
 _TYPES = {
     bool: "bool", int: "int", float: "float", str: "text", bytes: "bytes", bytearray: "bytes", list: "list",
@@ -137,7 +138,7 @@ class _Captures:
         except SyntaxError as error:
             raise ClassInvalidError(f"the source of {name} does not compile alone: {error}", field=name) from error
         for used in _outside(code, name):
-            if used == self.owner or used in self.bases or used == name:
+            if used == self.owner or used in self.bases or used == name or used in _OWN:
                 continue
             value = cells.get(used, scope.get(used, _MISSING))
             if value is not _MISSING:
@@ -247,7 +248,12 @@ def _library_member(name: str, value: Any) -> tuple[str, str] | None:
     module = sys.modules.get(module_name)
     if module is None or not _installed(module):
         return None
-    names = (getattr(value, "__qualname__", None), getattr(value, "__name__", None), getattr(value, "_name", None), name)
+    names = (
+        getattr(value, "__qualname__", None),
+        getattr(value, "__name__", None),
+        getattr(value, "_name", None),
+        name,
+    )
     for each in names:
         if isinstance(each, str) and getattr(module, each, _MISSING) is value:
             return module_name, each
@@ -267,7 +273,7 @@ def _outside(code: CodeType, name: str) -> list[str]:
 
     found: dict[str, None] = {}
 
-    def walk(code: CodeType, is_body: bool) -> None:
+    def walk(code: CodeType) -> None:
         stored: set[str] = set()
         for step in dis.get_instructions(code):
             used = step.argval
@@ -275,15 +281,18 @@ def _outside(code: CodeType, name: str) -> list[str]:
                 stored.add(used)
             elif step.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
                 raise ClassInvalidError(f"{name} sets the global {used}, which does not travel back", field=used)
-            elif step.opname == "LOAD_GLOBAL" or step.opname == "LOAD_FROM_DICT_OR_GLOBALS":
-                found[used] = None
-            elif step.opname == "LOAD_NAME" and used not in stored and used not in _BODY:
+            elif (
+                step.opname == "LOAD_GLOBAL"
+                or step.opname == "LOAD_FROM_DICT_OR_GLOBALS"
+                or step.opname == "LOAD_NAME"
+                and used not in stored
+            ):
                 found[used] = None
         for constant in code.co_consts:
             if isinstance(constant, CodeType):
-                walk(constant, True)
+                walk(constant)
 
-    walk(code, False)
+    walk(code)
     return list(found)
 
 
@@ -309,7 +318,7 @@ def _own_hints(cls: type) -> dict[str, Any]:
     for name, hint in own.items():
         if isinstance(hint, str):
             try:
-                hint = eval(hint, scope)  # noqa: S307 - the user's own annotation, as typing.get_type_hints does
+                hint = eval(hint, scope)
             except Exception:  # noqa: BLE001 - an annotation that does not resolve says nothing
                 hint = Any
         hints[name] = hint
@@ -331,8 +340,9 @@ def _fields(cls: type) -> list[tuple[Any, ...]]:
         if known is not None:
             doc = known.metadata.get("doc")
             default = known.default if known.default is not dataclasses.MISSING else _MISSING
-            if default is _MISSING and known.default_factory in _FACTORIES:
-                default = known.default_factory()  # type: ignore[misc]
+            factory: Any = known.default_factory
+            if default is _MISSING and factory in _FACTORIES:
+                default = factory()
         has_default = default is not _MISSING
         fields.append((name, type_name(hint), has_default, default if has_default else None, doc))
     return fields

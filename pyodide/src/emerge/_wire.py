@@ -63,7 +63,7 @@ def array(dtype: str, shape: tuple[int, ...], data: bytes) -> Any:
     if numpy is not None:
         kind = "uint8" if dtype == "uint8c" else dtype
         return numpy.frombuffer(bytearray(data), dtype=numpy.dtype(kind).newbyteorder("<")).reshape(shape)
-    view = memoryview(bytearray(data))
+    view: Any = memoryview(bytearray(data))
     if 0 in shape:
         return view.cast(_FORMATS[dtype])
     return view.cast(_FORMATS[dtype], shape)
@@ -71,7 +71,8 @@ def array(dtype: str, shape: tuple[int, ...], data: bytes) -> Any:
 
 def object(class_hash: bytes, fields: dict[str, Any]) -> Object:
     """An embedded object: of the class that this program has for the version, else of one that only shows fields."""
-    return _classes.instance(_classes.of_hash(class_hash), fields)
+    made: Object = _classes.instance(_classes.of_hash(class_hash), fields)
+    return made
 
 
 _numpy_module: Any = None
@@ -90,7 +91,7 @@ def _numpy() -> Any:
 
 
 _CONSTRUCTORS = frozenset((ref, uuid, instant, same, no, array, object))
-_PLAIN = (str, int, float, bytes, list, dict, tuple, set, frozenset)
+_PLAIN: tuple[Any, ...] = (str, int, float, bytes, list, dict, tuple, set, frozenset)
 
 
 class _Writer(pickle.Pickler):
@@ -145,7 +146,7 @@ def _buffer(value: Any) -> Any:
     kind = type(value)
     name = f"{kind.__module__}.{kind.__qualname__}"
     try:
-        view = memoryview(value)
+        view: Any = memoryview(value)
     except TypeError:
         return no, (f"a value of type {name}",)
     shown = view.format.lstrip("@=<" if sys.byteorder == "little" else "@=")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 __all__ = [
-    "EmergeError",
     "AlreadyExistsError",
     "BadArgumentError",
     "BadFrameError",
@@ -15,6 +14,7 @@ __all__ = [
     "DeadlineExceededError",
     "DirectoryNotEmptyError",
     "DisconnectedError",
+    "EmergeError",
     "ForbiddenOriginError",
     "InternalError",
     "IsADirectoryError",

@@ -1,0 +1,49 @@
+"""A real node for the tests. Under Pyodide its address comes from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+import emerge
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory):
+    given = os.environ.get("EMERGE_TEST_URL")
+    if given or sys.platform == "emscripten":
+        yield given
+        return
+    import subprocess
+
+    program = os.environ.get("EMERGE_PROGRAM", str(ROOT / "target" / "debug" / "emerge"))
+    command = [program, "node", "start", "--json", "--data", str(tmp_path_factory.mktemp("data")), "--port", "0"]
+    node = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        ready = json.loads(node.stdout.readline())
+        yield f"{ready['url']}?token={ready['token']}" if "token" in ready and "?" not in ready["url"] else ready["url"]
+    finally:
+        node.terminate()
+        node.wait(20)
+
+
+@pytest.fixture
+def fs(address):
+    with emerge.connect(address) as fs:
+        yield fs
+
+
+@pytest.fixture
+def home(fs, request):
+    """A directory of the test's own."""
+    path = f"/tests/{request.node.name.replace('[', '-').replace(']', '').replace('/', '-')}"
+    if fs.exists(path):
+        fs.rm(path, recursive=True)
+    fs.mkdir(path)
+    return path

@@ -1,0 +1,147 @@
+"""Against a real node."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+import emerge
+from emerge import errors
+
+
+@emerge.dataclass
+class InventoryItem(emerge.Object):
+    """A thing on a shelf."""
+
+    unit_price: float = 0.0
+    quantity_on_hand: int = 0
+
+    def total_cost(self) -> float:
+        return self.unit_price * self.quantity_on_hand
+
+    def sell(self, count: int) -> int:
+        self.quantity_on_hand -= count
+        return self.quantity_on_hand
+
+    def fail(self):
+        raise ValueError("no more")
+
+
+class Free(emerge.Object):
+    pass
+
+
+def free(**fields):
+    made = Free()
+    vars(made).update(fields)
+    return made
+
+
+def test_store_call_get(fs, home):
+    path = f"{home}/widget1"
+    item = fs.store(path, InventoryItem(unit_price=3.0, quantity_on_hand=10))
+    assert item.meta.version == 1 and item.meta.path == path
+    assert fs.call(path, "total_cost") == 30.0
+    got = fs.get(path)
+    assert type(got) is InventoryItem and got == item and got.total_cost() == 30.0
+    assert fs.proxy(path).sell(4) == 6
+    assert fs.get(path).quantity_on_hand == 6
+    assert fs.get(path, version=1).quantity_on_hand == 10
+    assert [each.method for each in fs.history(path)] == ["sell", None]
+    assert "total_cost" in [each.name for each in fs.methods(path)]
+    assert "class InventoryItem(emerge.Object)" in fs.code(path)
+    assert "unit_price: float" in fs.help(path)
+
+
+def test_only_changes_are_sent_and_conflicts_are_told(fs, home):
+    path = f"{home}/a"
+    fs.store(path, free(a=1, b=[1]))
+    one, other = fs.get(path), fs.get(path)
+    one.a = 2
+    fs.store(path, one)
+    other.b.append(2)
+    with pytest.raises(errors.ConflictError):
+        fs.store(path, other)
+    fs.store(path, other, overwrite=True)
+    assert vars(fs.get(path)) == {"a": 2, "b": [1, 2]}
+    del other.b
+    fs.store(path, other)
+    assert vars(fs.get(path)) == {"a": 2}
+    with pytest.raises(errors.AlreadyExistsError):
+        fs.store(path, free(), create=True)
+
+
+def test_values_of_every_kind(fs, home):
+    values = {
+        "none": None, "big": -(10**40), "nan_free": 1.0, "text": "\U0001f600", "bytes": b"\0\xff", "list": [1, [2.0]],
+        "map": {"b": 1, "a": {}}, "set": {1, 2}, "moment": datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=timezone.utc),
+        "day": date(2024, 2, 29), "uuid": UUID(int=7), "decimal": Decimal("-1.50"), "delta": timedelta(days=-1, microseconds=3),
+        "ref": emerge.Ref("/a"),
+    }  # fmt: skip
+    fs.store(f"{home}/v", free(**values))
+    back = vars(fs.get(f"{home}/v"))
+    assert back == values and list(back["map"]) == ["b", "a"]
+    assert {name: type(value) for name, value in back.items()} == {name: type(value) for name, value in values.items()}
+
+
+def test_arrays_and_embedded_objects(fs, home):
+    import array
+
+    inner = InventoryItem(unit_price=1.0)
+    fs.store(f"{home}/o", free(array=array.array("d", [1.0, 2.0]), inner=inner))
+    back = fs.get(f"{home}/o")
+    assert list(back.array) == [1.0, 2.0]
+    assert back.inner == inner
+
+
+def test_directories(fs, home):
+    for at in range(3):
+        fs.store(f"{home}/d/i{at}", InventoryItem(unit_price=float(at), quantity_on_hand=2))
+    assert [meta.name for meta in fs.list(f"{home}/d", page_size=2)] == ["i0", "i1", "i2"]
+    assert fs.call(f"{home}/d", "total_cost") == {"i0": 0.0, "i1": 2.0, "i2": 4.0}
+    fs.cp(f"{home}/d", f"{home}/e", recursive=True)
+    fs.mv(f"{home}/e/i0", f"{home}/f")
+    assert fs.stat(f"{home}/f").class_name == "InventoryItem"
+    with pytest.raises(errors.DirectoryNotEmptyError):
+        fs.rm(f"{home}/e")
+    fs.rm(f"{home}/e", recursive=True)
+    assert not fs.exists(f"{home}/e")
+
+
+def test_errors_by_code(fs, home):
+    fs.store(f"{home}/x", InventoryItem())
+    with pytest.raises(errors.NotFoundError) as failed:
+        fs.get(f"{home}/nothing")
+    assert failed.value.code == "not_found"
+    with pytest.raises(errors.MethodNotFoundError):
+        fs.call(f"{home}/x", "nothing")
+    with pytest.raises(errors.MethodFailedError) as failed:
+        fs.call(f"{home}/x", "fail")
+    assert "no more" in str(failed.value) and 'raise ValueError("no more")' in (failed.value.trace or "")
+    with pytest.raises(errors.UnmappableValueError) as failed:
+        fs.store(f"{home}/x", free(farms=[{"size": 1j}]))
+    assert failed.value.field == "farms[0].size"
+
+
+def test_what_only_the_node_knows_is_not_run(fs, home, address):
+    fs.store(f"{home}/x", InventoryItem(unit_price=2.0, quantity_on_hand=2))
+    from emerge import _classes
+
+    lineage_class = _classes._by_name.pop("InventoryItem")
+    places, _classes.PLACES = _classes.PLACES, {}
+    known = dict(_classes._by_hash)
+    _classes._by_hash.clear()
+    try:
+        item = fs.get(f"{home}/x")
+        assert item.unit_price == 2.0 and type(item).__name__ == "InventoryItem"
+        with pytest.raises(errors.UnsupportedError, match=r"fs\.call"):
+            item.total_cost()
+        with pytest.raises(errors.PermissionDeniedError):
+            item.unit_price = 3.0
+    finally:
+        _classes.PLACES = places
+        _classes._by_hash.update(known)
+        _classes._by_name["InventoryItem"] = lineage_class
