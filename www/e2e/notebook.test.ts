@@ -31,6 +31,7 @@ after(async () => {
 });
 
 test("the way from the node's page leads to another origin, with another token", async () => {
+  await page.waitForSelector('#state[data-state="open"]');
   const here = new URL(page.url());
   assert.equal(here.origin, new URL(node.notebook).origin);
   assert.notEqual(here.origin, new URL(node.page()).origin);
@@ -38,7 +39,6 @@ test("the way from the node's page leads to another origin, with another token",
   const kept = await page.evaluate(() => Object.values(sessionStorage));
   assert.deepEqual(kept, [new URL(node.notebook).hash.replace("#token=", "")]);
   assert.ok(!kept.includes(node.token));
-  await page.waitForSelector('#state[data-state="open"]');
 });
 
 test("without the administrator's token the way leads there without the notebook's", async () => {

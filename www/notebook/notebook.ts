@@ -19,10 +19,11 @@ function token(): string {
 }
 
 async function setting(): Promise<Setting> {
+  const own = token();
   const response = await fetch("/node.json");
   if (!response.ok) throw new Error(`the node does not say where it is: ${response.status}`);
   const { url, wheel } = (await response.json()) as { url: string; wheel: string | null };
-  return { url, token: token(), wheel: wheel === null ? null : new URL(wheel, location.href).href };
+  return { url, token: own, wheel: wheel === null ? null : new URL(wheel, location.href).href };
 }
 
 const cells = byId("cells", HTMLElement);

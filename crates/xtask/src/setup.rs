@@ -24,7 +24,8 @@ pub fn for_build() -> Result<()> {
     rust_targets(&["wasm32-unknown-unknown"])?;
     guest_compiler()?;
     wasm_bindgen()?;
-    npm_packages()
+    npm_packages()?;
+    pyodide_wheels()
 }
 
 fn rust_targets(targets: &[&str]) -> Result<()> {
@@ -186,6 +187,28 @@ pub fn npm_packages() -> Result<()> {
         return Ok(());
     }
     Cmd::new("npm").args(["ci", "--no-fund", "--no-audit", "--loglevel=error"]).run()?;
+    std::fs::write(&stamp, key).with_context(|| project::short(&stamp))
+}
+
+/// Where the wheels lie that the notebook's Python has beside its own library.
+fn pyodide_wheels() -> Result<()> {
+    let list = project::root().join("www/pyodide-wheels.txt");
+    let key = std::fs::read_to_string(&list).with_context(|| project::short(&list))?;
+    let folder = project::root().join("target/pyodide-wheels");
+    let stamp = folder.join(".downloaded");
+    if std::fs::read_to_string(&stamp).is_ok_and(|old| old == key) {
+        return Ok(());
+    }
+    let Some(python) = project::find_program(&["python3", "python"]) else {
+        bail!("please install Python 3 with pip: it fetches what the notebook's Python needs");
+    };
+    Cmd::new(python)
+        .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"])
+        .args(["--python-version", "3.14", "--require-hashes", "--requirement"])
+        .arg(&list)
+        .arg("--dest")
+        .arg(&folder)
+        .run()?;
     std::fs::write(&stamp, key).with_context(|| project::short(&stamp))
 }
 

@@ -1,0 +1,32 @@
+import emerge
+
+
+@emerge.dataclass
+class Sample(emerge.Object):
+    count: int = 0
+    price: float = 0.0
+    name: str = ""
+
+    def echo(self, value):
+        """Gives back what it is given."""
+        return value
+
+    def names(self, map):
+        """The names of a map, in their order."""
+        return list(map)
+
+    def field(self, name):
+        """A field, or nothing."""
+        return getattr(self, name, None)
+
+    def total(self):
+        """What all of it costs."""
+        return self.count * self.price
+
+    def add(self, by):
+        """Counts on, and tells how far."""
+        self.count += by
+        return self.count
+
+    def fail(self, text):
+        raise ValueError(text)

@@ -1,0 +1,105 @@
+//! The conformance cases, read by the native client.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use emerge_client::native::Client;
+use emerge_proto::class::decode;
+use emerge_proto::op::{StoreMode, Target};
+use emerge_proto::record::Called;
+use emerge_proto::{ClassSource, FieldDecl, FieldType, Language, Op, Result, Value};
+use emerge_server::Config;
+use serde_json::Value as Json;
+
+const CASES: &str = include_str!("../../conformance/cases.json");
+const JAVASCRIPT: &str = include_str!("../../conformance/Sample.mjs");
+
+fn value(json: &Json) -> Value {
+    Value::from_json(json).unwrap()
+}
+
+/// NaN is equal to itself here, as it is in its encoding.
+fn same(a: &Value, b: &Value) -> bool {
+    a.encode() == b.encode()
+}
+
+async fn store(client: &Client, file: &Json) {
+    let field = |name: &str, kind, default: Value| FieldDecl {
+        name: name.into(),
+        kind,
+        default: Some(default.encode()),
+        doc: None,
+    };
+    let class = ClassSource {
+        name: "Sample".into(),
+        language: Language::JavaScript,
+        source: JAVASCRIPT.trim().into(),
+        bases: Vec::new(),
+        fields: vec![
+            field("count", FieldType::Int, Value::Int(0)),
+            field("price", FieldType::Float, Value::Float(0.0)),
+            field("name", FieldType::Text, Value::Text(String::new())),
+        ],
+        doc: None,
+        captures: None,
+    };
+    let hash = client.put_class(&class).await.unwrap().hash;
+    let path = Target::Path("/conformance/javascript".into());
+    client.store(path, hash, value(&file["state"]).encode(), StoreMode::Create).await.unwrap();
+}
+
+async fn outcome(client: &Client, path: &str, case: &Json) -> Result<Value> {
+    let path = Target::Path(path.to_owned());
+    if let Some(name) = case["get"].as_str() {
+        let Value::Map(fields) = Value::decode(&client.get(path, None).await?.state)? else {
+            panic!("a state is a map")
+        };
+        return Ok(fields
+            .into_iter()
+            .find(|(field, _)| *field == *name)
+            .map_or(Value::Null, |(_, value)| value));
+    }
+    let op = Op::Call {
+        path,
+        method: case["method"].as_str().unwrap().to_owned(),
+        args: value(&case["args"]).encode(),
+        log: false,
+        after: None,
+    };
+    let called: Called = decode(&client.request(&op)?.await?)?;
+    Value::decode(&called.result)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_case_gives_what_the_file_says() {
+    let file: Json = serde_json::from_str(CASES).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = emerge_server::sandbox(&|_| {}).await.unwrap();
+    let node = emerge_server::start(Config { port: 0, ..Config::new(folder.path()) }, runtime).await.unwrap();
+    let client = Client::connect(&node.url(), &node.token).await.unwrap();
+    store(&client, &file).await;
+    let (mut passed, mut failed) = (0, Vec::new());
+    for language in file["languages"].as_array().unwrap() {
+        let language = language.as_str().unwrap();
+        for case in file["cases"].as_array().unwrap() {
+            let own = format!("/conformance/{language}");
+            let got = outcome(&client, case["path"].as_str().unwrap_or(&own), case).await;
+            let good = match (&got, case["error"].as_str()) {
+                (Err(error), Some(code)) => error.code.as_str() == code,
+                (Ok(got), None) => {
+                    let special = &case["results"][language];
+                    same(got, &value(if special.is_null() { &case["result"] } else { special }))
+                }
+                _ => false,
+            };
+            if good {
+                passed += 1;
+            } else {
+                failed.push(format!("{language}: {}: {got:?}", case["name"]));
+            }
+        }
+    }
+    println!("conformance: {passed} passed");
+    assert_eq!(failed, Vec::<String>::new());
+    assert_eq!(file["passed"], passed);
+    node.stop().await.unwrap();
+}

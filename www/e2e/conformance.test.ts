@@ -1,0 +1,70 @@
+// One file of cases, read by every host of the client that a browser and Node.js can start; Rust's reader is in the server's tests.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import * as emerge from "emerge-client";
+import { runCases } from "../../conformance/reader.mjs";
+import { launch } from "./browser.js";
+import { TestNode } from "./node.js";
+
+interface File {
+  readonly passed: number;
+  readonly languages: readonly string[];
+  readonly cases: readonly unknown[];
+}
+
+interface Outcome {
+  readonly passed: number;
+  readonly failed: readonly string[];
+}
+
+const folder = join(process.env["WWW"] ?? ".", "../conformance");
+const read = (name: string): string => readFileSync(join(folder, name), "utf8");
+const file = JSON.parse(read("cases.json")) as File;
+let node: TestNode;
+let fs: emerge.Connection;
+
+before(async () => {
+  node = await TestNode.start();
+  fs = await emerge.connect(node.url, { token: node.token });
+  const { EmergeObject, int, float, text } = emerge;
+  const make = new Function("EmergeObject", "int", "float", "text", `${read("Sample.mjs")}\nreturn Sample;`) as (
+    ...names: unknown[]
+  ) => new (fields: object) => emerge.EmergeObject;
+  const Sample = make(EmergeObject, int, float, text);
+  await fs.store("/conformance/javascript", new Sample({ count: 3, price: 2.5, name: "sample" }));
+});
+
+after(async () => {
+  await fs?.close();
+  await node?.[Symbol.asyncDispose]();
+});
+
+function judge({ passed, failed }: Outcome): void {
+  console.log(`conformance: ${passed} passed`);
+  assert.deepEqual(failed, []);
+  assert.equal(passed, file.passed);
+}
+
+test("the file counts its own cases", () => assert.equal(file.passed, file.cases.length * file.languages.length));
+
+test("Node.js", async () => judge((await runCases(emerge, fs, file)) as Outcome));
+
+test("a page", async () => {
+  const browser = await launch();
+  try {
+    const page = await browser.newPage();
+    await page.goto(node.page());
+    await page.waitForSelector('#state[data-state="open"]');
+    const script = `(async () => {
+      const emerge = await import("/emerge-client/index.js");
+      const fs = await emerge.connect();
+      try { return await (${runCases.toString()})(emerge, fs, ${JSON.stringify(file)}); } finally { await fs.close(); }
+    })()`;
+    judge(await page.evaluate<Outcome>(script));
+  } finally {
+    await browser.close();
+  }
+});
