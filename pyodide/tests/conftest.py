@@ -47,3 +47,9 @@ def home(fs, request):
         fs.rm(path, recursive=True)
     fs.mkdir(path)
     return path
+
+
+def pytest_terminal_summary(terminalreporter):
+    """One line that the report of all tests reads."""
+    count = {name: len(terminalreporter.stats.get(name, [])) for name in ("passed", "failed", "error")}
+    terminalreporter.write_line(f"{count['passed']} passed, {count['failed'] + count['error']} failed")

@@ -5,6 +5,8 @@
 mod core;
 mod host;
 mod options;
+#[cfg(feature = "pickle")]
+mod pickle;
 mod probe;
 mod transport;
 

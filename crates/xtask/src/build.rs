@@ -28,7 +28,14 @@ pub fn release_file(name: &str) -> PathBuf {
 /// `build`: the parts that are named, or all.
 pub fn run(mut args: Args) -> Result<bool> {
     type Step = fn() -> Result<()>;
-    const PARTS: [(&str, Step); 4] = [("guest", guest), ("wasm", wasm), ("www", www), ("program", emerge)];
+    const PARTS: [(&str, Step); 6] = [
+        ("guest", guest),
+        ("wasm", wasm),
+        ("wheel", wheel),
+        ("native", native),
+        ("www", www),
+        ("program", emerge),
+    ];
     let wanted = args.rest();
     if let Some(unknown) = wanted.iter().find(|word| !PARTS.iter().any(|(name, _)| name == word)) {
         bail!("{unknown:?} is no part; the parts are {}", PARTS.map(|(name, _)| name).join(", "));
@@ -144,6 +151,56 @@ pub fn wasm() -> Result<()> {
     })?;
     say("client wasm", ran);
     Ok(())
+}
+
+/// The wheel for Pyodide.
+pub fn wheel_file() -> PathBuf {
+    project::target().join("wheels/emerge-0.1.0-py3-none-pyemscripten_2026_0_wasm32.whl")
+}
+
+/// Builds the wheel for Pyodide into `target/wheels`: the Python package, the client's wasm and the JavaScript that loads it.
+pub fn wheel() -> Result<()> {
+    let out = project::target().join("wheels");
+    let facts = [rustc()?, project::locked_version("wasm-bindgen")?];
+    let inputs = [
+        "Cargo.lock",
+        "Cargo.toml",
+        "crates/proto/src",
+        "crates/client/src",
+        "crates/pickle/src",
+        "crates/wasm",
+        "pyodide/pack.py",
+        "pyodide/src",
+    ];
+    let ran = Step { name: "wheel", inputs: &inputs, facts: &facts, outputs: &[wheel_file()] }.run(|| {
+        setup::wasm_bindgen()?;
+        // A folder of its own, so that the features of one build do not undo the other.
+        let build = project::target().join("wheel-build");
+        Cmd::new("cargo")
+            .args(["build", "--quiet", "--profile", "wasm", "--package", "emerge-wasm", "--features", "pickle"])
+            .args(["--target", WASM, "--target-dir"])
+            .arg(&build)
+            .run()?;
+        let pkg = build.join("pkg");
+        Cmd::new("wasm-bindgen")
+            .args(["--target", "no-modules", "--no-typescript"])
+            .args(["--remove-name-section", "--remove-producers-section", "--out-dir"])
+            .arg(&pkg)
+            .arg(build.join(WASM).join("wasm/emerge_wasm.wasm"))
+            .run()?;
+        let module = pkg.join("emerge_wasm_bg.wasm");
+        Cmd::new("wasm-opt").args(["-Oz", "-o"]).arg(&module).arg(&module).run()?;
+        Cmd::new("python3").arg("pyodide/pack.py").arg(&out).arg(pkg.join("emerge_wasm.js")).arg(&module).run()
+    })?;
+    say("wheel for Pyodide", ran);
+    Ok(())
+}
+
+/// Builds the extension module of CPython, and puts it where the package of this repository finds it.
+pub fn native() -> Result<()> {
+    Cmd::new("cargo").args(["build", "--quiet", "--package", "emerge-python"]).run()?;
+    let built = project::target().join("debug/lib_native.so");
+    copy(&built, &project::root().join("pyodide/src/emerge/_native.abi3.so"))
 }
 
 /// Builds the npm package and the page into `www/dist`.

@@ -10,6 +10,7 @@ mod exec;
 mod fresh;
 mod node;
 mod project;
+mod python;
 mod report;
 mod setup;
 mod sim;

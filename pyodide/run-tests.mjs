@@ -1,0 +1,27 @@
+// Runs the tests of pyodide/tests in Pyodide, against a real node: run-tests.mjs WHEEL FOLDER_OF_WHEELS URL.
+// Plain calls wait by JavaScript Promise Integration, which needs Node 24 or later.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { loadPyodide } from "pyodide";
+
+const [wheel, folder, url] = process.argv.slice(2);
+const python = await loadPyodide();
+const unpack = (file) => python.unpackArchive(readFileSync(file), "wheel");
+unpack(wheel);
+for (const file of readdirSync(folder)) if (file.endsWith(".whl")) unpack(join(folder, file));
+
+python.FS.mkdirTree("/tests");
+const tests = join(import.meta.dirname, "tests");
+// Threads, processes and the extension module are CPython's own.
+for (const file of readdirSync(tests).filter((name) => name.endsWith(".py") && name !== "test_cpython.py")) {
+  python.FS.writeFile(`/tests/${file}`, readFileSync(join(tests, file)));
+}
+python.globals.set("url", url);
+const code = await python.runPythonAsync(`
+import os, sys
+os.environ["EMERGE_TEST_URL"] = url
+sys.dont_write_bytecode = True
+import pytest
+int(pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:faulthandler", "/tests"]))
+`);
+process.exit(code);
