@@ -1,5 +1,5 @@
 // Builds www/dist: the npm package in emerge-client/, the node's page in index.html and assets/, the examples, and in notebook/ all that
-// the notebook's origin serves (its wheels are put there by the build steps of Python).
+// the notebook's origin serves.
 import { build } from "esbuild";
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -31,14 +31,7 @@ const pyodideFrom = (address) => ({
   setup: ({ onResolve }) => onResolve({ filter: /^pyodide$/ }, () => ({ path: address, external: true })),
 });
 
-// The wheels are made by other steps and stay.
-const wheels = dist("notebook/wheels");
-for (const name of existsSync(dist()) ? readdirSync(dist()) : []) {
-  if (name !== "notebook") rmSync(dist(name), { recursive: true, force: true });
-}
-for (const name of existsSync(dist("notebook")) ? readdirSync(dist("notebook")) : []) {
-  if (dist("notebook", name) !== wheels) rmSync(dist("notebook", name), { recursive: true, force: true });
-}
+rmSync(dist(), { recursive: true, force: true });
 await Promise.all([
   build({
     ...common,
@@ -88,6 +81,11 @@ cpSync(at("notebook/index.html"), dist("notebook/index.html"));
 cpSync(at("page/icon.svg"), dist("notebook/assets/icon.svg"));
 cpSync(dist("emerge-client"), dist("notebook/emerge-client"), { recursive: true });
 bringPyodide(dist("notebook/pyodide"));
+// The Python package, when it was built.
+const wheels = at("../target/wheels");
+for (const name of existsSync(wheels) ? readdirSync(wheels).filter((name) => /^emerge-.*wasm32\.whl$/.test(name)) : []) {
+  cpSync(join(wheels, name), dist("notebook/wheels", name));
+}
 
 const types = spawnSync(process.execPath, [require.resolve("typescript/bin/tsc"), "-p", at("tsconfig.types.json")], {
   stdio: "inherit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Coroutine, Generator, Iterator
 from typing import Any, TypeVar
 
@@ -206,12 +207,14 @@ class _Connect:
     """``emerge.connect(url)`` waits; ``await emerge.connect.aio(url)`` lets other tasks run."""
 
     def __call__(
-        self, url: str = "ws://127.0.0.1:5558", token: str = "", *, agent: str = "emerge-python"
+        self, url: str | None = None, token: str = "", *, agent: str = "emerge-python"
     ) -> FileSystem:
         """Connects to a node, and waits until it has welcomed this program.
 
         Args:
-            url: a WebSocket's, ``ws://host:port``; ``?token=…`` in it counts as ``token``.
+            url: a WebSocket's, ``ws://host:port``; ``?token=…`` in it counts as ``token``. Without one, that of the
+                environment's ``EMERGE_URL`` with the token in ``EMERGE_TOKEN``, which a notebook's node sets, or else
+                ``ws://127.0.0.1:5558``.
             token: who is calling.
             agent: a name for the node's log.
 
@@ -223,12 +226,16 @@ class _Connect:
         url, token = _token(url, token)
         return FileSystem(_host.host().connect(url, token, agent))
 
-    def aio(self, url: str = "ws://127.0.0.1:5558", token: str = "", *, agent: str = "emerge-python") -> Connecting:
+    def aio(self, url: str | None = None, token: str = "", *, agent: str = "emerge-python") -> Connecting:
         """As a plain call, to be awaited: ``fs = await emerge.connect.aio(url)`` or ``async with``."""
         return Connecting(*_token(url, token), agent)
 
 
-def _token(url: str, token: str) -> tuple[str, str]:
+def _token(url: str | None, token: str) -> tuple[str, str]:
+    if url is None:
+        # The environment's token is for the environment's node alone.
+        url = os.environ.get("EMERGE_URL", "ws://127.0.0.1:5558")
+        token = token or os.environ.get("EMERGE_TOKEN", "")
     address, found, query = url.partition("?")
     if not found or token:
         return url, token
