@@ -6,15 +6,15 @@ import { loadPyodide } from "pyodide";
 
 const [wheel, folder, url] = process.argv.slice(2);
 const python = await loadPyodide();
-const unpack = (file) => python.unpackArchive(readFileSync(file), "wheel");
+const unpack = (file) => python.unpackArchive(new Uint8Array(readFileSync(file)), "wheel");
 unpack(wheel);
 for (const file of readdirSync(folder)) if (file.endsWith(".whl")) unpack(join(folder, file));
 
-python.FS.mkdirTree("/tests");
+python.FS.mkdirTree("/emerge/pyodide/tests");
 const tests = join(import.meta.dirname, "tests");
 // Threads, processes and the extension module are CPython's own.
 for (const file of readdirSync(tests).filter((name) => name.endsWith(".py") && name !== "test_cpython.py")) {
-  python.FS.writeFile(`/tests/${file}`, readFileSync(join(tests, file)));
+  python.FS.writeFile(`/emerge/pyodide/tests/${file}`, readFileSync(join(tests, file), "utf8"));
 }
 python.globals.set("url", url);
 const code = await python.runPythonAsync(`
@@ -22,6 +22,6 @@ import os, sys
 os.environ["EMERGE_TEST_URL"] = url
 sys.dont_write_bytecode = True
 import pytest
-int(pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:faulthandler", "/tests"]))
+int(pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:faulthandler", "/emerge/pyodide/tests"]))
 `);
 process.exit(code);

@@ -206,9 +206,7 @@ class Connecting:
 class _Connect:
     """``emerge.connect(url)`` waits; ``await emerge.connect.aio(url)`` lets other tasks run."""
 
-    def __call__(
-        self, url: str | None = None, token: str = "", *, agent: str = "emerge-python"
-    ) -> FileSystem:
+    def __call__(self, url: str | None = None, token: str = "", *, agent: str = "emerge-python") -> FileSystem:
         """Connects to a node, and waits until it has welcomed this program.
 
         Args:
