@@ -104,6 +104,40 @@ pub fn guest() -> Result<()> {
         Cmd::new("esbuild").args(PRELUDE).args(["--log-level=warning", &outfile]).run()
     })?;
     say("JavaScript prelude", ran);
+    python_guest()
+}
+
+/// The builder of Python components; it carries the CPython that goes into the guest.
+const COMPONENTIZE_PY: &str = "componentize-py==0.25.1";
+
+/// Builds CPython with the guest's program and the Python package to a component.
+fn python_guest() -> Result<()> {
+    let component = guests().join("python.wasm");
+    let step = Step {
+        name: "python-guest",
+        inputs: &["crates/runtime/guest-python", "pyodide/src/emerge"],
+        facts: &[COMPONENTIZE_PY.to_owned()],
+        outputs: std::slice::from_ref(&component),
+    };
+    let ran = step.run(|| {
+        println!("   building the Python sandbox (half a minute)");
+        let builder = setup::python_tool("componentize-py", COMPONENTIZE_PY)?;
+        let guest = "crates/runtime/guest-python";
+        Cmd::new(builder)
+            .args([
+                "-d",
+                &format!("{guest}/wit"),
+                "-w",
+                "guest",
+                "componentize",
+                "-p",
+                &format!("{guest}/app"),
+            ])
+            .args(["-p", "pyodide/src", "app", "-o"])
+            .arg(&component)
+            .run()
+    })?;
+    say("Python sandbox", ran);
     Ok(())
 }
 
@@ -177,7 +211,16 @@ pub fn wheel() -> Result<()> {
         // A folder of its own, so that the features of one build do not undo the other.
         let build = project::target().join("wheel-build");
         Cmd::new("cargo")
-            .args(["build", "--quiet", "--profile", "wasm", "--package", "emerge-wasm", "--features", "pickle"])
+            .args([
+                "build",
+                "--quiet",
+                "--profile",
+                "wasm",
+                "--package",
+                "emerge-wasm",
+                "--features",
+                "pickle",
+            ])
             .args(["--target", WASM, "--target-dir"])
             .arg(&build)
             .run()?;
@@ -190,7 +233,12 @@ pub fn wheel() -> Result<()> {
             .run()?;
         let module = pkg.join("emerge_wasm_bg.wasm");
         Cmd::new("wasm-opt").args(["-Oz", "-o"]).arg(&module).arg(&module).run()?;
-        Cmd::new("python3").arg("pyodide/pack.py").arg(&out).arg(pkg.join("emerge_wasm.js")).arg(&module).run()
+        Cmd::new("python3")
+            .arg("pyodide/pack.py")
+            .arg(&out)
+            .arg(pkg.join("emerge_wasm.js"))
+            .arg(&module)
+            .run()
     })?;
     say("wheel for Pyodide", ran);
     Ok(())

@@ -37,7 +37,11 @@ pub fn set_up() -> Result<()> {
         .args(IN_PYODIDE)
         .run()?;
     std::fs::create_dir_all(folder("node"))?;
-    Cmd::new("npm").args(["install", "--silent", "--no-save", "--prefix"]).arg(folder("node")).arg(NODE).run()?;
+    Cmd::new("npm")
+        .args(["install", "--silent", "--no-save", "--prefix"])
+        .arg(folder("node"))
+        .arg(NODE)
+        .run()?;
     std::fs::write(&made, wanted).with_context(|| made.display().to_string())
 }
 
