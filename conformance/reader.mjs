@@ -1,3 +1,4 @@
+/* global atob */
 /**
  * Runs the cases with a JavaScript client, in Node.js or in a page. It uses nothing but its arguments, so that a test can hand it to a page as text.
  * `emerge` is the client's module, `fs` a connection, `file` what `cases.json` holds. Gives how many passed, and what did not.

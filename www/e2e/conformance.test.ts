@@ -1,9 +1,11 @@
 // One file of cases, read by every host of the client that a browser and Node.js can start; Rust's reader is in the server's tests.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { promisify } from "node:util";
 import * as emerge from "emerge-client";
 import { runCases } from "../../conformance/reader.mjs";
 import { launch } from "./browser.js";
@@ -67,4 +69,20 @@ test("a page", async () => {
   } finally {
     await browser.close();
   }
+});
+
+/** What a Python reader printed, judged. */
+function judgePrinted(printed: string): void {
+  const lines = printed.trim().split("\n").filter((line) => line !== "");
+  const passed = Number(/^conformance: (\d+) passed$/.exec(lines.pop() ?? "")?.[1]);
+  judge({ passed, failed: lines });
+}
+
+test("CPython", async () => {
+  const env = { ...process.env, EMERGE_URL: node.url, EMERGE_TOKEN: node.token, PYTHONPATH: join(folder, "../pyodide/src") };
+  const ran = await promisify(execFile)("python3", [join(folder, "reader.py"), join(folder, "cases.json")], { env }).catch(
+    (error: unknown) => error as { stdout: string; stderr: string },
+  );
+  assert.equal(ran.stderr, "");
+  judgePrinted(ran.stdout);
 });

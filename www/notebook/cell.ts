@@ -103,7 +103,7 @@ export class Cell {
   async #tab(): Promise<void> {
     const before = this.#before();
     const word = /[\p{L}_][\p{L}\p{N}_.]*$/u.exec(before)?.[0];
-    if (word === undefined) return this.#insert(INDENT);
+    if (word === undefined) { this.#insert(INDENT); return; }
     const names = await this.#kernel.complete(word);
     if (this.#before() !== before || names.length === 0) return;
     const shared = names.reduce((a, b) => a.slice(0, [...a].findIndex((letter, at) => b[at] !== letter) >>> 0));

@@ -102,13 +102,13 @@ export class Kernel {
     const running = this.#running;
     switch (message.type) {
       case "progress":
-        return this.#events.progress(message.text, message.part);
+        { this.#events.progress(message.text, message.part); return; }
       case "failed":
-        return this.#events.failed(message.text);
+        { this.#events.failed(message.text); return; }
       case "ready":
         this.#ready = true;
         this.#events.ready(message.python);
-        return this.#next();
+        { this.#next(); return; }
       case "stream":
         if (running?.cell === message.cell) running.events.stream(message.name, message.text);
         return;
@@ -119,7 +119,7 @@ export class Kernel {
         if (running?.cell !== message.cell) return;
         this.#running = undefined;
         running.end(message.error);
-        return this.#next();
+        { this.#next(); return; }
       case "completions":
         this.#questions.get(message.question)?.(message.names);
         this.#questions.delete(message.question);

@@ -81,6 +81,7 @@ async function start(setting: Setting, interrupt: SharedArrayBuffer | null): Pro
     loud("Installing emerge …", 0.85);
     const micropip = python.pyimport("micropip") as { install(url: string): Promise<void> };
     await micropip.install(setting.wheel);
+    python.runPython("import importlib; importlib.invalidate_caches()");
   }
   return new Runner(python, kernel, flag);
 }

@@ -9,6 +9,8 @@ import { basename, fragment, go, join, parent, parse, type Route } from "./route
 import { Tree } from "./tree.js";
 import { emptyDirectory, welcome } from "./welcome.js";
 
+/** Where the client keeps the token of the page's link. */
+const TOKEN_KEY = "emerge.token";
 const main = byId("main", HTMLElement);
 const crumbs = byId("crumbs", HTMLElement);
 const state = indicator(byId("state", HTMLElement));
@@ -171,6 +173,11 @@ function refused(error: unknown): HTMLElement {
 }
 
 byId("menu", HTMLButtonElement).addEventListener("click", () => document.body.classList.toggle("tree-open"));
+// The node gives the notebook a token of its own for this page's; this page's stays with the node.
+byId("notebook", HTMLAnchorElement).addEventListener("click", (event) => {
+  const token = sessionStorage.getItem(TOKEN_KEY);
+  if (token !== null) (event.currentTarget as HTMLAnchorElement).search = new URLSearchParams({ token }).toString();
+});
 state.show("connecting");
 try {
   const fs = await connect(undefined, { agent: "explorer" });
