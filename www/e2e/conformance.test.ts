@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 import * as emerge from "emerge-client";
 import { runCases } from "../../conformance/reader.mjs";
 import { launch } from "./browser.js";
+import { cell, pythonIsReady } from "./cells.js";
 import { TestNode } from "./node.js";
 
 interface File {
@@ -85,4 +86,21 @@ test("CPython", async () => {
   );
   assert.equal(ran.stderr, "");
   judgePrinted(ran.stdout);
+});
+
+test("Pyodide", async () => {
+  const browser = await launch();
+  try {
+    const page = await browser.newPage();
+    await page.goto(node.notebook);
+    await pythonIsReady(page);
+    const defined = await cell(page, read("reader.py"));
+    assert.ok(defined.ok, defined.text);
+    // A JSON text is a Python text, too.
+    const shown = await cell(page, `_ = await main(${JSON.stringify(read("cases.json"))})`);
+    assert.ok(shown.ok, shown.text);
+    judgePrinted(shown.text);
+  } finally {
+    await browser.close();
+  }
 });
