@@ -1,7 +1,8 @@
 //! Class versions: reading them, and the order of a class and its bases.
 
 use crate::object::{Record, read};
-use emerge_proto::{ClassHash, ClassVersion, Error, ErrorCode, Result};
+use emerge_proto::class::Captured;
+use emerge_proto::{ClassHash, ClassSource, ClassVersion, Error, ErrorCode, Result};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -10,6 +11,8 @@ pub type Lineage = Arc<[Arc<ClassVersion>]>;
 
 /// Classes that one class may inherit from, itself included.
 const MAX_LINEAGE: usize = 64;
+/// Classes that one class may use, its bases not counted.
+pub(crate) const MAX_CAPTURED: usize = 256;
 /// Lineages kept in memory; past that all are forgotten and read again.
 const MAX_CACHED: usize = 10_000;
 
@@ -37,6 +40,19 @@ impl ClassCache {
 
 pub(crate) fn not_found(hash: ClassHash) -> Error {
     Error::new(ErrorCode::ClassNotFound, format!("the node does not have the class version {hash}"))
+}
+
+/// The stored classes that a class names in its captures.
+pub(crate) fn captures(class: &ClassSource) -> impl Iterator<Item = ClassHash> + '_ {
+    class.captures.iter().flatten().filter_map(|capture| match capture.what {
+        Captured::Class(hash) => Some(hash),
+        _ => None,
+    })
+}
+
+pub(crate) fn too_many_captured() -> Error {
+    Error::new(ErrorCode::ClassInvalid, format!("the class uses more than {MAX_CAPTURED} other classes"))
+        .limit(MAX_CAPTURED as u64)
 }
 
 pub(crate) fn read_class(hash: ClassHash, record: Option<Record>) -> Result<Arc<ClassVersion>> {
@@ -91,7 +107,7 @@ pub(crate) fn linearise(hash: ClassHash, known: &BTreeMap<ClassHash, Arc<ClassVe
 mod tests {
     use super::*;
     use emerge_proto::class::BaseRef;
-    use emerge_proto::{ClassSource, Language, ObjectId};
+    use emerge_proto::{Language, ObjectId};
 
     #[test]
     fn a_diamond_has_its_top_last() {

@@ -138,9 +138,15 @@ impl<B: Backend> Attempt<B> {
     ) -> BoxFuture<'a, Result<Called>> {
         Box::pin(async move {
             let lineage = self.tx.lock().await.as_mut().ok_or_else(ended)?.class(object.class).await?;
+            let captured = {
+                let mut tx = self.tx.lock().await;
+                let sources: Vec<&ClassSource> = lineage.iter().map(|class| &class.source).collect();
+                tx.as_mut().ok_or_else(ended)?.captured_by(&sources).await?
+            };
             let options = self.node.options();
             let request = Call {
                 lineage: lineage.to_vec(),
+                captured,
                 path: object.path.to_string(),
                 state: object.state,
                 method: call.method.clone(),

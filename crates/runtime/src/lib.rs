@@ -23,6 +23,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct Call {
     /// The object's class version and those that it inherits from, nearest first.
     pub lineage: Vec<Arc<ClassVersion>>,
+    /// Other classes that those use, and what these need in turn.
+    pub captured: Vec<Arc<ClassVersion>>,
     /// The object's path, which the method sees as `this.meta.path`.
     pub path: String,
     /// The object's state: an encoded map value.

@@ -190,6 +190,24 @@ pub fn npm_packages() -> Result<()> {
     std::fs::write(&stamp, key).with_context(|| project::short(&stamp))
 }
 
+/// A program of a Python package, in a virtual environment of its own.
+pub fn python_tool(program: &str, package: &str) -> Result<PathBuf> {
+    let folder = project::tools().join(package);
+    let found = folder.join("bin").join(program);
+    let stamp = folder.join(".installed");
+    if stamp.is_file() && found.is_file() {
+        return Ok(found);
+    }
+    let Some(python) = project::find_program(&["python3"]) else {
+        bail!("please install Python 3.10 or newer, with venv and pip: it brings {package}");
+    };
+    Cmd::new(python).args(["-m", "venv", "--clear"]).arg(&folder).run()?;
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"];
+    Cmd::new(folder.join("bin/python")).args(install).arg(package).run()?;
+    std::fs::write(&stamp, "").with_context(|| project::short(&stamp))?;
+    Ok(found)
+}
+
 /// Where the wheels lie that the notebook's Python has beside its own library.
 fn pyodide_wheels() -> Result<()> {
     let list = project::root().join("www/pyodide-wheels.txt");
@@ -203,7 +221,15 @@ fn pyodide_wheels() -> Result<()> {
         bail!("please install Python 3 with pip: it fetches what the notebook's Python needs");
     };
     Cmd::new(python)
-        .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"])
+        .args([
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--only-binary=:all:",
+        ])
         .args(["--python-version", "3.14", "--require-hashes", "--requirement"])
         .arg(&list)
         .arg("--dest")

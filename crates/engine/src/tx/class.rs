@@ -10,6 +10,7 @@ use emerge_proto::op::Target;
 use emerge_proto::record::ClassInfo;
 use emerge_proto::{ClassHash, ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, Result};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl<B: Backend> Tx<B> {
     /// Keeps a class version. The same source again is the same version; another source under the same owner and name is
@@ -26,6 +27,7 @@ impl<B: Backend> Tx<B> {
         for base in &source.bases {
             self.class(base.hash).await?;
         }
+        self.captured_by(&[&source]).await?;
         let key = keys::class_head(&self.principal.user, &source.name);
         let head = match self.read(&key).await? {
             Some(record) => {
@@ -72,6 +74,31 @@ impl<B: Backend> Tx<B> {
             self.engine.remember_class(hash, &lineage, at);
         }
         Ok(lineage)
+    }
+
+    /// The classes that these use besides their bases (their captures), and what those need in turn.
+    ///
+    /// # Errors
+    /// `class_not_found`; `class_invalid` when they are too many.
+    pub async fn captured_by(&mut self, classes: &[&ClassSource]) -> Result<Vec<Arc<ClassVersion>>> {
+        let mut found: Vec<Arc<ClassVersion>> = Vec::new();
+        let mut wanted: Vec<ClassHash> = classes.iter().flat_map(|class| classes::captures(class)).collect();
+        while let Some(hash) = wanted.pop() {
+            if found.iter().any(|known| known.hash == hash) {
+                continue;
+            }
+            for class in &*self.class(hash).await? {
+                if found.iter().any(|known| known.hash == class.hash) {
+                    continue;
+                }
+                if found.len() == classes::MAX_CAPTURED {
+                    return Err(classes::too_many_captured());
+                }
+                wanted.extend(classes::captures(&class.source));
+                found.push(class.clone());
+            }
+        }
+        Ok(found)
     }
 
     /// The class of an object, with its bases.

@@ -10,6 +10,7 @@ use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
 const CHECKSUM: usize = 32;
@@ -22,18 +23,57 @@ pub(super) fn load(
     folder: &Path,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Module> {
+    // SAFETY: as `read` says of the bytes that it gives.
+    load_as(
+        engine,
+        name,
+        wasm,
+        folder,
+        progress,
+        |wasm| engine.precompile_module(wasm),
+        |compiled| unsafe { Module::deserialize(engine, compiled) },
+    )
+}
+
+/// As [`load`], for a component.
+pub(super) fn load_component(
+    engine: &Engine,
+    name: &str,
+    wasm: &[u8],
+    folder: &Path,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<Component> {
+    // SAFETY: as `read` says of the bytes that it gives.
+    load_as(
+        engine,
+        name,
+        wasm,
+        folder,
+        progress,
+        |wasm| engine.precompile_component(wasm),
+        |compiled| unsafe { Component::deserialize(engine, compiled) },
+    )
+}
+
+fn load_as<T>(
+    engine: &Engine,
+    name: &str,
+    wasm: &[u8],
+    folder: &Path,
+    progress: &(dyn Fn(&str) + Sync),
+    compile: impl Fn(&[u8]) -> wasmtime::Result<Vec<u8>>,
+    open: impl Fn(&[u8]) -> wasmtime::Result<T>,
+) -> Result<T> {
     prepare_folder(folder)?;
     let file = folder.join(format!("{name}-{}.cwasm", key(engine, wasm)));
-    if let Some(module) = read(engine, &file)? {
+    if let Some(module) = read(&file, &open)? {
         return Ok(module);
     }
     progress(&format!("compiling the {name} sandbox (once; a few seconds)"));
-    let compiled = engine
-        .precompile_module(wasm)
-        .map_err(|error| internal("the guest could not be compiled", &error))?;
+    let compiled = compile(wasm).map_err(|error| internal("the guest could not be compiled", &error))?;
     write(&file, &compiled)?;
     remove_others(&file, name);
-    read(engine, &file)?.ok_or_else(|| {
+    read(&file, &open)?.ok_or_else(|| {
         Error::new(ErrorCode::StorageFailed, format!("{} could not be read back", file.display()))
     })
 }
@@ -100,7 +140,11 @@ fn check_ownership(_: &fs::Metadata, _: u32) -> Result<(), String> {
 }
 
 /// Reads a compiled module; nothing when it is absent, damaged or made by another compiler.
-fn read(engine: &Engine, file: &Path) -> Result<Option<Module>> {
+///
+/// What `open` gets are the bytes that the compiler gave an earlier run: the file and its folder belong to the user of this process and let nobody else
+/// in, so that whoever could have put others there could as well replace this program; and the checksum excludes what a crash or a bad disk left behind.
+/// The file's name and wasmtime's own header exclude another version or configuration of the compiler.
+fn read<T>(file: &Path, open: impl Fn(&[u8]) -> wasmtime::Result<T>) -> Result<Option<T>> {
     let Ok(metadata) = fs::symlink_metadata(file) else { return Ok(None) };
     if !metadata.is_file() {
         return Ok(None);
@@ -112,10 +156,7 @@ fn read(engine: &Engine, file: &Path) -> Result<Option<Module>> {
     if Sha256::digest(compiled)[..] != *checksum {
         return Ok(None);
     }
-    // SAFETY: these are the bytes that `Engine::precompile_module` gave an earlier run: the file and its folder belong to the user of this process and
-    // let nobody else in, so that whoever could have put others there could as well replace this program; and the checksum excludes what a crash or
-    // a bad disk left behind. The file's name and wasmtime's own header exclude another version or configuration of the compiler.
-    Ok(unsafe { Module::deserialize(engine, compiled) }.ok())
+    Ok(open(compiled).ok())
 }
 
 /// Writes a compiled module so that it is there wholly or not at all.

@@ -1,6 +1,7 @@
 //! The guest's imports, all of them: `emerge.fs` and `emerge.log`. And what a store holds of its call.
 
 use super::internal;
+use super::wasi::World;
 use crate::Fs;
 use emerge_proto::class::encode;
 use emerge_proto::{Error, ErrorCode, Op, Result, limits};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use wasmtime::{Caller, Linker, Memory, ResourceLimiter, UpdateDeadline};
+use wasmtime::{Caller, Linker, Memory, ResourceLimiter, StoreContextMut, UpdateDeadline};
 
 /// The bytes of memory that all instances of a sandbox hold together.
 pub(super) struct Budget {
@@ -171,6 +172,47 @@ pub(super) fn define(linker: &mut Linker<Host>) -> Result<()> {
         .and_then(|linker| linker.func_wrap("emerge", "log", log))
         .map_err(|error| internal("the sandbox's imports could not be defined", &error))?;
     Ok(())
+}
+
+/// Defines the imports of the Python guest: `ask` and `log`.
+pub(super) fn define_python(linker: &mut wasmtime::component::Linker<World>) -> Result<()> {
+    let mut root = linker.root();
+    root.func_wrap_async(
+        "ask",
+        |store: StoreContextMut<'_, World>, (what, input, more): (u32, Vec<u8>, Vec<u8>)| {
+            let fs = store.data().host.fs.clone();
+            Box::new(async move {
+                let answer = match what {
+                    0 => ask_fs(fs, &input).await,
+                    1 => emerge_pickle::class_from_pickle(&input).map(|class| class.hash().0.to_vec()),
+                    2 => emerge_pickle::value_from_pickle(&input).map(|_| Vec::new()),
+                    _ => emerge_pickle::changes(&input, &more),
+                };
+                let answer = match answer {
+                    Ok(pickle) => (true, pickle),
+                    Err(error) => (false, emerge_pickle::error_to_pickle(&error)),
+                };
+                Ok((answer,))
+            })
+        },
+    )
+    .and_then(|()| {
+        root.func_wrap("log", |mut store: StoreContextMut<'_, World>, (text,): (String,)| {
+            store.data_mut().host.write_log(&text);
+            Ok(())
+        })
+    })
+    .map_err(|error| internal("the sandbox's imports could not be defined", &error))
+}
+
+async fn ask_fs(fs: Option<Arc<dyn Fs>>, pickle: &[u8]) -> Result<Vec<u8>> {
+    let op = emerge_pickle::op_from_pickle(pickle)?;
+    let name = op.name();
+    let Some(fs) = fs else {
+        return Err(Error::new(ErrorCode::Unsupported, "there is no file system while a class is read"));
+    };
+    let reply = Marked(Box::pin(async move { fs.request(op).await })).await?;
+    emerge_pickle::reply_to_pickle(name, &reply)
 }
 
 /// `fs(request, len, into, capacity) -> reply's length`: see the guest's `host.rs`. A reply is a 0 and the operation's record, or a 1 and an error's.

@@ -1,6 +1,6 @@
 //! The JavaScript guest: booting it, loading classes into it, calling methods in it.
 
-use super::engine::{self, Running, Ticker};
+use super::engine::{Running, Ticker};
 use super::imports::{self, Budget, Host};
 use super::instance::{Image, Instance, Output, Trapped};
 use super::outcome::{Listing, Subject, join, split};
@@ -16,7 +16,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use wasmtime::{InstancePre, Linker};
+use wasmtime::{Engine, InstancePre, Linker};
 
 /// The prelude's functions (`guest/js/main.ts`), by their place in its array.
 const NAMES: u32 = 0;
@@ -45,7 +45,7 @@ pub(super) struct JavaScript {
     base: Image,
     /// The names that are there for a class: those that the guest puts in its scope, and those of its global object.
     known: Arc<HashSet<String>>,
-    ticker: Ticker,
+    ticker: Arc<Ticker>,
     budget: Arc<Budget>,
     permits: Semaphore,
     images: Images,
@@ -58,17 +58,17 @@ impl JavaScript {
         options: &SandboxOptions,
         progress: &(dyn Fn(&str) + Sync),
         threads: &tokio::runtime::Handle,
+        engine: &Engine,
+        ticker: Arc<Ticker>,
+        budget: Arc<Budget>,
     ) -> Result<Self> {
         let guest = guests::javascript(options.guests.as_deref())?;
-        let engine = engine::engine()?;
-        let module = cache::load(&engine, "JavaScript", &guest.wasm, &options.cache, progress)?;
-        let mut linker = Linker::new(&engine);
+        let module = cache::load(engine, "JavaScript", &guest.wasm, &options.cache, progress)?;
+        let mut linker = Linker::new(engine);
         imports::define(&mut linker)?;
         let pre = linker
             .instantiate_pre(&module)
             .map_err(|error| internal("the guest does not fit this sandbox", &error))?;
-        let ticker = Ticker::start(&engine)?;
-        let budget = Arc::new(Budget::new(options.memory));
 
         let running = ticker.run();
         let (done, booted) = std::sync::mpsc::channel();
@@ -356,7 +356,7 @@ impl JavaScript {
 }
 
 /// Refuses a text that is larger than any source may be, or that C would read as a shorter one.
-fn check_source(name: &str, source: &str) -> Result<()> {
+pub(super) fn check_source(name: &str, source: &str) -> Result<()> {
     if source.len() > limits::MAX_SOURCE {
         return Err(Error::new(
             ErrorCode::TooLarge,

@@ -12,6 +12,8 @@ mod instance;
 mod javascript;
 mod outcome;
 mod pool;
+mod python;
+mod wasi;
 
 use crate::{BoxFuture, Call, Fs, Returned, Runtime};
 use emerge_proto::{ClassSource, ClassVersion, Error, ErrorCode, Language, MethodDecl, Result, limits};
@@ -61,6 +63,7 @@ impl SandboxOptions {
 /// Runs stored code in WebAssembly.
 pub struct Sandbox {
     javascript: Arc<javascript::JavaScript>,
+    python: Arc<python::Python>,
     // Dropped in the background, for a runtime may not be dropped where futures run.
     threads: Option<tokio::runtime::Runtime>,
 }
@@ -83,11 +86,22 @@ impl Sandbox {
             .enable_time()
             .build()
             .map_err(|error| internal("the sandbox's threads could not be started", &error))?;
-        let javascript = Arc::new(javascript::JavaScript::open(options, progress, threads.handle())?);
-        Ok(Self { javascript, threads: Some(threads) })
+        let engine = engine::engine()?;
+        let ticker = Arc::new(engine::Ticker::start(&engine)?);
+        let budget = Arc::new(imports::Budget::new(options.memory));
+        let javascript = javascript::JavaScript::open(
+            options,
+            progress,
+            threads.handle(),
+            &engine,
+            Arc::clone(&ticker),
+            Arc::clone(&budget),
+        )?;
+        let python = python::Python::new(options, engine, ticker, budget);
+        Ok(Self { javascript: Arc::new(javascript), python: Arc::new(python), threads: Some(threads) })
     }
 
-    /// Evaluates a JavaScript module with `emerge-client` importable, and gives its top-level `objects`, a mapping of path to instance.
+    /// Runs a Python file (`.py`) with `emerge` importable, or evaluates a JavaScript module with `emerge-client` importable, and gives its top-level `objects`, a mapping of path to instance.
     ///
     /// # Errors
     /// `bad_argument` when there is no such mapping or a value in it is no object of Emerge's, naming its path in `field`; `class_invalid`,
@@ -101,6 +115,12 @@ impl Sandbox {
         deadline: Duration,
     ) -> Result<Vec<FileObject>> {
         let (name, source) = (name.to_owned(), source.to_owned());
+        if std::path::Path::new(&name).extension().is_some_and(|extension| extension == "py") {
+            let python = Arc::clone(&self.python);
+            return self
+                .spawn(async move { python.run_file(&name, &source, now_micros, seed, deadline).await })
+                .await;
+        }
         let javascript = Arc::clone(&self.javascript);
         self.spawn(async move { javascript.run_file(&name, &source, now_micros, seed, deadline).await }).await
     }
@@ -141,32 +161,51 @@ impl Runtime for Sandbox {
         bases: &'a [Vec<Arc<ClassVersion>>],
     ) -> BoxFuture<'a, Result<Vec<MethodDecl>>> {
         Box::pin(async move {
-            only_javascript(class)?;
-            let (javascript, class, bases) = (Arc::clone(&self.javascript), class.clone(), bases.to_vec());
-            self.spawn(async move { javascript.analyse(class, &bases).await }).await
+            let (class, bases) = (class.clone(), bases.to_vec());
+            match class.language {
+                Language::JavaScript => {
+                    let javascript = Arc::clone(&self.javascript);
+                    self.spawn(async move { javascript.analyse(class, &bases).await }).await
+                }
+                Language::Python => {
+                    let python = Arc::clone(&self.python);
+                    self.spawn(async move { python.analyse(class, &bases.concat()).await }).await
+                }
+                Language::Wasm => Err(unsupported(&class)),
+            }
         })
     }
 
     fn call<'a>(&'a self, call: Call, fs: Arc<dyn Fs>) -> BoxFuture<'a, Result<Returned>> {
         Box::pin(async move {
             let nested = imports::is_nested();
-            for class in &call.lineage {
-                only_javascript(&class.source)?;
+            let Some(class) = call.lineage.first() else {
+                return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
+            };
+            let language = class.source.language;
+            if let Some(other) = call.lineage.iter().find(|class| class.source.language != language) {
+                return Err(unsupported(&other.source));
             }
-            let javascript = Arc::clone(&self.javascript);
-            self.spawn(async move { javascript.call(call, fs, nested).await }).await
+            match language {
+                Language::JavaScript => {
+                    let javascript = Arc::clone(&self.javascript);
+                    self.spawn(async move { javascript.call(call, fs, nested).await }).await
+                }
+                Language::Python => {
+                    let python = Arc::clone(&self.python);
+                    self.spawn(async move { python.call(call, fs, nested).await }).await
+                }
+                Language::Wasm => Err(unsupported(&class.source)),
+            }
         })
     }
 }
 
-fn only_javascript(class: &ClassSource) -> Result<()> {
-    if class.language == Language::JavaScript {
-        return Ok(());
-    }
-    Err(Error::new(
+fn unsupported(class: &ClassSource) -> Error {
+    Error::new(
         ErrorCode::Unsupported,
-        format!("class {:?} is in {}, which this node does not run", class.name, class.language.as_str()),
-    ))
+        format!("class {:?} is in {}, which does not run here", class.name, class.language.as_str()),
+    )
 }
 
 fn stopping() -> Error {

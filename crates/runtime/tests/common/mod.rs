@@ -67,6 +67,7 @@ pub fn extending(name: &str, source: &str, base: &[Arc<ClassVersion>]) -> ClassS
 pub fn call_of(lineage: &[Arc<ClassVersion>], method: &str, state: Value, args: Vec<Value>) -> Call {
     Call {
         lineage: lineage.to_vec(),
+        captured: Vec::new(),
         path: "/things/one".into(),
         state: state.encode(),
         method: method.into(),

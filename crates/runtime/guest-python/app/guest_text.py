@@ -1,0 +1,78 @@
+"""What the text of a class says: its methods, and the names that it uses from outside."""
+
+from __future__ import annotations
+
+import ast
+import dis
+from types import CodeType
+from typing import Any
+
+from emerge.errors import ClassInvalidError
+
+_BODY = {"__annotations__", "__conditional_annotations__", "__classdict__", "__static_attributes__", "__name__", "__qualname__", "__module__"}
+
+
+def class_error(message: str, field: str | None) -> ClassInvalidError:
+    """Why a class cannot be kept."""
+    return ClassInvalidError(message, field=field)
+
+
+def free_names(code: CodeType, given: set[str]) -> list[str]:
+    """Names that code takes from the module and that nobody gives."""
+    found: dict[str, None] = {}
+
+    def walk(code: CodeType) -> None:
+        stored: set[str] = set()
+        for step in dis.get_instructions(code):
+            used = step.argval
+            if step.opname in ("STORE_NAME", "DELETE_NAME"):
+                stored.add(used)
+            elif step.opname in ("LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"):
+                found[used] = None
+            elif step.opname == "LOAD_NAME" and used not in stored and used not in _BODY:
+                found[used] = None
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                walk(constant)
+
+    walk(code)
+    return [name for name in found if name not in given]
+
+
+def methods_of(statement: ast.ClassDef, name: str) -> list[dict[str, Any]]:
+    """The methods that a class statement defines, in order."""
+    found: dict[str, dict[str, Any]] = {}
+    for node in statement.body:
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        marks = {ast.unparse(each) for each in node.decorator_list}
+        if any(mark.endswith((".setter", ".deleter")) for mark in marks):
+            continue
+        if node.name in ("meta", "fs"):
+            raise class_error(f"class {name}: {node.name!r} is not a method's name: Emerge gives it a meaning", node.name)
+        static = "staticmethod" in marks or "classmethod" in marks
+        params = _params(node.args)
+        if "staticmethod" not in marks and params:
+            del params[0]
+        found[node.name] = {
+            "name": node.name,
+            "params": params,
+            "doc": ast.get_docstring(node),
+            "is_async": isinstance(node, ast.AsyncFunctionDef),
+            "is_static": static,
+            "is_property": bool(marks & {"property", "cached_property", "functools.cached_property"}),
+        }
+    return list(found.values())
+
+
+def _params(args: ast.arguments) -> list[list[str | None]]:
+    plain = [*args.posonlyargs, *args.args]
+    defaults: list[ast.expr | None] = [None] * (len(plain) - len(args.defaults)) + list(args.defaults)
+    params = [[each.arg, ast.unparse(default) if default else None] for each, default in zip(plain, defaults)]
+    if args.vararg is not None:
+        params.append([f"*{args.vararg.arg}", None])
+    for each, default in zip(args.kwonlyargs, args.kw_defaults):
+        params.append([each.arg, ast.unparse(default) if default else None])
+    if args.kwarg is not None:
+        params.append([f"**{args.kwarg.arg}", None])
+    return params

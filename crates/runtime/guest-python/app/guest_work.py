@@ -1,0 +1,245 @@
+"""The pieces of work of the guest."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import json
+import linecache
+import sys
+from types import ModuleType
+from typing import Any
+
+import guest_world
+from guest_text import class_error, free_names, methods_of
+
+import emerge
+from emerge import _classes, _wire
+from emerge._meta import Meta
+from emerge._object import Head, Object, set_head
+
+_texts: dict[str, str] = {}
+_loaded: dict[bytes, type[Object]] = {}
+
+
+def _see(file: str, text: str) -> None:
+    _texts[file] = text
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+
+
+def boot(_: list[bytes]) -> list[bytes]:
+    """Shuts the world."""
+    guest_world.seal()
+    return []
+
+
+def _bind(owner: str, captures: list[Any], bases: list[Any], known: dict[bytes, Any], space: dict[str, Any]) -> None:
+    for name, kind, *payload in captures:
+        if kind == "module":
+            space[name] = _module(owner, payload[0])
+        elif kind == "member":
+            module = _module(owner, payload[0])
+            if not hasattr(module, payload[1]):
+                raise class_error(f"class {owner} uses {payload[0]}.{payload[1]}, which is not there on the node", name)
+            space[name] = getattr(module, payload[1])
+        elif kind == "source":
+            file = f"{owner}: {name}"
+            _see(file, payload[0])
+            exec(_compile(owner, payload[0], file), space)
+        elif kind == "value":
+            space[name] = payload[0]
+        else:
+            space[name] = define(payload[0], known)
+    for name, address in bases:
+        space[name] = define(address, known)
+
+
+def _module(owner: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise class_error(f"class {owner} uses the module {name}, which the node does not have", name) from error
+
+
+def _compile(owner: str, text: str, file: str) -> Any:
+    try:
+        return compile(text, file, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise class_error(f"class {owner}, line {error.lineno}: {error.msg} (the node has Python 3.14)", None) from None
+
+
+def define(address: bytes, known: dict[bytes, Any]) -> type[Object]:
+    """Makes the class of a version, after those that it needs."""
+    made = _loaded.get(address)
+    if made is not None:
+        return made
+    if address not in known:
+        raise class_error(f"the class version {address.hex()} is not there", None)
+    name, language, text, bases, fields, _, captures = known[address]
+    if language != "python":
+        raise class_error(f"class {name} is in {language}, and a class in Python cannot use it", name)
+    module = ModuleType(f"stored.{address.hex()}")
+    sys.modules[module.__name__] = module
+    space = vars(module)
+    _bind(name, captures, bases, known, space)
+    _see(name, text)
+    code = _compile(name, text, name)
+    exec(code, space)
+    cls = space.get(name)
+    if not (isinstance(cls, type) and issubclass(cls, Object)):
+        raise class_error(f"the source of {name} defines no class of that name that extends emerge.Object", name)
+    guest_world.watch(module, cls)
+    _loaded[address] = cls
+    _classes.adopt(cls, address)
+    return cls
+
+
+def _known(pickled: bytes) -> tuple[bytes, dict[bytes, Any]]:
+    versions = _wire.loads(pickled)
+    return versions[0][0], {version[0]: version[5] for version in versions}
+
+
+def analyse(parts: list[bytes]) -> list[bytes]:
+    """Checks a class and gives its own methods."""
+    address, known = _known(parts[0])
+    name, _, text, bases, fields, _, captures = known[address]
+    code = _compile(name, text, name)
+    tree = ast.parse(text)
+    statement = tree.body[-1] if tree.body else None
+    if len(tree.body) != 1 or not isinstance(statement, ast.ClassDef) or statement.name != name:
+        raise class_error(f"the source of class {name} is more or less than its class statement", name)
+    given = {capture[0] for capture in captures} | {base[0] for base in bases} | {name}
+    for free in free_names(code, set(vars(builtins)) | given):
+        raise class_error(f"class {name} uses {free}, which is not defined on the node", free)
+    define(address, known)
+    members = methods_of(statement, name)
+    for field in fields:
+        if field[0] in {member["name"] for member in members}:
+            raise class_error(f"class {name} has a field and a method named {field[0]}", field[0])
+    return [json.dumps(members).encode()]
+
+
+def load(parts: list[bytes]) -> list[bytes]:
+    """Makes a class, and those that it needs."""
+    address, known = _known(parts[0])
+    define(address, known)
+    guest_world.remember()
+    return []
+
+
+def call(parts: list[bytes]) -> list[bytes]:
+    """Runs a method: its class version, name, the object's path, state and the arguments."""
+    address, method, path, state, args = parts
+    cls = _loaded[bytes(address)]
+    target = _classes.instance(cls, _wire.loads(state))
+    where = path.decode()
+    set_head(target, Head(where, _meta(where), 0, lambda: state, False))
+    member = _member(cls, method.decode())
+    values = _wire.loads(args)
+    result = member.__get__(target, cls)(*values) if not isinstance(member, property) else member.__get__(target, cls)
+    if hasattr(result, "send") and hasattr(result, "__await__"):
+        result = _finish(result)
+    return [_wire.dumps(result)[0], _wire.dumps(vars(target))[0]]
+
+
+class _LateMeta:
+    """An object's properties: the path at once, the rest asked for."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._rest: Meta | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._rest is None:
+            self._rest = emerge.fs.stat(self.path)
+        return getattr(self._rest, name)
+
+
+def _meta(path: str) -> Any:
+    return _LateMeta(path)
+
+
+def _member(cls: type[Object], name: str) -> Any:
+    for each in cls.__mro__:
+        if name in vars(each):
+            return vars(each)[name]
+    raise AttributeError(f"class {cls.__name__} has no method {name}")
+
+
+def _finish(work: Any) -> Any:
+    try:
+        while True:
+            work.send(None)
+    except StopIteration as end:
+        return end.value
+
+
+def run_file(parts: list[bytes]) -> list[bytes]:
+    """Runs a file and gives its ``objects``: for each its path, its class and those that it needs, its state."""
+    file, text = parts[0].decode(), parts[1].decode()
+    _see(file, text)
+    module = ModuleType("__main__")
+    module.__file__ = file
+    sys.modules["__main__"] = module
+    try:
+        code = compile(text, file, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise class_error(f"{file}, line {error.lineno}: {error.msg}", None) from None
+    exec(code, vars(module))
+    objects = getattr(module, "objects", None)
+    if not isinstance(objects, dict):
+        raise emerge.errors.BadArgumentError(f'{file} has no top-level mapping "objects" of path to object')
+    out: list[bytes] = []
+    for path, value in objects.items():
+        if not isinstance(value, Object) or not isinstance(path, str):
+            raise emerge.errors.BadArgumentError(f"objects[{path!r}] is no object of Emerge's", field=str(path))
+        order: dict[Any, None] = {}
+        _needed(type(value), order)
+        state, used = _wire.dumps(vars(value))
+        for each in used.values():
+            _needed(each, order)
+        order.pop(type(value))
+        order[type(value)] = None
+        sources = [_wire.dumps(_classes.record_of(each).source)[0] for each in order]
+        from app import _join
+
+        out += [path.encode(), _join(sources), state]
+    return out
+
+
+def _needed(cls: type[Object], order: dict[Any, None]) -> None:
+    for each in _classes.record_of(cls).needs:
+        _needed(each, order)
+    order.setdefault(cls)
+
+
+def failure(error: BaseException) -> bytes:
+    """A failure as JSON, with the user's own lines."""
+    told: dict[str, Any] = {"name": type(error).__name__, "message": _message(error)}
+    if isinstance(error, emerge.EmergeError):
+        for name in ("code", "path", "field", "limit", "trace"):
+            told[name] = getattr(error, name, None)
+    frames = []
+    step = error.__traceback__
+    while step is not None:
+        file, line = step.tb_frame.f_code.co_filename, step.tb_lineno
+        lines = _texts[file].splitlines() if file in _texts else []
+        if 0 < line <= len(lines):
+            frames.append(f"  {file}, line {line}, in {step.tb_frame.f_code.co_qualname}\n    {lines[line - 1].strip()}\n")
+        step = step.tb_next
+    if len(frames) > 32:
+        frames = [*frames[:16], f"  ({len(frames) - 32} more calls)\n", *frames[-16:]]
+    if frames:
+        told["trace"] = "".join(frames) + (told.get("trace") or "")
+    return json.dumps(told).encode()
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(getattr(error, "message", None) or error)
+    except BaseException:  # noqa: BLE001 - an error whose text fails has none
+        return ""
+
+
+WORK = [boot, analyse, load, call, run_file]

@@ -1,0 +1,336 @@
+//! The Python guest: CPython as a component, compiled when it is first needed, with warm instances for each user and class.
+
+use super::engine::Ticker;
+use super::imports::{self, Budget, Host};
+use super::instance::{Output, Trapped};
+use super::javascript::{FileObject, check_source};
+use super::outcome::{Subject, join, split};
+use super::wasi::{self, World};
+use super::{LOAD_DEADLINE, SandboxOptions, cache, guests, internal};
+use crate::{Call, Fs, Returned};
+use emerge_proto::class::encode;
+use emerge_proto::record::ClassInfo;
+use emerge_proto::{
+    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, ObjectId, ParamDecl, Result, limits,
+};
+use serde::Deserialize;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use wasmtime::component::{InstancePre, Linker, TypedFunc};
+use wasmtime::{Engine, Store};
+
+/// The guest's pieces of work (`guest-python/app/guest_work.py`).
+const BOOT: u32 = 0;
+const ANALYSE: u32 = 1;
+const LOAD: u32 = 2;
+const CALL: u32 = 3;
+const FILE: u32 = 4;
+
+/// The bit of an output's first part that says that the work left traces, so that the instance serves nobody else.
+const TRACES: u8 = 2;
+
+type Run = TypedFunc<(u32, Vec<u8>, u64), (Vec<u8>,)>;
+
+pub(super) struct Python {
+    options: SandboxOptions,
+    engine: Engine,
+    pre: OnceLock<Result<InstancePre<World>>>,
+    ticker: Arc<Ticker>,
+    budget: Arc<Budget>,
+    permits: Semaphore,
+    idle: Mutex<Vec<Idle>>,
+}
+
+/// An instance between calls: booted, with a class loaded.
+struct Idle {
+    user: String,
+    class: ClassHash,
+    instance: Instance,
+}
+
+struct Instance {
+    store: Store<World>,
+    run: Run,
+}
+
+impl Python {
+    pub(super) fn new(
+        options: &SandboxOptions,
+        engine: Engine,
+        ticker: Arc<Ticker>,
+        budget: Arc<Budget>,
+    ) -> Self {
+        Self {
+            options: options.clone(),
+            engine,
+            pre: OnceLock::new(),
+            ticker,
+            budget,
+            permits: Semaphore::new(options.calls.max(1)),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Finds and compiles the guest, once; blocks for seconds when it was never compiled before.
+    pub(super) fn ready(&self, progress: &(dyn Fn(&str) + Sync)) -> Result<&InstancePre<World>> {
+        self.pre.get_or_init(|| self.compile(progress)).as_ref().map_err(Clone::clone)
+    }
+
+    fn compile(&self, progress: &(dyn Fn(&str) + Sync)) -> Result<InstancePre<World>> {
+        let wasm = guests::python(self.options.guests.as_deref())?;
+        let component = cache::load_component(&self.engine, "Python", &wasm, &self.options.cache, progress)?;
+        let mut linker = Linker::new(&self.engine);
+        imports::define_python(&mut linker)?;
+        wasi::define(&mut linker, &component)?;
+        linker
+            .instantiate_pre(&component)
+            .map_err(|error| internal("the Python guest does not fit this sandbox", &error))
+    }
+
+    /// Checks a class: its text, the names that it uses, and by evaluating it with all that it needs.
+    pub(super) async fn analyse(
+        &self,
+        class: ClassSource,
+        needed: &[Arc<ClassVersion>],
+    ) -> Result<Vec<MethodDecl>> {
+        check_source(&class.name, &class.source)?;
+        let what = format!("class {:?}", class.name);
+        let subject = subject(&what, ErrorCode::ClassInvalid, LOAD_DEADLINE, limits::CALL_MEMORY);
+        let own = ClassVersion {
+            hash: class.hash(),
+            class_id: ObjectId([0; 16]),
+            version: 1,
+            owner: String::new(),
+            created: 0,
+            source: class,
+            methods: Vec::new(),
+        };
+        let classes = classes(std::iter::once(&own).chain(needed.iter().map(|class| &**class)))?;
+        let mut instance = self.booted().await?;
+        let parts = self.work(&mut instance, &subject, ANALYSE, &[&classes], 0).await?.0?;
+        let members: Vec<Member> = parts
+            .first()
+            .and_then(|text| serde_json::from_slice(text).ok())
+            .ok_or_else(|| Error::new(ErrorCode::Internal, "the guest's analysis could not be read"))?;
+        if members.len() > limits::MAX_MEMBERS {
+            return Err(Error::new(
+                ErrorCode::ClassInvalid,
+                format!("the class has {} methods; the limit is {}", members.len(), limits::MAX_MEMBERS),
+            )
+            .limit(limits::MAX_MEMBERS as u64));
+        }
+        Ok(members.into_iter().map(Member::declared).collect())
+    }
+
+    /// Runs a method.
+    pub(super) async fn call(&self, call: Call, fs: Arc<dyn Fs>, nested: bool) -> Result<Returned> {
+        let path = call.path.clone();
+        self.invoke(call, fs, nested).await.map_err(|error| match error.path {
+            None => error.at(path),
+            Some(_) => error,
+        })
+    }
+
+    async fn invoke(&self, call: Call, fs: Arc<dyn Fs>, nested: bool) -> Result<Returned> {
+        let Some(class) = call.lineage.first() else {
+            return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
+        };
+        let known =
+            call.lineage.iter().any(|class| class.methods.iter().any(|method| method.name == call.method));
+        if !known {
+            return Err(Error::new(
+                ErrorCode::MethodNotFound,
+                format!("class {:?} has no method {:?}", class.source.name, call.method),
+            )
+            .field(&call.method));
+        }
+        let what = format!("{}.{}", class.source.name, call.method);
+        let subject = subject(&what, ErrorCode::MethodFailed, call.deadline, call.memory);
+        let _permit = if nested {
+            None
+        } else {
+            let waiting = tokio::time::timeout(call.deadline, self.permits.acquire());
+            let permit = waiting.await.map_err(|_| {
+                Error::new(
+                    ErrorCode::Unavailable,
+                    format!("{what} waited {} ms for other calls to end", subject.deadline_ms),
+                )
+            })?;
+            Some(permit.map_err(|error| internal("the sandbox is stopping", &error))?)
+        };
+        let state = emerge_pickle::value_to_pickle(&call.state)?;
+        let args = emerge_pickle::value_to_pickle(&call.args)?;
+        let mut instance = match self.take(&call.user, class.hash) {
+            Some(instance) => instance,
+            None => self.loaded(&call).await?,
+        };
+        let world = instance.store.data_mut();
+        world.begin(call.now_micros, call.seed);
+        world.host.begin(Some(fs), call.log, call.deadline, call.memory);
+        let parts = [&class.hash.0[..], call.method.as_bytes(), call.path.as_bytes(), &state, &args];
+        let (done, clean) = self.work(&mut instance, &subject, CALL, &parts, call.seed).await?;
+        let log = instance.store.data_mut().host.end();
+        if clean {
+            self.give_back(Idle { user: call.user, class: class.hash, instance });
+        }
+        let done = done?;
+        let [result, state] = done.as_slice() else {
+            return Err(Error::new(ErrorCode::Internal, "the guest's output could not be read"));
+        };
+        let result = emerge_pickle::value_from_pickle(result)?;
+        let state = emerge_pickle::value_from_pickle(state)?;
+        for (bytes, what) in [(&result, "result"), (&state, "state")] {
+            if bytes.len() > limits::MAX_STATE {
+                return Err(Error::new(
+                    ErrorCode::TooLarge,
+                    format!("the {what} is {} bytes; the limit is {}", bytes.len(), limits::MAX_STATE),
+                )
+                .limit(limits::MAX_STATE as u64));
+            }
+        }
+        let changed = state != call.state;
+        Ok(Returned { result, state: changed.then_some(state), log })
+    }
+
+    /// Runs a file and takes its `objects`.
+    pub(super) async fn run_file(
+        &self,
+        name: &str,
+        source: &str,
+        now_micros: i64,
+        seed: u64,
+        deadline: Duration,
+    ) -> Result<Vec<FileObject>> {
+        check_source(name, source)?;
+        let subject = subject(name, ErrorCode::MethodFailed, deadline, limits::CALL_MEMORY);
+        let mut instance = self.booted().await?;
+        let world = instance.store.data_mut();
+        world.begin(now_micros, seed);
+        world.host.begin(None, false, deadline, limits::CALL_MEMORY);
+        let input = [name.as_bytes(), source.as_bytes()];
+        let parts = self.work(&mut instance, &subject, FILE, &input, seed).await?.0?;
+        let defect = || Error::new(ErrorCode::Internal, "the guest's objects could not be read");
+        parts
+            .chunks(3)
+            .map(|object| {
+                let [path, classes, state] = object else { return Err(defect()) };
+                let classes = split(classes).ok_or_else(defect)?;
+                let lineage = classes.iter().map(|class| emerge_pickle::class_from_pickle(class));
+                Ok(FileObject {
+                    path: String::from_utf8(path.clone()).map_err(|_| defect())?,
+                    lineage: lineage.collect::<Result<_>>()?,
+                    state: emerge_pickle::value_from_pickle(state)?,
+                })
+            })
+            .collect()
+    }
+
+    /// A new instance with the classes of a call.
+    async fn loaded(&self, call: &Call) -> Result<Instance> {
+        let name = call.lineage.first().map_or("", |class| class.source.name.as_str());
+        let what = format!("class {name:?}");
+        let subject = subject(&what, ErrorCode::MethodFailed, LOAD_DEADLINE, limits::CALL_MEMORY);
+        let classes = classes(call.lineage.iter().chain(&call.captured).map(|class| &**class))?;
+        let mut instance = self.booted().await?;
+        self.work(&mut instance, &subject, LOAD, &[&classes], 0).await?.0?;
+        Ok(instance)
+    }
+
+    /// A new instance in which nothing of anybody's has run.
+    async fn booted(&self) -> Result<Instance> {
+        let pre = tokio::task::block_in_place(|| self.ready(&|_| {}))?;
+        let failed = |error: Trapped| internal("an instance of the Python guest could not be made", &error);
+        let mut store = Store::new(&self.engine, World::new(Host::new(Arc::clone(&self.budget))));
+        store.limiter(|world| &mut world.host);
+        store.epoch_deadline_callback(|mut context| context.data_mut().host.tick());
+        store.set_epoch_deadline(1);
+        store.data_mut().host.begin(None, false, LOAD_DEADLINE, limits::CALL_MEMORY);
+        let instance = pre.instantiate_async(&mut store).await.map_err(failed)?;
+        let run = instance.get_typed_func(&mut store, "run").map_err(failed)?;
+        let mut instance = Instance { store, run };
+        let subject = subject("the Python guest", ErrorCode::Internal, LOAD_DEADLINE, limits::CALL_MEMORY);
+        self.work(&mut instance, &subject, BOOT, &[], 0).await?.0?;
+        Ok(instance)
+    }
+
+    /// Does a piece of work in an instance. Gives its parts or failure, and whether the instance is as it was before; an error outside is of an instance
+    /// that was stopped.
+    async fn work(
+        &self,
+        instance: &mut Instance,
+        subject: &Subject<'_>,
+        what: u32,
+        parts: &[&[u8]],
+        seed: u64,
+    ) -> Result<(Result<Vec<Vec<u8>>>, bool)> {
+        instance.store.set_epoch_deadline(1);
+        let running = self.ticker.run();
+        let called = instance.run.call_async(&mut instance.store, (what, join(parts), seed));
+        let ran = tokio::time::timeout(Duration::from_millis(subject.deadline_ms), called).await;
+        drop(running);
+        match ran {
+            Err(_) => Err(subject.late()),
+            Ok(Err(trapped)) => Err(subject.trapped(&trapped, instance.store.data().host.stopped)),
+            Ok(Ok((mut bytes,))) => {
+                let mut clean = true;
+                if let Some(status) = bytes.get_mut(4) {
+                    clean = *status & TRACES == 0;
+                    *status &= !TRACES;
+                }
+                Ok((subject.parts(Output::Bytes(bytes)), clean))
+            }
+        }
+    }
+
+    fn take(&self, user: &str, class: ClassHash) -> Option<Instance> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = idle.iter().rposition(|idle| idle.class == class && idle.user == user)?;
+        Some(idle.remove(at).instance)
+    }
+
+    fn give_back(&self, instance: Idle) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let evicted = (idle.len() >= self.options.idle && !idle.is_empty()).then(|| idle.remove(0));
+        if self.options.idle > 0 {
+            idle.push(instance);
+        }
+        drop(idle);
+        drop(evicted);
+    }
+}
+
+/// A method as the guest tells it.
+#[derive(Deserialize)]
+struct Member {
+    name: String,
+    params: Vec<(String, Option<String>)>,
+    doc: Option<String>,
+    is_async: bool,
+    is_static: bool,
+    is_property: bool,
+}
+
+impl Member {
+    fn declared(self) -> MethodDecl {
+        MethodDecl {
+            name: self.name,
+            params: self.params.into_iter().map(|(name, default)| ParamDecl { name, default }).collect(),
+            doc: self.doc,
+            is_async: self.is_async,
+            is_static: self.is_static,
+            is_property: self.is_property,
+        }
+    }
+}
+
+fn subject(what: &str, failure: ErrorCode, deadline: Duration, memory: usize) -> Subject<'_> {
+    let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+    Subject { what, failure, listings: &[], deadline_ms, memory }
+}
+
+/// Class versions as the guest reads them, the wanted one first.
+fn classes<'a>(versions: impl Iterator<Item = &'a ClassVersion>) -> Result<Vec<u8>> {
+    let info = ClassInfo { lineage: versions.cloned().collect() };
+    emerge_pickle::reply_to_pickle("class", &encode(&info))
+}
