@@ -33,6 +33,12 @@ pub(crate) async fn analyse<B: Backend>(node: &Node<B>, class: &ClassSource) -> 
     for base in &class.bases {
         bases.push(node.engine().class(base.hash).await?.to_vec());
     }
+    let sources: Vec<&ClassSource> =
+        std::iter::once(class).chain(bases.iter().flatten().map(|base| &base.source)).collect();
+    let captured = node.engine().begin(Principal::admin(), 0, 0).captured_by(&sources).await?;
+    if !captured.is_empty() {
+        bases.push(captured);
+    }
     node.runtime().analyse(class, &bases).await
 }
 

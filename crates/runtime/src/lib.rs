@@ -67,7 +67,8 @@ pub trait Fs: Send + Sync {
 /// A way to run stored code.
 pub trait Runtime: Send + Sync {
     /// Checks a class before it is kept: its source compiles here, its fields and bases fit, no name in it is free.
-    /// Gives its own methods. `bases` are the lineages of its bases, in the order of `class.bases`, nearest first each.
+    /// Gives its own methods. `bases` are the lineages of its bases, in the order of `class.bases`, nearest first each;
+    /// after them, when there are any, the classes that it captures and what those need.
     ///
     /// # Errors
     /// `class_invalid` with the line, or the free name in `field`; `unsupported` for a language that is not here.

@@ -152,6 +152,6 @@ async fn text_that_nests_deep_ends_no_node() {
 #[tokio::test]
 async fn other_languages_are_not_here() {
     let source =
-        ClassSource { language: emerge_proto::Language::Python, ..class("Thing", "class Thing: pass", &[]) };
+        ClassSource { language: emerge_proto::Language::Wasm, ..class("Thing", "class Thing: pass", &[]) };
     assert_eq!(sandbox().analyse(&source, &[]).await.unwrap_err().code, ErrorCode::Unsupported);
 }

@@ -92,7 +92,7 @@ async fn the_machine_is_out_of_reach() {
     for (text, modules) in [
         ("open('/etc/passwd')", &[][..]),
         ("os.listdir('/')", &["os"]),
-        ("os.system('id')", &["os"]),
+        ("os.remove('/etc/passwd')", &["os"]),
         ("socket.socket()", &["socket"]),
         ("subprocess.run(['id'])", &["subprocess"]),
         ("pathlib.Path('/etc/passwd').read_text()", &["pathlib"]),

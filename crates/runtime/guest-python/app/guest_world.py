@@ -106,6 +106,10 @@ def _seal() -> None:
     for name, value in list(vars(_socket).items()):
         if callable(value) and not (isinstance(value, type) and issubclass(value, BaseException)):
             setattr(_socket, name, _refuse(f"socket.{name}"))
+    import socket
+
+    # It extends the type that was there before.
+    socket.socket.__init__ = _refuse("socket.socket")  # type: ignore[method-assign]
 
 
 _log = _Log()
