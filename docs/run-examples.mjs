@@ -1,8 +1,9 @@
 // Runs every example and every command of the guides, as it stands there, against a node of its own.
 //
 // `sh` blocks: each line is a command that must end well; lines `# …` right after it are what it prints ("…" stands
-// for anything). `js` blocks: modules that must end well; `// …` after a `console.log(…);` is what it prints. A block
-// whose first line is `// NAME.js` is saved under that name for the commands that follow.
+// for anything). `js` blocks: modules that must end well; `// …` after a `console.log(…);` is what it prints. `python` blocks
+// likewise, with `# …` after a `print(…)`. A block whose first line is `// NAME.js` or `# NAME.py` is saved under that name for
+// the commands that follow.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -134,19 +135,28 @@ async function gone(address) {
   throw new Error(`it was asked to stop and still listens at ${address}`);
 }
 
+const python = process.env.EMERGE_PYTHON ?? join(root, "target/tools/python/bin/python");
+const SCRIPTS = {
+  js: { comment: "//", file: "example.mjs", printed: /console\.log\(.*\);\s*\/\/ (.*)$/, command: "node", env: {} },
+  python: {
+    comment: "#", file: "example.py", printed: /print\(.*\)\s*# (.*)$/, command: python,
+    env: { PYTHONPATH: join(root, "pyodide/src") },
+  },
+};
+
 function runScript(block, ready, env) {
-  const name = /^\/\/ ([\w-]+\.m?js)$/.exec(block.lines[0] ?? "")?.[1];
+  const { comment, file, printed, command, env: more } = SCRIPTS[block.language];
+  const name = new RegExp(`^${comment} ([\\w-]+\\.(?:m?js|py))$`).exec(block.lines[0] ?? "")?.[1];
   const source = block.lines.join("\n");
   if (name) {
     writeFileSync(join(place, name), source);
     return;
   }
-  const file = join(place, "example.mjs");
   const url = new URL(ready.url);
   url.searchParams.set("token", ready.token);
-  writeFileSync(file, source.replaceAll(/(ws|http):\/\/(localhost|127\.0\.0\.1):5558[^"'`]*/g, url.href));
-  const expected = block.lines.map((line) => /console\.log\(.*\);\s*\/\/ (.*)$/.exec(line)?.[1]);
-  compare(expected.filter((line) => line !== undefined), run("node", [file], env, place));
+  writeFileSync(join(place, file), source.replaceAll(/(ws|http):\/\/(localhost|127\.0\.0\.1):5558[^"'`]*/g, url.href));
+  const expected = block.lines.map((line) => printed.exec(line)?.[1]);
+  compare(expected.filter((line) => line !== undefined), run(command, [join(place, file)], { ...env, ...more }, place));
 }
 
 const base = { ...process.env, PATH: `${join(place, "bin")}:${process.env.PATH}` };
@@ -172,8 +182,8 @@ try {
       const steps =
         block.language === "sh"
           ? commandsOf(block.lines).map((command) => [command.text, () => runCommand(command, env)])
-          : ["js", "javascript", "mjs"].includes(block.language)
-            ? [["js", () => runScript(block, ready, env)]]
+          : block.language in SCRIPTS
+            ? [[block.language, () => runScript(block, ready, env)]]
             : [];
       for (const [what, step] of steps) {
         try {

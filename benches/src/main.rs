@@ -2,6 +2,7 @@
 
 mod chromium;
 mod client_size;
+mod cpython;
 mod disk_bytes;
 mod durable_stores;
 mod exactly_once;
@@ -48,6 +49,14 @@ async fn main() -> ExitCode {
     report
         .ask_less("main/disk-bytes-per-object", 1024.0, 400.0, async || disk_bytes::measure(runs).await)
         .await;
+    let get = "a get of a small object, a redis-py GET of 200 bytes, one at a time";
+    report.ask("python/get", 0.7, 1.2, async || cpython::measure("get", get, runs).await).await;
+    let asyncio = "gets, redis-py GETs, by asyncio, 64 in flight";
+    report
+        .ask("python/asyncio-64", 1.5, 5.0, async || cpython::measure("asyncio", asyncio, runs).await)
+        .await;
+    let call = "a Python method on the node, a Pyro5 (msgpack) call, one at a time";
+    report.ask("python/call", 0.7, 1.2, async || cpython::measure("call", call, runs).await).await;
     report.print();
     if let Some(file) = args.json
         && let Err(error) = report.write(&file)

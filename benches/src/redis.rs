@@ -43,6 +43,10 @@ impl Redis {
         Err("redis-server does not answer".into())
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// GETs of random keys on one connection, pipelined by 64.
     pub(crate) async fn gets_per_second(&self, keys: u64, requests: usize) -> Result<f64, String> {
         self.benchmark("get", keys, requests).await

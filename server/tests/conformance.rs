@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use emerge_client::native::Client;
-use emerge_proto::class::decode;
+use emerge_proto::class::{Capture, Captured, decode};
 use emerge_proto::op::{StoreMode, Target};
 use emerge_proto::record::Called;
 use emerge_proto::{ClassSource, FieldDecl, FieldType, Language, Op, Result, Value};
@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 const CASES: &str = include_str!("../../conformance/cases.json");
 const JAVASCRIPT: &str = include_str!("../../conformance/Sample.mjs");
+const PYTHON: &str = include_str!("../../conformance/Sample.py");
 
 fn value(json: &Json) -> Value {
     Value::from_json(json).unwrap()
@@ -22,17 +23,25 @@ fn same(a: &Value, b: &Value) -> bool {
     a.encode() == b.encode()
 }
 
-async fn store(client: &Client, file: &Json) {
+async fn store(client: &Client, file: &Json, language: Language) {
     let field = |name: &str, kind, default: Value| FieldDecl {
         name: name.into(),
         kind,
         default: Some(default.encode()),
         doc: None,
     };
+    let (source, captures) = match language {
+        Language::JavaScript => (JAVASCRIPT, None),
+        Language::Python => {
+            let emerge = Capture { name: "emerge".into(), what: Captured::Module("emerge".into()) };
+            (PYTHON.trim_start_matches("import emerge\n"), Some(vec![emerge]))
+        }
+        Language::Wasm => panic!("no Sample is in {language:?}"),
+    };
     let class = ClassSource {
         name: "Sample".into(),
-        language: Language::JavaScript,
-        source: JAVASCRIPT.trim().into(),
+        language,
+        source: source.trim().into(),
         bases: Vec::new(),
         fields: vec![
             field("count", FieldType::Int, Value::Int(0)),
@@ -40,10 +49,10 @@ async fn store(client: &Client, file: &Json) {
             field("name", FieldType::Text, Value::Text(String::new())),
         ],
         doc: None,
-        captures: None,
+        captures,
     };
     let hash = client.put_class(&class).await.unwrap().hash;
-    let path = Target::Path("/conformance/javascript".into());
+    let path = Target::Path(format!("/conformance/{}", language.as_str()));
     client.store(path, hash, value(&file["state"]).encode(), StoreMode::Create).await.unwrap();
 }
 
@@ -76,7 +85,8 @@ async fn every_case_gives_what_the_file_says() {
     let runtime = emerge_server::sandbox(&|_| {}).await.unwrap();
     let node = emerge_server::start(Config { port: 0, ..Config::new(folder.path()) }, runtime).await.unwrap();
     let client = Client::connect(&node.url(), &node.token).await.unwrap();
-    store(&client, &file).await;
+    store(&client, &file, Language::JavaScript).await;
+    store(&client, &file, Language::Python).await;
     let (mut passed, mut failed) = (0, Vec::new());
     for language in file["languages"].as_array().unwrap() {
         let language = language.as_str().unwrap();

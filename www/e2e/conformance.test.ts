@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
@@ -38,6 +39,10 @@ before(async () => {
   ) => new (fields: object) => emerge.EmergeObject;
   const Sample = make(EmergeObject, int, float, text);
   await fs.store("/conformance/javascript", new Sample({ count: 3, price: 2.5, name: "sample" }));
+  const objects = 'objects = {"/conformance/python": Sample(count=3, price=2.5, name="sample")}';
+  const place = mkdtempSync(join(tmpdir(), "emerge-conformance-"));
+  writeFileSync(join(place, "sample.py"), `${read("Sample.py")}\n${objects}\n`);
+  await node.emerge("store", "--from", join(place, "sample.py"));
 });
 
 after(async () => {
