@@ -60,6 +60,7 @@ pub fn everything() -> Result<()> {
 pub fn assets() -> Result<()> {
     guest()?;
     wasm()?;
+    wheel()?;
     www()
 }
 
@@ -123,6 +124,19 @@ fn python_guest() -> Result<()> {
         println!("   building the Python sandbox (half a minute)");
         let builder = setup::python_tool("componentize-py", COMPONENTIZE_PY)?;
         let guest = "crates/runtime/guest-python";
+        // All that lies in a folder goes into the component, so that it gets one with nothing but the sources.
+        let sources = project::target().join("guest-python");
+        let package = sources.join("emerge");
+        let _ = std::fs::remove_dir_all(&sources);
+        std::fs::create_dir_all(&package).with_context(|| project::short(&package))?;
+        for entry in std::fs::read_dir(project::root().join("pyodide/src/emerge"))? {
+            let file = entry?.path();
+            if let (Some(name), Some("py")) =
+                (file.file_name(), file.extension().and_then(|kind| kind.to_str()))
+            {
+                copy(&file, &package.join(name))?;
+            }
+        }
         Cmd::new(builder)
             .args([
                 "-d",
@@ -133,7 +147,9 @@ fn python_guest() -> Result<()> {
                 "-p",
                 &format!("{guest}/app"),
             ])
-            .args(["-p", "pyodide/src", "app", "-o"])
+            .arg("-p")
+            .arg(&sources)
+            .args(["app", "-o"])
             .arg(&component)
             .run()
     })?;
@@ -189,12 +205,12 @@ pub fn wasm() -> Result<()> {
 
 /// The wheel for Pyodide.
 pub fn wheel_file() -> PathBuf {
-    project::target().join("wheels/emerge-0.1.0-py3-none-pyemscripten_2026_0_wasm32.whl")
+    project::root().join("target/wheels/emerge-0.1.0-py3-none-pyemscripten_2026_0_wasm32.whl")
 }
 
 /// Builds the wheel for Pyodide into `target/wheels`: the Python package, the client's wasm and the JavaScript that loads it.
 pub fn wheel() -> Result<()> {
-    let out = project::target().join("wheels");
+    let out = project::root().join("target/wheels");
     let facts = [rustc()?, project::locked_version("wasm-bindgen")?];
     let inputs = [
         "Cargo.lock",
@@ -254,7 +270,7 @@ pub fn native() -> Result<()> {
 /// Builds the npm package and the page into `www/dist`.
 pub fn www() -> Result<()> {
     let page = project::root().join("www/dist/index.html");
-    let inputs = ["package-lock.json", "www", "www/pkg"];
+    let inputs = ["package-lock.json", "www", "www/pkg", "target/wheels"];
     let ran = Step { name: "www", inputs: &inputs, facts: &[], outputs: std::slice::from_ref(&page) }
         .run(|| Cmd::new("npm").args(["run", "--silent", "build", "--workspace", "www"]).run())?;
     say("page", ran);

@@ -77,7 +77,10 @@ fn below(path: &Path) -> Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(path).with_context(|| project::short(path))? {
         let entry = entry?;
         let name = entry.file_name();
-        if ["target", "node_modules", "dist", "pkg"].iter().any(|built| name == *built) {
+        let is_native = Path::new(&name).extension().is_some_and(|extension| extension == "so");
+        if is_native
+            || ["target", "node_modules", "dist", "pkg", "__pycache__"].iter().any(|built| name == *built)
+        {
             continue;
         }
         files.extend(below(&entry.path())?);

@@ -55,11 +55,11 @@ pub fn run(mut args: Args) -> Result<bool> {
     if wanted("web") {
         report.tests("web tests", || npm("test"));
     }
-    if wanted("python")
+    // The pages' tests and the examples of the guides run Python too.
+    let python = ["python", "e2e", "docs"].into_iter().any(wanted)
         && report.stage("set up Python", python::set_up)
-        && report.stage("build the wheel for Pyodide", build::wheel)
-        && report.stage("build the extension for CPython", build::native)
-    {
+        && report.stage("build the extension for CPython", build::native);
+    if python && wanted("python") {
         report.stage("Python types, stubs and style", python::check);
         report.tests("Python package in CPython", python::in_cpython);
         report.tests("Python package in Pyodide", python::in_pyodide);
