@@ -246,6 +246,12 @@ pub(crate) struct Call {
     /// Print what the method logs, to stderr.
     #[arg(long)]
     pub(crate) log: bool,
+    /// Run the method here, in a sandbox, on the object as it was fetched; only for classes that you trust.
+    #[arg(long)]
+    pub(crate) local: bool,
+    /// With --local: trust this version of the object's class, now and later.
+    #[arg(long, requires = "local")]
+    pub(crate) trust: bool,
     /// The object, or a directory for all its members.
     pub(crate) path: String,
     /// The method.

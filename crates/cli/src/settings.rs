@@ -1,6 +1,6 @@
 //! Where the node is: from the command line, the environment, or what `emerge init` remembered.
 
-use emerge_proto::{Error, ErrorCode, Result};
+use emerge_proto::{ClassHash, Error, ErrorCode, Result};
 use serde_json::json;
 use std::fs;
 use std::io::Write;
@@ -107,6 +107,57 @@ impl Settings {
         write().map_err(|error| unusable(&file, error))?;
         Ok(file)
     }
+}
+
+/// The class versions whose methods may run here: a file with one address on each line.
+#[derive(Debug)]
+pub(crate) struct Trusted {
+    file: PathBuf,
+    hashes: Vec<ClassHash>,
+}
+
+impl Trusted {
+    /// Reads what was trusted before.
+    ///
+    /// # Errors
+    /// `bad_argument` when the file cannot be read.
+    pub(crate) fn load() -> Result<Self> {
+        let file = Settings::file()
+            .ok_or_else(|| Error::new(ErrorCode::BadArgument, "there is no home directory to remember in"))?
+            .with_file_name("trusted");
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(unreadable(&file, error)),
+        };
+        let hashes = text.lines().filter_map(ClassHash::parse).collect();
+        Ok(Self { file, hashes })
+    }
+
+    /// Whether a version is trusted.
+    pub(crate) fn has(&self, hash: ClassHash) -> bool {
+        self.hashes.contains(&hash)
+    }
+
+    /// Trusts a version from now on.
+    ///
+    /// # Errors
+    /// `bad_argument` when the file cannot be written.
+    pub(crate) fn add(&mut self, hash: ClassHash) -> Result<()> {
+        let write = || -> std::io::Result<()> {
+            if let Some(folder) = self.file.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            writeln!(fs::OpenOptions::new().append(true).create(true).open(&self.file)?, "{hash}")
+        };
+        write().map_err(|error| unreadable(&self.file, error))?;
+        self.hashes.push(hash);
+        Ok(())
+    }
+}
+
+fn unreadable(file: &std::path::Path, why: impl std::fmt::Display) -> Error {
+    Error::new(ErrorCode::BadArgument, format!("{} cannot be used: {why}", file.display()))
 }
 
 fn unusable(file: &std::path::Path, why: impl std::fmt::Display) -> Error {

@@ -34,7 +34,7 @@ impl Node {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
-        assert_eq!(ready.as_object().unwrap().keys().collect::<Vec<_>>(), ["url", "token", "data"]);
+        assert_eq!(ready.as_object().unwrap().keys().collect::<Vec<_>>(), ["url", "token", "notebook", "data"]);
         let text = |key: &str| ready[key].as_str().unwrap().to_owned();
         Self { child, url: text("url"), token: text("token"), folder }
     }
@@ -118,6 +118,37 @@ fn a_file_of_objects_is_stored_read_and_called() {
     for part in ["InventoryItem", "unitPrice: float = 0.0", "What all of it costs."] {
         assert!(help.contains(part), "{part}: {help}");
     }
+}
+
+#[test]
+fn a_method_runs_here_once_its_class_is_trusted() {
+    let node = Node::start();
+    let file = node.folder.path().join("counter.py");
+    let python = "import emerge\n\n@emerge.dataclass\nclass Counter(emerge.Object):\n    count: int = 0\n\n    \
+                  def add(self, by):\n        self.count += by\n        print('added', by)\n        return self.count\n\n\
+                  objects = {'/py': Counter(count=2)}\n";
+    std::fs::write(&file, python).unwrap();
+    node.ok(&["store", "--from", file.to_str().unwrap()]);
+    let javascript = "import { EmergeObject, int } from 'emerge-client';\n\
+                      class Tally extends EmergeObject { static fields = { count: int(0) }; add(by) { return this.count += by; } }\n\
+                      export const objects = { '/js': new Tally({ count: 2 }) };\n";
+    let file = node.folder.path().join("tally.js");
+    std::fs::write(&file, javascript).unwrap();
+    node.ok(&["store", "--from", file.to_str().unwrap()]);
+    for path in ["/py", "/js"] {
+        let (_, error) = node.fails(&["call", "--local", path, "add", "3"]);
+        assert_eq!(error["code"], "permission_denied", "{error}");
+        assert_eq!(node.ok(&["call", "--local", "--trust", path, "add", "3"]), "5\n");
+        assert_eq!(
+            node.ok(&["call", "--local", path, "add", "4"]),
+            "6\n",
+            "trust is remembered, the change is not"
+        );
+        assert_eq!(node.ok(&["cat", &format!("{path}#count")]), "2\n");
+        assert_eq!(node.ok(&["call", path, "add", "1"]), "3\n");
+    }
+    let logged = node.run(&["call", "--local", "--log", "/py", "add", "5"]);
+    assert!(String::from_utf8_lossy(&logged.stderr).contains("added 5"), "{logged:?}");
 }
 
 #[test]

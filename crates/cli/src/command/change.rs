@@ -36,6 +36,11 @@ pub(super) async fn mkdir(args: &Mkdir, client: &Client, _: &Output) -> Result<(
 pub(super) async fn call(args: &Call, client: &Client, output: &Output) -> Result<()> {
     let path = path(&args.path)?;
     let values: Vec<Value> = args.args.iter().map(|text| argument(text)).collect::<Result<_>>()?;
+    if args.local {
+        let json = super::local::call(args, values, client, output).await?;
+        print(&json, output);
+        return Ok(());
+    }
     if client.stat(&path).await?.kind == ObjectType::Directory {
         let mut members = pin!(client.call_members(&path, &args.method, &values));
         let mut failed = 0usize;
@@ -58,16 +63,20 @@ pub(super) async fn call(args: &Call, client: &Client, output: &Output) -> Resul
         return Ok(());
     }
     let called = client.call(&path, &args.method, &values, args.log).await?;
-    let json = called_to_json(&called)?;
-    if output.json {
-        output.json(&json);
-    } else {
-        if let Some(log) = &called.log {
-            log.lines().for_each(|line| output.note(line));
-        }
-        output.line(shown(&json["result"]));
-    }
+    print(&called_to_json(&called)?, output);
     Ok(())
+}
+
+/// What a call gave: its log, when it was asked for, and its result.
+fn print(called: &Json, output: &Output) {
+    if output.json {
+        output.json(called);
+        return;
+    }
+    if let Some(log) = called["log"].as_str() {
+        log.lines().for_each(|line| output.note(line));
+    }
+    output.line(shown(&called["result"]));
 }
 
 /// A result for a person: a text without quotes, all else as JSON.

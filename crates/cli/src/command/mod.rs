@@ -3,6 +3,7 @@
 mod browse;
 mod change;
 mod describe;
+mod local;
 mod node;
 mod store;
 

@@ -20,7 +20,14 @@ pub(super) async fn start(args: &NodeStart, output: &Output) -> Result<()> {
         allow_hosts: args.allow_host.clone(),
     };
     let runtime = emerge_server::sandbox(&|step| output.note(step)).await?;
+    let python = runtime.clone();
     let node = emerge_server::start(config, runtime).await?;
+    // Beside the node's work, which begins at once; whoever calls a method in Python meanwhile waits for it.
+    std::thread::spawn(move || {
+        if let Err(error) = python.ready_python(&|step| tracing::info!("{step}")) {
+            tracing::warn!(%error, "methods in Python cannot run");
+        }
+    });
     if output.json {
         output.json(&json!({
             "url": node.url(),

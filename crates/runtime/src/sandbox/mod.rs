@@ -101,6 +101,14 @@ impl Sandbox {
         Ok(Self { javascript: Arc::new(javascript), python: Arc::new(python), threads: Some(threads) })
     }
 
+    /// Compiles the Python guest now, if it was never compiled, and not at the first call. It blocks, for seconds then; `progress` hears of it.
+    ///
+    /// # Errors
+    /// As [`Sandbox::open`].
+    pub fn ready_python(&self, progress: &(dyn Fn(&str) + Sync)) -> Result<()> {
+        self.python.ready(progress).map(|_| ())
+    }
+
     /// Runs a Python file (`.py`) with `emerge` importable, or evaluates a JavaScript module with `emerge-client` importable, and gives its top-level `objects`, a mapping of path to instance.
     ///
     /// # Errors
