@@ -34,7 +34,10 @@ impl Node {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
-        assert_eq!(ready.as_object().unwrap().keys().collect::<Vec<_>>(), ["url", "token", "notebook", "data"]);
+        assert_eq!(
+            ready.as_object().unwrap().keys().collect::<Vec<_>>(),
+            ["url", "token", "notebook", "data"]
+        );
         let text = |key: &str| ready[key].as_str().unwrap().to_owned();
         Self { child, url: text("url"), token: text("token"), folder }
     }
