@@ -161,12 +161,13 @@ impl<B: Backend> Tx<B> {
         let mut deleted = 0;
         for session in expired {
             // Only whole sessions go: the newest outcome carries what the client has acknowledged.
-            let all = self.scan(keys::outcomes(session), usize::MAX).await?;
-            let mut silent = true;
-            for (_, record) in &all {
-                silent &= OutcomeRecord::read(&record.clone().bytes()?)?.time < horizon;
+            // A session that lives has old records too; what it does meanwhile is no conflict with the end of others.
+            let all = self.scan_unnoted(keys::outcomes(session), usize::MAX).await?;
+            if !is_silent(&all, horizon)? {
+                continue;
             }
-            if silent {
+            let all = self.scan(keys::outcomes(session), usize::MAX).await?;
+            if is_silent(&all, horizon)? {
                 deleted += all.len();
                 self.forget_outcomes(session, all);
             }
@@ -218,4 +219,13 @@ impl From<CommitError> for Error {
             CommitError::Error(error) => error,
         }
     }
+}
+/// True when no outcome of a session was kept since the horizon.
+fn is_silent(outcomes: &[(Key, Record)], horizon: i64) -> Result<bool> {
+    for (_, record) in outcomes {
+        if OutcomeRecord::read(&record.clone().bytes()?)?.time >= horizon {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -188,23 +188,28 @@ impl<B: Backend> Engine<B> {
     /// # Errors
     /// `storage_failed`.
     pub async fn outcome(&self, session: SessionId, seq: u64, part: &str) -> Result<Option<KeptOutcome>> {
-        let place = loop {
+        // What is written meanwhile stays in sight, so that no late answer of the backend is taken for the present.
+        let _reading = Reading::begin(self);
+        loop {
             self.index_session(session).await?;
-            let mut state = self.state();
-            state.usable()?;
-            // The index may have been dropped meanwhile.
-            let Some(indexed) = state.sessions.get(session) else { continue };
-            match indexed.outcomes.get(&(seq, part.to_owned())) {
-                Some(place) => break *place,
-                None => return Ok(None),
+            let place = {
+                let mut state = self.state();
+                state.usable()?;
+                // The index may have been dropped meanwhile.
+                let Some(indexed) = state.sessions.get(session) else { continue };
+                match indexed.outcomes.get(&(seq, part.to_owned())) {
+                    Some(place) => place.number,
+                    None => return Ok(None),
+                }
+            };
+            let looked = self.look(&keys::outcome(session, place)).await?;
+            let Some(record) = looked.record else { continue };
+            let record = OutcomeRecord::read(&record.bytes()?)?;
+            // The place of one that was acknowledged meanwhile may be taken.
+            if record.seq == seq && record.part == part {
+                return Ok(Some(KeptOutcome { reply: record.reply, depends_on: looked.number }));
             }
-        };
-        let looked = self.look(&keys::outcome(session, place)).await?;
-        let Some(record) = looked.record else { return Ok(None) };
-        let record = OutcomeRecord::read(&record.bytes()?)?;
-        // The place of one that was acknowledged meanwhile may be taken.
-        let same = record.seq == seq && record.part == part;
-        Ok(same.then_some(KeptOutcome { reply: record.reply, depends_on: looked.number }))
+        }
     }
 
     /// What is kept of a session; none when it has left no outcome.
@@ -240,6 +245,10 @@ impl<B: Backend> Engine<B> {
 
     /// Makes sure that the session's outcomes are known in memory.
     pub(crate) async fn index_session(&self, session: SessionId) -> Result<()> {
+        if self.state().sessions.get(session).is_some() {
+            return Ok(());
+        }
+        let _reading = Reading::begin(self);
         loop {
             if self.state().sessions.get(session).is_some() {
                 return Ok(());
@@ -420,6 +429,26 @@ impl<B: Backend> Engine<B> {
             }
         }
         Ok(Scanned { records, at, number })
+    }
+}
+
+/// A read outside a transaction: while it lasts no write that came after its beginning is forgotten, so that it can tell whether what it
+/// read is still so.
+struct Reading<'a, B: Backend> {
+    engine: &'a Engine<B>,
+    began: u64,
+}
+
+impl<'a, B: Backend> Reading<'a, B> {
+    fn begin(engine: &'a Engine<B>) -> Self {
+        let began = engine.state().begin();
+        Self { engine, began }
+    }
+}
+
+impl<B: Backend> Drop for Reading<'_, B> {
+    fn drop(&mut self) {
+        self.engine.state().end(self.began);
     }
 }
 

@@ -10,6 +10,8 @@ use crate::backend::Key;
 use crate::keys;
 use crate::object::read;
 use bytes::Bytes;
+#[cfg(doc)]
+use emerge_proto::limits;
 use emerge_proto::{Result, SessionId};
 use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, HashMap};
@@ -85,25 +87,39 @@ pub(crate) struct SessionIndex {
     sessions: HashMap<SessionId, Indexed>,
 }
 
-/// Places of a session that may stand free; more are given back to the store.
-const MAX_FREE: usize = 64;
+/// Records of acknowledged outcomes that a session may have standing, for their places to be taken; more are deleted.
+const MAX_FREE: usize = 256;
+/// Bytes of a reply past which its record is deleted once it is acknowledged.
+const MAX_FREE_REPLY: usize = 512;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Indexed {
     pub(crate) user: String,
     pub(crate) acknowledged: u64,
-    /// The place of each outcome that is not acknowledged, by sequence and part.
-    pub(crate) outcomes: BTreeMap<(u64, String), u32>,
-    /// Places that hold nothing that is still needed.
+    /// Where each outcome lies that is not acknowledged, by sequence and part.
+    pub(crate) outcomes: BTreeMap<(u64, String), Place>,
+    /// Places whose records are needed no more.
     free: Vec<u32>,
-    /// All places from here on are unused.
+    /// Those of them that should be deleted.
+    doomed: Vec<u32>,
+    /// Places without a record, below `unused`.
+    vacant: Vec<u32>,
+    /// All places from here on are without a record. A session has at most [`limits::MAX_OUTCOMES`] outcomes, so that this stays small.
     unused: u32,
+}
+
+/// Where an outcome lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) number: u32,
+    is_large: bool,
 }
 
 impl Indexed {
     /// Notes what the store holds.
     pub(crate) fn learn(&mut self, place: u32, record: OutcomeRecord) {
-        self.outcomes.insert((record.seq, record.part), place);
+        let is_large = record.reply.len() > MAX_FREE_REPLY;
+        self.outcomes.insert((record.seq, record.part), Place { number: place, is_large });
         self.unused = self.unused.max(place.saturating_add(1));
         self.acknowledged = self.acknowledged.max(record.acknowledged);
         self.user = record.user;
@@ -112,14 +128,27 @@ impl Indexed {
     /// Frees the places of what the client has acknowledged, once all that the store holds is noted.
     pub(crate) fn free_acknowledged(&mut self) {
         let kept = self.outcomes.split_off(&(self.acknowledged + 1, String::new()));
-        self.free.extend(std::mem::replace(&mut self.outcomes, kept).into_values());
+        for place in std::mem::replace(&mut self.outcomes, kept).into_values() {
+            if place.is_large || self.free.len() >= MAX_FREE { &mut self.doomed } else { &mut self.free }
+                .push(place.number);
+        }
     }
 
+    /// A place for a new outcome, if it can be one whose record is there already: to write a key again costs less than to write another.
     fn take_place(&mut self) -> u32 {
-        self.free.pop().unwrap_or_else(|| {
-            self.unused += 1;
-            self.unused - 1
+        let standing = self.free.pop().or_else(|| self.doomed.pop()).or_else(|| self.vacant.pop());
+        standing.unwrap_or_else(|| {
+            let next = self.unused;
+            self.unused = self.unused.saturating_add(1);
+            next
         })
+    }
+
+    /// Places whose records are to be deleted now.
+    fn take_doomed(&mut self) -> Vec<u32> {
+        let doomed = std::mem::take(&mut self.doomed);
+        self.vacant.extend(&doomed);
+        doomed
     }
 }
 
@@ -143,7 +172,7 @@ impl SessionIndex {
         self.sessions.clear();
     }
 
-    /// Adds an outcome. Gives its key and record, and the keys that stand free beyond need.
+    /// Adds an outcome. Gives its key and record, and the keys to be deleted with it.
     pub(crate) fn add(&mut self, outcome: Outcome, time: i64) -> (Key, Bytes, Vec<Key>) {
         let session = self.sessions.entry(outcome.session).or_default();
         session.acknowledged = session.acknowledged.max(outcome.acknowledged);
@@ -158,9 +187,10 @@ impl SessionIndex {
             seq: outcome.seq,
             part: outcome.part.clone(),
         };
-        session.outcomes.insert((outcome.seq, outcome.part), place);
-        let surplus = session.free.split_off(session.free.len().min(MAX_FREE));
-        let needless = surplus.iter().map(|place| keys::outcome(outcome.session, *place)).collect();
+        let is_large = record.reply.len() > MAX_FREE_REPLY;
+        session.outcomes.insert((outcome.seq, outcome.part), Place { number: place, is_large });
+        let needless =
+            session.take_doomed().into_iter().map(|place| keys::outcome(outcome.session, place)).collect();
         (keys::outcome(outcome.session, place), emerge_proto::class::encode(&record).into(), needless)
     }
 }
@@ -207,16 +237,39 @@ mod tests {
             reply: vec![0xf6],
         };
         let mut index = SessionIndex::default();
-        for seq in 1..=200 {
+        for seq in 1..=600 {
             index.add(outcome(seq, 0), 5);
         }
-        let (key, _, needless) = index.add(outcome(201, 200), 5);
-        assert_eq!(needless.len(), 199 - MAX_FREE);
-        assert!(!needless.contains(&key));
-        for seq in 202..=300 {
-            let (again, _, none) = index.add(outcome(seq, seq - 1), 5);
-            assert!(none.is_empty() && !needless.contains(&again));
+        let (_, _, needless) = index.add(outcome(601, 600), 5);
+        assert_eq!(needless.len(), 600 - MAX_FREE);
+        let mut used = 601;
+        for _ in 0..20 {
+            for seq in used + 1..=used + 400 {
+                index.add(outcome(seq, used), 5);
+            }
+            used += 400;
         }
-        assert_eq!(index.get(session).unwrap().unused, 200);
+        assert!(index.get(session).unwrap().unused <= 601, "places are taken again");
+    }
+
+    #[test]
+    fn large_replies_do_not_stay() {
+        let session = SessionId([1; 16]);
+        let outcome = |seq, acknowledged, bytes| Outcome {
+            session,
+            seq,
+            part: String::new(),
+            user: "ada".into(),
+            acknowledged,
+            reply: vec![0; bytes],
+        };
+        let mut index = SessionIndex::default();
+        let large: Vec<Key> =
+            (1..=10).map(|seq| index.add(outcome(seq, 0, MAX_FREE_REPLY + 1), 5).0).collect();
+        let (key, _, needless) = index.add(outcome(11, 10, 1), 5);
+        assert_eq!(needless.len(), 9);
+        assert!(large.iter().all(|known| *known == key || needless.contains(known)));
+        let (key, _, needless) = index.add(outcome(12, 11, 1), 5);
+        assert!(needless.is_empty() && large.contains(&key));
     }
 }

@@ -93,6 +93,7 @@ impl Core {
                 turn: Closure::new(move || {
                     if let Some(shared) = weak.upgrade() {
                         shared.turn_queued.set(false);
+                        shared.enter();
                         shared.drive(&[], None);
                     }
                 }),
@@ -114,7 +115,11 @@ impl Core {
         credit: Option<u32>,
     ) -> Result<u32, Uint8Array> {
         let timeout = timeout_ms.map(|timeout| timeout as u64);
-        let now = self.shared.begin_turn();
+        let mut now = self.shared.begin_turn();
+        if timeout.is_some() {
+            // The page may have been busy since the turn began, which must not count.
+            now = self.shared.enter();
+        }
         let mut session = self.shared.session.borrow_mut();
         let seq = session.request(EncodedOp::from(op.to_vec()), timeout, credit, now).map_err(thrown)?;
         drop(session);

@@ -6,7 +6,7 @@ use emerge_proto::{Error, ErrorCode, Result, limits};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::{HeaderValue, Uri, header};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, Uri, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
@@ -71,14 +71,16 @@ impl Address {
     }
 }
 
-/// The error record in the answer to a handshake, when there is one.
+/// What the answer to a handshake says: its error record, as far as it came with the head; else a 403 speaks for itself.
 fn refusal(error: &tungstenite::Error) -> Option<Failure> {
     let tungstenite::Error::Http(response) = error else { return None };
-    let body = response
-        .body()
-        .as_deref()
-        .filter(|_| response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == MEDIA_TYPE))?;
-    decode(body).ok().map(|error| Failure::Refused(Box::new(error)))
+    let is_record = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == MEDIA_TYPE);
+    let record = response.body().as_deref().filter(|_| is_record).and_then(|body| decode(body).ok());
+    let record = record.or_else(|| {
+        let why = "the node refuses this host or origin (403)";
+        (response.status() == StatusCode::FORBIDDEN).then(|| Error::new(ErrorCode::ForbiddenOrigin, why))
+    })?;
+    Some(Failure::Refused(Box::new(record)))
 }
 
 #[cfg(test)]
