@@ -12,10 +12,14 @@ export interface Row {
   readonly longitude: number;
 }
 
-export function readAirports(): Row[] {
+/** The file of the real data. */
+export function airportsFile(): string {
   const require = createRequire(join(process.env["WWW"] ?? "", "package.json"));
-  const file = join(dirname(require.resolve("vega-datasets")), "../data/airports.csv");
-  return parseCsv(readFileSync(file, "utf8")).map(({ iata = "", name = "", city = "", latitude, longitude }) => ({
+  return join(dirname(require.resolve("vega-datasets")), "../data/airports.csv");
+}
+
+export function readAirports(): Row[] {
+  return parseCsv(readFileSync(airportsFile(), "utf8")).map(({ iata = "", name = "", city = "", latitude, longitude }) => ({
     iata,
     name,
     city,
