@@ -79,7 +79,7 @@ test("the notebook stores all airports by a Python class", { timeout: 180_000 },
 });
 
 test("JavaScript calls the method of a Python object", async () => {
-  const far = await fs.call<number>("/airports-py/SEA", "distance_to", ...HERE);
+  const far = (await fs.call("/airports-py/SEA", "distance_to", ...HERE)) as number;
   assert.ok(Math.abs(far - wanted) < 1e-6, String(far));
   const on = await browser.newPage();
   await on.goto(node.page());
