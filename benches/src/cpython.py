@@ -88,7 +88,6 @@ def serve_pyro(ready: "multiprocessing.Queue[str]") -> None:
 
 def calls(fs: emerge.FileSystem, port: int) -> tuple[Callable[[], float], Callable[[], float]]:
     import Pyro5.api
-    import Pyro5.config
 
     Pyro5.config.SERIALIZER = "msgpack"
     ready: "multiprocessing.Queue[str]" = multiprocessing.Queue()

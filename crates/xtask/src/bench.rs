@@ -3,7 +3,7 @@
 use crate::args::Args;
 use crate::exec::Cmd;
 use crate::report::Report;
-use crate::{build, setup};
+use crate::{build, python, setup};
 use anyhow::Result;
 
 pub fn run(mut args: Args) -> Result<bool> {
@@ -25,11 +25,20 @@ pub fn run(mut args: Args) -> Result<bool> {
     if !ready {
         return Ok(report.finish(false));
     }
+    let mut python = None;
+    // The bench itself says which questions it leaves out for want of Python.
+    report.stage("set up Python's client and its peers", || {
+        python = Some(python::for_bench()?);
+        Ok(())
+    });
     let mut cmd = Cmd::new(build::release_file("emerge-bench"))
         .args(words)
         .env("EMERGE_BIN", build::release_file("emerge"));
     if let Some(chromium) = setup::chromium() {
         cmd = cmd.env("CHROMIUM", chromium);
+    }
+    if let Some((program, package)) = python {
+        cmd = cmd.env("EMERGE_BENCH_PYTHON", program).env("PYTHONPATH", package);
     }
     println!("\n== bench\n   $ {}", cmd.shown());
     Ok(cmd.spawn()?.wait()?.success())

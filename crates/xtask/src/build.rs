@@ -126,17 +126,7 @@ fn python_guest() -> Result<()> {
         let guest = "crates/runtime/guest-python";
         // All that lies in a folder goes into the component, so that it gets one with nothing but the sources.
         let sources = project::target().join("guest-python");
-        let package = sources.join("emerge");
-        let _ = std::fs::remove_dir_all(&sources);
-        std::fs::create_dir_all(&package).with_context(|| project::short(&package))?;
-        for entry in std::fs::read_dir(project::root().join("pyodide/src/emerge"))? {
-            let file = entry?.path();
-            if let (Some(name), Some("py")) =
-                (file.file_name(), file.extension().and_then(|kind| kind.to_str()))
-            {
-                copy(&file, &package.join(name))?;
-            }
-        }
+        python_sources(&sources)?;
         Cmd::new(builder)
             .args([
                 "-d",
@@ -265,6 +255,27 @@ pub fn native() -> Result<()> {
     Cmd::new("cargo").args(["build", "--quiet", "--package", "emerge-python"]).run()?;
     let built = project::target().join("debug/lib_native.so");
     copy(&built, &project::root().join("pyodide/src/emerge/_native.abi3.so"))
+}
+
+/// Puts the Python package below a folder, with its extension module built for speed.
+pub fn native_for_speed(folder: &Path) -> Result<()> {
+    Cmd::new("cargo").args(["build", "--release", "--package", "emerge-python"]).run()?;
+    python_sources(folder)?;
+    copy(&release_file("lib_native.so"), &folder.join("emerge/_native.abi3.so"))
+}
+
+/// Puts the sources of the Python package, and nothing else, below a folder.
+fn python_sources(folder: &Path) -> Result<()> {
+    // What is not there has not to be removed.
+    let _ = std::fs::remove_dir_all(folder);
+    for entry in std::fs::read_dir(project::root().join("pyodide/src/emerge"))? {
+        let file = entry?.path();
+        if let (Some(name), Some("py")) = (file.file_name(), file.extension().and_then(|kind| kind.to_str()))
+        {
+            copy(&file, &folder.join("emerge").join(name))?;
+        }
+    }
+    Ok(())
 }
 
 /// Builds the npm package and the page into `www/dist`.

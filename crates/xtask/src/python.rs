@@ -45,6 +45,22 @@ pub fn set_up() -> Result<()> {
     std::fs::write(&made, wanted).with_context(|| made.display().to_string())
 }
 
+/// Sets up what the bench compares with, and the package with its extension built for speed: the Python program, and where the package lies.
+pub fn for_bench() -> Result<(PathBuf, PathBuf)> {
+    const PEERS: [&str; 3] = ["redis==6.4.0", "Pyro5==5.15", "msgpack==1.1.1"];
+    let folder = folder("bench");
+    let made = folder.join("made");
+    let wanted = PEERS.join("\n");
+    if !std::fs::read_to_string(&made).is_ok_and(|known| known == wanted) {
+        Cmd::new("python3").args(["-m", "venv"]).arg(&folder).run()?;
+        Cmd::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(PEERS).run()?;
+        std::fs::write(&made, wanted).with_context(|| made.display().to_string())?;
+    }
+    let package = project::target().join("bench-python");
+    build::native_for_speed(&package)?;
+    Ok((folder.join("bin/python"), package))
+}
+
 /// Types, stubs and style.
 pub fn check() -> Result<()> {
     let mypy = |name| Cmd::new(tool(name)).env("MYPYPATH", "pyodide/src").env("PYTHONPATH", "pyodide/src");
