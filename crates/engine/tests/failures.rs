@@ -31,7 +31,7 @@ async fn request(engine: &Engine<Failing>, class: ClassHash, seq: u64) -> Result
             return engine.durable(kept.depends_on).await;
         }
         let mut tx = admin(engine);
-        let at = format!("/work/{}", seq % 3);
+        let at = format!("/jobs/{}", seq % 3);
         let count = match tx.get(&path(&at), None).await {
             Ok(fetched) => n_of(&fetched.state),
             Err(error) if error.code == ErrorCode::NotFound => 0,
@@ -47,8 +47,8 @@ async fn request(engine: &Engine<Failing>, class: ClassHash, seq: u64) -> Result
         }
         match seq {
             _ if lacks => {}
-            4 => tx.mv(&path("/done/1"), "/work/moved").await?,
-            5 => tx.cp(&path("/work"), "/copy", true).await?,
+            4 => tx.mv(&path("/done/1"), "/jobs/moved").await?,
+            5 => tx.cp(&path("/jobs"), "/copy", true).await?,
             6 => tx.rm(&path("/copy"), true).await?,
             7 => {
                 let mut large = Vec::new();
@@ -116,12 +116,12 @@ fn scenario(after: usize, mode: FailureMode, resend: bool) -> bool {
         let mut sums = BTreeMap::new();
         for seq in 1..=10 {
             let moved = seq == 1 && outcomes.contains(&1) && outcomes.contains(&4);
-            let at = if moved { "/work/moved".into() } else { format!("/done/{seq}") };
+            let at = if moved { "/jobs/moved".into() } else { format!("/done/{seq}") };
             assert_eq!(tx.stat(&path(&at)).await.is_ok(), outcomes.contains(&seq), "{at}");
             *sums.entry(seq % 3).or_insert(0) += u64::from(outcomes.contains(&seq));
         }
         for (counter, expected) in sums {
-            let found = tx.get(&path(&format!("/work/{counter}")), None).await;
+            let found = tx.get(&path(&format!("/jobs/{counter}")), None).await;
             let found = found.map_or(0, |fetched| n_of(&fetched.state));
             assert_eq!(found, expected, "each request counts once");
         }
