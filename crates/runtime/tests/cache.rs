@@ -33,9 +33,12 @@ fn open(folder: &Path) -> (emerge_proto::Result<Sandbox>, usize) {
     (opened, compiled.into_inner())
 }
 
+/// The guest that is compiled when a sandbox is opened.
 fn file(folder: &Path) -> PathBuf {
     let mut files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    files.find(|path| path.extension().is_some_and(|extension| extension == "cwasm")).unwrap()
+    files
+        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("JavaScript-")))
+        .unwrap()
 }
 
 #[test]

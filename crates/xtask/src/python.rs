@@ -25,11 +25,13 @@ fn tool(name: &str) -> PathBuf {
 /// Sets up a virtual environment with the tools, Pyodide's wheels, and a Node that has what Pyodide needs to wait.
 pub fn set_up() -> Result<()> {
     let made = folder("python").join("made");
-    let wanted = [&TOOLS[..], &IN_PYODIDE[..], &[NODE]].concat().join("\n");
+    // The scripts of a virtual environment name its path, which another checkout with the same target folder has not.
+    let here = folder("python").display().to_string();
+    let wanted = [&TOOLS[..], &IN_PYODIDE[..], &[NODE, &here]].concat().join("\n");
     if std::fs::read_to_string(&made).is_ok_and(|known| known == wanted) {
         return Ok(());
     }
-    Cmd::new("python3").args(["-m", "venv"]).arg(folder("python")).run()?;
+    Cmd::new("python3").args(["-m", "venv", "--clear"]).arg(folder("python")).run()?;
     Cmd::new(tool("pip")).args(["install", "--quiet"]).args(TOOLS).run()?;
     Cmd::new(tool("pip"))
         .args(["download", "--quiet", "--only-binary=:all:", "--no-deps", "--dest"])
@@ -50,9 +52,9 @@ pub fn for_bench() -> Result<(PathBuf, PathBuf)> {
     const PEERS: [&str; 3] = ["redis==6.4.0", "Pyro5==5.15", "msgpack==1.1.1"];
     let folder = folder("bench");
     let made = folder.join("made");
-    let wanted = PEERS.join("\n");
+    let wanted = format!("{}\n{}", PEERS.join("\n"), folder.display());
     if !std::fs::read_to_string(&made).is_ok_and(|known| known == wanted) {
-        Cmd::new("python3").args(["-m", "venv"]).arg(&folder).run()?;
+        Cmd::new("python3").args(["-m", "venv", "--clear"]).arg(&folder).run()?;
         Cmd::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(PEERS).run()?;
         std::fs::write(&made, wanted).with_context(|| made.display().to_string())?;
     }

@@ -195,7 +195,9 @@ pub fn python_tool(program: &str, package: &str) -> Result<PathBuf> {
     let folder = project::tools().join(package);
     let found = folder.join("bin").join(program);
     let stamp = folder.join(".installed");
-    if stamp.is_file() && found.is_file() {
+    // Its scripts name its path, which another checkout with the same target folder has not.
+    let here = folder.display().to_string();
+    if std::fs::read_to_string(&stamp).is_ok_and(|made| made == here) && found.is_file() {
         return Ok(found);
     }
     let Some(python) = project::find_program(&["python3"]) else {
@@ -204,7 +206,7 @@ pub fn python_tool(program: &str, package: &str) -> Result<PathBuf> {
     Cmd::new(python).args(["-m", "venv", "--clear"]).arg(&folder).run()?;
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"];
     Cmd::new(folder.join("bin/python")).args(install).arg(package).run()?;
-    std::fs::write(&stamp, "").with_context(|| project::short(&stamp))?;
+    std::fs::write(&stamp, here).with_context(|| project::short(&stamp))?;
     Ok(found)
 }
 
