@@ -13,4 +13,4 @@ mod token;
 
 pub use config::Config;
 pub use running::{RunningNode, start, start_with};
-pub use sandbox::{run_file, sandbox};
+pub use sandbox::{run_file, sandbox, whole_sandbox};

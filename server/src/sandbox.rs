@@ -17,12 +17,21 @@ pub async fn sandbox(progress: &(dyn Fn(&str) + Sync)) -> Result<Arc<Sandbox>> {
     tokio::task::block_in_place(|| Sandbox::open(&options, progress)).map(Arc::new)
 }
 
-/// Runs a JavaScript file in the sandbox and gives the objects that it wants stored.
+/// As [`sandbox`], with the Python guest compiled too; a node compiles it beside its work.
+///
+/// # Errors
+/// As [`sandbox`].
+pub async fn whole_sandbox(progress: &(dyn Fn(&str) + Sync)) -> Result<Arc<Sandbox>> {
+    let sandbox = sandbox(progress).await?;
+    tokio::task::block_in_place(|| sandbox.ready_python(progress))?;
+    Ok(sandbox)
+}
+
+/// Runs a Python or JavaScript file in the sandbox, now, and gives the objects that it wants stored.
 ///
 /// # Errors
 /// As [`Sandbox::run_file`].
-pub async fn run_file(name: &str, source: &str, progress: &(dyn Fn(&str) + Sync)) -> Result<Vec<FileObject>> {
-    let sandbox = sandbox(progress).await?;
+pub async fn run_file(sandbox: &Sandbox, name: &str, source: &str) -> Result<Vec<FileObject>> {
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| {
         Error::new(ErrorCode::Internal, format!("the system gives no randomness: {error}"))

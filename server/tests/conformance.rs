@@ -82,7 +82,7 @@ async fn outcome(client: &Client, path: &str, case: &Json) -> Result<Value> {
 async fn every_case_gives_what_the_file_says() {
     let file: Json = serde_json::from_str(CASES).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let runtime = emerge_server::sandbox(&|_| {}).await.unwrap();
+    let runtime = emerge_server::whole_sandbox(&|_| {}).await.unwrap();
     let node = emerge_server::start(Config { port: 0, ..Config::new(folder.path()) }, runtime).await.unwrap();
     let client = Client::connect(&node.url(), &node.token).await.unwrap();
     store(&client, &file, Language::JavaScript).await;

@@ -71,6 +71,8 @@ pub(crate) enum Command {
 pub(crate) enum NodeCommand {
     /// Start a node and keep it running until Ctrl-C. With --json one line {"url", "token", "notebook", "data"} is printed when it is ready.
     Start(NodeStart),
+    /// Compile the sandboxes for JavaScript and Python now, once for each version, and not when a node starts; for the image of a machine, say.
+    Prepare,
 }
 
 /// How results are printed.
@@ -85,7 +87,9 @@ impl Command {
     /// Whether the command's own --json was given.
     pub(crate) fn json(&self) -> bool {
         let format = match self {
-            Command::Store(_) | Command::Completions { .. } => return false,
+            Command::Store(_) | Command::Completions { .. } | Command::Node(NodeCommand::Prepare) => {
+                return false;
+            }
             Command::Node(NodeCommand::Start(args)) => args.format,
             Command::Init(args) => args.format,
             Command::Ls(args) => args.format,

@@ -52,6 +52,20 @@ fn a_compiled_guest_is_used_again() {
 }
 
 #[test]
+fn programs_that_start_together_compile_once() {
+    let folder = folder("together");
+    std::fs::remove_file(file(&folder)).unwrap();
+    let compiled = std::thread::scope(|scope| {
+        let opening = [(); 2].map(|()| scope.spawn(|| open(&folder)));
+        opening.map(|opening| opening.join().unwrap()).map(|(opened, compiled)| {
+            opened.unwrap();
+            compiled
+        })
+    });
+    assert_eq!(compiled.iter().sum::<usize>(), 1);
+}
+
+#[test]
 fn a_damaged_one_is_made_anew() {
     let folder = folder("damaged");
     let file = file(&folder);

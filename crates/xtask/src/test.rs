@@ -34,7 +34,10 @@ pub fn run(mut args: Args) -> Result<bool> {
         }
         Ok(())
     }) && report.stage("build the sandbox, the client and the page", build::assets)
-        && report.stage("build the crates", build::workspace);
+        && report.stage("build the crates", build::workspace)
+        && report.stage("compile the sandboxes", || {
+            Cmd::new(build::emerge_file()).args(["node", "prepare"]).run()
+        });
     if !ready {
         return Ok(report.finish(true));
     }

@@ -7,6 +7,7 @@ use emerge_client::native::Client;
 use emerge_node::json::{called_to_json, member_to_json};
 use emerge_proto::record::ObjectType;
 use emerge_proto::{Error, ErrorCode, Result, Value};
+use emerge_runtime::Sandbox;
 use futures_util::StreamExt;
 use serde_json::Value as Json;
 use std::pin::pin;
@@ -33,11 +34,16 @@ pub(super) async fn mkdir(args: &Mkdir, client: &Client, _: &Output) -> Result<(
     Ok(())
 }
 
-pub(super) async fn call(args: &Call, client: &Client, output: &Output) -> Result<()> {
+pub(super) async fn call(
+    args: &Call,
+    sandbox: Option<&Sandbox>,
+    client: &Client,
+    output: &Output,
+) -> Result<()> {
     let path = path(&args.path)?;
     let values: Vec<Value> = args.args.iter().map(|text| argument(text)).collect::<Result<_>>()?;
     if args.local {
-        let json = super::local::call(args, values, client, output).await?;
+        let json = super::local::call(args, values, super::here(sandbox)?, client, output).await?;
         print(&json, output);
         return Ok(());
     }

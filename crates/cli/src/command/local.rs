@@ -9,7 +9,7 @@ use emerge_node::json::called_to_json;
 use emerge_proto::class::Captured;
 use emerge_proto::record::Called;
 use emerge_proto::{ClassHash, ClassVersion, Error, ErrorCode, Op, Result, Value, limits};
-use emerge_runtime::{BoxFuture, Fs, Runtime};
+use emerge_runtime::{BoxFuture, Fs, Runtime, Sandbox};
 use serde_json::Value as Json;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,7 +18,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const MAX_CLASSES: usize = 256;
 
 /// Fetches an object and its classes and runs a method of it. What the method asks of `fs` happens on the node; the object itself is not stored.
-pub(super) async fn call(args: &Call, values: Vec<Value>, client: &Client, output: &Output) -> Result<Json> {
+pub(super) async fn call(
+    args: &Call,
+    values: Vec<Value>,
+    sandbox: &Sandbox,
+    client: &Client,
+    output: &Output,
+) -> Result<Json> {
     let path = path(&args.path)?;
     let fetched = client.get(&path, None).await?;
     let lineage: Vec<Arc<ClassVersion>> =
@@ -40,7 +46,6 @@ pub(super) async fn call(args: &Call, values: Vec<Value>, client: &Client, outpu
         memory: limits::CALL_MEMORY,
         log: args.log,
     };
-    let sandbox = emerge_server::sandbox(&|step| output.note(step)).await?;
     let returned = sandbox.call(call, Arc::new(NodeFs(client.clone()))).await?;
     if returned.state.is_some() {
         output.note(format!("{} changed the object here; {path} on the node is as it was", args.method));

@@ -7,12 +7,14 @@ mod local;
 mod node;
 mod store;
 
-use crate::args::{Cli, Command, NodeCommand};
+use crate::args::{Call, Cli, Command, NodeCommand, Store};
 use crate::output::Output;
 use crate::settings::Settings;
 use clap::CommandFactory;
 use emerge_client::native::Client;
 use emerge_proto::{Error, ErrorCode, Path, Result};
+use emerge_runtime::Sandbox;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Runs the command.
@@ -22,6 +24,7 @@ use std::time::Duration;
 pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
     match &cli.command {
         Command::Node(NodeCommand::Start(args)) => return node::start(args, output).await,
+        Command::Node(NodeCommand::Prepare) => return node::prepare(output).await,
         Command::Init(args) => return init(&cli, &args.address, output).await,
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "emerge", &mut std::io::stdout());
@@ -30,10 +33,12 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         _ => {}
     }
     let settings = Settings::load(cli.url.as_deref(), cli.token.as_deref())?;
+    // Before the clock of `timed` starts: the first time it takes long.
+    let sandbox = sandbox_for(&cli.command, output).await?;
     let limit = Duration::from_secs(cli.timeout);
     let client = timed(limit, &settings.url, Client::connect(&settings.url, &settings.token)).await?;
     let done = tokio::select! {
-        done = timed(limit, &settings.url, dispatch(&cli.command, &client, output)) => done,
+        done = timed(limit, &settings.url, dispatch(&cli.command, &client, sandbox.as_deref(), output)) => done,
         _ = tokio::signal::ctrl_c() => Err(Error::new(ErrorCode::Cancelled, "stopped by Ctrl-C")),
     };
     // The session is told that it ends, so that the node can forget it; when that fails it expires by itself.
@@ -41,9 +46,35 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
     done
 }
 
-async fn dispatch(command: &Command, client: &Client, output: &Output) -> Result<()> {
+/// The sandbox, for a command that runs code in this program.
+async fn sandbox_for(command: &Command, output: &Output) -> Result<Option<Arc<Sandbox>>> {
+    let progress = |step: &str| output.note(step);
     match command {
-        Command::Store(args) => store::store(args, client, output).await,
+        Command::Store(Store { from: Some(file), .. })
+            if file.extension().is_none_or(|kind| kind != "py") =>
+        {
+            emerge_server::sandbox(&progress).await.map(Some)
+        }
+        Command::Store(Store { from: Some(_), .. }) | Command::Call(Call { local: true, .. }) => {
+            emerge_server::whole_sandbox(&progress).await.map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What [`sandbox_for`] gave.
+fn here(sandbox: Option<&Sandbox>) -> Result<&Sandbox> {
+    sandbox.ok_or_else(|| Error::new(ErrorCode::Internal, "the command has no sandbox"))
+}
+
+async fn dispatch(
+    command: &Command,
+    client: &Client,
+    sandbox: Option<&Sandbox>,
+    output: &Output,
+) -> Result<()> {
+    match command {
+        Command::Store(args) => store::store(args, sandbox, client, output).await,
         Command::Ls(args) => browse::ls(args, client, output).await,
         Command::Cat(args) => browse::cat(args, client, output).await,
         Command::Stat(args) => browse::stat(&args.path, client, output).await,
@@ -52,7 +83,7 @@ async fn dispatch(command: &Command, client: &Client, output: &Output) -> Result
         Command::Mv(args) => change::mv(args, client, output).await,
         Command::Cp(args) => change::cp(args, client, output).await,
         Command::Mkdir(args) => change::mkdir(args, client, output).await,
-        Command::Call(args) => change::call(args, client, output).await,
+        Command::Call(args) => change::call(args, sandbox, client, output).await,
         Command::Methods(args) => describe::methods(&args.path, client, output).await,
         Command::Code(args) => describe::code(&args.path, client, output).await,
         Command::Help(args) => describe::help(&args.path, client, output).await,

@@ -45,6 +45,13 @@ pub(super) async fn start(args: &NodeStart, output: &Output) -> Result<()> {
     node.stop().await
 }
 
+/// Compiles the sandboxes, as the first start of a node does.
+pub(super) async fn prepare(output: &Output) -> Result<()> {
+    emerge_server::whole_sandbox(&|step| output.note(step)).await?;
+    output.note("the sandboxes are compiled");
+    Ok(())
+}
+
 /// Waits for Ctrl-C or SIGTERM.
 async fn stopped() {
     #[cfg(unix)]

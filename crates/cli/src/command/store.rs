@@ -6,12 +6,18 @@ use crate::output::Output;
 use emerge_client::native::Client;
 use emerge_proto::op::StoreMode;
 use emerge_proto::{ClassHash, ClassSource, Error, ErrorCode, FieldDecl, FieldType, Language, Result, Value};
+use emerge_runtime::Sandbox;
 use serde_json::json;
 use std::path::Path as File;
 
-pub(super) async fn store(args: &Store, client: &Client, output: &Output) -> Result<()> {
+pub(super) async fn store(
+    args: &Store,
+    sandbox: Option<&Sandbox>,
+    client: &Client,
+    output: &Output,
+) -> Result<()> {
     match (&args.from, &args.path, &args.class) {
-        (Some(file), _, _) => from_file(file, client, output).await,
+        (Some(file), _, _) => from_file(file, super::here(sandbox)?, client, output).await,
         (None, Some(text), Some(class)) => {
             let path = path(text)?;
             let fields = fields(args.fields.as_deref())?;
@@ -98,12 +104,11 @@ fn type_of(value: &Value) -> FieldType {
     }
 }
 
-async fn from_file(file: &File, client: &Client, output: &Output) -> Result<()> {
+async fn from_file(file: &File, sandbox: &Sandbox, client: &Client, output: &Output) -> Result<()> {
     let source = tokio::fs::read_to_string(file).await.map_err(|error| {
         Error::new(ErrorCode::BadArgument, format!("{} cannot be read: {error}", file.display()))
     })?;
-    let objects =
-        emerge_server::run_file(&file.display().to_string(), &source, &|step| output.note(step)).await?;
+    let objects = emerge_server::run_file(sandbox, &file.display().to_string(), &source).await?;
     let count = objects.len();
     for object in objects {
         let target = path(&object.path)?;

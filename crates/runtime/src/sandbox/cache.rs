@@ -69,12 +69,26 @@ fn load_as<T>(
     if let Some(module) = read(&file, &open)? {
         return Ok(module);
     }
-    progress(&format!("compiling the {name} sandbox (once; a few seconds)"));
+    // Programs that start together would each compile for half a minute.
+    let _lock = lock(folder, name)?;
+    if let Some(module) = read(&file, &open)? {
+        return Ok(module);
+    }
+    progress(&format!("compiling the {name} sandbox (once; some seconds)"));
     let compiled = compile(wasm).map_err(|error| internal("the guest could not be compiled", &error))?;
     write(&file, &compiled)?;
     remove_others(&file, name);
     read(&file, &open)?.ok_or_else(|| {
         Error::new(ErrorCode::StorageFailed, format!("{} could not be read back", file.display()))
+    })
+}
+
+/// Waits until no other program compiles this guest; the lock ends with the file given, or with the program.
+fn lock(folder: &Path, name: &str) -> Result<fs::File> {
+    let file = folder.join(format!("{name}.lock"));
+    let opened = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&file);
+    opened.and_then(|opened| opened.lock().map(|()| opened)).map_err(|error| {
+        Error::new(ErrorCode::StorageFailed, format!("{} could not be locked: {error}", file.display()))
     })
 }
 

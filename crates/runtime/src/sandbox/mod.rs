@@ -126,7 +126,10 @@ impl Sandbox {
         if std::path::Path::new(&name).extension().is_some_and(|extension| extension == "py") {
             let python = Arc::clone(&self.python);
             return self
-                .spawn(async move { python.run_file(&name, &source, now_micros, seed, deadline).await })
+                .spawn(async move {
+                    python.awaited().await?;
+                    python.run_file(&name, &source, now_micros, seed, deadline).await
+                })
                 .await;
         }
         let javascript = Arc::clone(&self.javascript);
@@ -177,7 +180,11 @@ impl Runtime for Sandbox {
                 }
                 Language::Python => {
                     let python = Arc::clone(&self.python);
-                    self.spawn(async move { python.analyse(class, &bases.concat()).await }).await
+                    self.spawn(async move {
+                        python.awaited().await?;
+                        python.analyse(class, &bases.concat()).await
+                    })
+                    .await
                 }
                 Language::Wasm => Err(unsupported(&class)),
             }
@@ -201,7 +208,11 @@ impl Runtime for Sandbox {
                 }
                 Language::Python => {
                     let python = Arc::clone(&self.python);
-                    self.spawn(async move { python.call(call, fs, nested).await }).await
+                    self.spawn(async move {
+                        python.awaited().await?;
+                        python.call(call, fs, nested).await
+                    })
+                    .await
                 }
                 Language::Wasm => Err(unsupported(&class.source)),
             }

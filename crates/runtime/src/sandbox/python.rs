@@ -27,6 +27,9 @@ const LOAD: u32 = 2;
 const CALL: u32 = 3;
 const FILE: u32 = 4;
 
+/// How long a request waits for a guest that is being compiled.
+const READY_WAIT: Duration = Duration::from_secs(15);
+
 /// The bit of an output's first part that says that the work left traces, so that the instance serves nobody else.
 const TRACES: u8 = 2;
 
@@ -75,6 +78,26 @@ impl Python {
     /// Finds and compiles the guest, once; blocks for seconds when it was never compiled before.
     pub(super) fn ready(&self, progress: &(dyn Fn(&str) + Sync)) -> Result<&InstancePre<World>> {
         self.pre.get_or_init(|| self.compile(progress)).as_ref().map_err(Clone::clone)
+    }
+
+    /// Waits for the guest, for a while: compiling it takes longer than a caller should hear nothing.
+    ///
+    /// # Errors
+    /// `unavailable` when it is still being compiled then; as [`Python::ready`].
+    pub(super) async fn awaited(self: &Arc<Self>) -> Result<()> {
+        if let Some(ready) = self.pre.get() {
+            return ready.as_ref().map(|_| ()).map_err(Clone::clone);
+        }
+        let python = Arc::clone(self);
+        let ready = tokio::task::spawn_blocking(move || python.ready(&|_| {}).map(|_| ()));
+        match tokio::time::timeout(READY_WAIT, ready).await {
+            Ok(Ok(ready)) => ready,
+            Ok(Err(error)) => Err(internal("the Python guest could not be compiled", &error)),
+            Err(_) => Err(Error::new(
+                ErrorCode::Unavailable,
+                "the Python sandbox is still being compiled, once for each version; try again in some seconds",
+            )),
+        }
     }
 
     fn compile(&self, progress: &(dyn Fn(&str) + Sync)) -> Result<InstancePre<World>> {
@@ -239,7 +262,7 @@ impl Python {
 
     /// A new instance in which nothing of anybody's has run.
     async fn booted(&self) -> Result<Instance> {
-        let pre = tokio::task::block_in_place(|| self.ready(&|_| {}))?;
+        let pre = self.ready(&|_| {})?;
         let failed = |error: Trapped| internal("an instance of the Python guest could not be made", &error);
         let mut store = Store::new(&self.engine, World::new(Host::new(Arc::clone(&self.budget))));
         store.limiter(|world| &mut world.host);

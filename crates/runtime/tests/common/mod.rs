@@ -18,7 +18,9 @@ pub fn sandbox() -> &'static Sandbox {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
     SANDBOX.get_or_init(|| {
         let options = SandboxOptions::new(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"));
-        Sandbox::open(&options, &|text| eprintln!("{text}")).expect("the sandbox opens")
+        let sandbox = Sandbox::open(&options, &|text| eprintln!("{text}")).expect("the sandbox opens");
+        sandbox.ready_python(&|text| eprintln!("{text}")).expect("the Python guest is compiled");
+        sandbox
     })
 }
 
