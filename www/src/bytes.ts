@@ -137,25 +137,45 @@ export class ByteReader {
     return this.#take(this.#expect(BYTES, "a byte string"));
   }
 
-  /** Steps over one item, whatever it is. */
-  skip(): void {
+  /** Steps over a byte string if it is this one, and says whether it was. */
+  takeBytes(expected: Uint8Array): boolean {
+    const start = this.#at;
+    const length = this.#expect(BYTES, "a byte string");
+    let equal = length === expected.length;
+    for (let i = 0; equal && i < length; i += 1) equal = this.#bytes[this.#at + i] === expected[i];
+    this.#at = equal ? this.#at + length : start;
+    return equal;
+  }
+
+  /** Steps over `count` items, whatever they are. */
+  skip(count = 1): void {
+    const bytes = this.#bytes;
+    let at = this.#at;
     // Counted, not recursive: what nests deeply must not exhaust the stack.
-    for (let left = 1; left > 0; left -= 1) {
+    for (let left = count; left > 0; left -= 1) {
+      this.#at = at;
       const head = this.#byte();
       const major = head >> 5;
       const short = head & 31;
+      at += 1;
       if (major === SIMPLE || major === UINT || major === NEGATIVE) {
         // The bytes of a float, or of an integer past 2^53, are no length to be checked.
         if (short >= 28) this.#bad("a value is not one that this client knows");
-        if (short >= 24) this.#take(1 << (short - 24));
+        if (short >= 24) at += 1 << (short - 24);
         continue;
       }
-      const argument = this.#argument(short);
-      if (major === BYTES || major === TEXT) this.#take(argument);
+      let argument = short;
+      if (short >= 24) {
+        argument = this.#argument(short);
+        at = this.#at;
+      }
+      if (major === BYTES || major === TEXT) at += argument;
       else if (major === ARRAY) left += argument;
       else if (major === MAP) left += 2 * argument;
       else if (major === TAG) left += 1;
     }
+    this.#at = at;
+    if (at > bytes.length) this.#bad("they are cut short");
   }
 
   /** The bytes of one item, whatever it is: a view, not a copy. */

@@ -118,8 +118,8 @@ export class FileSystem {
   readonly #defined = new Map<string, EmergeClass>();
   /** The class that objects of a class version become, by its address. */
   readonly #resolved = new Map<string, EmergeClass>();
-  #lastHash: Uint8Array | undefined;
-  #lastClass: EmergeClass | undefined;
+  /** The class of the object fetched last, which is most often that of the next one too. */
+  #last: { readonly hash: Uint8Array; readonly cls: EmergeClass } | undefined;
 
   constructor(transport: Transport) {
     this.#transport = transport;
@@ -133,7 +133,7 @@ export class FileSystem {
     for (const cls of classes) {
       this.#defined.set(registeredName(cls), cls);
       this.#resolved.clear();
-      this.#lastHash = undefined;
+      this.#last = undefined;
     }
     return this;
   }
@@ -379,23 +379,22 @@ export class FileSystem {
     reader.array();
     const at = reader.position;
     const count = reader.array();
-    reader.skip();
-    reader.skip();
-    reader.skip();
+    reader.skip(3);
     const nameAt = reader.position;
     reader.skip();
-    const hash = reader.bytes();
-    for (let i = 5; i < 9; i += 1) reader.skip();
+    const hashAt = reader.position;
+    const last = this.#last && reader.takeBytes(this.#last.hash) ? this.#last.cls : undefined;
+    reader.skip(last ? 4 : 5);
     const version = reader.uint();
-    for (let i = 10; i < count; i += 1) reader.skip();
+    reader.skip(count - 10);
     const state = reader.bytes();
     const head = { path: normal(path), version, state, historic, stat: () => readStat(new ByteReader(reply, at)) };
-    if (this.#lastClass && this.#lastHash && same(this.#lastHash, hash)) return this.#instance(this.#lastClass, head);
+    if (last) return this.#instance(last, head);
+    const hash = new ByteReader(reply, hashAt).bytes();
     const className = new ByteReader(reply, nameAt);
     const name = className.takeNull() ? undefined : className.text();
     return this.#resolve(hash, name).then((cls) => {
-      this.#lastHash = hash.slice();
-      this.#lastClass = cls;
+      this.#last = { hash: hash.slice(), cls };
       return this.#instance(cls, head);
     });
   }
@@ -473,10 +472,4 @@ function statOf(head: Head): RawStat {
 /** A path without its one allowed trailing slash. */
 function normal(path: string): string {
   return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
-}
-
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
-  return true;
 }

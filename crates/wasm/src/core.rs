@@ -90,10 +90,9 @@ impl Core {
                 newest: Cell::new(0),
                 turn_queued: Cell::new(false),
                 closers: RefCell::new(Vec::new()),
-                turn: Closure::new(move || {
+                turn: Closure::new(move |_| {
                     if let Some(shared) = weak.upgrade() {
                         shared.turn_queued.set(false);
-                        shared.enter();
                         shared.drive(&[], None);
                     }
                 }),
@@ -182,7 +181,7 @@ pub(crate) struct Shared {
     /// The newest request, whose number tells the upper half of those that JavaScript names.
     newest: Cell<u64>,
     turn_queued: Cell<bool>,
-    turn: Closure<dyn FnMut()>,
+    turn: Closure<dyn FnMut(JsValue)>,
     closers: RefCell<Vec<Function>>,
 }
 
@@ -230,7 +229,7 @@ impl Shared {
     fn begin_turn(&self) -> u64 {
         if !self.turn_queued.replace(true) {
             self.now.set(host::now());
-            host::queue_microtask(self.turn.as_ref());
+            host::queue_microtask(&self.turn);
         }
         self.now.get()
     }

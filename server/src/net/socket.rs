@@ -17,6 +17,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 const GRACE: usize = 1024 * 1024;
 /// Messages that are taken in before their replies are sent together.
 const BATCH: usize = 64;
+/// Bytes read at a time. The library clears them all before each read, so that its default of 128 KiB costs more than a small request does.
+const READ_BUFFER: usize = 16 * 1024;
 /// How long a reader may take no byte before its connection is given up.
 const STALLED: Duration = Duration::from_millis(limits::DEAD_AFTER_MS);
 
@@ -25,6 +27,7 @@ pub(super) fn upgrade<B: Backend + 'static>(shell: Arc<Shell<B>>, upgrade: WebSo
         .max_message_size(limits::MAX_MESSAGE + GRACE)
         .max_frame_size(limits::MAX_MESSAGE + GRACE)
         .write_buffer_size(0)
+        .read_buffer_size(READ_BUFFER)
         .on_upgrade(move |socket| drive(shell, socket))
         .into_response()
 }

@@ -5,8 +5,8 @@ import { LIMITS } from "../generated.js";
 import { ARRAYS, BIG_ENDIAN_HOST, FIRST_MOMENT, LAST_MOMENT, littleEndian, NO_HOOKS, pathOf, type Step, tooDeep, tooLarge } from "./shared.js";
 import { CalendarDate, type CodecHooks, Decimal, Duration, EmbeddedObject, type Fields, moment, NdArray, Ref, type TypedArray, Uuid } from "./types.js";
 
-// Strings are short more often than not, and then calling out costs more; the sandbox has no TextDecoder at all.
-const SHORT = 40;
+// Strings are short more often than not, and then calling out costs more, most of all in a page that was idle; the sandbox has no TextDecoder at all.
+const SHORT = 128;
 interface Utf8 {
   TextDecoder?: new (label: string, options: object) => { decode(bytes: Uint8Array): string };
 }
@@ -18,29 +18,49 @@ const KEYS = 1024;
 const LONGEST_KEY = 32;
 const keyBytes: (Uint8Array | undefined)[] = Array.from({ length: KEYS });
 const keyTexts: string[] = [];
+/** The place of the key that came after this one last time: objects of a class have the same keys in the same order. */
+const keyAfter = new Uint16Array(KEYS + 1);
+
+/** Floats are turned around here: the wire has them big-endian. */
+const floatBytes = new Uint8Array(8);
+const float64 = new Float64Array(floatBytes.buffer);
 
 /** An assignment to this key would change the prototype. */
 const PROTO: ReadonlySet<string> = new Set(["__proto__"]);
 
+/** Whether the key at this place is the one that these bytes spell. */
+function isKey(place: number, bytes: Uint8Array, at: number, length: number): boolean {
+  const known = keyBytes[place];
+  if (known?.length !== length) return false;
+  for (let i = 0; i < length; i += 1) if (known[i] !== bytes[at + i]) return false;
+  return true;
+}
+
 /** Reads values, one after the other. */
 export class Decoder {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  #lateView: DataView | undefined;
   readonly #end: number;
   readonly #hooks: CodecHooks;
   readonly #steps: Step[] = [];
   #at: number;
   #depth = 0;
+  /** The place of the last key. */
+  #keyed = KEYS;
   /** The argument of the last head; -1 when its length is indefinite. */
   #argument = 0;
 
   constructor(bytes: Uint8Array, hooks: CodecHooks = NO_HOOKS, offset = 0, length = bytes.length - offset) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#hooks = hooks;
     this.#at = offset;
     this.#end = offset + length;
     if (!(offset >= 0 && length >= 0 && this.#end <= bytes.length)) throw this.#bad("the offset or the length lies outside the bytes");
+  }
+
+  /** Most values are read without it. */
+  get #view(): DataView {
+    return (this.#lateView ??= new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength));
   }
 
   /** Where the next value begins. */
@@ -77,8 +97,11 @@ export class Decoder {
     const info = first & 31;
     if (info < 24) this.#argument = info;
     else if (info === 24) this.#argument = this.#bytes[this.#take(1)] as number;
-    else if (info === 25) this.#argument = this.#view.getUint16(this.#take(2));
-    else if (info === 26) this.#argument = this.#view.getUint32(this.#take(4));
+    else if (info === 25) {
+      const two = this.#take(2);
+      this.#argument = ((this.#bytes[two] as number) << 8) | (this.#bytes[two + 1] as number);
+    } else if (info === 26) this.#argument = this.#view.getUint32(this.#take(4));
+    else if (first === 0xfb) this.#take(8);
     else if (info === 27) {
       const wide = this.#take(8);
       this.#argument = this.#view.getUint32(wide) * 0x100000000 + this.#view.getUint32(wide + 4);
@@ -143,7 +166,13 @@ export class Decoder {
       }
     }
     let text = "";
-    // Plain texts by fours: each concatenation costs more than its letters.
+    // Plain texts by eights and fours: each concatenation costs more than its letters.
+    for (; end - at >= 8; at += 8) {
+      const [a, b, c, d] = [bytes[at] as number, bytes[at + 1] as number, bytes[at + 2] as number, bytes[at + 3] as number];
+      const [e, f, g, h] = [bytes[at + 4] as number, bytes[at + 5] as number, bytes[at + 6] as number, bytes[at + 7] as number];
+      if ((a | b | c | d | e | f | g | h) > 0x7f) break;
+      text += String.fromCharCode(a, b, c, d, e, f, g, h);
+    }
     for (; end - at >= 4; at += 4) {
       const [a, b, c, d] = [bytes[at] as number, bytes[at + 1] as number, bytes[at + 2] as number, bytes[at + 3] as number];
       if ((a | b | c | d) > 0x7f) break;
@@ -179,18 +208,20 @@ export class Decoder {
     if (length < 0 || length > LONGEST_KEY) return this.#text();
     const bytes = this.#bytes;
     const at = this.#take(length);
+    const expected = keyAfter[this.#keyed] as number;
+    if (isKey(expected, bytes, at, length)) {
+      this.#keyed = expected;
+      return keyTexts[expected] as string;
+    }
     let hash = length;
     for (let i = 0; i < length; i += 1) hash = (Math.imul(hash, 31) + (bytes[at + i] as number)) | 0;
-    const slot = hash & (KEYS - 1);
-    const known = keyBytes[slot];
-    if (known?.length === length) {
-      let i = 0;
-      while (i < length && known[i] === bytes[at + i]) i += 1;
-      if (i === length) return keyTexts[slot] as string;
-    }
+    const place = hash & (KEYS - 1);
+    keyAfter[this.#keyed] = place;
+    this.#keyed = place;
+    if (isKey(place, bytes, at, length)) return keyTexts[place] as string;
     const text = this.#utf8(bytes, at, at + length);
-    keyBytes[slot] = bytes.slice(at, at + length);
-    keyTexts[slot] = text;
+    keyBytes[place] = bytes.slice(at, at + length);
+    keyTexts[place] = text;
     return text;
   }
 
@@ -290,8 +321,11 @@ export class Decoder {
       }
       case 0xfa:
         return this.#view.getFloat32(this.#at - 4);
-      case 0xfb:
-        return this.#view.getFloat64(this.#at - 8);
+      case 0xfb: {
+        const at = this.#at - 8;
+        for (let i = 0; i < 8; i += 1) floatBytes[BIG_ENDIAN_HOST ? i : 7 - i] = this.#bytes[at + i] as number;
+        return float64[0];
+      }
       default:
         throw this.#bad(`the simple value ${this.#argument} is unknown`);
     }

@@ -56,6 +56,8 @@ pub(super) struct Driver {
     /// When the session wants to be called.
     due: Option<u64>,
     over: bool,
+    /// Several tasks have just been answered and may ask for more in this turn.
+    answered: bool,
     commands: Vec<Command>,
 }
 
@@ -69,6 +71,7 @@ impl Driver {
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             due: None,
             over: false,
+            answered: false,
             commands: Vec::new(),
         }
     }
@@ -80,6 +83,11 @@ impl Driver {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.shared.register_driver(context.waker());
+        if std::mem::take(&mut self.answered) {
+            // The first of them to ask woke this task; behind the others, so that what they ask leaves in one message.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         self.enter(&Bytes::new(), |_, _| {});
         loop {
             // Each of these says whether there may be more to do.
@@ -98,7 +106,9 @@ impl Driver {
     /// Lets the session hear of something, and does what it wants done.
     fn enter(&mut self, message: &Bytes, tell: impl FnOnce(&mut Session, u64)) {
         let mut commands = std::mem::take(&mut self.commands);
-        self.due = self.shared.enter(message, tell, &mut commands);
+        let woken;
+        (self.due, woken) = self.shared.enter(message, tell, &mut commands);
+        self.answered |= woken > 1;
         for command in commands.drain(..) {
             match command {
                 Command::Connect => self.link = Link::Opening(Box::pin(self.address.clone().connect())),

@@ -116,13 +116,13 @@ impl Shared {
         }
     }
 
-    /// Lets the session hear of something, hands out what it delivers, and gives what it wants done and when it wants to be called.
+    /// Lets the session hear of something, hands out what it delivers, and gives what it wants done, when it wants to be called and how many tasks were woken.
     pub(super) fn enter(
         &self,
         message: &Bytes,
         tell: impl FnOnce(&mut Session, u64),
         commands: &mut Vec<Command>,
-    ) -> Option<u64> {
+    ) -> (Option<u64>, usize) {
         let mut wakers = Vec::new();
         let mut shares = self.lock();
         let Shares { session, waiters } = &mut *shares;
@@ -151,8 +151,9 @@ impl Shared {
         }
         let due = session.poll_timeout();
         drop(shares);
+        let woken = wakers.len();
         wakers.into_iter().for_each(Waker::wake);
-        due
+        (due, woken)
     }
 }
 

@@ -10,6 +10,9 @@ use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, Uri, header}
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+/// Bytes read at a time. The library clears them all before each read, so that its default of 128 KiB costs more than a small reply does.
+const READ_BUFFER: usize = 16 * 1024;
+
 pub(super) type Socket = WebSocketStream<TcpStream>;
 
 /// Why there is no WebSocket.
@@ -62,6 +65,7 @@ impl Address {
         let mut request = self.url.as_str().into_client_request().map_err(|error| told(&error))?;
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(MEDIA_TYPE));
         let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
             .max_message_size(Some(4 * limits::MAX_MESSAGE))
             .max_frame_size(Some(4 * limits::MAX_MESSAGE));
         match client_async_with_config(request, tcp, Some(config)).await {

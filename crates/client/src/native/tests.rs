@@ -294,6 +294,28 @@ async fn the_goodbye_leaves_before_the_connection_ends() {
     node.heard(|frame| *frame == Frame::Bye).await;
 }
 
+// One thread, so that what leaves together does not depend on which of two is quicker.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn tasks_that_are_answered_together_ask_together() {
+    let (node, client) = connected().await;
+    let before = node.script.lock().unwrap().messages;
+    let tasks: Vec<_> = (0..64)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                for _ in 0..50 {
+                    client.stat("/a").await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let messages = node.script.lock().unwrap().messages - before;
+    assert!(messages < 64 * 50 / 8, "{messages} messages");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_tasks_share_one_client() {
     let (_node, client) = connected().await;
