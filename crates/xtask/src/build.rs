@@ -127,6 +127,7 @@ fn python_guest() -> Result<()> {
         // All that lies in a folder goes into the component, so that it gets one with nothing but the sources.
         let sources = project::target().join("guest-python");
         python_sources(&sources)?;
+        let plain = project::target().join("guest-python.wasm");
         Cmd::new(builder)
             .args([
                 "-d",
@@ -140,7 +141,14 @@ fn python_guest() -> Result<()> {
             .arg("-p")
             .arg(&sources)
             .args(["app", "-o"])
-            .arg(&component)
+            .arg(&plain)
+            .run()?;
+        Cmd::new("cargo")
+            .args(["run", "--quiet", "--release", "--locked"])
+            .args(["--manifest-path", &format!("{guest}/marks/Cargo.toml"), "--target-dir"])
+            .arg(project::target().join("guest-marks"))
+            .arg("--")
+            .args([&plain, &component])
             .run()
     })?;
     say("Python sandbox", ran);
@@ -187,7 +195,7 @@ pub fn wasm() -> Result<()> {
             .arg(&pkg)
             .arg(built)
             .run()?;
-        Cmd::new("wasm-opt").args(["-Oz", "-o"]).arg(&module).arg(&module).run()
+        Cmd::new("wasm-opt").args(["-O3", "-o"]).arg(&module).arg(&module).run()
     })?;
     say("client wasm", ran);
     Ok(())
@@ -238,7 +246,7 @@ pub fn wheel() -> Result<()> {
             .arg(build.join(WASM).join("wasm/emerge_wasm.wasm"))
             .run()?;
         let module = pkg.join("emerge_wasm_bg.wasm");
-        Cmd::new("wasm-opt").args(["-Oz", "-o"]).arg(&module).arg(&module).run()?;
+        Cmd::new("wasm-opt").args(["-O3", "-o"]).arg(&module).arg(&module).run()?;
         Cmd::new("python3")
             .arg("pyodide/pack.py")
             .arg(&out)

@@ -53,6 +53,12 @@ def adopt(cls: type[Object], class_hash: bytes) -> None:
     _by_hash[class_hash] = cls
 
 
+def forget(cls: type[Object], class_hash: bytes) -> None:
+    """Undoes :func:`adopt`."""
+    del _records[cls], _by_hash[class_hash]
+    _converters.pop(cls, None)
+
+
 def define(cls: type[Object]) -> None:
     """Makes fetched objects of the class's name its instances."""
     if not (isinstance(cls, type) and issubclass(cls, Object)):

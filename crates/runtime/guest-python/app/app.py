@@ -2,44 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-from typing import Any
-
 import wit_world  # type: ignore[import-not-found]
-
-import guest_world
-
-
-class WitWorld(wit_world.WitWorld):  # type: ignore[misc]
-    """The exports."""
-
-    def run(self, what: int, input: bytes, seed: int) -> bytes:
-        """Does a piece of work; the first part of the output is 0 for success and 1 for a failure, told in JSON."""
-        import guest_work
-
-        try:
-            parts = _split(input)
-            guest_world.begin(seed)
-            status, outcome = 0, guest_work.WORK[what](parts)
-        except BaseException as error:  # noqa: BLE001 - whatever a method raises is its outcome
-            status, outcome = 1, [guest_work.failure(error)]
-        guest_world.end()
-        traces = 0 if guest_world.is_clean() else 2
-        return _join([bytes([status | traces]), *outcome])
-
-
-def _join(parts: list[bytes]) -> bytes:
-    return b"".join(piece for part in parts for piece in (struct.pack("<I", len(part)), part))
-
-
-def _split(data: bytes) -> list[bytes]:
-    parts, at = [], 0
-    while at < len(data):
-        (length,) = struct.unpack_from("<I", data, at)
-        parts.append(data[at + 4 : at + 4 + length])
-        at += 4 + length
-    return parts
-
 
 # Imported while the component is made, so that the modules are in its memory: there are no files to import from later.
 _LIBRARY = """
@@ -56,4 +19,21 @@ for _name in _LIBRARY.split():
         __import__(_name)
     except ImportError:
         continue
-import guest_work as _now  # noqa: E402, F401
+
+import guest_work  # noqa: E402 - what it imports is there by now
+import guest_world  # noqa: E402
+from guest_parts import join, split  # noqa: E402
+
+
+class WitWorld(wit_world.WitWorld):  # type: ignore[misc]
+    """The exports."""
+
+    def run(self, what: int, input: bytes, seed: int) -> bytes:
+        """Does a piece of work; the first part of the output is 0 for success and 1 for a failure, told in JSON."""
+        try:
+            guest_world.begin(seed)
+            outcome = [b"\0", *guest_work.WORK[what](split(input))]
+        except BaseException as error:  # noqa: BLE001 - whatever a method raises is its outcome
+            outcome = [b"\1", guest_work.failure(error)]
+        guest_world.end()
+        return join(outcome)

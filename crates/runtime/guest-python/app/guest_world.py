@@ -1,19 +1,17 @@
-"""What surrounds stored code: its log, its randomness, and modules as they were before each attempt."""
+"""What surrounds stored code: its log, its randomness, and nothing of the machine."""
 
 from __future__ import annotations
 
 import builtins
+import gc
 import io
 import random
 import sys
-from itertools import repeat
-from operator import is_
-from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import wit_world  # type: ignore[import-not-found]
 
-_MISSING = object()
 _RECURSION = 500
 
 
@@ -113,11 +111,12 @@ def _seal() -> None:
 
 
 _log = _Log()
-_modules: dict[str, tuple[ModuleType, dict[str, Any]]] = {}
+# Memory that calls can use without a request for more.
+_ROOM = 8 * 1024 * 1024
 
 
 def seal() -> None:
-    """Shuts the world, and remembers how every module is now."""
+    """Shuts the world."""
     # There are no files to import from: what is not loaded by now is not there.
     sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__name__", "") != "PathFinder"]
     sys.path[:] = []
@@ -125,46 +124,13 @@ def seal() -> None:
     sys.stdout = sys.stderr = _log
     sys.__stdout__ = sys.__stderr__ = None
     sys.setrecursionlimit(_RECURSION)
-    remember()
+    bytearray(_ROOM)
 
 
-def remember() -> None:
-    """The modules of now are those of every later attempt."""
-    _modules.clear()
-    for name, module in list(sys.modules.items()):
-        if isinstance(module, ModuleType):
-            _modules[name] = (module, dict(vars(module)))
-
-
-def watch(module: ModuleType, cls: type) -> None:
-    """A loaded class, whose namespaces a call must leave as they are."""
-    global _settled
-    _settled = _settled and _fixed_all(vars(module)) and _fixed_all(vars(cls))
-    _classes.append((cls, dict(vars(cls))))
-
-
-_settled = True
-_classes: list[tuple[type, dict[str, Any]]] = []
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), type, ModuleType, BuiltinFunctionType, GetSetDescriptorType)
-
-
-def _fixed_all(space: Any) -> bool:
-    return all(name.startswith("__") or _fixed(value) for name, value in space.items())
-
-
-def _fixed(value: Any) -> bool:
-    """Whether a call cannot change a value: what may change is made anew for each call."""
-    if isinstance(value, (staticmethod, classmethod)):
-        return _fixed(value.__func__)
-    if isinstance(value, property):
-        return all(_fixed(each) for each in (value.fget, value.fset, value.fdel))
-    if isinstance(value, FunctionType):
-        defaults = (value.__defaults__ or (), tuple((value.__kwdefaults__ or {}).values()))
-        cells = tuple(cell.cell_contents for cell in value.__closure__ or ())
-        return not vars(value) and all(_fixed(each) for each in (*defaults, cells))
-    if isinstance(value, (tuple, frozenset)):
-        return all(_fixed(each) for each in value)
-    return isinstance(value, _PLAIN)
+def settle() -> None:
+    """Makes the present state one to which the host can put this Python back. What lives now lives on, so that no collection of garbage looks at it."""
+    gc.collect()
+    gc.freeze()
 
 
 def begin(seed: int) -> None:
@@ -175,16 +141,3 @@ def begin(seed: int) -> None:
 def end() -> None:
     """Ends an attempt."""
     _log.finish()
-
-
-def is_clean() -> bool:
-    """Whether the modules and the loaded classes are what they were before, and hold nothing that changes unseen."""
-    if not _settled or sys.getrecursionlimit() != _RECURSION or sys.modules.keys() != _modules.keys():
-        return False
-    return all(_same(vars(module), before) for module, before in _modules.values()) and all(
-        _same(vars(cls), before) for cls, before in _classes
-    )
-
-
-def _same(now: Any, before: dict[str, Any]) -> bool:
-    return len(now) == len(before) and all(map(is_, map(now.get, before, repeat(_MISSING)), before.values()))

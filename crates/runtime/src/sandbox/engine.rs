@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::Thread;
 use std::time::Duration;
-use wasmtime::{Config, Engine, OptLevel};
+use wasmtime::{Config, Engine, MemoryCreator, OptLevel};
 
 /// What WebAssembly frames of one call may take; past it the call traps. QuickJS stops well before, at a limit of its own.
 const MAX_WASM_STACK: usize = 3 * 1024 * 1024;
@@ -15,8 +15,8 @@ const FIBER_STACK: usize = MAX_WASM_STACK + 512 * 1024;
 /// How long a guest runs before it yields its thread to others, and how exactly a deadline is kept.
 const TICK: Duration = Duration::from_millis(2);
 
-/// Makes the engine that all guests share.
-pub(super) fn engine() -> Result<Engine> {
+/// Makes the engine of a guest; `memories` makes its memories when the host must reach them.
+pub(super) fn engine(memories: Option<Arc<dyn MemoryCreator>>) -> Result<Engine> {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -27,6 +27,9 @@ pub(super) fn engine() -> Result<Engine> {
         .generate_address_map(false)
         .wasm_simd(false)
         .wasm_relaxed_simd(false);
+    if let Some(memories) = memories {
+        config.with_host_memory(memories).memory_init_cow(false);
+    }
     Engine::new(&config).map_err(|error| internal("the sandbox's engine could not be made", &error))
 }
 

@@ -1,56 +1,18 @@
-//! One instance of the guest, and images: states of its memory to which it is put back.
+//! One instance of the JavaScript guest.
 //!
 //! The whole mutable state of an instance is its linear memory: the guest exports no global or table that changes, and its stack pointer is where it was
 //! whenever an export has returned. So writing an image over the memory is as good as a new instance, at the cost of comparing a megabyte. An
 //! instance whose call was stopped in the middle is dropped.
 
+use super::image::Image;
 use super::imports::Host;
 use super::internal;
 use emerge_proto::Result;
-use std::sync::Arc;
 use wasmtime::{AsContextMut, InstancePre, Memory, Store, TypedFunc};
 
-const PAGE: usize = 4096;
 const WASM_PAGE: usize = 64 * 1024;
 /// Bytes past an image's size up to which an instance is still worth clearing.
 const WORTH_CLEARING: usize = 4 * 1024 * 1024;
-
-type Page = [u8; PAGE];
-
-/// A state of a guest's memory. Images that stem from one another share the pages in which they agree.
-pub(super) struct Image {
-    pages: Vec<Arc<Page>>,
-    /// Bytes that no other image holds.
-    own_bytes: usize,
-}
-
-impl Image {
-    /// Takes the state of a memory, sharing what it has in common with `parent`.
-    fn take(memory: &[u8], parent: Option<&Image>) -> Self {
-        let mut own_bytes = 0;
-        let (chunks, _) = memory.as_chunks::<PAGE>();
-        let pages = chunks
-            .iter()
-            .enumerate()
-            .map(|(at, page)| match parent.and_then(|parent| parent.pages.get(at)) {
-                Some(shared) if **shared == *page => Arc::clone(shared),
-                _ => {
-                    own_bytes += PAGE;
-                    Arc::new(*page)
-                }
-            })
-            .collect();
-        Self { pages, own_bytes }
-    }
-
-    pub(super) fn own_bytes(&self) -> usize {
-        self.own_bytes
-    }
-
-    fn len(&self) -> usize {
-        self.pages.len() * PAGE
-    }
-}
 
 /// What an export gave.
 pub(super) enum Output {
@@ -159,16 +121,7 @@ impl Instance {
                 .grow(self.store.as_context_mut(), pages)
                 .map_err(|error| internal("a guest's memory could not be enlarged", &error))?;
         }
-        let (chunks, _) = self.memory.data_mut(&mut self.store).as_chunks_mut::<PAGE>();
-        let (covered, beyond) = chunks.split_at_mut(image.pages.len());
-        for (page, wanted) in covered.iter_mut().zip(&image.pages) {
-            if *page != **wanted {
-                *page = **wanted;
-            }
-        }
-        for page in beyond {
-            page.fill(0);
-        }
+        image.write(self.memory.data_mut(&mut self.store));
         Ok(true)
     }
 }

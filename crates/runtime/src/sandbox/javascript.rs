@@ -1,8 +1,10 @@
 //! The JavaScript guest: booting it, loading classes into it, calling methods in it.
 
+use super::admission::{Admission, returned};
 use super::engine::{Running, Ticker};
+use super::image::Image;
 use super::imports::{self, Budget, Host};
-use super::instance::{Image, Instance, Output, Trapped};
+use super::instance::{Instance, Output, Trapped};
 use super::outcome::{Listing, Subject, join, split};
 use super::pool::{ClassKey, Idle, Images, Instances, Loaded};
 use super::{LOAD_DEADLINE, SandboxOptions, cache, guests, internal};
@@ -15,7 +17,6 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use wasmtime::{Engine, InstancePre, Linker};
 
 /// The prelude's functions (`guest/js/main.ts`), by their place in its array.
@@ -45,11 +46,11 @@ pub(super) struct JavaScript {
     base: Image,
     /// The names that are there for a class: those that the guest puts in its scope, and those of its global object.
     known: Arc<HashSet<String>>,
-    ticker: Arc<Ticker>,
+    ticker: Ticker,
     budget: Arc<Budget>,
-    permits: Semaphore,
+    admission: Admission,
     images: Images,
-    instances: Instances,
+    instances: Instances<Instance>,
 }
 
 impl JavaScript {
@@ -59,7 +60,7 @@ impl JavaScript {
         progress: &(dyn Fn(&str) + Sync),
         threads: &tokio::runtime::Handle,
         engine: &Engine,
-        ticker: Arc<Ticker>,
+        ticker: Ticker,
         budget: Arc<Budget>,
     ) -> Result<Self> {
         let guest = guests::javascript(options.guests.as_deref())?;
@@ -86,7 +87,7 @@ impl JavaScript {
             known: Arc::new(known.collect()),
             ticker,
             budget,
-            permits: Semaphore::new(options.calls.max(1)),
+            admission: Admission::new(options.calls),
             images: Images::new(options.images),
             instances: Instances::new(options.idle),
         })
@@ -139,48 +140,13 @@ impl JavaScript {
 
     /// Runs a method.
     pub(super) async fn call(&self, call: Call, fs: Arc<dyn Fs>, nested: bool) -> Result<Returned> {
-        let path = call.path.clone();
-        self.invoke(call, fs, nested).await.map_err(|error| match error.path {
-            None => error.at(path),
-            Some(_) => error,
-        })
-    }
-
-    async fn invoke(&self, call: Call, fs: Arc<dyn Fs>, nested: bool) -> Result<Returned> {
-        let Some(class) = call.lineage.first() else {
-            return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
-        };
-        let known =
-            call.lineage.iter().any(|class| class.methods.iter().any(|method| method.name == call.method));
-        if !known {
-            return Err(Error::new(
-                ErrorCode::MethodNotFound,
-                format!("class {:?} has no method {:?}", class.source.name, call.method),
-            )
-            .field(&call.method));
-        }
-        let what = format!("{}.{}", class.source.name, call.method);
-        let deadline_ms = u64::try_from(call.deadline.as_millis()).unwrap_or(u64::MAX);
-        // A nested call goes on at once: its outer call holds a permit already, and the depth of nesting is limited.
-        let _permit = if nested {
-            None
-        } else {
-            let waiting = tokio::time::timeout(call.deadline, self.permits.acquire());
-            let permit = waiting.await.map_err(|_| {
-                Error::new(
-                    ErrorCode::Unavailable,
-                    format!("{what} waited {deadline_ms} ms for other calls to end"),
-                )
-            })?;
-            Some(permit.map_err(|error| internal("the sandbox is stopping", &error))?)
-        };
-
+        let admitted = self.admission.admit(&call, nested).await?;
         let loaded = self.loaded(&call.lineage).await?;
         let subject = Subject {
-            what: &what,
+            what: &admitted.what,
             failure: ErrorCode::MethodFailed,
             listings: &loaded.listings,
-            deadline_ms,
+            deadline_ms: admitted.deadline_ms,
             memory: call.memory,
         };
         let input = join(&[call.method.as_bytes(), call.path.as_bytes(), &call.state, &call.args]);
@@ -190,23 +156,13 @@ impl JavaScript {
         let ran = self.run(running, call.deadline).await;
         let output = self.finish(&subject, &mut instance, ran)?;
         let log = instance.store.data_mut().end();
-        let returned = subject.parts(output).and_then(|mut parts| match (parts.pop(), parts.pop()) {
+        let done = subject.parts(output).and_then(|mut parts| match (parts.pop(), parts.pop()) {
             (Some(state), Some(result)) => Ok((result, state)),
             _ => Err(Error::new(ErrorCode::Internal, "the guest's output could not be read")),
         });
         self.give_back(instance, call.user, loaded);
-        let (result, state) = returned?;
-        for (bytes, what) in [(&result, "result"), (&state, "state")] {
-            if bytes.len() > limits::MAX_STATE {
-                return Err(Error::new(
-                    ErrorCode::TooLarge,
-                    format!("the {what} is {} bytes; the limit is {}", bytes.len(), limits::MAX_STATE),
-                )
-                .limit(limits::MAX_STATE as u64));
-            }
-        }
-        let changed = !state.is_empty() && state != call.state;
-        Ok(Returned { result, state: changed.then_some(state), log })
+        let (result, state) = done?;
+        returned(&call.state, result, state, log)
     }
 
     /// Evaluates a module and takes its `objects`.

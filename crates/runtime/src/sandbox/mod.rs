@@ -4,12 +4,15 @@
 //! class's image before, and is put back after, so that nothing of one call is there in the next (`instance.rs`); besides, no instance serves two users.
 //! Calls run on threads of the sandbox's own, and a guest that computes yields its thread every few milliseconds.
 
+mod admission;
 mod cache;
 mod engine;
 mod guests;
+mod image;
 mod imports;
 mod instance;
 mod javascript;
+mod memory;
 mod outcome;
 mod pool;
 mod python;
@@ -34,13 +37,13 @@ pub struct SandboxOptions {
     pub cache: PathBuf,
     /// The threads on which methods run.
     pub threads: usize,
-    /// Calls that run at once, nested ones not counted; more wait.
+    /// Calls that run at once in each language, nested ones not counted; more wait.
     pub calls: usize,
-    /// Instances kept for later calls.
+    /// Instances of each language kept for later calls.
     pub idle: usize,
     /// Bytes of memory that all instances may hold together.
     pub memory: usize,
-    /// Bytes of memory for the images of loaded classes.
+    /// Bytes of memory for the images of loaded classes, for each language.
     pub images: usize,
 }
 
@@ -86,18 +89,18 @@ impl Sandbox {
             .enable_time()
             .build()
             .map_err(|error| internal("the sandbox's threads could not be started", &error))?;
-        let engine = engine::engine()?;
-        let ticker = Arc::new(engine::Ticker::start(&engine)?);
+        let engine = engine::engine(None)?;
+        let ticker = engine::Ticker::start(&engine)?;
         let budget = Arc::new(imports::Budget::new(options.memory));
         let javascript = javascript::JavaScript::open(
             options,
             progress,
             threads.handle(),
             &engine,
-            Arc::clone(&ticker),
+            ticker,
             Arc::clone(&budget),
         )?;
-        let python = python::Python::new(options, engine, ticker, budget);
+        let python = python::Python::new(options, budget)?;
         Ok(Self { javascript: Arc::new(javascript), python: Arc::new(python), threads: Some(threads) })
     }
 
@@ -192,7 +195,8 @@ impl Runtime for Sandbox {
     }
 
     fn call<'a>(&'a self, call: Call, fs: Arc<dyn Fs>) -> BoxFuture<'a, Result<Returned>> {
-        Box::pin(async move {
+        let path = call.path.clone();
+        let called = async move {
             let nested = imports::is_nested();
             let Some(class) = call.lineage.first() else {
                 return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
@@ -216,6 +220,12 @@ impl Runtime for Sandbox {
                 }
                 Language::Wasm => Err(unsupported(&class.source)),
             }
+        };
+        Box::pin(async move {
+            called.await.map_err(|error| match error.path {
+                None => error.at(path),
+                Some(_) => error,
+            })
         })
     }
 }

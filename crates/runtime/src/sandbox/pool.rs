@@ -1,6 +1,6 @@
 //! What is kept between calls: images of loaded classes, and idle instances. Both are bounded.
 
-use super::instance::{Image, Instance};
+use super::image::Image;
 use super::outcome::Listing;
 use emerge_proto::{ClassHash, ObjectId};
 use std::collections::HashMap;
@@ -71,25 +71,25 @@ fn cost(loaded: &Loaded) -> usize {
 }
 
 /// An instance that waits for its next call, in the state of an image.
-pub(super) struct Idle {
-    pub(super) instance: Instance,
+pub(super) struct Idle<I> {
+    pub(super) instance: I,
     pub(super) user: String,
     pub(super) state: Arc<Loaded>,
 }
 
 /// Idle instances; the one that waits longest goes first.
-pub(super) struct Instances {
-    idle: Mutex<Vec<Idle>>,
+pub(super) struct Instances<I> {
+    idle: Mutex<Vec<Idle<I>>>,
     limit: usize,
 }
 
-impl Instances {
+impl<I> Instances<I> {
     pub(super) fn new(limit: usize) -> Self {
         Self { idle: Mutex::default(), limit }
     }
 
     /// Takes an instance that served the same user, if possible one that has the classes.
-    pub(super) fn take(&self, user: &str, wanted: &Arc<Loaded>) -> Option<Idle> {
+    pub(super) fn take(&self, user: &str, wanted: &Arc<Loaded>) -> Option<Idle<I>> {
         let mut idle = lock(&self.idle);
         let at = idle
             .iter()
@@ -98,7 +98,7 @@ impl Instances {
         Some(idle.remove(at))
     }
 
-    pub(super) fn put(&self, instance: Idle) {
+    pub(super) fn put(&self, instance: Idle<I>) {
         let mut idle = lock(&self.idle);
         let evicted = (idle.len() >= self.limit && !idle.is_empty()).then(|| idle.remove(0));
         if self.limit > 0 {

@@ -1,24 +1,28 @@
-//! The Python guest: CPython as a component, compiled when it is first needed, with warm instances for each user and class.
+//! The Python guest: CPython as a component, compiled when it is first needed. Booting it, loading classes into it, calling methods in it.
 
-use super::engine::Ticker;
+use super::admission::{Admission, returned};
+use super::engine::{self, Ticker};
+use super::image::Image;
 use super::imports::{self, Budget, Host};
 use super::instance::{Output, Trapped};
 use super::javascript::{FileObject, check_source};
+use super::memory::{Making, Memories, Memory};
 use super::outcome::{Subject, join, split};
+use super::pool::{Idle, Images, Instances, Loaded};
 use super::wasi::{self, World};
 use super::{LOAD_DEADLINE, SandboxOptions, cache, guests, internal};
 use crate::{Call, Fs, Returned};
 use emerge_proto::class::encode;
 use emerge_proto::record::ClassInfo;
 use emerge_proto::{
-    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, ObjectId, ParamDecl, Result, limits,
+    ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, ObjectId, ParamDecl, Result, limits,
 };
 use serde::Deserialize;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::OnceCell;
 use wasmtime::component::{InstancePre, Linker, TypedFunc};
-use wasmtime::{Engine, Store};
+use wasmtime::{Engine, ResourceLimiter, Store};
 
 /// The guest's pieces of work (`guest-python/app/guest_work.py`).
 const BOOT: u32 = 0;
@@ -30,49 +34,41 @@ const FILE: u32 = 4;
 /// How long a request waits for a guest that is being compiled.
 const READY_WAIT: Duration = Duration::from_secs(15);
 
-/// The bit of an output's first part that says that the work left traces, so that the instance serves nobody else.
-const TRACES: u8 = 2;
-
 type Run = TypedFunc<(u32, Vec<u8>, u64), (Vec<u8>,)>;
 
 pub(super) struct Python {
     options: SandboxOptions,
     engine: Engine,
     pre: OnceLock<Result<InstancePre<World>>>,
-    ticker: Arc<Ticker>,
+    /// The state after boot: no class loaded, nothing of anybody's has run.
+    base: OnceCell<Image>,
+    ticker: Ticker,
     budget: Arc<Budget>,
-    permits: Semaphore,
-    idle: Mutex<Vec<Idle>>,
-}
-
-/// An instance between calls: booted, with a class loaded.
-struct Idle {
-    user: String,
-    class: ClassHash,
-    instance: Instance,
+    admission: Admission,
+    images: Images,
+    instances: Instances<Instance>,
 }
 
 struct Instance {
     store: Store<World>,
     run: Run,
+    memory: Memory,
 }
 
 impl Python {
-    pub(super) fn new(
-        options: &SandboxOptions,
-        engine: Engine,
-        ticker: Arc<Ticker>,
-        budget: Arc<Budget>,
-    ) -> Self {
-        Self {
+    pub(super) fn new(options: &SandboxOptions, budget: Arc<Budget>) -> Result<Self> {
+        let engine = engine::engine(Some(Arc::new(Memories)))?;
+        Ok(Self {
             options: options.clone(),
+            ticker: Ticker::start(&engine)?,
             engine,
             pre: OnceLock::new(),
-            ticker,
+            base: OnceCell::new(),
             budget,
-            permits: Semaphore::new(options.calls.max(1)),
-            idle: Mutex::default(),
-        }
+            admission: Admission::new(options.calls),
+            images: Images::new(options.images),
+            instances: Instances::new(options.idle),
+        })
     }
 
     /// Finds and compiles the guest, once; blocks for seconds when it was never compiled before.
@@ -131,7 +127,7 @@ impl Python {
         };
         let classes = classes(std::iter::once(&own).chain(needed.iter().map(|class| &**class)))?;
         let mut instance = self.booted().await?;
-        let parts = self.work(&mut instance, &subject, ANALYSE, &[&classes], 0).await?.0?;
+        let parts = self.work(&mut instance, &subject, ANALYSE, &[&classes], 0).await??;
         let members: Vec<Member> = parts
             .first()
             .and_then(|text| serde_json::from_slice(text).ok())
@@ -148,54 +144,23 @@ impl Python {
 
     /// Runs a method.
     pub(super) async fn call(&self, call: Call, fs: Arc<dyn Fs>, nested: bool) -> Result<Returned> {
-        let path = call.path.clone();
-        self.invoke(call, fs, nested).await.map_err(|error| match error.path {
-            None => error.at(path),
-            Some(_) => error,
-        })
-    }
-
-    async fn invoke(&self, call: Call, fs: Arc<dyn Fs>, nested: bool) -> Result<Returned> {
+        let admitted = self.admission.admit(&call, nested).await?;
+        let subject = subject(&admitted.what, ErrorCode::MethodFailed, call.deadline, call.memory);
         let Some(class) = call.lineage.first() else {
             return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
         };
-        let known =
-            call.lineage.iter().any(|class| class.methods.iter().any(|method| method.name == call.method));
-        if !known {
-            return Err(Error::new(
-                ErrorCode::MethodNotFound,
-                format!("class {:?} has no method {:?}", class.source.name, call.method),
-            )
-            .field(&call.method));
-        }
-        let what = format!("{}.{}", class.source.name, call.method);
-        let subject = subject(&what, ErrorCode::MethodFailed, call.deadline, call.memory);
-        let _permit = if nested {
-            None
-        } else {
-            let waiting = tokio::time::timeout(call.deadline, self.permits.acquire());
-            let permit = waiting.await.map_err(|_| {
-                Error::new(
-                    ErrorCode::Unavailable,
-                    format!("{what} waited {} ms for other calls to end", subject.deadline_ms),
-                )
-            })?;
-            Some(permit.map_err(|error| internal("the sandbox is stopping", &error))?)
-        };
         let state = emerge_pickle::value_to_pickle(&call.state)?;
         let args = emerge_pickle::value_to_pickle(&call.args)?;
-        let mut instance = match self.take(&call.user, class.hash) {
-            Some(instance) => instance,
-            None => self.loaded(&call).await?,
-        };
+        let loaded = self.loaded(&call).await?;
+        let mut instance = self.instance(&call.user, &loaded).await?;
         let world = instance.store.data_mut();
         world.begin(call.now_micros, call.seed);
         world.host.begin(Some(fs), call.log, call.deadline, call.memory);
         let parts = [&class.hash.0[..], call.method.as_bytes(), call.path.as_bytes(), &state, &args];
-        let (done, clean) = self.work(&mut instance, &subject, CALL, &parts, call.seed).await?;
+        let done = self.work(&mut instance, &subject, CALL, &parts, call.seed).await?;
         let log = instance.store.data_mut().host.end();
-        if clean {
-            self.give_back(Idle { user: call.user, class: class.hash, instance });
+        if instance.memory.restore(&loaded.image, &loaded.image) {
+            self.instances.put(Idle { instance, user: call.user, state: loaded });
         }
         let done = done?;
         let [result, state] = done.as_slice() else {
@@ -203,17 +168,7 @@ impl Python {
         };
         let result = emerge_pickle::value_from_pickle(result)?;
         let state = emerge_pickle::value_from_pickle(state)?;
-        for (bytes, what) in [(&result, "result"), (&state, "state")] {
-            if bytes.len() > limits::MAX_STATE {
-                return Err(Error::new(
-                    ErrorCode::TooLarge,
-                    format!("the {what} is {} bytes; the limit is {}", bytes.len(), limits::MAX_STATE),
-                )
-                .limit(limits::MAX_STATE as u64));
-            }
-        }
-        let changed = state != call.state;
-        Ok(Returned { result, state: changed.then_some(state), log })
+        returned(&call.state, result, state, log)
     }
 
     /// Runs a file and takes its `objects`.
@@ -232,7 +187,7 @@ impl Python {
         world.begin(now_micros, seed);
         world.host.begin(None, false, deadline, limits::CALL_MEMORY);
         let input = [name.as_bytes(), source.as_bytes()];
-        let parts = self.work(&mut instance, &subject, FILE, &input, seed).await?.0?;
+        let parts = self.work(&mut instance, &subject, FILE, &input, seed).await??;
         let defect = || Error::new(ErrorCode::Internal, "the guest's objects could not be read");
         parts
             .chunks(3)
@@ -249,36 +204,88 @@ impl Python {
             .collect()
     }
 
-    /// A new instance with the classes of a call.
-    async fn loaded(&self, call: &Call) -> Result<Instance> {
-        let name = call.lineage.first().map_or("", |class| class.source.name.as_str());
-        let what = format!("class {name:?}");
+    /// The image of a call's classes, made now if need be. While they are evaluated there is no file system, the clock stands at 1970 and randomness is
+    /// the same for everybody, so that the image can serve every user.
+    async fn loaded(&self, call: &Call) -> Result<Arc<Loaded>> {
+        let Some(class) = call.lineage.first() else {
+            return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
+        };
+        let key = (class.hash, class.class_id);
+        if let Some(loaded) = self.images.get(&key) {
+            return Ok(loaded);
+        }
+        let what = format!("class {:?}", class.source.name);
         let subject = subject(&what, ErrorCode::MethodFailed, LOAD_DEADLINE, limits::CALL_MEMORY);
         let classes = classes(call.lineage.iter().chain(&call.captured).map(|class| &**class))?;
         let mut instance = self.booted().await?;
-        self.work(&mut instance, &subject, LOAD, &[&classes], 0).await?.0?;
-        Ok(instance)
+        self.work(&mut instance, &subject, LOAD, &[&classes], 0).await??;
+        let image = instance.memory.image(Some(self.base().await?));
+        let loaded = Arc::new(Loaded { image, listings: Vec::new() });
+        self.images.put(key, Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    /// An instance in the state of a class's image, that has served nobody but `user`.
+    async fn instance(&self, user: &str, loaded: &Arc<Loaded>) -> Result<Instance> {
+        if let Some(mut idle) = self.instances.take(user, loaded)
+            && (Arc::ptr_eq(&idle.state, loaded)
+                || idle.instance.memory.restore(&loaded.image, &idle.state.image))
+        {
+            return Ok(idle.instance);
+        }
+        self.fresh(&loaded.image).await
     }
 
     /// A new instance in which nothing of anybody's has run.
     async fn booted(&self) -> Result<Instance> {
+        self.fresh(self.base().await?).await
+    }
+
+    async fn fresh(&self, image: &Image) -> Result<Instance> {
+        let mut instance = self.unbooted(image.len()).await?;
+        if !instance.memory.reset(image) {
+            return Err(Error::new(
+                ErrorCode::Internal,
+                "a new instance of the Python guest has another size",
+            ));
+        }
+        Ok(instance)
+    }
+
+    async fn base(&self) -> Result<&Image> {
+        self.base
+            .get_or_try_init(|| async {
+                let mut instance = self.unbooted(0).await?;
+                let subject =
+                    subject("the Python guest", ErrorCode::Internal, LOAD_DEADLINE, limits::CALL_MEMORY);
+                self.work(&mut instance, &subject, BOOT, &[], 0).await??;
+                Ok(instance.memory.image(None))
+            })
+            .await
+    }
+
+    /// An instance as the component begins, with `size` bytes of memory at least.
+    async fn unbooted(&self, size: usize) -> Result<Instance> {
         let pre = self.ready(&|_| {})?;
         let failed = |error: Trapped| internal("an instance of the Python guest could not be made", &error);
         let mut store = Store::new(&self.engine, World::new(Host::new(Arc::clone(&self.budget))));
         store.limiter(|world| &mut world.host);
         store.epoch_deadline_callback(|mut context| context.data_mut().host.tick());
         store.set_epoch_deadline(1);
-        store.data_mut().host.begin(None, false, LOAD_DEADLINE, limits::CALL_MEMORY);
-        let instance = pre.instantiate_async(&mut store).await.map_err(failed)?;
+        let host = &mut store.data_mut().host;
+        host.begin(None, false, LOAD_DEADLINE, limits::CALL_MEMORY);
+        host.memory_growing(0, size, None).map_err(failed)?;
+        let (instance, memory) = Making::new(pre.instantiate_async(&mut store), size).await;
+        let (instance, memory) = instance
+            .and_then(|instance| {
+                Ok((instance, memory.ok_or_else(|| Trapped::msg("it has no memory of its own"))?))
+            })
+            .map_err(failed)?;
         let run = instance.get_typed_func(&mut store, "run").map_err(failed)?;
-        let mut instance = Instance { store, run };
-        let subject = subject("the Python guest", ErrorCode::Internal, LOAD_DEADLINE, limits::CALL_MEMORY);
-        self.work(&mut instance, &subject, BOOT, &[], 0).await?.0?;
-        Ok(instance)
+        Ok(Instance { store, run, memory })
     }
 
-    /// Does a piece of work in an instance. Gives its parts or failure, and whether the instance is as it was before; an error outside is of an instance
-    /// that was stopped.
+    /// Does a piece of work in an instance. Gives its parts or failure; an error outside is of an instance that was stopped.
     async fn work(
         &self,
         instance: &mut Instance,
@@ -286,7 +293,7 @@ impl Python {
         what: u32,
         parts: &[&[u8]],
         seed: u64,
-    ) -> Result<(Result<Vec<Vec<u8>>>, bool)> {
+    ) -> Result<Result<Vec<Vec<u8>>>> {
         instance.store.set_epoch_deadline(1);
         let running = self.ticker.run();
         let called = instance.run.call_async(&mut instance.store, (what, join(parts), seed));
@@ -295,31 +302,8 @@ impl Python {
         match ran {
             Err(_) => Err(subject.late()),
             Ok(Err(trapped)) => Err(subject.trapped(&trapped, instance.store.data().host.stopped)),
-            Ok(Ok((mut bytes,))) => {
-                let mut clean = true;
-                if let Some(status) = bytes.get_mut(4) {
-                    clean = *status & TRACES == 0;
-                    *status &= !TRACES;
-                }
-                Ok((subject.parts(Output::Bytes(bytes)), clean))
-            }
+            Ok(Ok((bytes,))) => Ok(subject.parts(Output::Bytes(bytes))),
         }
-    }
-
-    fn take(&self, user: &str, class: ClassHash) -> Option<Instance> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = idle.iter().rposition(|idle| idle.class == class && idle.user == user)?;
-        Some(idle.remove(at).instance)
-    }
-
-    fn give_back(&self, instance: Idle) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let evicted = (idle.len() >= self.options.idle && !idle.is_empty()).then(|| idle.remove(0));
-        if self.options.idle > 0 {
-            idle.push(instance);
-        }
-        drop(idle);
-        drop(evicted);
     }
 }
 
@@ -357,3 +341,6 @@ fn classes<'a>(versions: impl Iterator<Item = &'a ClassVersion>) -> Result<Vec<u
     let info = ClassInfo { lineage: versions.cloned().collect() };
     emerge_pickle::reply_to_pickle("class", &encode(&info))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,334 @@
+//! A core module whose writes are marked.
+
+use crate::MAP_PAGES;
+use anyhow::{Result, anyhow};
+use std::collections::BTreeMap;
+use wasm_encoder::reencode::{Reencode, utils};
+use wasm_encoder::{
+    CodeSection, Function, FunctionSection, Instruction, MemArg, MemorySection, Module, TypeSection, ValType,
+};
+use wasmparser::{FunctionBody, Operator, Parser, Payload, TypeRef};
+
+type Error = wasm_encoder::reencode::Error<String>;
+
+/// log2 of the bytes of memory that a byte of the map stands for.
+const CARD_SHIFT: i32 = 10;
+/// Bytes at a place for results that a host's function writes at most.
+const RESULTS: i32 = 256;
+/// The functions by which a host gets memory of the guest.
+const REALLOC: [&str; 3] = ["cabi_realloc", "cabi_import_realloc", "cabi_export_realloc"];
+
+/// Rewrites a module; one without a memory stays as it is.
+pub fn mark(bytes: &[u8], map: u32) -> Result<Vec<u8>> {
+    let Some(mut marker) = Marker::of(bytes, map)? else { return Ok(bytes.to_vec()) };
+    let mut module = Module::new();
+    marker.parse_core_module(&mut module, Parser::new(0), bytes).map_err(|error| anyhow!("{error}"))?;
+    Ok(module.finish())
+}
+
+/// A function of the module that is called through another that marks what it writes.
+enum Wrapped {
+    /// A host's function: its last parameter may be a place for results.
+    Import,
+    /// One that gives memory to the host.
+    Realloc,
+}
+
+struct Marker {
+    /// Where the map begins.
+    map: u32,
+    types: Vec<wasmparser::FuncType>,
+    /// The type of each function, imported ones first.
+    functions: Vec<u32>,
+    /// In the order of the functions that stand for them, which come after all others.
+    wrapped: BTreeMap<u32, Wrapped>,
+}
+
+impl Marker {
+    fn of(bytes: &[u8], map: u32) -> Result<Option<Self>> {
+        let mut marker = Self { map, types: Vec::new(), functions: Vec::new(), wrapped: BTreeMap::new() };
+        let mut has_memory = false;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload? {
+                Payload::TypeSection(section) => {
+                    for group in section {
+                        for kind in group?.into_types() {
+                            marker.types.push(kind.unwrap_func().clone());
+                        }
+                    }
+                }
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        let import = import?;
+                        match import.ty {
+                            TypeRef::Func(kind) => {
+                                // What is not another module of the component is the host.
+                                if import.module == "$root" || import.module.contains(':') {
+                                    marker.wrapped.insert(marker.functions.len() as u32, Wrapped::Import);
+                                }
+                                marker.functions.push(kind);
+                            }
+                            TypeRef::Memory(_) => has_memory = true,
+                            _ => {}
+                        }
+                    }
+                }
+                Payload::FunctionSection(section) => {
+                    for kind in section {
+                        marker.functions.push(kind?);
+                    }
+                }
+                Payload::MemorySection(_) => has_memory = true,
+                Payload::ExportSection(section) => {
+                    for export in section {
+                        let export = export?;
+                        let name = export.name.rsplit(':').next().unwrap_or_default();
+                        if export.kind == wasmparser::ExternalKind::Func && REALLOC.contains(&name) {
+                            marker.wrapped.insert(export.index, Wrapped::Realloc);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(has_memory.then_some(marker))
+    }
+
+    fn of_type(&self, function: u32) -> Result<&wasmparser::FuncType, Error> {
+        let kind = self.functions.get(function as usize).and_then(|kind| self.types.get(*kind as usize));
+        kind.ok_or_else(|| Error::UserError(format!("function {function} has no type")))
+    }
+
+    /// The function that marks a range: `(address, length)`. It comes after those that the module had.
+    fn mark_range(&self) -> u32 {
+        self.functions.len() as u32
+    }
+
+    fn map_byte(&self) -> MemArg {
+        MemArg { offset: u64::from(self.map), align: 0, memory_index: 0 }
+    }
+
+    /// Sets the bytes of all cards that a range touches.
+    fn range_body(&self) -> Function {
+        let mut body = Function::new([]);
+        let (at, len) = (0, 1);
+        let steps = [
+            Instruction::LocalGet(len),
+            Instruction::I32Eqz,
+            Instruction::If(wasm_encoder::BlockType::Empty),
+            Instruction::Return,
+            Instruction::End,
+            // From here on `at` is a card, and `len` the last one.
+            Instruction::LocalGet(at),
+            Instruction::LocalGet(len),
+            Instruction::I32Add,
+            Instruction::I32Const(1),
+            Instruction::I32Sub,
+            Instruction::I32Const(CARD_SHIFT),
+            Instruction::I32ShrU,
+            Instruction::LocalSet(len),
+            Instruction::LocalGet(at),
+            Instruction::I32Const(CARD_SHIFT),
+            Instruction::I32ShrU,
+            Instruction::LocalSet(at),
+            Instruction::Loop(wasm_encoder::BlockType::Empty),
+            Instruction::LocalGet(at),
+            Instruction::I32Const(1),
+            Instruction::I32Store8(self.map_byte()),
+            Instruction::LocalGet(at),
+            Instruction::I32Const(1),
+            Instruction::I32Add,
+            Instruction::LocalTee(at),
+            Instruction::LocalGet(len),
+            Instruction::I32LeU,
+            Instruction::BrIf(0),
+            Instruction::End,
+            Instruction::End,
+        ];
+        for step in &steps {
+            body.instruction(step);
+        }
+        body
+    }
+
+    fn wrapper_body(&self, function: u32, wrapped: &Wrapped) -> Result<Function, Error> {
+        let kind = self.of_type(function)?;
+        let count = kind.params().len() as u32;
+        let all = (0..count).map(Instruction::LocalGet);
+        let mut body;
+        match wrapped {
+            Wrapped::Import => {
+                body = Function::new([]);
+                if kind.params().last() == Some(&wasmparser::ValType::I32) {
+                    body.instruction(&Instruction::LocalGet(count - 1));
+                    body.instruction(&Instruction::I32Const(RESULTS));
+                    body.instruction(&Instruction::Call(self.mark_range()));
+                }
+                all.for_each(|step| {
+                    body.instruction(&step);
+                });
+                body.instruction(&Instruction::Call(function));
+            }
+            Wrapped::Realloc => {
+                body = Function::new([(1, ValType::I32)]);
+                all.for_each(|step| {
+                    body.instruction(&step);
+                });
+                for step in [
+                    Instruction::Call(function),
+                    Instruction::LocalTee(count),
+                    Instruction::LocalGet(count - 1),
+                    Instruction::Call(self.mark_range()),
+                    Instruction::LocalGet(count),
+                ] {
+                    body.instruction(&step);
+                }
+            }
+        }
+        body.instruction(&Instruction::End);
+        Ok(body)
+    }
+
+    fn body(&mut self, body: &FunctionBody<'_>, of: u32) -> Result<Function, Error> {
+        let mut locals = Vec::new();
+        let mut next = self.of_type(of)?.params().len() as u32;
+        for group in body.get_locals_reader()? {
+            let (count, kind) = group?;
+            next += count;
+            locals.push((count, self.val_type(kind)?));
+        }
+        // Scratch: two addresses or lengths, and the value of a store by its type.
+        locals.extend([(3, ValType::I32), (1, ValType::I64), (1, ValType::F32), (1, ValType::F64)]);
+        let (at, len, value) = (next, next + 1, next + 2);
+        let mut out = Function::new(locals);
+        let mut reader = body.get_operators_reader()?;
+        while !reader.eof() {
+            let operator = reader.read()?;
+            if let Some((arg, bytes, slot)) = store(&operator) {
+                let value = value + slot;
+                out.instruction(&Instruction::LocalSet(value));
+                out.instruction(&Instruction::LocalSet(at));
+                // A store that is not aligned may reach into the next card.
+                let aligned = 1_u64 << arg.align >= bytes;
+                let ends = [0, bytes - 1];
+                for beyond in if aligned { &ends[..1] } else { &ends } {
+                    out.instruction(&Instruction::LocalGet(at));
+                    let offset = arg.offset + beyond;
+                    if offset != 0 {
+                        out.instruction(&Instruction::I32Const(offset as u32 as i32));
+                        out.instruction(&Instruction::I32Add);
+                    }
+                    out.instruction(&Instruction::I32Const(CARD_SHIFT));
+                    out.instruction(&Instruction::I32ShrU);
+                    out.instruction(&Instruction::I32Const(1));
+                    out.instruction(&Instruction::I32Store8(self.map_byte()));
+                }
+                out.instruction(&Instruction::LocalGet(at));
+                out.instruction(&Instruction::LocalGet(value));
+            } else if let Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } = operator {
+                // Both take a target, something else, and a length.
+                for local in [len, value, at] {
+                    out.instruction(&Instruction::LocalSet(local));
+                }
+                out.instruction(&Instruction::LocalGet(at));
+                out.instruction(&Instruction::LocalGet(len));
+                out.instruction(&Instruction::Call(self.mark_range()));
+                for local in [at, value, len] {
+                    out.instruction(&Instruction::LocalGet(local));
+                }
+            } else if writes_otherwise(&operator) {
+                return Err(Error::UserError(format!("{operator:?} cannot be marked")));
+            }
+            out.instruction(&self.instruction(operator)?);
+        }
+        Ok(out)
+    }
+}
+
+impl Reencode for Marker {
+    type Error = String;
+
+    fn function_index(&mut self, function: u32) -> Result<u32, Error> {
+        let place = self.wrapped.keys().position(|wrapped| *wrapped == function);
+        Ok(place.map_or(function, |place| self.mark_range() + 1 + place as u32))
+    }
+
+    fn parse_memory_section(
+        &mut self,
+        memories: &mut MemorySection,
+        section: wasmparser::MemorySectionReader<'_>,
+    ) -> Result<(), Error> {
+        for memory in section {
+            let mut memory = self.memory_type(memory?)?;
+            memory.minimum += MAP_PAGES;
+            memories.memory(memory);
+        }
+        Ok(())
+    }
+
+    fn parse_type_section(
+        &mut self,
+        types: &mut TypeSection,
+        section: wasmparser::TypeSectionReader<'_>,
+    ) -> Result<(), Error> {
+        utils::parse_type_section(self, types, section)?;
+        types.ty().function([ValType::I32, ValType::I32], []);
+        Ok(())
+    }
+
+    fn parse_function_section(
+        &mut self,
+        functions: &mut FunctionSection,
+        section: wasmparser::FunctionSectionReader<'_>,
+    ) -> Result<(), Error> {
+        utils::parse_function_section(self, functions, section)?;
+        functions.function(self.types.len() as u32);
+        for wrapped in self.wrapped.keys() {
+            functions.function(self.functions[*wrapped as usize]);
+        }
+        Ok(())
+    }
+
+    fn parse_code_section(
+        &mut self,
+        code: &mut CodeSection,
+        section: wasmparser::CodeSectionReader<'_>,
+    ) -> Result<(), Error> {
+        let first = self.functions.len() as u32 - section.count();
+        for (at, body) in section.into_iter().enumerate() {
+            let body = self.body(&body?, first + at as u32)?;
+            code.function(&body);
+        }
+        code.function(&self.range_body());
+        for (function, wrapped) in &self.wrapped {
+            code.function(&self.wrapper_body(*function, wrapped)?);
+        }
+        Ok(())
+    }
+}
+
+/// A store's place, size in bytes, and which of the scratch values is of its type.
+fn store(operator: &Operator<'_>) -> Option<(wasmparser::MemArg, u64, u32)> {
+    Some(match *operator {
+        Operator::I32Store8 { memarg } => (memarg, 1, 0),
+        Operator::I32Store16 { memarg } => (memarg, 2, 0),
+        Operator::I32Store { memarg } => (memarg, 4, 0),
+        Operator::I64Store8 { memarg } => (memarg, 1, 1),
+        Operator::I64Store16 { memarg } => (memarg, 2, 1),
+        Operator::I64Store32 { memarg } => (memarg, 4, 1),
+        Operator::I64Store { memarg } => (memarg, 8, 1),
+        Operator::F32Store { memarg } => (memarg, 4, 2),
+        Operator::F64Store { memarg } => (memarg, 8, 3),
+        _ => return None,
+    })
+}
+
+/// What writes into a memory or changes a table in a way that is not marked.
+fn writes_otherwise(operator: &Operator<'_>) -> bool {
+    let name = format!("{operator:?}");
+    let name = name.split([' ', '{']).next().unwrap_or_default();
+    name.contains("Store")
+        || name.contains("Atomic")
+        || name.contains("Rmw")
+        || ["MemoryInit", "TableSet", "TableGrow", "TableFill", "TableCopy", "TableInit"].contains(&name)
+}

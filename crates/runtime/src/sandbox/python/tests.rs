@@ -1,0 +1,103 @@
+//! After a call the memory is, byte for byte, what it was before: the guest notes every write.
+
+use super::*;
+use crate::BoxFuture;
+use emerge_proto::class::{Capture, Captured};
+use emerge_proto::{Language, Op, Value};
+
+const SOURCE: &str = r#"class Thing(emerge.Object):
+    seen = []
+    def nothing(self): pass
+    def state(self): self.all = {'a': [1, 2.5, 'é', b'x', None], 'b': {1, 2}}; return self.all
+    def says(self): print('hello', end=''); print('x' * 100000)
+    def fails(self): raise ValueError('no')
+    def asks(self):
+        for _ in range(3):
+            try: emerge.fs.get('/none')
+            except emerge.errors.NotFoundError as error: self.seen.append(error.path)
+        return self.meta.path
+    def pollutes(self):
+        import builtins, collections, decimal, gc, random, re, sys, warnings
+        Thing.seen.append(1); Thing.extra = 2; builtins.left = 3; sys.modules['left'] = sys
+        decimal.getcontext().prec = 5; random.random(); warnings.simplefilter('error')
+        re.compile('a+b'); sys.setrecursionlimit(300); gc.disable(); sys.stdout = None
+        return [str(decimal.Decimal(1) / 3)]
+    def machine(self):
+        import datetime, os, uuid
+        return [os.urandom(100), uuid.uuid4(), datetime.datetime.now(datetime.timezone.utc)]
+    def grows(self): self.size = len([bytearray(3_000_000) for _ in range(3)]); return sum(len(str(n)) for n in range(100000))
+    def copies(self):
+        data = bytearray(range(256)) * 4000
+        data[1000:2000] = data[500:1500]
+        data += data[:100]
+        return len(bytes(data).replace(b'\x01', b'\x02\x03')) + len(sorted([str(n) for n in range(5000)]))
+    async def later(self): return [1]
+"#;
+const METHODS: [&str; 11] = [
+    "nothing", "state", "says", "fails", "asks", "pollutes", "machine", "grows", "copies", "later", "nothing",
+];
+
+struct Nothing;
+
+impl Fs for Nothing {
+    fn request(&self, op: Op) -> BoxFuture<'_, Result<Vec<u8>>> {
+        Box::pin(async move { Err(Error::new(ErrorCode::NotFound, op.name()).at("/none")) })
+    }
+}
+
+fn call(class: &Arc<ClassVersion>, method: &str) -> Call {
+    Call {
+        lineage: vec![Arc::clone(class)],
+        captured: Vec::new(),
+        path: "/thing".into(),
+        state: Value::Map(Vec::new()).encode(),
+        method: method.into(),
+        args: Value::List(Vec::new()).encode(),
+        user: "ada".into(),
+        now_micros: 1_700_000_000_000_000,
+        seed: 7,
+        deadline: Duration::from_secs(60),
+        memory: limits::CALL_MEMORY,
+        log: true,
+    }
+}
+
+#[tokio::test]
+async fn a_call_leaves_nothing_in_memory() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tmp/compiled");
+    let python = Python::new(&SandboxOptions::new(folder), Arc::new(Budget::new(1 << 32))).unwrap();
+    python.ready(&|_| {}).unwrap();
+    let source = ClassSource {
+        name: "Thing".into(),
+        language: Language::Python,
+        source: SOURCE.into(),
+        bases: Vec::new(),
+        fields: Vec::new(),
+        doc: None,
+        captures: Some(vec![Capture { name: "emerge".into(), what: Captured::Module("emerge".into()) }]),
+    };
+    let methods = python.analyse(source.clone(), &[]).await.unwrap();
+    let class = Arc::new(ClassVersion {
+        hash: source.hash(),
+        class_id: ObjectId([1; 16]),
+        version: 1,
+        owner: "ada".into(),
+        created: 0,
+        source,
+        methods,
+    });
+    let mut firsts = Vec::new();
+    for _ in 0..2 {
+        for method in METHODS {
+            let done = python.call(call(&class, method), Arc::new(Nothing), false).await;
+            assert_eq!(done.is_err(), method == "fails", "{method}: {done:?}");
+            let loaded = python.loaded(&call(&class, method)).await.unwrap();
+            let mut idle = python.instances.take("ada", &loaded).expect(method);
+            assert!(idle.instance.memory.is(&loaded.image), "{method} left something");
+            python.instances.put(idle);
+            firsts.push(done.map_err(|error| error.message));
+        }
+    }
+    let again = firsts.split_off(METHODS.len());
+    assert_eq!(firsts, again, "a call that is made again is the same call");
+}
