@@ -26,9 +26,12 @@ async function rate(operation) {
 async function openEcho() {
   const socket = new WebSocket(`ws://${location.host}/bench/echo`);
   socket.binaryType = "arraybuffer";
+  const message = new Uint8Array(200).fill(7);
   const waiting = [];
   let first = 0;
-  socket.onmessage = () => {
+  socket.onmessage = ({ data }) => {
+    // What nobody looks at has not arrived.
+    if (data.byteLength !== message.length) throw new Error("an echo of another length");
     waiting[first](undefined);
     waiting[first++] = undefined;
   };
@@ -36,7 +39,6 @@ async function openEcho() {
     socket.onopen = resolve;
     socket.onerror = () => reject(new Error("the echo does not open"));
   });
-  const message = new Uint8Array(200).fill(7);
   return () => new Promise((resolve) => {
     waiting.push(resolve);
     socket.send(message);

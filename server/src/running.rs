@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// How long a stopping node waits for requests in flight.
@@ -42,7 +42,8 @@ pub struct RunningNode {
     stop: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
     notebook_server: JoinHandle<std::io::Result<()>>,
-    committer: JoinHandle<()>,
+    /// Tells when the committer has let go of the store.
+    committer: oneshot::Receiver<()>,
     collector: JoinHandle<()>,
 }
 
@@ -89,14 +90,7 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
     let (notebook_listener, notebook_address) = listen_for_notebook(&config, address).await?;
     let door = NotebookDoor { port: notebook_address.port(), token: notebook_token.clone(), tokens };
 
-    let committer = tokio::spawn({
-        let engine = engine.clone();
-        async move {
-            if let Err(error) = engine.run().await {
-                tracing::error!(%error, "the node no longer owns its store and takes no more changes");
-            }
-        }
-    });
+    let committer = start_committer(engine.clone())?;
     let collector = tokio::spawn({
         let engine = engine.clone();
         async move {
@@ -141,6 +135,24 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
         committer,
         collector,
     })
+}
+
+/// Runs the committer on a thread of its own: as a task it would wait behind requests while the disk does nothing, and they for it.
+fn start_committer(engine: Engine<Embedded>) -> Result<oneshot::Receiver<()>> {
+    let (ended, committer) = oneshot::channel();
+    let handle = tokio::runtime::Handle::current();
+    std::thread::Builder::new()
+        .name("emerge-commit".into())
+        .spawn(move || {
+            if let Err(error) = handle.block_on(engine.run()) {
+                tracing::error!(%error, "the node no longer owns its store and takes no more changes");
+            }
+            drop(engine);
+            // Nobody listens when the node was not stopped but dropped.
+            let _ = ended.send(());
+        })
+        .map_err(|error| Error::new(ErrorCode::Unavailable, format!("no thread for commits: {error}")))?;
+    Ok(committer)
 }
 
 async fn listen(wanted: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr)> {
@@ -205,7 +217,8 @@ impl RunningNode {
         self.notebook_server.abort();
         self.collector.abort();
         let flushed = self.node.engine().shutdown().await;
-        self.committer.abort();
+        // It ends with the engine, whose folder may be opened again after this.
+        let _ = tokio::time::timeout(DRAIN, self.committer).await;
         flushed
     }
 }

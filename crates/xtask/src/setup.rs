@@ -192,22 +192,41 @@ pub fn npm_packages() -> Result<()> {
 
 /// A program of a Python package, in a virtual environment of its own.
 pub fn python_tool(program: &str, package: &str) -> Result<PathBuf> {
-    let folder = project::tools().join(package);
-    let found = folder.join("bin").join(program);
+    let python = python_with(package, Some(package))?;
+    Ok(python.with_file_name(program))
+}
+
+/// The Python of a virtual environment of this name, with a package in it.
+fn python_with(name: &str, package: Option<&str>) -> Result<PathBuf> {
+    let folder = project::tools().join(name);
+    let python = folder.join("bin/python");
     let stamp = folder.join(".installed");
     // Its scripts name its path, which another checkout with the same target folder has not.
     let here = folder.display().to_string();
-    if std::fs::read_to_string(&stamp).is_ok_and(|made| made == here) && found.is_file() {
-        return Ok(found);
+    if std::fs::read_to_string(&stamp).is_ok_and(|made| made == here) && python.is_file() {
+        return Ok(python);
     }
-    let Some(python) = project::find_program(&["python3"]) else {
-        bail!("please install Python 3.10 or newer, with venv and pip: it brings {package}");
-    };
-    Cmd::new(python).args(["-m", "venv", "--clear"]).arg(&folder).run()?;
-    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"];
-    Cmd::new(folder.join("bin/python")).args(install).arg(package).run()?;
+    Cmd::new(python3()?).args(["-m", "venv", "--clear"]).arg(&folder).run()?;
+    if let Some(package) = package {
+        let install =
+            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"];
+        Cmd::new(&python).args(install).arg(package).run()?;
+    }
     std::fs::write(&stamp, here).with_context(|| project::short(&stamp))?;
-    Ok(found)
+    Ok(python)
+}
+
+/// A Python that can make virtual environments; Debian's own brings neither that nor pip.
+pub fn python3() -> Result<PathBuf> {
+    let usable = || {
+        let python = project::find_program(&["python3"])?;
+        Cmd::new(&python).args(["-c", "import ensurepip, venv"]).output().is_ok().then_some(python)
+    };
+    if let Some(python) = usable() {
+        return Ok(python);
+    }
+    packages(&["python3", "python3-venv"], "for the notebook's Python and the sandbox's")?;
+    usable().context("please install Python 3.10 or newer, with venv")
 }
 
 /// Where the wheels lie that the notebook's Python has beside its own library.
@@ -219,19 +238,9 @@ fn pyodide_wheels() -> Result<()> {
     if std::fs::read_to_string(&stamp).is_ok_and(|old| old == key) {
         return Ok(());
     }
-    let Some(python) = project::find_program(&["python3", "python"]) else {
-        bail!("please install Python 3 with pip: it fetches what the notebook's Python needs");
-    };
-    Cmd::new(python)
-        .args([
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-            "--only-binary=:all:",
-        ])
+    Cmd::new(python_with("pip", None)?)
+        .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check"])
+        .args(["--no-deps", "--only-binary=:all:"])
         .args(["--python-version", "3.14", "--require-hashes", "--requirement"])
         .arg(&list)
         .arg("--dest")

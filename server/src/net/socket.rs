@@ -34,6 +34,8 @@ pub(super) fn upgrade<B: Backend + 'static>(shell: Arc<Shell<B>>, upgrade: WebSo
 
 async fn drive<B: Backend + 'static>(shell: Arc<Shell<B>>, socket: WebSocket) {
     let mut stopping = shell.stopping.clone();
+    let stopped = stopping.wait_for(|stop| *stop);
+    tokio::pin!(stopped);
     let mut connection = Connection::new(shell.node.clone(), now_micros());
     let (mut sender, mut receiver) = socket.split();
     let timer = sleep_until(Instant::now());
@@ -101,7 +103,7 @@ async fn drive<B: Backend + 'static>(shell: Arc<Shell<B>>, socket: WebSocket) {
                 connection.handle_timeout(now_micros());
                 armed = None;
             }
-            _ = stopping.wait_for(|stop| *stop), if !draining => {
+            _ = &mut stopped, if !draining => {
                 draining = true;
                 connection.drain();
             }
