@@ -21,6 +21,9 @@ pub(crate) async fn measure(runs: usize) -> Measured {
     let setting = Setting::new(Router::new()).await?;
     let hash = fill(&setting, 1).await?;
     let number = Arc::new(AtomicU64::new(0));
+    // Each task is a session of its own, which lasts.
+    let mut sessions: Vec<Session> =
+        (0..TASKS).map(|task| Session { id: SessionId::v7(task, [task as u8; 10]), last: 0 }).collect();
     let mut ratios = Vec::new();
     let mut rates = (0.0, 0.0);
     for run in 0..=runs {
@@ -28,7 +31,7 @@ pub(crate) async fn measure(runs: usize) -> Measured {
         for slice in 0..2 * SLICES {
             // A B B A: the store grows, so that neither side may always come first.
             let keep = matches!(slice % 4, 0 | 3);
-            stored[usize::from(keep)] += stores(&setting, hash, &number, keep).await?;
+            stored[usize::from(keep)] += stores(&setting, hash, &number, &mut sessions, keep).await?;
         }
         let [without, with] = stored.map(|stored| stored as f64 / (SLICE.as_secs_f64() * SLICES as f64));
         if run > 0 {
@@ -43,21 +46,28 @@ pub(crate) async fn measure(runs: usize) -> Measured {
     })
 }
 
+/// A session, and the number of its last request.
+#[derive(Clone, Copy)]
+struct Session {
+    id: SessionId,
+    last: u64,
+}
+
 /// Stores that were durable within a slice.
 async fn stores(
     setting: &Setting,
     hash: ClassHash,
     number: &Arc<AtomicU64>,
+    sessions: &mut [Session],
     keep: bool,
 ) -> Result<u64, String> {
     let begun = Instant::now();
-    let tasks: Vec<_> = (0..TASKS)
-        .map(|task| {
+    let tasks: Vec<_> = sessions
+        .iter()
+        .map(|&session| {
             let (engine, number) = (setting.node.node().engine().clone(), number.clone());
             tokio::spawn(async move {
-                // Each task of each slice is a session of its own.
-                let session = SessionId::v7(number.fetch_add(1, Ordering::Relaxed), [task as u8; 10]);
-                let mut seq = 0;
+                let mut seq = session.last;
                 while begun.elapsed() < SLICE {
                     let number = number.fetch_add(1, Ordering::Relaxed);
                     let path = format!("/once/k{number}");
@@ -68,7 +78,7 @@ async fn stores(
                     let reply = emerge_proto::class::encode(&stored.map_err(text)?);
                     seq += 1;
                     let outcome = keep.then(|| Outcome {
-                        session,
+                        session: session.id,
                         seq,
                         part: String::new(),
                         user: "admin".into(),
@@ -86,8 +96,12 @@ async fn stores(
         })
         .collect();
     let mut stored = 0;
-    for task in tasks {
-        stored += task.await.map_err(text)??;
+    for (session, task) in sessions.iter_mut().zip(tasks) {
+        let last: u64 = task.await.map_err(text)??;
+        stored += last - session.last;
+        if keep {
+            session.last = last;
+        }
     }
     Ok(stored)
 }
