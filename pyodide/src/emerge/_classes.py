@@ -107,9 +107,9 @@ def of_hash(class_hash: bytes) -> type[Object]:
     """The class for an embedded object; one that only shows fields when this program has none."""
     cls = _by_hash.get(class_hash)
     if cls is None:
-        from ._standin import unknown
+        from . import _host
 
-        cls = unknown(class_hash)
+        cls = _host.host().embedded_class(class_hash)
         _by_hash[class_hash] = cls
     return cls
 

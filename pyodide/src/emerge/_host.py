@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from . import _wire
+from ._object import Object
 from .errors import EmergeError, from_wire
 
 
@@ -74,6 +75,12 @@ class Host(ABC):
     @abstractmethod
     def changes_reply(self, old: bytes, new: bytes) -> tuple[bool, bytes]:
         """Names of changed and of removed fields, pickled, for two pickled dicts."""
+
+    def embedded_class(self, class_hash: bytes) -> type[Object]:
+        """The class for embedded objects of a version that this program does not have."""
+        from ._standin import unknown
+
+        return unknown(class_hash)
 
     def class_hash(self, source: bytes) -> bytes:
         """The address of the version of a pickled class."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
-from ._host import Connection, Host, Items
-from .errors import UnsupportedError
+from ._host import Connection, Host, Items, answer
+from ._object import Object
+from .errors import EmergeError, UnsupportedError
 
 
 def _guest() -> Any:
@@ -40,28 +42,48 @@ class GuestConnection(Connection):
 
 
 class GuestItems(Items):
-    """A streamed operation as one reply after another: each page names where the next begins."""
+    """A streamed operation as one reply after another."""
 
     def __init__(self, connection: GuestConnection, request: bytes) -> None:
         from . import _wire
 
-        self._op: tuple[Any, ...] | None = _wire.loads(request)
         self._connection = connection
+        op: tuple[Any, ...] = _wire.loads(request)
+        self._replies = self._members(*op[1:]) if op[0] == "call" else self._pages(*op[1:])
 
     def take(self) -> tuple[bool, bytes] | None:
-        from . import _wire
-
-        if self._op is None:
-            return None
-        if self._op[0] != "list":
-            raise UnsupportedError("within a method, a call on a directory is a call on each of fs.list(path)")
-        good, payload = self._connection.ask(_wire.dumps(self._op)[0], None)
-        after = _wire.loads(payload)[1] if good else None
-        self._op = (*self._op[:2], after, *self._op[3:]) if after is not None else None
-        return good, payload
+        return next(self._replies, None)
 
     async def take_soon(self) -> tuple[bool, bytes] | None:
         return self.take()
+
+    def _pages(self, path: str, after: str | None = None, *rest: Any) -> Iterator[tuple[bool, bytes]]:
+        # Each page names where the next begins.
+        from . import _wire
+
+        while True:
+            good, payload = self._connection.ask(_wire.dumps(("list", path, after, *rest))[0], None)
+            yield good, payload
+            after = _wire.loads(payload)[1] if good else None
+            if after is None:
+                return
+
+    def _members(self, path: str, method: str, args: Any, log: bool) -> Iterator[tuple[bool, bytes]]:
+        # All of it belongs to the one transaction.
+        from . import _wire
+        from ._aio import join
+
+        for good, payload in self._pages(path):
+            if not good:
+                yield good, payload
+                return
+            for member in _wire.loads(payload)[0]:
+                name, kind = member[0], member[2]
+                if kind != "object":
+                    continue
+                good, reply = self._connection.ask(_wire.dumps(("call", join(path, name), method, args, log))[0], None)
+                called = _wire.loads(reply)
+                yield True, _wire.dumps((name, called, None) if good else (name, None, called))[0]
 
 
 class GuestHost(Host):
@@ -72,6 +94,16 @@ class GuestHost(Host):
 
     async def connect_soon(self, url: str, token: str, agent: str) -> Connection:
         return self.connect(url, token, agent)
+
+    def embedded_class(self, class_hash: bytes) -> type[Object]:
+        from . import _wire
+        from ._standin import stand_in
+
+        try:
+            request = _wire.dumps(("class", None, class_hash))[0]
+            return stand_in(_wire.loads(answer(_guest().request(request))))
+        except EmergeError:
+            return super().embedded_class(class_hash)
 
     def class_hash_reply(self, source: bytes) -> tuple[bool, bytes]:
         answered: tuple[bool, bytes] = _guest().class_hash(source)

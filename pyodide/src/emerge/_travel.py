@@ -54,7 +54,7 @@ def class_source(cls: type[Object]) -> tuple[tuple[Any, ...], tuple[type[Object]
     doc = cls.__dict__.get("__doc__")
     if dataclasses.is_dataclass(cls) and doc and doc.startswith(f"{cls.__name__}("):
         doc = None
-    source = (cls.__name__, "python", text, bases, _fields(cls), doc, captures.entries)
+    source = (cls.__name__, "python", text, bases, fields_of_class(cls), doc, captures.entries)
     return source, tuple(captures.needs)
 
 
@@ -325,7 +325,12 @@ def _own_hints(cls: type) -> dict[str, Any]:
     return hints
 
 
-def _fields(cls: type) -> list[tuple[Any, ...]]:
+def fields_of_class(cls: type) -> list[tuple[Any, ...]]:
+    """A class's own fields: name, type, whether there is a default, the default, doc.
+
+    Raises:
+        ClassInvalidError: a name that is no field's.
+    """
     import typing
 
     declared = {each.name: each for each in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else {}

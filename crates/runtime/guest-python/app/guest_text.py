@@ -39,6 +39,21 @@ def free_names(code: CodeType, given: set[str]) -> list[str]:
     return [name for name in found if name not in given]
 
 
+def fields_of(statement: ast.ClassDef) -> list[str]:
+    """The names that a class statement annotates, but for those of the class itself."""
+    return [
+        node.target.id
+        for node in statement.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and not _of_class(node.annotation)
+    ]
+
+
+def _of_class(annotation: ast.expr) -> bool:
+    """Whether an annotation is a ``ClassVar``."""
+    text = annotation.value if isinstance(annotation, ast.Constant) else ast.unparse(annotation)
+    return str(text).partition("[")[0].rpartition(".")[2] == "ClassVar"
+
+
 def methods_of(statement: ast.ClassDef, name: str) -> list[dict[str, Any]]:
     """The methods that a class statement defines, in order."""
     found: dict[str, dict[str, Any]] = {}

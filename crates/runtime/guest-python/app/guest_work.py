@@ -14,10 +14,10 @@ from typing import Any
 
 import guest_world
 from guest_parts import join, split
-from guest_text import class_error, free_names, methods_of
+from guest_text import class_error, fields_of, free_names, methods_of
 
 import emerge
-from emerge import _classes, _wire
+from emerge import _classes, _travel, _wire
 from emerge._meta import Meta
 from emerge._object import PLACES, Head, Object, set_head
 
@@ -154,12 +154,36 @@ def analyse(parts: list[bytes]) -> list[bytes]:
     given = {capture[0] for capture in captures} | {base[0] for base in bases} | {name}
     for free in free_names(code, set(vars(builtins)) | given):
         raise class_error(f"class {name} uses {free}, which is not defined on the node", free)
-    define(address, known)
+    cls = define(address, known)
+    _agree(cls, [_loaded[each] for _, each in bases], fields_of(statement), fields)
     members = methods_of(statement, name)
     for field in fields:
         if field[0] in {member["name"] for member in members}:
             raise class_error(f"class {name} has a field and a method named {field[0]}", field[0])
     return [json.dumps(members).encode()]
+
+
+def _agree(cls: type[Object], bases: list[type[Object]], declared: list[str], fields: list[Any]) -> None:
+    """Sees that what a record says of a class is what the class's source says."""
+    name = cls.__name__
+    if [each for each in cls.__bases__ if issubclass(each, Object) and each is not Object] != bases:
+        said = ", ".join(each.__name__ for each in bases) or "none"
+        raise class_error(f"class {name}: its source has other bases than its record, which says {said}", "bases")
+    recorded = [each[0] for each in fields]
+    for each in declared:
+        if each not in recorded:
+            raise class_error(f"class {name}: its source declares the field {each}, and its record does not", each)
+    made = {each[0]: each for each in _travel.fields_of_class(cls)}
+    for field, kind, has_default, *_ in fields:
+        if field not in declared:
+            raise class_error(f"class {name}: its record has the field {field}, which its source does not declare", field)
+        _, own, own_default, *_ = made.get(field, (field, "any", has_default))
+        # What a type is called here is not always known: "any" says nothing.
+        if own not in ("any", kind):
+            raise class_error(f"class {name}: the field {field} is {own} in its source and {kind} in its record", field)
+        if own_default != has_default:
+            least, most = ("source", "record") if has_default else ("record", "source")
+            raise class_error(f"class {name}: the field {field} has a default in its {most} and none in its {least}", field)
 
 
 def load(parts: list[bytes]) -> list[bytes]:
@@ -183,7 +207,11 @@ def call(parts: list[bytes]) -> list[bytes]:
         result = result(*_wire.loads(args))
     if hasattr(result, "send") and hasattr(result, "__await__"):
         result = _finish(result)
-    return [_wire.dumps(result)[0], _wire.dumps(vars(target))[0]]
+    fields = vars(target)
+    for name, convert in _classes.converters(cls).items():
+        if type(fields.get(name)) is int:
+            fields[name] = convert(fields[name])
+    return [_wire.dumps(result)[0], _wire.dumps(fields)[0]]
 
 
 class _LateMeta:
@@ -276,7 +304,7 @@ def failure(error: BaseException) -> bytes:
 
 def _message(error: BaseException) -> str:
     try:
-        return str(getattr(error, "message", None) or error)
+        return error.message if isinstance(error, emerge.EmergeError) else str(error)
     except BaseException:  # noqa: BLE001 - an error whose text fails has none
         return ""
 

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use emerge_proto::class::{BaseRef, encode};
+use emerge_proto::class::{BaseRef, Capture, Captured, encode};
 use emerge_proto::record::{Called, Fetched, Stored};
 use emerge_proto::{
     ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, ObjectId, ObjectType, Op,
@@ -60,7 +60,10 @@ pub async fn keep(source: ClassSource, base: &[Arc<ClassVersion>]) -> Result<Vec
 
 /// A class that extends the first of a lineage.
 pub fn extending(name: &str, source: &str, base: &[Arc<ClassVersion>]) -> ClassSource {
-    let mut class = class(name, source, &[]);
+    let mut class = match base[0].source.language {
+        Language::Python => python(name, source, &[]),
+        _ => class(name, source, &[]),
+    };
     class.bases = vec![BaseRef { name: base[0].source.name.clone(), hash: base[0].hash }];
     class
 }
@@ -93,11 +96,87 @@ pub async fn run(
     sandbox().call(call_of(lineage, method, state, args), Arc::new(NoFs)).await
 }
 
-/// A class of one method, and what that gives.
-pub async fn run_body(body: &str, args: Vec<Value>) -> Result<Returned> {
-    let source = format!("class Thing extends EmergeObject {{\n  {body}\n}}");
-    let lineage = keep(class("Thing", &source, &[]), &[]).await?;
+/// Modules that classes in Python use here.
+const MODULES: [&str; 17] = [
+    "builtins",
+    "collections",
+    "datetime",
+    "decimal",
+    "emerge",
+    "functools",
+    "gc",
+    "json",
+    "os",
+    "pathlib",
+    "random",
+    "secrets",
+    "socket",
+    "subprocess",
+    "sys",
+    "uuid",
+    "warnings",
+];
+
+/// A class in Python, which uses modules; each of its fields has a default.
+pub fn python(name: &str, source: &str, fields: &[(&str, FieldType, Value)]) -> ClassSource {
+    let capture = |module: &str| Capture { name: module.into(), what: Captured::Module(module.into()) };
+    ClassSource {
+        language: Language::Python,
+        captures: Some(MODULES.map(capture).to_vec()),
+        fields: fields
+            .iter()
+            .map(|(name, kind, default)| FieldDecl {
+                name: (*name).into(),
+                kind: *kind,
+                default: Some(default.encode()),
+                doc: None,
+            })
+            .collect(),
+        ..class(name, source, &[])
+    }
+}
+
+/// A class named `Thing` without fields, by its members in each language.
+pub fn thing(of: Language, javascript: &str, in_python: &str) -> ClassSource {
+    match of {
+        Language::Python => {
+            let members: Vec<String> =
+                in_python.trim_matches('\n').lines().map(|line| format!("    {line}\n")).collect();
+            python("Thing", &format!("class Thing(emerge.Object):\n{}", members.concat()), &[])
+        }
+        _ => class("Thing", &format!("class Thing extends EmergeObject {{\n  {javascript}\n}}"), &[]),
+    }
+}
+
+/// What the method `run` of a class of such members gives.
+pub async fn run_thing(
+    of: Language,
+    javascript: &str,
+    in_python: &str,
+    args: Vec<Value>,
+) -> Result<Returned> {
+    let lineage = keep(thing(of, javascript, in_python), &[]).await?;
     run(&lineage, "run", map(&[]), args).await
+}
+
+/// As [`run_thing`], in JavaScript.
+pub async fn run_body(body: &str, args: Vec<Value>) -> Result<Returned> {
+    run_thing(Language::JavaScript, body, "", args).await
+}
+
+/// Makes tests for each language of functions that take it.
+#[macro_export]
+macro_rules! in_each_language {
+    ($($name:ident),* $(,)?) => {
+        mod javascript {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(emerge_proto::Language::JavaScript).await })*
+        }
+        mod python {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(emerge_proto::Language::Python).await })*
+        }
+    };
 }
 
 /// The value that a method gave.
@@ -140,13 +219,18 @@ impl OneObject {
     }
 
     fn stat(&self) -> Stat {
+        Self::stat_of(Some(&self.lineage[0]))
+    }
+
+    /// The properties of an object of a class.
+    pub fn stat_of(class: Option<&ClassVersion>) -> Stat {
         Stat {
             name: "one".into(),
             id: ObjectId([1; 16]),
             kind: ObjectType::Object,
-            class: Some(self.lineage[0].source.name.clone()),
-            class_hash: Some(self.lineage[0].hash),
-            class_version: Some(1),
+            class: class.map(|class| class.source.name.clone()),
+            class_hash: class.map(|class| class.hash),
+            class_version: class.map(|_| 1),
             owner: "ada".into(),
             group: "ada".into(),
             perms: Perms::DEFAULT,
