@@ -127,8 +127,10 @@ impl Indexed {
 
     /// Frees the places of what the client has acknowledged, once all that the store holds is noted.
     pub(crate) fn free_acknowledged(&mut self) {
-        let kept = self.outcomes.split_off(&(self.acknowledged + 1, String::new()));
-        for place in std::mem::replace(&mut self.outcomes, kept).into_values() {
+        while let Some(first) = self.outcomes.first_entry()
+            && first.key().0 <= self.acknowledged
+        {
+            let place = first.remove();
             if place.is_large || self.free.len() >= MAX_FREE { &mut self.doomed } else { &mut self.free }
                 .push(place.number);
         }

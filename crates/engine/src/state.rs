@@ -8,6 +8,7 @@
 use crate::backend::{Key, Write};
 use crate::cache::{Cache, Slot};
 use crate::gate::Gate;
+use crate::keys;
 use crate::object::Record;
 use crate::queue::Queue;
 use crate::session::SessionIndex;
@@ -52,6 +53,11 @@ pub(crate) enum Found {
     Known(Key, Slot),
     /// The backend must be asked.
     Unknown,
+}
+
+/// Outcomes are hardly ever read: none of them is in the cache, so that none has to leave it when its place is taken.
+fn may_be_hot(key: &[u8]) -> bool {
+    key.first() != Some(&keys::OUTCOME)
 }
 
 impl State {
@@ -110,7 +116,7 @@ impl State {
 
     /// Keeps what the backend gave to a read that began at number `at`.
     pub(crate) fn learn(&mut self, key: &Key, record: Option<&Record>, at: u64) {
-        if self.is_good(key, at) {
+        if may_be_hot(key) && self.is_good(key, at) {
             self.cache.put(key.clone(), Slot { record: record.cloned(), number: 0 });
         }
     }
@@ -144,20 +150,21 @@ impl State {
                 || self.recent.range(range.clone()).all(|(_, slot)| slot.number <= at))
     }
 
-    /// Makes the writes of the next commit visible, and gives its number. `outcomes` are hardly ever read, so that they take no room among what is hot.
+    /// Makes the writes of the next commit visible, and gives its number. `outcomes` take no room among what is hot.
     pub(crate) fn apply(&mut self, writes: Vec<(Key, Option<Record>)>, outcomes: &[Write]) -> u64 {
         self.last += 1;
         let number = self.last;
         let mut keys = Vec::with_capacity(writes.len() + outcomes.len());
         for Write { key, value } in outcomes {
-            self.cache.remove(key);
             let record = value.clone().map(Record::Bytes);
             self.recent.insert(key.clone(), Slot { record, number });
             keys.push(key.clone());
         }
         for (key, record) in writes {
             let slot = Slot { record, number };
-            self.cache.put(key.clone(), slot.clone());
+            if may_be_hot(&key) {
+                self.cache.put(key.clone(), slot.clone());
+            }
             self.recent.insert(key.clone(), slot);
             keys.push(key);
         }

@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::poll_fn;
 use std::ops::Range;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 
 /// A transaction. It sees its own writes. Dropped without a commit it changes nothing.
 ///
@@ -142,19 +143,17 @@ impl<B: Backend> Tx<B> {
             .map(|(key, record)| Write { key: key.clone(), value: record.as_ref().map(Record::encode) })
             .collect();
         self.check_size(&encoded, outcome.as_ref())?;
-        loop {
-            if let Some(outcome) = &outcome {
-                self.engine.index_session(outcome.session).await?;
-            }
-            poll_fn(|cx| self.engine.state().queue.poll_room(cx)).await;
-            // Between the wait and the lock others may have taken the room or dropped the index; both only mean
-            // another round or one commit more than the bound.
-            let indexed = match &outcome {
-                Some(outcome) => self.engine.state().sessions.get(outcome.session).is_some(),
-                None => true,
-            };
-            if indexed {
-                break;
+        // Between this and the lock of `admit` others may take the room or drop the index, which only means one commit more than the bound, or a conflict.
+        let session = outcome.as_ref().map(|outcome| outcome.session);
+        while !poll_fn(|cx| {
+            let mut state = self.engine.state();
+            ready!(state.queue.poll_room(cx));
+            Poll::Ready(session.is_none_or(|session| state.sessions.get(session).is_some()))
+        })
+        .await
+        {
+            if let Some(session) = session {
+                self.engine.index_session(session).await?;
             }
         }
         self.admit(writes, encoded, outcome)
