@@ -97,9 +97,7 @@ _PLAIN: tuple[Any, ...] = (str, int, float, bytes, list, dict, tuple, set, froze
 class _Writer(pickle.Pickler):
     """Writes what is no builtin type in the form that Rust reads."""
 
-    def __init__(self, out: io.BytesIO) -> None:
-        super().__init__(out, 5)
-        self.used: dict[bytes, type[Object]] = {}
+    used: dict[bytes, type[Object]]
 
     def reducer_override(self, value: Any) -> Any:
         """See ``pickle.Pickler``."""
@@ -165,9 +163,10 @@ def _buffer(value: Any) -> Any:
 def dumps(value: Any) -> tuple[bytes, dict[bytes, type[Object]]]:
     """Pickles a request; also gives the classes of the objects in it, by the address of their versions."""
     out = io.BytesIO()
-    writer = _Writer(out)
+    writer = _Writer(out, 5)
+    used = writer.used = {}
     writer.dump(value)
-    return out.getvalue(), writer.used
+    return out.getvalue(), used
 
 
 loads = pickle.loads

@@ -2,10 +2,11 @@
 //! copying the pages that the guest has written, which it notes itself (`guest-python/marks`).
 
 use super::image::{Image, PAGE};
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect, munmap};
 use std::cell::{Cell, RefCell};
+use std::fs::File;
 use std::future::Future;
-use std::io;
+use std::io::{self, Write};
 use std::pin::Pin;
 use std::ptr::null_mut;
 use std::sync::Arc;
@@ -143,6 +144,35 @@ impl<F: Future> Future for Making<F> {
     }
 }
 
+/// The image from which all others stem, and the same as a file without a name: memories that begin with it share its pages until they write to them.
+pub(super) struct Base {
+    pub(super) image: Image,
+    /// Absent where the system has no such files.
+    file: Option<File>,
+}
+
+impl Base {
+    pub(super) fn new(image: Image) -> Self {
+        let file = unnamed_file().and_then(|mut file| {
+            for page in (0..).map_while(|at| image.page(at)) {
+                file.write_all(page)?;
+            }
+            Ok(file)
+        });
+        Self { image, file: file.ok() }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn unnamed_file() -> io::Result<File> {
+    Ok(rustix::fs::memfd_create("emerge-guest", rustix::fs::MemfdFlags::CLOEXEC)?.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unnamed_file() -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// The memory of an instance. Who has it has the instance's store as well, and uses neither while the guest runs in the other's way: all methods are
 /// for the time between calls.
 pub(super) struct Memory(Arc<Region>);
@@ -159,14 +189,47 @@ impl Memory {
         Image::take(self.bytes(), parent)
     }
 
-    /// Puts a memory of which nothing is known into an image's state. False when it is too small or too large.
-    pub(super) fn reset(&mut self, image: &Image) -> bool {
-        let fits = self.fits(image);
-        if fits {
+    /// Puts a new memory into an image's state. False when it is too small or too large.
+    pub(super) fn begin(&mut self, image: &Image, base: &Base) -> bool {
+        if !self.fits(image) {
+            return false;
+        }
+        if self.map(base).is_err() {
             self.forget();
             image.write(self.bytes());
+        } else {
+            self.differ(image, &base.image);
         }
-        fits
+        true
+    }
+
+    /// Lets the memory begin with the base's file.
+    fn map(&mut self, base: &Base) -> io::Result<()> {
+        let file = base.file.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        if base.image.len() > self.bytes().len() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // SAFETY: the range is accessible already and lies in the region's own mapping; nobody writes to the file, so that it stays as it is.
+        unsafe {
+            mmap(
+                self.0.base.cast(),
+                base.image.len(),
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE | MapFlags::FIXED,
+                file,
+                0,
+            )
+        }?;
+        Ok(())
+    }
+
+    /// Writes the pages in which an image differs from another, in whose state the memory is.
+    fn differ(&mut self, image: &Image, from: &Image) {
+        for page in image.differing(from) {
+            for card in page * CARDS..(page + 1) * CARDS {
+                self.put(card, image);
+            }
+        }
     }
 
     /// Puts the memory, which was in the state of the image `from` before its last call, into that of another or the same one. False when it has
@@ -179,11 +242,7 @@ impl Memory {
             self.put(card, image);
         }
         if !std::ptr::eq(image, from) {
-            for page in image.differing(from) {
-                for card in page * CARDS..(page + 1) * CARDS {
-                    self.put(card, image);
-                }
-            }
+            self.differ(image, from);
         }
         true
     }

@@ -6,7 +6,7 @@ use super::image::Image;
 use super::imports::{self, Budget, Host};
 use super::instance::{Output, Trapped};
 use super::javascript::{FileObject, check_source};
-use super::memory::{Making, Memories, Memory};
+use super::memory::{Base, Making, Memories, Memory};
 use super::outcome::{Subject, join, split};
 use super::pool::{Idle, Images, Instances, Loaded};
 use super::wasi::{self, World};
@@ -31,6 +31,9 @@ const LOAD: u32 = 2;
 const CALL: u32 = 3;
 const FILE: u32 = 4;
 
+/// About what an instance counts in the sandbox's memory; those that wait for calls have at most half of that.
+const INSTANCE: usize = 32 * 1024 * 1024;
+
 /// How long a request waits for a guest that is being compiled.
 const READY_WAIT: Duration = Duration::from_secs(15);
 
@@ -41,7 +44,7 @@ pub(super) struct Python {
     engine: Engine,
     pre: OnceLock<Result<InstancePre<World>>>,
     /// The state after boot: no class loaded, nothing of anybody's has run.
-    base: OnceCell<Image>,
+    base: OnceCell<Base>,
     ticker: Ticker,
     budget: Arc<Budget>,
     admission: Admission,
@@ -67,7 +70,7 @@ impl Python {
             budget,
             admission: Admission::new(options.calls),
             images: Images::new(options.images),
-            instances: Instances::new(options.idle),
+            instances: Instances::new(options.idle.min(options.memory / 2 / INSTANCE)),
         })
     }
 
@@ -219,7 +222,7 @@ impl Python {
         let classes = classes(call.lineage.iter().chain(&call.captured).map(|class| &**class))?;
         let mut instance = self.booted().await?;
         self.work(&mut instance, &subject, LOAD, &[&classes], 0).await??;
-        let image = instance.memory.image(Some(self.base().await?));
+        let image = instance.memory.image(Some(&self.base().await?.image));
         let loaded = Arc::new(Loaded { image, listings: Vec::new() });
         self.images.put(key, Arc::clone(&loaded));
         Ok(loaded)
@@ -238,12 +241,13 @@ impl Python {
 
     /// A new instance in which nothing of anybody's has run.
     async fn booted(&self) -> Result<Instance> {
-        self.fresh(self.base().await?).await
+        self.fresh(&self.base().await?.image).await
     }
 
     async fn fresh(&self, image: &Image) -> Result<Instance> {
+        let base = self.base().await?;
         let mut instance = self.unbooted(image.len()).await?;
-        if !instance.memory.reset(image) {
+        if !instance.memory.begin(image, base) {
             return Err(Error::new(
                 ErrorCode::Internal,
                 "a new instance of the Python guest has another size",
@@ -252,14 +256,14 @@ impl Python {
         Ok(instance)
     }
 
-    async fn base(&self) -> Result<&Image> {
+    async fn base(&self) -> Result<&Base> {
         self.base
             .get_or_try_init(|| async {
                 let mut instance = self.unbooted(0).await?;
                 let subject =
                     subject("the Python guest", ErrorCode::Internal, LOAD_DEADLINE, limits::CALL_MEMORY);
                 self.work(&mut instance, &subject, BOOT, &[], 0).await??;
-                Ok(instance.memory.image(None))
+                Ok(Base::new(instance.memory.image(None)))
             })
             .await
     }
