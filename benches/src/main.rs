@@ -8,6 +8,7 @@ mod durable_stores;
 mod exactly_once;
 mod native_gets;
 mod page_gets;
+mod pyodide;
 mod redis;
 mod report;
 mod setting;
@@ -57,6 +58,16 @@ async fn main() -> ExitCode {
         .await;
     let call = "a Python method on the node, a Pyro5 (msgpack) call, one at a time";
     report.ask("python/call", 0.7, 1.2, async || cpython::measure("call", call, runs).await).await;
+    report.ask_less("python/pyodide-start", 400.0, 150.0, async || pyodide::start(runs).await).await;
+    let get = "a get in Pyodide, one by the JavaScript client in the same worker, one at a time";
+    report.ask("python/pyodide-get", 0.5, 0.9, async || pyodide::compare("get_async", get, runs).await).await;
+    report
+        .ask("python/pyodide-get-sync", 0.35, 0.7, async || pyodide::compare("get_sync", get, runs).await)
+        .await;
+    let table = "a dict of 10,000 entries to wire bytes, json.dumps and UTF-8";
+    report
+        .ask("python/dict-to-wire", 0.5, 1.0, async || pyodide::compare("dict_to_wire", table, runs).await)
+        .await;
     report.print();
     if let Some(file) = args.json
         && let Err(error) = report.write(&file)

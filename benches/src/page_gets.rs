@@ -66,7 +66,8 @@ async fn measure(runs: usize, depth: usize) -> Measured {
     Ok(Answer { runs: ratios, note })
 }
 
-fn page(kind: &'static str, text: &'static str) -> impl IntoResponse {
+/// A text of the bench's own page.
+pub(crate) fn page(kind: &'static str, text: &'static str) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, kind)], text)
 }
 
