@@ -20,7 +20,7 @@ impl Setting {
     pub(crate) async fn new(routes: Router) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(text)?;
         let runtime: Arc<dyn Runtime> =
-            emerge_server::sandbox(&|step| eprintln!("  {step}")).await.map_err(text)?;
+            emerge_server::whole_sandbox(&|step| eprintln!("  {step}")).await.map_err(text)?;
         let config = Config { port: 0, ..Config::new(folder.path()) };
         let node = emerge_server::start_with(config, runtime, routes).await.map_err(text)?;
         Ok(Self { node, folder })
