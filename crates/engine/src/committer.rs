@@ -1,16 +1,18 @@
 //! The committer: takes what has been committed in memory to the backend, many commits at a time.
 
-use crate::backend::{Backend, BackendError, CommitRecord};
+use crate::backend::{Backend, BackendError};
 use crate::engine::{Engine, number_record};
+use crate::queue::{Waiting, merge};
 use crate::state::Health;
 use emerge_proto::error::Effect;
 use emerge_proto::{Error, ErrorCode, Result};
 use std::future::poll_fn;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 enum Step {
-    Commit(CommitRecord, u64),
+    /// One at least.
+    Commit(Vec<Waiting>),
     Reclaim,
     Stop(Result<()>),
 }
@@ -24,7 +26,7 @@ impl<B: Backend> Engine<B> {
         let mut claim_failed = false;
         loop {
             match poll_fn(|cx| self.next_step(&mut claim_failed, cx)).await {
-                Step::Commit(record, number) => self.write(record, number).await,
+                Step::Commit(commits) => self.write(commits).await,
                 Step::Reclaim => claim_failed = !self.reclaim().await,
                 Step::Stop(result) => return result,
             }
@@ -39,8 +41,9 @@ impl<B: Backend> Engine<B> {
             Health::Reclaim(_) if !std::mem::take(claim_failed) => return Poll::Ready(Step::Reclaim),
             Health::Reclaim(_) => {}
             Health::Good | Health::Closed(_) => {
-                if let Some((record, number)) = state.queue.take(max_batch) {
-                    return Poll::Ready(Step::Commit(record, number));
+                let commits = state.queue.take(max_batch);
+                if !commits.is_empty() {
+                    return Poll::Ready(Step::Commit(commits));
                 }
                 if matches!(state.health, Health::Closed(_)) {
                     return Poll::Ready(Step::Stop(Ok(())));
@@ -52,7 +55,10 @@ impl<B: Backend> Engine<B> {
         Poll::Pending
     }
 
-    async fn write(&self, mut record: CommitRecord, number: u64) {
+    async fn write(&self, commits: Vec<Waiting>) {
+        let Some(number) = commits.last().map(|commit| commit.number) else { return };
+        // Here and not where they are taken: nobody else waits for it.
+        let mut record = merge(commits);
         let last = number_record(number);
         let place = record.writes.partition_point(|write| write.key < last.key);
         record.writes.insert(place, last);
@@ -61,7 +67,10 @@ impl<B: Backend> Engine<B> {
         let result = self.shared.backend.commit(record, self.fence()).await;
         uncertain.settled = true;
         match result {
-            Ok(()) => self.state().durable(number),
+            Ok(()) => {
+                let wakers = self.state().durable(number);
+                wakers.into_iter().for_each(Waker::wake);
+            }
             Err(error) => self.fail(&error),
         }
     }

@@ -41,13 +41,17 @@ impl Gate {
         Poll::Pending
     }
 
-    pub(crate) fn advance(&mut self, number: u64) {
+    /// Notes what is durable, and gives those to be woken for it: by who has let go of the state, which they will want at once.
+    #[must_use]
+    pub(crate) fn advance(&mut self, number: u64) -> Vec<Waker> {
         self.through = self.through.max(number);
+        let mut wakers = Vec::new();
         while let Some(first) = self.waiting.first_entry()
             && *first.key() <= self.through
         {
-            first.remove().into_iter().for_each(Waker::wake);
+            wakers.extend(first.remove());
         }
+        wakers
     }
 
     /// Commits after those that are durable, up to `number`, failed.
@@ -64,7 +68,7 @@ impl Gate {
             // To call a durable commit unknown is safe; the other way round is not.
             next.0 = from;
         }
-        self.advance(number);
+        self.advance(number).into_iter().for_each(Waker::wake);
     }
 }
 
@@ -79,9 +83,9 @@ mod tests {
         let error = || Error::new(ErrorCode::StorageFailed, "disk");
         let mut gate = Gate::new(4);
         assert!(gate.poll(5, &mut cx).is_pending());
-        gate.advance(5);
+        assert_eq!(gate.advance(5).len(), 1);
         gate.fail(7, error());
-        gate.advance(9);
+        assert!(gate.advance(9).is_empty());
         for (number, durable) in [(4, true), (5, true), (6, false), (7, false), (8, true), (9, true)] {
             assert!(
                 matches!(gate.poll(number, &mut cx), Poll::Ready(result) if result.is_ok() == durable),
@@ -91,7 +95,7 @@ mod tests {
         assert_eq!((gate.unbroken(), gate.through()), (5, 9));
         for _ in 0..3 * MAX_FAILURES as u64 {
             let next = gate.through() + 1;
-            gate.advance(next);
+            assert!(gate.advance(next).is_empty());
             gate.fail(next + 1, error());
         }
         assert!(gate.failed.len() <= MAX_FAILURES);

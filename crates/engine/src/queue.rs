@@ -1,8 +1,8 @@
 //! Commits on their way to the backend.
 
-use crate::backend::{CommitRecord, Key, Write};
+use crate::backend::{CommitRecord, Write};
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
 /// Bytes that may wait for the backend before commits wait.
@@ -56,32 +56,29 @@ impl Queue {
         self.committer = Some(cx.waker().clone());
     }
 
-    /// As much as one backend commit should hold, merged into one record, and the highest number in it.
-    pub(crate) fn take(&mut self, max_batch: usize) -> Option<(CommitRecord, u64)> {
-        let mut merged: BTreeMap<Key, Option<Bytes>> = BTreeMap::new();
+    /// As many commits as one backend commit should hold, oldest first.
+    pub(crate) fn take(&mut self, max_batch: usize) -> Vec<Waiting> {
+        let mut taken: Vec<Waiting> = Vec::new();
         let mut bytes = 0;
-        let mut number = None;
         while let Some(next) = self.waiting.front() {
             let more = size(&next.writes);
             let fits = bytes + more <= max_batch.min(GOOD_BATCH) && !next.alone;
-            if number.is_some() && !fits {
+            if !taken.is_empty() && !fits {
                 break;
             }
             let Some(next) = self.waiting.pop_front() else { break };
             bytes += more;
-            number = Some(next.number);
-            for write in next.writes {
-                merged.insert(write.key, write.value);
-            }
-            if next.alone {
+            let alone = next.alone;
+            taken.push(next);
+            if alone {
                 break;
             }
         }
-        let number = number?;
         self.bytes -= bytes;
-        self.room.drain(..).for_each(Waker::wake);
-        let writes = merged.into_iter().map(|(key, value)| Write { key, value }).collect();
-        Some((CommitRecord { writes }, number))
+        if !taken.is_empty() {
+            self.room.drain(..).for_each(Waker::wake);
+        }
+        taken
     }
 
     pub(crate) fn clear(&mut self) {
@@ -91,6 +88,47 @@ impl Queue {
     }
 }
 
+/// One record for several commits, oldest first: of each key what was written last, by key.
+pub(crate) fn merge(commits: Vec<Waiting>) -> CommitRecord {
+    let mut writes: Vec<Write> = Vec::with_capacity(commits.iter().map(|commit| commit.writes.len()).sum());
+    // Newest first, and the sort keeps the order of equal keys, so that the last write of a key is the first of its run.
+    writes.extend(commits.into_iter().rev().flat_map(|commit| commit.writes.into_iter().rev()));
+    writes.sort_by(|a, b| a.key.cmp(&b.key));
+    writes.dedup_by(|later, first| later.key == first.key);
+    CommitRecord { writes }
+}
+
 pub(crate) fn size(writes: &[Write]) -> usize {
     writes.iter().map(|write| write.key.len() + write.value.as_ref().map_or(0, Bytes::len)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Key;
+
+    #[test]
+    fn of_each_key_the_last_write_counts() {
+        let commit = |number, writes: &[(&str, Option<&str>)]| Waiting {
+            number,
+            writes: writes
+                .iter()
+                .map(|(key, value)| Write {
+                    key: Key::from(key.as_bytes()),
+                    value: value.map(|value| Bytes::copy_from_slice(value.as_bytes())),
+                })
+                .collect(),
+            alone: false,
+        };
+        let merged = merge(vec![
+            commit(1, &[("b", Some("1")), ("a", Some("1")), ("c", Some("1"))]),
+            commit(2, &[("b", None), ("d", Some("2"))]),
+            commit(3, &[("a", Some("2")), ("a", Some("3"))]),
+        ]);
+        let merged: Vec<(&[u8], Option<&[u8]>)> =
+            merged.writes.iter().map(|write| (&*write.key, write.value.as_deref())).collect();
+        let wanted: [(&[u8], Option<&[u8]>); 4] =
+            [(b"a", Some(b"3")), (b"b", None), (b"c", Some(b"1")), (b"d", Some(b"2"))];
+        assert_eq!(merged, wanted);
+    }
 }

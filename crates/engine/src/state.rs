@@ -13,8 +13,10 @@ use crate::object::Record;
 use crate::queue::Queue;
 use crate::session::SessionIndex;
 use emerge_proto::{Error, Result};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
+use std::task::Waker;
 
 /// Writes kept for validation before the oldest are forgotten and transactions older than them conflict.
 const MAX_RECENT: usize = 200_000;
@@ -177,10 +179,12 @@ impl State {
         number
     }
 
-    /// Everything up to `number` is durable.
-    pub(crate) fn durable(&mut self, number: u64) {
-        self.gate.advance(number);
+    /// Everything up to `number` is durable; gives those who waited for it.
+    #[must_use]
+    pub(crate) fn durable(&mut self, number: u64) -> Vec<Waker> {
+        let wakers = self.gate.advance(number);
         self.prune();
+        wakers
     }
 
     /// Everything that is not durable is lost or uncertain: it is dropped, whoever has read it conflicts, whoever waits
@@ -212,8 +216,10 @@ impl State {
             && let Some((number, keys)) = self.written.pop_front()
         {
             for key in keys {
-                if self.recent.get(&key).is_some_and(|slot| slot.number == number) {
-                    self.recent.remove(&key);
+                if let Entry::Occupied(slot) = self.recent.entry(key)
+                    && slot.get().number == number
+                {
+                    slot.remove();
                 }
             }
             forgotten = number;
