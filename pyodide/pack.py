@@ -21,7 +21,7 @@ def pack(folder: Path, core_js: Path, core_wasm: Path) -> Path:
     files = {
         f"emerge/{path.name}": path.read_bytes()
         for path in sorted(package.iterdir())
-        if path.suffix in (".py", ".pyi", ".typed") and path.name not in native
+        if path.suffix in (".js", ".py", ".pyi", ".typed") and path.name not in native
     }
     files["emerge/_core.js"] = core_js.read_bytes()
     files["emerge/_core.wasm"] = core_wasm.read_bytes()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import emerge
@@ -37,3 +39,47 @@ def test_without_the_extension_it_says_so():
     code = "import sys; sys.modules['emerge._native'] = None; import emerge; emerge.connect('ws://127.0.0.1:9')"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 1 and "install the wheel for CPython" in ended.stderr
+
+
+SPINNING = """
+import sys, emerge
+
+class Spinner(emerge.Object):
+    count: int = 0
+
+    def spin(self):
+        while True:
+            self.count += 1
+
+    def add(self):
+        self.count += 1
+        return self.count
+
+with emerge.connect(sys.argv[1]) as fs:
+    fs.store(sys.argv[2], Spinner())
+    print("spins", flush=True)
+    try:
+        fs.call(sys.argv[2], "spin", timeout=60)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    print(fs.call(sys.argv[2], "add"), len(fs.history(sys.argv[2])))
+"""
+
+
+def test_ctrl_c_ends_a_call_and_leaves_the_connection(home, address, tmp_path):
+    script = tmp_path / "spinning.py"
+    script.write_text(SPINNING)
+    command = [sys.executable, str(script), address, f"{home}/spinner"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        try:
+            assert program.stdout.readline() == "spins\n"
+            time.sleep(0.4)
+            began = time.monotonic()
+            program.send_signal(signal.SIGINT)
+            assert program.stdout.readline() == "interrupted\n"
+            assert time.monotonic() - began < 1
+            # The call that was given up changed nothing and holds nothing up; one version stored, one of the second call.
+            assert program.stdout.read() == "1 2\n"
+            assert time.monotonic() - began < 3
+        finally:
+            program.kill()

@@ -132,6 +132,9 @@ def told(error):
 
 def interrupt(cell):
     """Ends what a cell waits for."""
+    host = sys.modules.get("emerge._host_pyodide")
+    if host is not None and host.interrupt():
+        return
     for task in asyncio.all_tasks():
         if task.get_context().get(cell_of) == cell:
             task.cancel()

@@ -39,6 +39,15 @@ class NativeHost(Host):
         return _native.changes(old, new)
 
 
+async def _result(asked: _native.Asked, future: asyncio.Future[Any]) -> Any:
+    """What the future gets. When nobody waits for it any more, the node is told."""
+    try:
+        return await future
+    except asyncio.CancelledError:
+        asked.cancel()
+        raise
+
+
 class NativeConnection(Connection):
     """A connection of the native client, for threads and for asyncio."""
 
@@ -59,8 +68,7 @@ class NativeConnection(Connection):
 
     async def ask_soon(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
         mailbox, future = self._soon()
-        self._inner.ask_soon(request, timeout, mailbox, future)
-        answered: tuple[bool, bytes] = await future
+        answered: tuple[bool, bytes] = await _result(self._inner.ask_soon(request, timeout, mailbox, future), future)
         return answered
 
     def stream(self, request: bytes, timeout: float | None) -> Items:
@@ -89,6 +97,5 @@ class NativeItems(Items):
 
     async def take_soon(self) -> tuple[bool, bytes] | None:
         mailbox, future = self._connection._soon()
-        self._inner.take_soon(mailbox, future)
-        taken: tuple[bool, bytes] | None = await future
+        taken: tuple[bool, bytes] | None = await _result(self._inner.take_soon(mailbox, future), future)
         return taken

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from importlib import resources
 from typing import Any
+from weakref import WeakSet
 
 import js
 from pyodide.ffi import can_run_sync, create_proxy, run_sync, to_js
@@ -14,7 +15,6 @@ from . import _wire
 from ._host import Connection, Host, Items, failure
 from .errors import UnsupportedError
 
-VALUE, ERROR, ITEM, PUSH, END = range(5)
 CREDIT = 64
 
 
@@ -28,15 +28,24 @@ def _instantiate() -> Any:
     return core
 
 
+def _bridge() -> Any:
+    """Gives what makes a bridge; a failure to do so is thrown as the bytes of its pickle."""
+    source = (resources.files("emerge") / "_bridge.js").read_text("utf-8")
+    return js.Function.new("...args", f"{source}\nreturn new Bridge(...args)")
+
+
+_CANNOT_WAIT = (
+    "a plain call cannot wait here: this browser, or the way this code was started, has no JavaScript Promise "
+    "Integration (runPythonAsync and notebook cells in a current Chromium have it); "
+    "use the asynchronous form: await fs.aio.call(…), await emerge.connect.aio(…)"
+)
+
+
 def _wait(coroutine: Any) -> Any:
     """Waits in place by JavaScript Promise Integration."""
     if not can_run_sync():
         coroutine.close()
-        raise UnsupportedError(
-            "a plain call cannot wait here: this browser, or the way this code was started, has no JavaScript Promise "
-            "Integration (runPythonAsync and notebook cells in a current Chromium have it); "
-            "use the asynchronous form: await fs.aio.call(…), await emerge.connect.aio(…)"
-        )
+        raise UnsupportedError(_CANNOT_WAIT)
     return run_sync(coroutine)
 
 
@@ -45,6 +54,7 @@ class PyodideHost(Host):
 
     def __init__(self) -> None:
         self.core = _instantiate()
+        self.bridge = _bridge()
 
     def connect(self, url: str, token: str, agent: str) -> Connection:
         connection: Connection = _wait(self.connect_soon(url, token, agent))
@@ -55,7 +65,7 @@ class PyodideHost(Host):
             raise UnsupportedError(
                 "this host has no WebSocket, and a connection needs one; Node has it from version 22"
             )
-        connection = PyodideConnection(self.core, url, token, agent)
+        connection = PyodideConnection(self, url, token, agent)
         await connection.opened()
         return connection
 
@@ -82,22 +92,80 @@ def _called(function: Any, *args: Any) -> tuple[bool, bytes]:
     return bool(good), payload.to_bytes()
 
 
+class _Reply(asyncio.Future[Any]):
+    """A reply on its way. When it comes, whoever waits for it goes on at once and not in a later turn of the page's loop, which takes longer than
+    the node does."""
+
+    def __init__(self) -> None:
+        super().__init__(loop=asyncio.get_event_loop())
+        self._then: list[tuple[Any, Any]] = []
+
+    def add_done_callback(self, fn: Any, *, context: Any = None) -> None:
+        """See ``asyncio.Future``."""
+        if self.done():
+            super().add_done_callback(fn, context=context)
+        else:
+            self._then.append((fn, context))
+
+    def remove_done_callback(self, fn: Any) -> int:
+        """See ``asyncio.Future``."""
+        kept = [each for each in self._then if each[0] != fn]
+        removed, self._then = len(self._then) - len(kept), kept
+        return removed + super().remove_done_callback(fn)
+
+    def cancel(self, msg: Any = None) -> bool:
+        """See ``asyncio.Future``."""
+        cancelled = super().cancel(msg)
+        if cancelled:
+            then, self._then = self._then, []
+            for fn, context in then:
+                super().add_done_callback(fn, context=context)
+        return cancelled
+
+    def arrive(self, value: Any) -> None:
+        """Gives the reply to whoever waits."""
+        if self.done():
+            return
+        super().set_result(value)
+        then, self._then = self._then, []
+        for fn, context in then:
+            if context is None:
+                fn(self)
+            else:
+                context.run(fn, self)
+
+
+def _opened(reply: Any) -> tuple[bool, bytes]:
+    """A reply as the bridge gives it: after a byte that says whether it is good."""
+    data = reply.to_bytes()
+    return data[0] == 1, data[1:]
+
+
+_connections: WeakSet[PyodideConnection] = WeakSet()
+
+
+def interrupt() -> bool:
+    """Ends plain calls that wait for a node, by ``KeyboardInterrupt``; says whether any did. For those who run cells: Python hears no signal meanwhile."""
+    return any([connection.interrupt() for connection in _connections])
+
+
 class PyodideConnection(Connection):
     """A connection over the host's WebSocket."""
 
-    def __init__(self, core: Any, url: str, token: str, agent: str) -> None:
-        self._core = core
-        self._waiting: dict[int, tuple[str, Any]] = {}
+    def __init__(self, host: PyodideHost, url: str, token: str, agent: str) -> None:
+        self._receivers: dict[int, Any] = {}
         self._state = "connecting"
-        self._opening: asyncio.Future[None] | None = asyncio.get_event_loop().create_future()
-        self._proxies: tuple[Any, ...] = (create_proxy(self._on_events), create_proxy(self._on_state))
+        self._loop: Any = asyncio.get_event_loop()
+        self._opening: asyncio.Future[None] | None = self._loop.create_future()
+        self._proxies: tuple[Any, ...] = (create_proxy(self._on_reply), create_proxy(self._on_state))
         options = to_js({"token": token, "agent": agent}, dict_converter=js.Object.fromEntries)
-        construct = js.Function.new("C", "...args", "return new C(...args)")
-        good, made = _guarded(construct, core.Core, url, options, *self._proxies)
+        good, made = _guarded(host.bridge, host.core, url, options, *self._proxies)
         if not good:
-            raise failure(core.errorToPickle(made).to_bytes())
-        self._session = made
-        self._request = self._session.request.bind(self._session)
+            raise failure(made.to_bytes())
+        self._bridge = made
+        _connections.add(self)
+        # Looked up once: each is a crossing.
+        self._ask, self._ask_here = made.ask, made.askHere
 
     async def opened(self) -> None:
         """Waits for the node's welcome, or the first failure."""
@@ -114,60 +182,49 @@ class PyodideConnection(Connection):
             opening.set_result(None)
         elif error is not None:
             self._opening = None
-            opening.set_exception(failure(self._core.errorToPickle(error).to_bytes()))
+            opening.set_exception(failure(error.to_bytes()))
 
-    def _on_events(self, message: Any, index: Any) -> None:
-        # One crossing for the bytes and one for the index, however many replies a message holds.
-        numbers = memoryview(index.to_bytes()).cast("I")
-        for at in range(0, len(numbers), 4):
-            seq, kind, offset, length = numbers[at : at + 4]
-            waiting = self._waiting.get(seq)
-            if waiting is None:
-                continue
-            op, receiver = waiting
-            piece = message.subarray(offset, offset + length)
-            if kind == ERROR:
-                answer = (False, self._core.errorToPickle(piece).to_bytes())
-            elif kind == END:
-                answer = None
-            elif kind == ITEM:
-                answer = _called(self._core.itemToPickle, op, piece)
-            else:
-                answer = _called(self._core.replyToPickle, op, piece)
-            if kind != ITEM:
-                del self._waiting[seq]
-            receiver(answer, kind != ITEM)
+    def _on_reply(self, number: int, reply: Any, is_last: bool) -> None:
+        receiver = self._receivers.pop(number, None) if is_last else self._receivers.get(number)
+        if receiver is None:
+            return
+        # A call from JavaScript that can wait in place has a thread state of its own, on which no loop runs yet.
+        asyncio._set_running_loop(self._loop)
+        receiver(None if reply is None else _opened(reply))
 
-    def _send(self, request: bytes, timeout: float | None, credit: int | None, receiver: Any) -> tuple[bool, Any]:
-        good, op = _guarded(self._core.opFromPickle, to_js(request))
-        if not good:
-            return False, op.to_bytes()
-        millis = None if timeout is None else timeout * 1000
-        good, seq = _guarded(self._request, op, millis, credit)
-        if not good:
-            return False, self._core.errorToPickle(seq).to_bytes()
-        self._waiting[seq] = (_wire.loads(request)[0] if credit is not None else _name_of(request), receiver)
-        return True, seq
+    def _send(
+        self, request: bytes, timeout: float | None, credit: int | None, receiver: Any
+    ) -> int | tuple[bool, bytes]:
+        """Asks; the number of the request, or the reply that says why not."""
+        sent = self._ask(_name_of(request), to_js(request), _millis(timeout), credit)
+        if type(sent) is not int:
+            return _opened(sent)
+        self._receivers[sent] = receiver
+        return sent
 
     def ask(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
-        answered: tuple[bool, bytes] = _wait(self.ask_soon(request, timeout))
-        return answered
+        if not can_run_sync():
+            raise UnsupportedError(_CANNOT_WAIT)
+        reply = run_sync(self._ask_here(_name_of(request), to_js(request), _millis(timeout)))
+        if reply is None:
+            raise KeyboardInterrupt
+        return _opened(reply)
+
+    def interrupt(self) -> bool:
+        """Ends plain calls that wait; says whether any did."""
+        return bool(self._bridge.interrupt())
 
     async def ask_soon(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
-        future: asyncio.Future[tuple[bool, bytes]] = asyncio.get_event_loop().create_future()
-
-        def receive(answer: tuple[bool, bytes], _: bool) -> None:
-            if not future.done():
-                future.set_result(answer)
-
-        good, sent = self._send(request, timeout, None, receive)
-        if not good:
-            return False, sent
+        reply = _Reply()
+        sent = self._send(request, timeout, None, reply.arrive)
+        if not isinstance(sent, int):
+            return sent
         try:
-            return await future
+            answered: tuple[bool, bytes] = await reply
+            return answered
         except asyncio.CancelledError:
-            if self._waiting.pop(sent, None) is not None:
-                self._session.cancel(sent)
+            if self._receivers.pop(sent, None) is not None:
+                self._bridge.cancel(sent)
             raise
 
     def stream(self, request: bytes, timeout: float | None) -> Items:
@@ -177,7 +234,7 @@ class PyodideConnection(Connection):
         _wait(self.close_soon())
 
     async def close_soon(self) -> None:
-        await self._session.close()
+        await self._bridge.close()
         for proxy in self._proxies:
             proxy.destroy()
         self._proxies = ()
@@ -185,6 +242,10 @@ class PyodideConnection(Connection):
     @property
     def state(self) -> str:
         return self._state
+
+
+def _millis(timeout: float | None) -> float | None:
+    return None if timeout is None else timeout * 1000
 
 
 def _name_of(request: bytes) -> str:
@@ -203,15 +264,13 @@ class PyodideItems(Items):
         self._arrived = asyncio.Event()
         self._taken = 0
         self._over = False
-        good, sent = connection._send(request, timeout, CREDIT, self._receive)
-        self._seq = sent if good else None
-        if not good:
-            self._items.append((False, sent))
+        sent = connection._send(request, timeout, CREDIT, self._receive)
+        self._number = sent if isinstance(sent, int) else None
+        if not isinstance(sent, int):
+            self._items.append(sent)
 
-    def _receive(self, answer: tuple[bool, bytes] | None, is_last: bool) -> None:
-        self._items.append(answer)
-        if is_last:
-            self._seq = None
+    def _receive(self, item: tuple[bool, bytes] | None) -> None:
+        self._items.append(item)
         self._arrived.set()
 
     def take(self) -> tuple[bool, bytes] | None:
@@ -228,7 +287,7 @@ class PyodideItems(Items):
         self._over = item is None or not item[0]
         self._taken += 1
         # Credit is given back by halves.
-        if self._seq is not None and self._taken * 2 > CREDIT:
-            self._connection._session.credit(self._seq, self._taken)
+        if not self._over and self._number is not None and self._taken * 2 > CREDIT:
+            self._connection._bridge.credit(self._number, self._taken)
             self._taken = 0
         return item
