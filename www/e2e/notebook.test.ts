@@ -101,6 +101,42 @@ test("a busy cell and a waiting one are interrupted, and Python goes on", async 
   assert.equal((await cell(page, "'still ' + 'there'")).text, "'still there'");
 });
 
+test("a call that waits is interrupted, plain or awaited, and stores half-way leave each object once", async () => {
+  const made = await cell(
+    page,
+    `import emerge
+fs = emerge.connect()
+
+@emerge.dataclass
+class Slow(emerge.Object):
+    number: int = 0
+
+    def work(self):
+        while True:
+            pass
+
+fs.store("/interrupted/slow", Slow()).number`,
+  );
+  assert.equal(made.text, "0");
+  for (const source of [
+    'fs.call("/interrupted/slow", "work")',
+    'await fs.aio.call("/interrupted/slow", "work")',
+    'for number in range(1_000_000): fs.store(f"/interrupted/many/{number}", Slow(number=number))',
+  ]) {
+    const at = await addCell(page, source);
+    await press(page, at);
+    await page.waitForTimeout(600);
+    await page.click("#interrupt");
+    // Before the method's own deadline of five seconds.
+    const shown = await ended(page, at, 4_000);
+    assert.equal(shown.ok, false, source);
+    assert.match(shown.text, /KeyboardInterrupt/, source);
+  }
+  const left = `members = {meta.name: meta.version for meta in fs.list("/interrupted/many")}
+sorted(map(int, members)) == list(range(len(members))), len(members) > 3, set(members.values())`;
+  assert.equal((await cell(page, left)).text, "(True, True, {1})");
+});
+
 test("a flood of output is cut", async () => {
   const shown = await cell(page, "for i in range(300_000): print('flood', i)");
   assert.match(shown.text.slice(-100), /what is printed after 1,000,000 characters is not shown/);
