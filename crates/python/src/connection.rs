@@ -6,11 +6,13 @@ use crate::raw::Raw;
 use emerge_client::Client;
 use emerge_proto::{Error, ErrorCode, Result};
 use futures_util::StreamExt;
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
 
 /// How long a wait goes on before it looks whether the user has pressed Ctrl-C.
 const LOOK: Duration = Duration::from_millis(100);
@@ -44,6 +46,32 @@ fn wait<T: Send>(py: Python<'_>, task: impl Future<Output = T> + Send) -> PyResu
             Ok(value) => return Ok(Ok(value)),
             Err(_) => py.check_signals()?,
         }
+    }
+}
+
+/// What a future of asyncio waits for.
+#[pyclass(frozen)]
+pub(crate) struct Asked {
+    task: AbortHandle,
+}
+
+impl Asked {
+    fn begin(
+        letter: impl Future<Output = Letter> + Send + 'static,
+        mailbox: Py<Mailbox>,
+        future: Py<PyAny>,
+    ) -> PyResult<Self> {
+        let runtime = runtime().map_err(|error| PyOSError::new_err(error.to_string()))?;
+        let task = runtime.spawn(async move { Mailbox::put(&mailbox, future, letter.await) });
+        Ok(Self { task: task.abort_handle() })
+    }
+}
+
+#[pymethods]
+impl Asked {
+    /// Gives it up; a request is cancelled at the node.
+    fn cancel(&self) {
+        self.task.abort();
     }
 }
 
@@ -102,16 +130,9 @@ impl Connection {
         timeout: Option<f64>,
         mailbox: Py<Mailbox>,
         future: Py<PyAny>,
-    ) -> Answer {
+    ) -> PyResult<Asked> {
         let client = limited(&self.client, timeout);
-        let spawned = runtime().map(|runtime| {
-            runtime.spawn(async move {
-                let reply = asked(client, request).await;
-                Mailbox::put(&mailbox, future, Some(Answer(reply)));
-            });
-            Vec::new()
-        });
-        Answer(spawned)
+        Asked::begin(async move { Some(Answer(asked(client, request).await)) }, mailbox, future)
     }
 
     /// Asks for a streamed reply.
@@ -171,13 +192,7 @@ impl Items {
     }
 
     /// Asks for the next item; the future gets it by the mailbox.
-    fn take_soon(&self, mailbox: Py<Mailbox>, future: Py<PyAny>) {
-        let opened = self.opened.clone();
-        if let Ok(runtime) = runtime() {
-            runtime.spawn(async move {
-                let letter = taken(opened).await;
-                Mailbox::put(&mailbox, future, letter);
-            });
-        }
+    fn take_soon(&self, mailbox: Py<Mailbox>, future: Py<PyAny>) -> PyResult<Asked> {
+        Asked::begin(taken(self.opened.clone()), mailbox, future)
     }
 }

@@ -52,6 +52,7 @@ fn changes(old: &[u8], new: &[u8]) -> Answer {
 #[pymodule]
 #[pyo3(name = "_native")]
 fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<connection::Asked>()?;
     module.add_class::<connection::Connection>()?;
     module.add_class::<connection::Items>()?;
     module.add_class::<mailbox::Mailbox>()?;
