@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import emerge
 import pytest
@@ -83,3 +84,18 @@ def test_ctrl_c_ends_a_call_and_leaves_the_connection(home, address, tmp_path):
             assert time.monotonic() - began < 3
         finally:
             program.kill()
+
+
+def test_pip_refuses_the_wheel_of_pyodide(tmp_path):
+    pack = Path(__file__).resolve().parents[1] / "pack.py"
+    (tmp_path / "core").write_bytes(b"")
+    packed = [sys.executable, str(pack), str(tmp_path), str(tmp_path / "core"), str(tmp_path / "core")]
+    wheel = subprocess.run(packed, capture_output=True, text=True, check=True).stdout.strip()
+    install = [sys.executable, "-m", "pip", "install", "--no-index", "--target", str(tmp_path / "site")]
+    by_file = subprocess.run([*install, wheel], capture_output=True, text=True, check=False)
+    assert by_file.returncode == 1 and "is not a supported wheel on this platform" in by_file.stderr
+    by_name = subprocess.run(
+        [*install, "--find-links", str(tmp_path), "emerge"], capture_output=True, text=True, check=False
+    )
+    assert by_name.returncode == 1 and "No matching distribution found for emerge" in by_name.stderr
+    assert not (tmp_path / "site").exists()
