@@ -68,7 +68,7 @@ impl<B: Backend> Engine<B> {
         uncertain.settled = true;
         match result {
             Ok(()) => {
-                let wakers = self.state().durable(number);
+                let (wakers, _forgotten) = self.state().durable(number);
                 wakers.into_iter().for_each(Waker::wake);
             }
             Err(error) => self.fail(&error),

@@ -448,7 +448,8 @@ impl<'a, B: Backend> Reading<'a, B> {
 
 impl<B: Backend> Drop for Reading<'_, B> {
     fn drop(&mut self) {
-        self.engine.state().end(self.began);
+        // What it gives is dropped after the state is let go of.
+        let _forgotten = self.engine.state().end(self.began);
     }
 }
 

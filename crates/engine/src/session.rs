@@ -175,25 +175,39 @@ impl SessionIndex {
     }
 
     /// Adds an outcome. Gives its key and record, and the keys to be deleted with it.
-    pub(crate) fn add(&mut self, outcome: Outcome, time: i64) -> (Key, Bytes, Vec<Key>) {
-        let session = self.sessions.entry(outcome.session).or_default();
-        session.acknowledged = session.acknowledged.max(outcome.acknowledged);
-        session.user.clone_from(&outcome.user);
+    pub(crate) fn add(&mut self, outcome: ReadyOutcome) -> (Key, Bytes, Vec<Key>) {
+        let ReadyOutcome { session: id, mut record, mut encoded } = outcome;
+        let session = self.sessions.entry(id).or_default();
+        session.acknowledged = session.acknowledged.max(record.acknowledged);
+        if session.acknowledged > record.acknowledged {
+            // A late request with an older horizon.
+            record.acknowledged = session.acknowledged;
+            encoded = emerge_proto::class::encode(&record).into();
+        }
+        session.user.clone_from(&record.user);
         session.free_acknowledged();
         let place = session.take_place();
-        let record = OutcomeRecord {
-            user: outcome.user,
-            acknowledged: session.acknowledged,
-            time,
-            reply: outcome.reply,
-            seq: outcome.seq,
-            part: outcome.part.clone(),
-        };
         let is_large = record.reply.len() > MAX_FREE_REPLY;
-        session.outcomes.insert((outcome.seq, outcome.part), Place { number: place, is_large });
-        let needless =
-            session.take_doomed().into_iter().map(|place| keys::outcome(outcome.session, place)).collect();
-        (keys::outcome(outcome.session, place), emerge_proto::class::encode(&record).into(), needless)
+        session.outcomes.insert((record.seq, record.part), Place { number: place, is_large });
+        let needless = session.take_doomed().into_iter().map(|place| keys::outcome(id, place)).collect();
+        (keys::outcome(id, place), encoded, needless)
+    }
+}
+
+/// An outcome that was encoded before anybody had to wait for it.
+pub(crate) struct ReadyOutcome {
+    pub(crate) session: SessionId,
+    pub(crate) record: OutcomeRecord,
+    encoded: Bytes,
+}
+
+impl ReadyOutcome {
+    /// Readies an outcome of a commit at `time`.
+    pub(crate) fn new(outcome: Outcome, time: i64) -> Self {
+        let Outcome { session, seq, part, user, acknowledged, reply } = outcome;
+        let record = OutcomeRecord { user, acknowledged, time, reply, seq, part };
+        let encoded = emerge_proto::class::encode(&record).into();
+        Self { session, record, encoded }
     }
 }
 
@@ -214,14 +228,14 @@ mod tests {
         };
         let mut index = SessionIndex::default();
         let place = |at| keys::outcome(session, at);
-        assert_eq!(index.add(outcome(1, 0), 5).0, place(0));
-        assert_eq!(index.add(outcome(2, 0), 5).0, place(1));
-        let (key, record, needless) = index.add(outcome(4, 2), 5);
+        assert_eq!(index.add(ReadyOutcome::new(outcome(1, 0), 5)).0, place(0));
+        assert_eq!(index.add(ReadyOutcome::new(outcome(2, 0), 5)).0, place(1));
+        let (key, record, needless) = index.add(ReadyOutcome::new(outcome(4, 2), 5));
         assert!(key == place(0) || key == place(1), "the place of an acknowledged one is taken");
         assert!(needless.is_empty());
         assert_eq!(OutcomeRecord::read(&record).unwrap().acknowledged, 2);
         // A late request with an older horizon does not lower it.
-        let (_, record, _) = index.add(outcome(3, 0), 5);
+        let (_, record, _) = index.add(ReadyOutcome::new(outcome(3, 0), 5));
         assert_eq!(OutcomeRecord::read(&record).unwrap().acknowledged, 2);
         let outcomes = &index.get(session).unwrap().outcomes;
         assert_eq!(outcomes.keys().map(|(seq, _)| *seq).collect::<Vec<u64>>(), [3, 4]);
@@ -240,14 +254,14 @@ mod tests {
         };
         let mut index = SessionIndex::default();
         for seq in 1..=600 {
-            index.add(outcome(seq, 0), 5);
+            index.add(ReadyOutcome::new(outcome(seq, 0), 5));
         }
-        let (_, _, needless) = index.add(outcome(601, 600), 5);
+        let (_, _, needless) = index.add(ReadyOutcome::new(outcome(601, 600), 5));
         assert_eq!(needless.len(), 600 - MAX_FREE);
         let mut used = 601;
         for _ in 0..20 {
             for seq in used + 1..=used + 400 {
-                index.add(outcome(seq, used), 5);
+                index.add(ReadyOutcome::new(outcome(seq, used), 5));
             }
             used += 400;
         }
@@ -266,12 +280,13 @@ mod tests {
             reply: vec![0; bytes],
         };
         let mut index = SessionIndex::default();
-        let large: Vec<Key> =
-            (1..=10).map(|seq| index.add(outcome(seq, 0, MAX_FREE_REPLY + 1), 5).0).collect();
-        let (key, _, needless) = index.add(outcome(11, 10, 1), 5);
+        let large: Vec<Key> = (1..=10)
+            .map(|seq| index.add(ReadyOutcome::new(outcome(seq, 0, MAX_FREE_REPLY + 1), 5)).0)
+            .collect();
+        let (key, _, needless) = index.add(ReadyOutcome::new(outcome(11, 10, 1), 5));
         assert_eq!(needless.len(), 9);
         assert!(large.iter().all(|known| *known == key || needless.contains(known)));
-        let (key, _, needless) = index.add(outcome(12, 11, 1), 5);
+        let (key, _, needless) = index.add(ReadyOutcome::new(outcome(12, 11, 1), 5));
         assert!(needless.is_empty() && large.contains(&key));
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct State {
     recent: BTreeMap<Key, Slot>,
     /// The keys of each commit in `recent`, oldest first.
     written: VecDeque<(u64, Vec<Key>)>,
+    /// What was in `recent` and is not any more: to be dropped by who has let go of the state, for that takes time too.
+    forgotten: Vec<(Key, Slot)>,
     /// How many active transactions began at each number.
     active: BTreeMap<u64, usize>,
     /// Reads taken before this number are no longer good.
@@ -73,6 +75,7 @@ impl State {
             cache: Cache::new(cache_bytes),
             recent: BTreeMap::new(),
             written: VecDeque::new(),
+            forgotten: Vec::new(),
             active: BTreeMap::new(),
             floor: 0,
         }
@@ -96,7 +99,8 @@ impl State {
         self.last
     }
 
-    pub(crate) fn end(&mut self, began: u64) {
+    /// Gives what nobody needs any more, to be dropped.
+    pub(crate) fn end(&mut self, began: u64) -> Vec<(Key, Slot)> {
         if let Some(count) = self.active.get_mut(&began) {
             *count -= 1;
             if *count == 0 {
@@ -104,6 +108,7 @@ impl State {
                 self.prune();
             }
         }
+        std::mem::take(&mut self.forgotten)
     }
 
     pub(crate) fn find(&mut self, key: &[u8]) -> Found {
@@ -179,12 +184,12 @@ impl State {
         number
     }
 
-    /// Everything up to `number` is durable; gives those who waited for it.
+    /// Everything up to `number` is durable; gives those who waited for it, and what nobody needs any more, to be dropped.
     #[must_use]
-    pub(crate) fn durable(&mut self, number: u64) -> Vec<Waker> {
+    pub(crate) fn durable(&mut self, number: u64) -> (Vec<Waker>, Vec<(Key, Slot)>) {
         let wakers = self.gate.advance(number);
         self.prune();
-        wakers
+        (wakers, std::mem::take(&mut self.forgotten))
     }
 
     /// Everything that is not durable is lost or uncertain: it is dropped, whoever has read it conflicts, whoever waits
@@ -219,7 +224,7 @@ impl State {
                 if let Entry::Occupied(slot) = self.recent.entry(key)
                     && slot.get().number == number
                 {
-                    slot.remove();
+                    self.forgotten.push(slot.remove_entry());
                 }
             }
             forgotten = number;

@@ -17,7 +17,8 @@ use crate::keys;
 use crate::object::{Entry, Object, Record};
 use crate::queue::{self, Waiting};
 use crate::random::Random;
-use crate::session::Outcome;
+use crate::session::{Outcome, ReadyOutcome};
+use bytes::Bytes;
 use emerge_proto::{Error, ErrorCode, ObjectId, Result, SessionId};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::poll_fn;
@@ -156,15 +157,21 @@ impl<B: Backend> Tx<B> {
                 self.engine.index_session(session).await?;
             }
         }
-        self.admit(writes, encoded, outcome)
+        // All that can be done before anybody has to wait for it.
+        let changes = std::mem::take(&mut self.changes);
+        let log: Option<Bytes> = (!changes.is_empty())
+            .then(|| emerge_proto::class::encode(&LogRecord { time: self.now, changes }).into());
+        let outcome = outcome.map(|outcome| ReadyOutcome::new(outcome, self.now));
+        self.admit(writes.into_iter().collect(), encoded, log, outcome)
     }
 
     /// Validates, numbers and queues the commit, all in one critical section.
     fn admit(
         &mut self,
-        writes: BTreeMap<Key, Option<Record>>,
+        writes: Vec<(Key, Option<Record>)>,
         mut encoded: Vec<Write>,
-        outcome: Option<Outcome>,
+        log: Option<Bytes>,
+        outcome: Option<ReadyOutcome>,
     ) -> Result<Commit, CommitError> {
         let mut state = self.engine.state();
         state.usable()?;
@@ -173,19 +180,19 @@ impl<B: Backend> Tx<B> {
         if !good {
             return Err(CommitError::Conflict);
         }
-        let writes: Vec<(Key, Option<Record>)> = writes.into_iter().collect();
         let mut kept = Vec::new();
         if let Some(outcome) = outcome {
             let Some(indexed) = state.sessions.get(outcome.session) else {
                 return Err(CommitError::Conflict);
             };
-            if indexed.outcomes.contains_key(&(outcome.seq, outcome.part.clone())) {
+            let seq = outcome.record.seq;
+            if indexed.outcomes.contains_key(&(seq, outcome.record.part.clone())) {
                 return Err(CommitError::Conflict);
             }
-            if outcome.seq <= indexed.acknowledged {
-                return Err(already_acknowledged(outcome.seq).into());
+            if seq <= indexed.acknowledged {
+                return Err(already_acknowledged(seq).into());
             }
-            let (key, record, needless) = state.sessions.add(outcome, self.now);
+            let (key, record, needless) = state.sessions.add(outcome);
             kept.push(Write { key, value: Some(record) });
             kept.extend(needless.into_iter().map(|key| Write { key, value: None }));
         }
@@ -193,12 +200,8 @@ impl<B: Backend> Tx<B> {
             state.sessions.remove(*session);
         }
         let number = state.apply(writes, &kept);
-        if !self.changes.is_empty() {
-            let log = LogRecord { time: self.now, changes: std::mem::take(&mut self.changes) };
-            encoded.push(Write {
-                key: keys::log(number),
-                value: Some(emerge_proto::class::encode(&log).into()),
-            });
+        if log.is_some() {
+            encoded.push(Write { key: keys::log(number), value: log });
         }
         #[cfg(feature = "mutations")]
         if self.engine.shared.options.mutations.outcome_in_another_commit && !kept.is_empty() {
@@ -366,7 +369,8 @@ impl<B: Backend> Tx<B> {
 
 impl<B: Backend> Drop for Tx<B> {
     fn drop(&mut self) {
-        self.engine.state().end(self.began);
+        // What it gives is dropped after the state is let go of.
+        let _forgotten = self.engine.state().end(self.began);
     }
 }
 
