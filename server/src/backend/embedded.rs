@@ -65,7 +65,8 @@ impl Embedded {
             .cache_size(BLOCK_CACHE)
             .max_journaling_size(JOURNAL)
             .journal_compression(CompressionType::Lz4)
-            .worker_threads(2)
+            // Of two, one asks without pause whether the other has done compacting.
+            .worker_threads(1)
             .open()
             .map_err(wrong)?;
         let options = || {

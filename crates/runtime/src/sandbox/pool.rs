@@ -98,6 +98,13 @@ impl<I> Instances<I> {
         Some(idle.remove(at))
     }
 
+    /// Takes an instance that served the same user, and has served nothing but these classes.
+    pub(super) fn take_same(&self, user: &str, wanted: &Arc<Loaded>) -> Option<Idle<I>> {
+        let mut idle = lock(&self.idle);
+        let at = idle.iter().rposition(|idle| idle.user == user && Arc::ptr_eq(&idle.state, wanted))?;
+        Some(idle.remove(at))
+    }
+
     pub(super) fn put(&self, instance: Idle<I>) {
         let mut idle = lock(&self.idle);
         let evicted = (idle.len() >= self.limit && !idle.is_empty()).then(|| idle.remove(0));

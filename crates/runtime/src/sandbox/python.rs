@@ -228,12 +228,10 @@ impl Python {
         Ok(loaded)
     }
 
-    /// An instance in the state of a class's image, that has served nobody but `user`.
+    /// An instance in the state of a class's image, that has served nobody but `user` and nothing but that class: code that forges byte code can reach all of
+    /// its memory, the marks too, and what it hides from them must meet no other class.
     async fn instance(&self, user: &str, loaded: &Arc<Loaded>) -> Result<Instance> {
-        if let Some(mut idle) = self.instances.take(user, loaded)
-            && (Arc::ptr_eq(&idle.state, loaded)
-                || idle.instance.memory.restore(&loaded.image, &idle.state.image))
-        {
+        if let Some(idle) = self.instances.take_same(user, loaded) {
             return Ok(idle.instance);
         }
         self.fresh(&loaded.image).await
