@@ -47,7 +47,7 @@ export default tseslint.config(
     files: ["**/*.mjs", "**/*.js"],
     languageOptions: {
       globals: Object.fromEntries(
-        ["console", "process", "URL", "Buffer", "setTimeout", "clearTimeout", "fetch", "performance", "document", "location", "window", "WebSocket", "Worker", "crypto", "TextEncoder", "TextDecoder", "queueMicrotask", "URLSearchParams"].map((name) => [
+        ["console", "process", "URL", "Buffer", "setTimeout", "clearTimeout", "fetch", "performance", "document", "location", "window", "WebAssembly", "WebSocket", "Worker", "postMessage", "crypto", "TextEncoder", "TextDecoder", "queueMicrotask", "URLSearchParams"].map((name) => [
           name,
           "readonly",
         ]),

@@ -299,19 +299,27 @@ async fn the_goodbye_leaves_before_the_connection_ends() {
 async fn tasks_that_are_answered_together_ask_together() {
     let (node, client) = connected().await;
     let before = node.script.lock().unwrap().messages;
-    let tasks: Vec<_> = (0..64)
-        .map(|_| {
-            let client = client.clone();
-            tokio::spawn(async move {
-                for _ in 0..50 {
-                    client.stat("/a").await.unwrap();
-                }
+    let asking = tokio::spawn(async move {
+        let op = Op::Stat { path: (&Path::parse("/a").unwrap()).into() };
+        // In one turn, so that the first answers come together.
+        let first: Vec<_> = (0..64).map(|_| client.request(&op).unwrap()).collect();
+        let tasks: Vec<_> = first
+            .into_iter()
+            .map(|first| {
+                let client = client.clone();
+                tokio::spawn(async move {
+                    first.await.unwrap();
+                    for _ in 0..50 {
+                        client.stat("/a").await.unwrap();
+                    }
+                })
             })
-        })
-        .collect();
-    for task in tasks {
-        task.await.unwrap();
-    }
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    asking.await.unwrap();
     let messages = node.script.lock().unwrap().messages - before;
     assert!(messages < 64 * 50 / 8, "{messages} messages");
 }
