@@ -2,7 +2,7 @@
 
 use crate::Measured;
 use crate::redis::Redis;
-use crate::report::{Answer, median};
+use crate::report::Answer;
 use crate::setting::Setting;
 use axum::Router;
 use serde_json::Value as Figures;
@@ -29,11 +29,5 @@ pub(crate) async fn measure(question: &str, what: &str, runs: usize) -> Measured
         let why = String::from_utf8_lossy(&output.stderr);
         format!("Python failed: {}", why.lines().last().unwrap_or_default())
     })?;
-    let numbers = |key: &str| -> Vec<f64> {
-        figures[key].as_array().into_iter().flatten().filter_map(Figures::as_f64).collect()
-    };
-    let (ours, theirs) = (numbers("ours"), numbers("theirs"));
-    let ratios = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect();
-    let note = format!("{:.0} against {:.0} a second: {what}", median(&ours), median(&theirs));
-    Ok(Answer { runs: ratios, note })
+    Answer::of_sides(&figures, what, runs)
 }

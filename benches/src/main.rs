@@ -7,6 +7,7 @@ mod disk_bytes;
 mod durable_stores;
 mod exactly_once;
 mod native_gets;
+mod page;
 mod page_gets;
 mod pyodide;
 mod redis;

@@ -1,5 +1,6 @@
 // Times gets against raw echoes in turn, and posts the figures.
 import { connect } from "/emerge-client/index.js";
+import { post } from "./figures.js";
 
 const query = new URLSearchParams(location.search);
 const token = query.get("token");
@@ -63,9 +64,4 @@ async function measure() {
   return figures;
 }
 
-const figures = await measure().catch((error) => ({ error: String(error?.stack ?? error) }));
-await fetch("/bench/figures", {
-  method: "POST",
-  headers: { "content-type": "application/json" },
-  body: JSON.stringify(figures),
-});
+await post(measure);

@@ -1,4 +1,6 @@
 // Asks one question of Pyodide in workers, and posts the figures.
+import { post } from "./figures.js";
+
 const query = new URLSearchParams(location.search);
 const runs = Number(query.get("runs"));
 
@@ -23,9 +25,4 @@ async function measure() {
   return figures;
 }
 
-const figures = await measure().catch((error) => ({ error: String(error?.stack ?? error) }));
-await fetch("/bench/figures", {
-  method: "POST",
-  headers: { "content-type": "application/json" },
-  body: JSON.stringify(figures),
-});
+await post(measure);

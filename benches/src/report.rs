@@ -1,7 +1,7 @@
 //! The table and the JSON lines.
 
 use crate::Measured;
-use serde_json::json;
+use serde_json::{Value as Figures, json};
 use std::io::Write;
 use std::path::Path;
 
@@ -9,6 +9,25 @@ use std::path::Path;
 pub(crate) struct Answer {
     pub(crate) runs: Vec<f64>,
     pub(crate) note: String,
+}
+
+/// Numbers of one kind, `runs` at least.
+pub(crate) fn numbers(figures: &Figures, key: &str, runs: usize) -> Result<Vec<f64>, String> {
+    let numbers: Vec<f64> =
+        figures[key].as_array().into_iter().flatten().filter_map(Figures::as_f64).collect();
+    if numbers.len() < runs {
+        return Err(format!("{} figures of {key} came, of {runs}", numbers.len()));
+    }
+    Ok(numbers)
+}
+
+impl Answer {
+    /// The ratios of what both sides did, operations per second.
+    pub(crate) fn of_sides(figures: &Figures, what: &str, runs: usize) -> Measured {
+        let (ours, theirs) = (numbers(figures, "ours", runs)?, numbers(figures, "theirs", runs)?);
+        let note = format!("{:.0} against {:.0} a second: {what}", median(&ours), median(&theirs));
+        Ok(Self { runs: ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect(), note })
+    }
 }
 
 struct Row {

@@ -90,10 +90,12 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
     let (notebook_listener, notebook_address) = listen_for_notebook(&config, address).await?;
     let door = NotebookDoor { port: notebook_address.port(), token: notebook_token.clone(), tokens };
 
-    let committer = start_committer(engine.clone())?;
+    let (runtime_lives, runtime_ended) = oneshot::channel();
+    let committer = start_committer(engine.clone(), runtime_ended)?;
     let collector = tokio::spawn({
         let engine = engine.clone();
         async move {
+            let _runtime_lives: oneshot::Sender<()> = runtime_lives;
             loop {
                 tokio::time::sleep(COLLECT_EVERY).await;
                 if let Err(error) = engine.collect(now_micros(), COLLECT_BUDGET).await {
@@ -137,16 +139,25 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
     })
 }
 
-/// Runs the committer on a thread of its own: as a task it would wait behind requests while the disk does nothing, and they for it.
-fn start_committer(engine: Engine<Embedded>) -> Result<oneshot::Receiver<()>> {
+/// Runs the committer on a thread of its own: as a task it would wait behind requests while the disk does nothing, and they for it. It ends with the engine,
+/// or with the runtime of a node that nobody stopped.
+fn start_committer(
+    engine: Engine<Embedded>,
+    runtime_ended: oneshot::Receiver<()>,
+) -> Result<oneshot::Receiver<()>> {
     let (ended, committer) = oneshot::channel();
     let handle = tokio::runtime::Handle::current();
     std::thread::Builder::new()
         .name("emerge-commit".into())
         .spawn(move || {
-            if let Err(error) = handle.block_on(engine.run()) {
-                tracing::error!(%error, "the node no longer owns its store and takes no more changes");
-            }
+            handle.block_on(async {
+                tokio::select! {
+                    ran = engine.run() => if let Err(error) = ran {
+                        tracing::error!(%error, "the node no longer owns its store and takes no more changes");
+                    },
+                    _ = runtime_ended => {}
+                }
+            });
             drop(engine);
             // Nobody listens when the node was not stopped but dropped.
             let _ = ended.send(());
@@ -215,10 +226,12 @@ impl RunningNode {
             self.server.abort();
         }
         self.notebook_server.abort();
-        self.collector.abort();
         let flushed = self.node.engine().shutdown().await;
         // It ends with the engine, whose folder may be opened again after this.
-        let _ = tokio::time::timeout(DRAIN, self.committer).await;
+        if tokio::time::timeout(DRAIN, self.committer).await.is_err() {
+            tracing::warn!("the store is still being written");
+        }
+        self.collector.abort();
         flushed
     }
 }

@@ -26,6 +26,28 @@ async fn node() -> (RunningNode, TempDir) {
     (node, folder)
 }
 
+#[test]
+fn a_node_that_ends_with_its_runtime_lets_go_of_its_folder() {
+    let folder = TempDir::new().unwrap();
+    let start = || {
+        let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let started = threads.block_on(async {
+            let runtime = emerge_server::sandbox(&|_| {}).await?;
+            emerge_server::start(Config { port: 0, ..Config::new(folder.path()) }, runtime).await
+        });
+        (started.map(drop), threads)
+    };
+    let (started, threads) = start();
+    started.unwrap();
+    drop(threads);
+    // The committer hears of it on a thread of its own.
+    let last = (0..100).map(|_| start().0).find(|again| {
+        std::thread::sleep(Duration::from_millis(20));
+        again.is_ok()
+    });
+    assert_eq!(last, Some(Ok(())), "another node can open the folder");
+}
+
 fn hello(token: &str) -> Frame {
     Frame::Hello(Hello {
         min_version: 1,

@@ -161,8 +161,8 @@ pub(crate) struct Store {
     /// The fields, as a JSON object; none when left out.
     #[arg(long = "json", value_name = "JSON", conflicts_with = "from")]
     pub(crate) fields: Option<String>,
-    /// A JavaScript file: it runs in the sandbox, and each member of its `objects` ({path: instance}) is stored.
-    #[arg(long, value_name = "FILE.js")]
+    /// A JavaScript or Python (.py) file: it runs in the sandbox, and each member of its `objects` ({path: instance}) is stored.
+    #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
 }
 

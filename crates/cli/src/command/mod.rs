@@ -27,7 +27,10 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         Command::Node(NodeCommand::Prepare) => return node::prepare(output).await,
         Command::Init(args) => return init(&cli, &args.address, output).await,
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "emerge", &mut std::io::stdout());
+            // Whole, for the generator panics when its reader goes away.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "emerge", &mut script);
+            output.line(String::from_utf8_lossy(&script).trim_end());
             return Ok(());
         }
         _ => {}

@@ -32,7 +32,7 @@ pub(super) async fn store(
             }
             Ok(())
         }
-        _ => Err(Error::new(ErrorCode::BadArgument, "a path and --class are needed, or --from FILE.js")),
+        _ => Err(Error::new(ErrorCode::BadArgument, "a path and --class are needed, or --from FILE")),
     }
 }
 
@@ -129,6 +129,7 @@ async fn from_file(file: &File, sandbox: &Sandbox, client: &Client, output: &Out
             output.line(format!("{target} version {}", stored.version));
         }
     }
-    output.note(format!("stored {count} objects of {}", file.display()));
+    let objects = if count == 1 { "object" } else { "objects" };
+    output.note(format!("stored {count} {objects} of {}", file.display()));
     Ok(())
 }

@@ -83,13 +83,15 @@ fn load_as<T>(
     })
 }
 
-/// Waits until no other program compiles this guest; the lock ends with the file given, or with the program.
-fn lock(folder: &Path, name: &str) -> Result<fs::File> {
+/// Waits until no other program compiles this guest; the lock ends with the file given, or with the program. It saves time and safety does not need it, so
+/// that where the file system has no locks there is none.
+fn lock(folder: &Path, name: &str) -> Result<Option<fs::File>> {
     let file = folder.join(format!("{name}.lock"));
-    let opened = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&file);
-    opened.and_then(|opened| opened.lock().map(|()| opened)).map_err(|error| {
-        Error::new(ErrorCode::StorageFailed, format!("{} could not be locked: {error}", file.display()))
-    })
+    let opened =
+        fs::OpenOptions::new().create(true).truncate(false).write(true).open(&file).map_err(|error| {
+            Error::new(ErrorCode::StorageFailed, format!("{} could not be opened: {error}", file.display()))
+        })?;
+    Ok(opened.lock().is_ok().then_some(opened))
 }
 
 /// The name under which a compiled module is kept: what was compiled, and everything of the compiler that matters.

@@ -287,8 +287,11 @@ impl JavaScript {
 
     /// An instance in the state of a class's image, that has served nobody but `user`.
     async fn instance(&self, user: &str, loaded: &Arc<Loaded>) -> Result<Instance> {
-        if let Some(mut idle) = self.instances.take(user, loaded)
-            && (Arc::ptr_eq(&idle.state, loaded) || idle.instance.restore(&loaded.image)?)
+        if let Some(idle) = self.instances.take(user, loaded) {
+            return Ok(idle.instance);
+        }
+        if let Some(mut idle) = self.instances.take_any(user)
+            && idle.instance.restore(&loaded.image)?
         {
             return Ok(idle.instance);
         }

@@ -23,6 +23,7 @@ use emerge_proto::{ClassSource, ClassVersion, Error, ErrorCode, Language, Method
 pub use javascript::FileObject;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -168,10 +169,13 @@ impl Sandbox {
             let first = poll_fn(|context| {
                 // Its timers are the sandbox's, wherever it runs.
                 let _here = self.threads.as_ref().map(|threads| threads.enter());
-                Poll::Ready(work.as_mut().poll(context))
+                // As on a thread of the sandbox's own, a panic is this call's failure and nobody else's; what it left is not used again.
+                Poll::Ready(catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))))
             });
-            if let Poll::Ready(done) = first.await {
-                return done;
+            match first.await {
+                Ok(Poll::Ready(done)) => return done,
+                Ok(Poll::Pending) => {}
+                Err(_) => return Err(panicked()),
             }
         }
         self.spawn(work).await
@@ -193,7 +197,7 @@ impl Sandbox {
         match (&mut task.0).await {
             Ok(done) => done,
             Err(error) if error.is_cancelled() => Err(stopping()),
-            Err(error) => Err(internal("a thread of the sandbox failed", &error)),
+            Err(_) => Err(panicked()),
         }
     }
 }
@@ -277,6 +281,10 @@ fn unsupported(class: &ClassSource) -> Error {
 
 fn stopping() -> Error {
     Error::new(ErrorCode::Unavailable, "the sandbox is stopping")
+}
+
+fn panicked() -> Error {
+    Error::new(ErrorCode::Internal, "the sandbox failed in a call; the log says where")
 }
 
 fn internal(what: &str, why: &dyn fmt::Display) -> Error {

@@ -88,20 +88,19 @@ impl<I> Instances<I> {
         Self { idle: Mutex::default(), limit }
     }
 
-    /// Takes an instance that served the same user, if possible one that has the classes.
+    /// Takes an instance that served the same user and has these classes.
     pub(super) fn take(&self, user: &str, wanted: &Arc<Loaded>) -> Option<Idle<I>> {
-        let mut idle = lock(&self.idle);
-        let at = idle
-            .iter()
-            .rposition(|idle| idle.user == user && Arc::ptr_eq(&idle.state, wanted))
-            .or_else(|| idle.iter().rposition(|idle| idle.user == user))?;
-        Some(idle.remove(at))
+        self.take_if(|idle| idle.user == user && Arc::ptr_eq(&idle.state, wanted))
     }
 
-    /// Takes an instance that served the same user, and has served nothing but these classes.
-    pub(super) fn take_same(&self, user: &str, wanted: &Arc<Loaded>) -> Option<Idle<I>> {
+    /// Takes an instance that served the same user, whatever its classes.
+    pub(super) fn take_any(&self, user: &str) -> Option<Idle<I>> {
+        self.take_if(|idle| idle.user == user)
+    }
+
+    fn take_if(&self, fits: impl FnMut(&Idle<I>) -> bool) -> Option<Idle<I>> {
         let mut idle = lock(&self.idle);
-        let at = idle.iter().rposition(|idle| idle.user == user && Arc::ptr_eq(&idle.state, wanted))?;
+        let at = idle.iter().rposition(fits)?;
         Some(idle.remove(at))
     }
 

@@ -162,7 +162,7 @@ impl Python {
         let parts = [&class.hash.0[..], call.method.as_bytes(), call.path.as_bytes(), &state, &args];
         let done = self.work(&mut instance, &subject, CALL, &parts, call.seed).await?;
         let log = instance.store.data_mut().host.end();
-        if instance.memory.restore(&loaded.image, &loaded.image) {
+        if instance.memory.restore(&loaded.image) {
             self.instances.put(Idle { instance, user: call.user, state: loaded });
         }
         let done = done?;
@@ -231,7 +231,7 @@ impl Python {
     /// An instance in the state of a class's image, that has served nobody but `user` and nothing but that class: code that forges byte code can reach all of
     /// its memory, the marks too, and what it hides from them must meet no other class.
     async fn instance(&self, user: &str, loaded: &Arc<Loaded>) -> Result<Instance> {
-        if let Some(idle) = self.instances.take_same(user, loaded) {
+        if let Some(idle) = self.instances.take(user, loaded) {
             return Ok(idle.instance);
         }
         self.fresh(&loaded.image).await

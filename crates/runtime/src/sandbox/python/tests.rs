@@ -45,14 +45,14 @@ impl Fs for Nothing {
     }
 }
 
-fn call(class: &Arc<ClassVersion>, method: &str) -> Call {
+fn call(class: &Arc<ClassVersion>, method: &str, args: &[i64]) -> Call {
     Call {
         lineage: vec![Arc::clone(class)],
         captured: Vec::new(),
         path: "/thing".into(),
         state: Value::Map(Vec::new()).encode(),
         method: method.into(),
-        args: Value::List(Vec::new()).encode(),
+        args: Value::List(args.iter().copied().map(Value::Int).collect()).encode(),
         user: "ada".into(),
         now_micros: 1_700_000_000_000_000,
         seed: 7,
@@ -62,22 +62,26 @@ fn call(class: &Arc<ClassVersion>, method: &str) -> Call {
     }
 }
 
-#[tokio::test]
-async fn a_call_leaves_nothing_in_memory() {
+fn python() -> Python {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tmp/compiled");
     let python = Python::new(&SandboxOptions::new(folder), Arc::new(Budget::new(1 << 32))).unwrap();
     python.ready(&|_| {}).unwrap();
+    python
+}
+
+/// The version that a node would keep of a class.
+async fn keep(python: &Python, name: &str, source: &str) -> Arc<ClassVersion> {
     let source = ClassSource {
-        name: "Thing".into(),
+        name: name.into(),
         language: Language::Python,
-        source: SOURCE.into(),
+        source: source.into(),
         bases: Vec::new(),
         fields: Vec::new(),
         doc: None,
         captures: Some(vec![Capture { name: "emerge".into(), what: Captured::Module("emerge".into()) }]),
     };
     let methods = python.analyse(source.clone(), &[]).await.unwrap();
-    let class = Arc::new(ClassVersion {
+    Arc::new(ClassVersion {
         hash: source.hash(),
         class_id: ObjectId([1; 16]),
         version: 1,
@@ -85,13 +89,19 @@ async fn a_call_leaves_nothing_in_memory() {
         created: 0,
         source,
         methods,
-    });
+    })
+}
+
+#[tokio::test]
+async fn a_call_leaves_nothing_in_memory() {
+    let python = python();
+    let class = keep(&python, "Thing", SOURCE).await;
     let mut firsts = Vec::new();
     for _ in 0..2 {
         for method in METHODS {
-            let done = python.call(call(&class, method), Arc::new(Nothing), false).await;
+            let done = python.call(call(&class, method, &[]), Arc::new(Nothing), false).await;
             assert_eq!(done.is_err(), method == "fails", "{method}: {done:?}");
-            let loaded = python.loaded(&call(&class, method)).await.unwrap();
+            let loaded = python.loaded(&call(&class, method, &[])).await.unwrap();
             let mut idle = python.instances.take("ada", &loaded).expect(method);
             assert!(idle.instance.memory.is(&loaded.image), "{method} left something");
             python.instances.put(idle);
@@ -100,4 +110,42 @@ async fn a_call_leaves_nothing_in_memory() {
     }
     let again = firsts.split_off(METHODS.len());
     assert_eq!(firsts, again, "a call that is made again is the same call");
+}
+
+/// Byte code that nobody compiled reads a constant from beyond its tuple: a `bytearray` over all memory, the map of what was written too.
+const FORGER: &str = r#"class Forger(emerge.Object):
+    def memory(self):
+        import struct
+        fake = struct.pack("<IIIIIII", 1000, id(bytearray), 0x7fffffff, 0x7fffffff, 0, 0, 0)
+        pointer = struct.pack("<I", id(fake) + 16)
+        constants = (None,)
+        def read(): return 0
+        at = (((id(pointer) + 16) - (id(constants) + 16)) % (1 << 32)) // 4
+        code = bytes([128, 0, 69, at >> 24 & 255, 69, at >> 16 & 255, 69, at >> 8 & 255, 82, at & 255, 35, 0])
+        read.__code__ = read.__code__.replace(co_code=code, co_consts=constants)
+        return read()
+    def hide(self, map, value):
+        memory = self.memory()
+        memory[map + 3145728] = value
+        memory[map + (map + 3145728 >> 10)] = 0
+    def find(self, map): return self.memory()[map + 3145728]
+"#;
+
+#[tokio::test]
+async fn what_forged_code_hides_meets_no_other_class() {
+    let python = python();
+    let forger = keep(&python, "Forger", FORGER).await;
+    let other = keep(&python, "Other", &FORGER.replace("class Forger", "class Other")).await;
+    let ask = async |class: &Arc<ClassVersion>, method: &str, args: &[i64]| {
+        let done = python.call(call(class, method, args), Arc::new(Nothing), false).await.unwrap();
+        Value::decode(&done.result).unwrap()
+    };
+    // Any instance tells where the map lies.
+    let loaded = python.loaded(&call(&forger, "find", &[])).await.unwrap();
+    let instance = python.instance("ada", &loaded).await.unwrap();
+    let map = instance.memory.map_at() as i64;
+    drop(instance);
+    ask(&forger, "hide", &[map, 77]).await;
+    assert_eq!(ask(&forger, "find", &[map]).await, Value::Int(77), "the forgery works");
+    assert_eq!(ask(&other, "find", &[map]).await, Value::Int(0));
 }

@@ -1,0 +1,48 @@
+//! A question that a page answers: it runs in Chromium against a node of its own, and posts its figures.
+
+use crate::chromium::Chromium;
+use crate::setting::{Setting, fill};
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::Value as Figures;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Objects on the node.
+const OBJECTS: u64 = 1000;
+/// How long a page may take.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Opens `/bench/` of `routes` with `query`, and gives the figures that it posts to `/bench/figures`.
+pub(crate) async fn figures(routes: Router, query: &str) -> Result<Figures, String> {
+    let (sender, mut receiver) = mpsc::channel::<Figures>(1);
+    let routes = routes
+        .route("/bench/figures.js", get(async || text("text/javascript", include_str!("figures.js"))))
+        .route(
+            "/bench/figures",
+            post(async move |Json(figures): Json<Figures>| {
+                // The receiver is gone when the question has been given up.
+                let _ = sender.send(figures).await;
+            }),
+        );
+    let setting = Setting::new(routes).await?;
+    fill(&setting, OBJECTS).await?;
+    let (address, token) = (setting.node.address, &setting.node.token);
+    let chromium =
+        Chromium::open(&format!("http://{address}/bench/?token={token}&objects={OBJECTS}&{query}"))?;
+    let figures = tokio::time::timeout(LIMIT, receiver.recv()).await;
+    chromium.close().await?;
+    setting.stop().await?;
+    let figures = figures.ok().flatten().ok_or("the page gave no figures within five minutes")?;
+    match figures["error"].as_str() {
+        Some(error) => Err(format!("the page failed: {error}")),
+        None => Ok(figures),
+    }
+}
+
+/// A text of the page.
+pub(crate) fn text(kind: &'static str, text: &'static str) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, kind)], text)
+}
