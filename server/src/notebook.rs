@@ -6,7 +6,7 @@
 
 use crate::config::Config;
 use crate::files::{Files, body, content_type};
-use crate::net::guard::{Guard, host_name, refusal};
+use crate::net::guard::{Guard, host_name, is_loopback, refusal};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -66,11 +66,20 @@ async fn check(State(page): State<Arc<Page>>, request: Request, next: Next) -> R
 /// `'unsafe-eval'` is what Pyodide's `run_js` needs, by which a wheel brings its JavaScript along; code in attributes and in
 /// `javascript:` links, as rich output from a stranger's object could hold, stays forbidden. `data:` and inline styles are for rich output.
 fn content_security_policy(headers: &HeaderMap, node_port: u16) -> String {
-    let host = name_of(headers);
+    let own = name_of(headers);
+    // A program names this machine in one of these ways, whichever way its reader came.
+    let names = if is_loopback(own) { vec![own, "localhost", "127.0.0.1"] } else { vec![own] };
+    let node: Vec<String> = names
+        .into_iter()
+        .flat_map(|name| {
+            ["ws", "wss", "http", "https"].map(|scheme| format!("{scheme}://{name}:{node_port}"))
+        })
+        .collect();
+    let node = node.join(" ");
     format!(
         "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval' 'unsafe-eval'; worker-src 'self'; \
          style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; \
-         connect-src 'self' ws://{host}:{node_port} wss://{host}:{node_port} http://{host}:{node_port} https://{host}:{node_port}; \
+         connect-src 'self' {node}; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 }

@@ -101,6 +101,14 @@ test("a busy cell and a waiting one are interrupted, and Python goes on", async 
   assert.equal((await cell(page, "'still ' + 'there'")).text, "'still there'");
 });
 
+test("the node is reached by any name of this machine", async () => {
+  const source = `import os, emerge
+for name in ("localhost", "127.0.0.1"):
+    url = os.environ["EMERGE_URL"].replace("localhost", name).replace("127.0.0.1", name)
+    with emerge.connect(f"{url}?token={os.environ['EMERGE_TOKEN']}") as other: print(name, other.exists("/"))`;
+  assert.equal((await cell(page, source)).text, "localhost True\n127.0.0.1 True");
+});
+
 test("a call that waits is interrupted, plain or awaited, and stores half-way leave each object once", async () => {
   const made = await cell(
     page,

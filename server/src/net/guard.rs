@@ -34,6 +34,17 @@ pub(crate) fn host_name(host: &str) -> &str {
     }
 }
 
+/// A name as it is compared.
+fn bare(name: &str) -> String {
+    name.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase()
+}
+
+/// Whether a name in a Host header, without its port, is one of this machine's for itself.
+pub(crate) fn is_loopback(name: &str) -> bool {
+    let name = bare(name);
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 impl Guard {
     pub(crate) fn new(config: &Config, address: SocketAddr) -> Self {
         let mut hosts: Vec<String> =
@@ -86,10 +97,8 @@ impl Guard {
     }
 
     fn knows_host(&self, host: &str) -> bool {
-        let name = host_name(host).trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        let is_loopback =
-            name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        (self.loopback && is_loopback) || self.hosts.contains(&name)
+        let name = host_name(host);
+        (self.loopback && is_loopback(name)) || self.hosts.contains(&bare(name))
     }
 }
 
