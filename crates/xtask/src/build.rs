@@ -122,7 +122,8 @@ fn python_guest() -> Result<()> {
     };
     let ran = step.run(|| {
         println!("   building the Python sandbox (half a minute)");
-        let builder = setup::python_tool("componentize-py", COMPONENTIZE_PY)?;
+        let builder =
+            setup::python_with(COMPONENTIZE_PY, &[COMPONENTIZE_PY])?.with_file_name("componentize-py");
         let guest = "crates/runtime/guest-python";
         // All that lies in a folder goes into the component, so that it gets one with nothing but the sources.
         let sources = project::target().join("guest-python");

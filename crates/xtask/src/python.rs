@@ -3,7 +3,7 @@
 use crate::exec::Cmd;
 use crate::node::TestNode;
 use crate::report::Counts;
-use crate::{build, project};
+use crate::{build, project, setup};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
@@ -33,19 +33,16 @@ fn tool(name: &str) -> PathBuf {
 
 /// Sets up a virtual environment with the tools, Pyodide's wheels, and a Node that has what Pyodide needs to wait.
 pub fn set_up() -> Result<()> {
-    let made = folder("python").join("made");
-    // The scripts of a virtual environment name its path, which another checkout with the same target folder has not.
-    let here = folder("python").display().to_string();
+    let python = setup::python_with("python", &TOOLS)?;
     let (package, version) = node_package()?;
     let node = format!("{package}@{version}");
-    let wanted = [&TOOLS[..], &IN_PYODIDE[..], &[&node, &here]].concat().join("\n");
+    let made = folder("node").join("made");
+    let wanted = [&IN_PYODIDE[..], &[&node]].concat().join("\n");
     if std::fs::read_to_string(&made).is_ok_and(|known| known == wanted) {
         return Ok(());
     }
-    Cmd::new("python3").args(["-m", "venv", "--clear"]).arg(folder("python")).run()?;
-    Cmd::new(tool("pip")).args(["install", "--quiet"]).args(TOOLS).run()?;
-    Cmd::new(tool("pip"))
-        .args(["download", "--quiet", "--only-binary=:all:", "--no-deps", "--dest"])
+    Cmd::new(python)
+        .args(["-m", "pip", "download", "--quiet", "--only-binary=:all:", "--no-deps", "--dest"])
         .arg(folder("pyodide-wheels"))
         .args(IN_PYODIDE)
         .run()?;
@@ -60,18 +57,10 @@ pub fn set_up() -> Result<()> {
 
 /// Sets up what the bench compares with, and the package with its extension built for speed: the Python program, and where the package lies.
 pub fn for_bench() -> Result<(PathBuf, PathBuf)> {
-    const PEERS: [&str; 3] = ["redis==6.4.0", "Pyro5==5.15", "msgpack==1.1.1"];
-    let folder = folder("bench");
-    let made = folder.join("made");
-    let wanted = format!("{}\n{}", PEERS.join("\n"), folder.display());
-    if !std::fs::read_to_string(&made).is_ok_and(|known| known == wanted) {
-        Cmd::new("python3").args(["-m", "venv", "--clear"]).arg(&folder).run()?;
-        Cmd::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(PEERS).run()?;
-        std::fs::write(&made, wanted).with_context(|| made.display().to_string())?;
-    }
+    let python = setup::python_with("bench", &["redis==6.4.0", "Pyro5==5.15", "msgpack==1.1.1"])?;
     let package = project::target().join("bench-python");
     build::native_for_speed(&package)?;
-    Ok((folder.join("bin/python"), package))
+    Ok((python, package))
 }
 
 /// Types, stubs and style.

@@ -190,34 +190,28 @@ pub fn npm_packages() -> Result<()> {
     std::fs::write(&stamp, key).with_context(|| project::short(&stamp))
 }
 
-/// A program of a Python package, in a virtual environment of its own.
-pub fn python_tool(program: &str, package: &str) -> Result<PathBuf> {
-    let python = python_with(package, Some(package))?;
-    Ok(python.with_file_name(program))
-}
-
-/// The Python of a virtual environment of this name, with a package in it.
-fn python_with(name: &str, package: Option<&str>) -> Result<PathBuf> {
+/// The Python of the virtual environment of this name, made with these packages; their programs lie beside it.
+pub fn python_with(name: &str, packages: &[&str]) -> Result<PathBuf> {
     let folder = project::tools().join(name);
     let python = folder.join("bin/python");
     let stamp = folder.join(".installed");
     // Its scripts name its path, which another checkout with the same target folder has not.
-    let here = folder.display().to_string();
-    if std::fs::read_to_string(&stamp).is_ok_and(|made| made == here) && python.is_file() {
+    let wanted = format!("{}\n{}", folder.display(), packages.join("\n"));
+    if std::fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) && python.is_file() {
         return Ok(python);
     }
     Cmd::new(python3()?).args(["-m", "venv", "--clear"]).arg(&folder).run()?;
-    if let Some(package) = package {
+    if !packages.is_empty() {
         let install =
             ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"];
-        Cmd::new(&python).args(install).arg(package).run()?;
+        Cmd::new(&python).args(install).args(packages).run()?;
     }
-    std::fs::write(&stamp, here).with_context(|| project::short(&stamp))?;
+    std::fs::write(&stamp, wanted).with_context(|| project::short(&stamp))?;
     Ok(python)
 }
 
 /// A Python that can make virtual environments; Debian's own brings neither that nor pip.
-pub fn python3() -> Result<PathBuf> {
+fn python3() -> Result<PathBuf> {
     let usable = || {
         let python = project::find_program(&["python3"])?;
         Cmd::new(&python).args(["-c", "import ensurepip, venv"]).output().is_ok().then_some(python)
@@ -238,7 +232,7 @@ fn pyodide_wheels() -> Result<()> {
     if std::fs::read_to_string(&stamp).is_ok_and(|old| old == key) {
         return Ok(());
     }
-    Cmd::new(python_with("pip", None)?)
+    Cmd::new(python_with("pip", &[])?)
         .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check"])
         .args(["--no-deps", "--only-binary=:all:"])
         .args(["--python-version", "3.14", "--require-hashes", "--requirement"])

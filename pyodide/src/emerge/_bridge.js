@@ -10,16 +10,6 @@ const tagged = (good, pickle) => {
   return reply;
 };
 
-/** What a call gives, tagged; what the module throws is the pickle of an error. */
-const attempt = (call) => {
-  try {
-    return tagged(true, call());
-  } catch (error) {
-    if (error instanceof Uint8Array) return tagged(false, error);
-    throw error;
-  }
-};
-
 // eslint-disable-next-line no-unused-vars -- the host appends what makes one
 class Bridge {
   #core;
@@ -57,38 +47,39 @@ class Bridge {
   #read(op, kind, bytes) {
     if (kind === ERROR) return tagged(false, this.#core.errorToPickle(bytes));
     if (kind === END) return undefined;
-    return attempt(() => (kind === ITEM ? this.#core.itemToPickle(op, bytes) : this.#core.replyToPickle(op, bytes)));
+    try {
+      return tagged(true, kind === ITEM ? this.#core.itemToPickle(op, bytes) : this.#core.replyToPickle(op, bytes));
+    } catch (error) {
+      if (error instanceof Uint8Array) return tagged(false, error);
+      throw error;
+    }
   }
 
   #begin(request, millis, credit, waiting) {
-    const op = this.#core.opFromPickle(request);
+    let pickled = (error) => error;
     try {
+      const op = this.#core.opFromPickle(request);
+      // What the session throws is encoded and no pickle.
+      pickled = (error) => this.#core.errorToPickle(error);
       const number = this.#session.request(op, millis, credit);
       this.#waiting.set(number, waiting);
       return number;
     } catch (error) {
-      throw error instanceof Uint8Array ? this.#core.errorToPickle(error) : error;
+      if (error instanceof Uint8Array) return tagged(false, pickled(error));
+      throw error;
     }
   }
 
-  /** Asks; gives the request's number, or a reply that says why not. */
+  /** Asks; gives the request's number, or a reply that says why there is none. */
   ask(op, request, millis, credit) {
-    let number;
-    const refused = attempt(() => {
-      number = this.#begin(request, millis, credit, { op });
-      return [];
-    });
-    return number ?? refused;
+    return this.#begin(request, millis, credit, { op });
   }
 
   /** Asks, and gives the promise of the reply. */
   askHere(op, request, millis) {
     return new Promise((resolve) => {
-      const refused = attempt(() => {
-        this.#begin(request, millis, undefined, { op, here: resolve });
-        return [];
-      });
-      if (refused[0] === 0) resolve(refused);
+      const begun = this.#begin(request, millis, undefined, { op, here: resolve });
+      if (typeof begun !== "number") resolve(begun);
     });
   }
 

@@ -101,6 +101,7 @@ export class Decoder {
       const two = this.#take(2);
       this.#argument = ((this.#bytes[two] as number) << 8) | (this.#bytes[two + 1] as number);
     } else if (info === 26) this.#argument = this.#view.getUint32(this.#take(4));
+    // The bytes of a float are no argument.
     else if (first === 0xfb) this.#take(8);
     else if (info === 27) {
       const wide = this.#take(8);
