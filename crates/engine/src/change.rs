@@ -1,6 +1,7 @@
-//! The change log: what each commit changed, by its number.
+//! The log: what each commit changed, by its number, with the outcome of the request that asked for it.
 
-use emerge_proto::ObjectId;
+use crate::session::LoggedOutcome;
+use emerge_proto::{ObjectId, SessionId};
 use minicbor::{Decode, Encode};
 
 /// One change.
@@ -20,7 +21,7 @@ pub(crate) enum Change {
     Moved(#[n(0)] ObjectId, #[n(1)] ObjectId, #[n(2)] String),
 }
 
-/// What one commit changed.
+/// What one commit changed, and the request that it came from.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct LogRecord {
     /// Microseconds since 1970-01-01T00:00:00Z.
@@ -28,4 +29,17 @@ pub(crate) struct LogRecord {
     pub(crate) time: i64,
     #[n(1)]
     pub(crate) changes: Vec<Change>,
+    /// The outcome of the request that asked for it.
+    #[n(2)]
+    pub(crate) outcome: Option<LoggedOutcome>,
+    /// Sessions that ended: what the log says of them before this does not count any more.
+    #[n(3)]
+    pub(crate) ended: Option<Vec<SessionId>>,
+}
+
+impl LogRecord {
+    /// True when it says nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.outcome.is_none() && self.ended.is_none()
+    }
 }

@@ -3,20 +3,20 @@
 use crate::access::Principal;
 use crate::backend::Backend;
 use crate::backend::Key;
-use crate::change::LogRecord;
 use crate::engine::Engine;
+use crate::engine::read_log;
 use crate::keys;
-use crate::object::{Record, read};
-use crate::session::OutcomeRecord;
+use crate::object::Record;
+use crate::session::SessionRecord;
 use crate::tx::{CommitError, Tx};
 use bytes::Bytes;
-use emerge_proto::{Error, Result, SessionId, limits};
+use emerge_proto::{Error, Result, limits};
 
-/// Where the walks over versions and outcomes go on. They begin anew after a restart.
+/// Where the walks over versions and sessions go on. They begin anew after a restart.
 #[derive(Default)]
 pub(crate) struct Cursors {
     versions: Option<Key>,
-    outcomes: Option<Key>,
+    sessions: Option<Key>,
 }
 
 /// What a round of collection did.
@@ -39,12 +39,12 @@ impl<B: Backend> Engine<B> {
     pub async fn collect(&self, now_micros: i64, budget: usize) -> Result<Collected> {
         let mut done = Collected::default();
         let share = (budget / 4).max(1);
-        for task in [Task::Trash, Task::Versions, Task::Outcomes, Task::Log] {
+        for task in [Task::Trash, Task::Versions, Task::Sessions, Task::Log] {
             let mut tx = self.begin(Principal::admin(), now_micros, 0);
             let result = match task {
                 Task::Trash => tx.collect_trash(share).await,
                 Task::Versions => tx.collect_versions(share).await,
-                Task::Outcomes => tx.collect_outcomes(share).await,
+                Task::Sessions => tx.collect_sessions(share).await,
                 Task::Log => tx.collect_log(share).await,
             };
             let (seen, deleted) = result?;
@@ -66,7 +66,7 @@ impl<B: Backend> Engine<B> {
 enum Task {
     Trash,
     Versions,
-    Outcomes,
+    Sessions,
     Log,
 }
 
@@ -117,14 +117,6 @@ impl<B: Backend> Tx<B> {
         Ok((seen, deleted))
     }
 
-    /// Deletes all outcomes of a session.
-    pub(crate) fn forget_outcomes(&mut self, session: SessionId, all: Vec<(Key, Record)>) {
-        for (key, _) in all {
-            self.put_raw(key, None);
-        }
-        self.forgotten_session(session);
-    }
-
     // A version is never changed and deleting it twice does no harm, so the walk notes no reads but those of blobs.
     async fn collect_versions(&mut self, budget: usize) -> Result<(usize, usize)> {
         let versions = self.next_of(keys::VERSION, |cursors| &mut cursors.versions, budget).await?;
@@ -147,29 +139,24 @@ impl<B: Backend> Tx<B> {
         Ok((seen, deleted))
     }
 
-    async fn collect_outcomes(&mut self, budget: usize) -> Result<(usize, usize)> {
-        let outcomes = self.next_of(keys::OUTCOME, |cursors| &mut cursors.outcomes, budget).await?;
-        let seen = outcomes.len();
+    async fn collect_sessions(&mut self, budget: usize) -> Result<(usize, usize)> {
+        let records = self.next_of(keys::SESSION, |cursors| &mut cursors.sessions, budget).await?;
         let horizon = self.time() - limits::SESSION_TTL_MS as i64 * 1000;
-        let mut expired: Vec<SessionId> = Vec::new();
-        for (key, record) in outcomes {
-            let Some((session, _)) = keys::outcome_parts(&key) else { continue };
-            if OutcomeRecord::read(&record.bytes()?)?.time < horizon && expired.last() != Some(&session) {
-                expired.push(session);
+        // Those that no checkpoint has written down yet, and those whose record is old.
+        let mut silent = self.silent_sessions(horizon);
+        let seen = records.len() + silent.len();
+        for (key, record) in records {
+            let Some(session) = keys::session_of(&key) else { continue };
+            if SessionRecord::read(&record.bytes()?)?.time < horizon && !silent.contains(&session) {
+                silent.push(session);
             }
         }
         let mut deleted = 0;
-        for session in expired {
-            // Only whole sessions go: the newest outcome carries what the client has acknowledged.
-            // A session that lives has old records too; what it does meanwhile is no conflict with the end of others.
-            let all = self.scan_unnoted(keys::outcomes(session), usize::MAX).await?;
-            if !is_silent(&all, horizon)? {
-                continue;
-            }
-            let all = self.scan(keys::outcomes(session), usize::MAX).await?;
-            if is_silent(&all, horizon)? {
-                deleted += all.len();
-                self.forget_outcomes(session, all);
+        for session in silent {
+            // A session that lives on may have an old record.
+            if self.is_silent(session, horizon).await? {
+                self.end_session(session, Some(horizon));
+                deleted += 1;
             }
         }
         Ok((seen, deleted))
@@ -179,8 +166,7 @@ impl<B: Backend> Tx<B> {
         let records = self.scan_unnoted(keys::all(keys::LOG), budget).await?;
         let (seen, mut deleted) = (records.len(), 0);
         for (key, record) in records {
-            let log: LogRecord = read(&record.bytes()?, "a change")?;
-            if log.time >= self.time() - RETENTION_MICROS {
+            if read_log(record)?.time >= self.time() - RETENTION_MICROS {
                 break;
             }
             self.put_raw(key, None);
@@ -219,13 +205,4 @@ impl From<CommitError> for Error {
             CommitError::Error(error) => error,
         }
     }
-}
-/// True when no outcome of a session was kept since the horizon.
-fn is_silent(outcomes: &[(Key, Record)], horizon: i64) -> Result<bool> {
-    for (_, record) in outcomes {
-        if OutcomeRecord::read(&record.clone().bytes()?)?.time >= horizon {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

@@ -3,16 +3,17 @@
 use crate::access::{Principal, ROOT_OWNER, ROOT_PERMS};
 use crate::backend::{Backend, BackendError, CommitRecord, Key, Write};
 use crate::cache::Slot;
+use crate::change::LogRecord;
 use crate::classes::{ClassCache, Lineage};
 use crate::keys;
-use crate::object::{Object, Record, damaged};
+use crate::object::{Object, Record, damaged, read};
 use crate::random::Random;
-use crate::session::{Indexed, KeptOutcome, KeptSession, OutcomeRecord};
+use crate::session::{Indexed, KeptOutcome, KeptSession, SessionRecord, checkpoint_key};
 use crate::state::{Found, Health, State};
-use crate::tx::Tx;
+use crate::tx::{Tx, already_acknowledged};
 use bytes::Bytes;
 use emerge_proto::{ClassHash, ClassVersion, Error, ErrorCode, ObjectId, ObjectType, Result, SessionId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +29,8 @@ pub struct EngineOptions {
     pub cache_bytes: usize,
     /// Randomness for the identity of a new store.
     pub seed: u64,
+    /// Commits from one checkpoint of the sessions to the next: as many records of the log are read when the store is opened.
+    pub checkpoint: u64,
     /// Deliberate defects, for the simulator's proof that it finds them.
     #[cfg(feature = "mutations")]
     pub mutations: Mutations,
@@ -50,6 +53,7 @@ impl EngineOptions {
             node_name: node_name.into(),
             cache_bytes: 128 * 1024 * 1024,
             seed: 0,
+            checkpoint: 4096,
             #[cfg(feature = "mutations")]
             mutations: Mutations::default(),
         }
@@ -127,7 +131,7 @@ impl<B: Backend> Engine<B> {
                 (0, id)
             }
         };
-        let state = State::new(number, options.cache_bytes);
+        let state = State::new(number, &options);
         let shared = Shared {
             backend,
             options,
@@ -186,29 +190,24 @@ impl<B: Backend> Engine<B> {
     /// The outcome of a request (or of a part of it) that has committed.
     ///
     /// # Errors
-    /// `storage_failed`.
+    /// `session_expired` when the log no longer reaches back to it, `storage_failed`.
     pub async fn outcome(&self, session: SessionId, seq: u64, part: &str) -> Result<Option<KeptOutcome>> {
-        // What is written meanwhile stays in sight, so that no late answer of the backend is taken for the present.
-        let _reading = Reading::begin(self);
-        loop {
+        let number = loop {
             self.index_session(session).await?;
-            let place = {
-                let mut state = self.state();
-                state.usable()?;
-                // The index may have been dropped meanwhile.
-                let Some(indexed) = state.sessions.get(session) else { continue };
-                match indexed.outcomes.get(&(seq, part.to_owned())) {
-                    Some(place) => place.number,
-                    None => return Ok(None),
-                }
-            };
-            let looked = self.look(&keys::outcome(session, place)).await?;
-            let Some(record) = looked.record else { continue };
-            let record = OutcomeRecord::read(&record.bytes()?)?;
-            // The place of one that was acknowledged meanwhile may be taken.
-            if record.seq == seq && record.part == part {
-                return Ok(Some(KeptOutcome { reply: record.reply, depends_on: looked.number }));
+            let mut state = self.state();
+            state.usable()?;
+            // The index may have been dropped meanwhile.
+            let Some(indexed) = state.sessions.get(session) else { continue };
+            match indexed.outcomes.get(&(seq, part.to_owned())) {
+                Some(number) => break *number,
+                None => return Ok(None),
             }
+        };
+        let looked = self.look(&keys::log(number)).await?;
+        let log = looked.record.map(read_log).transpose()?;
+        match log.and_then(|log| log.outcome) {
+            Some(outcome) => Ok(Some(KeptOutcome { reply: outcome.reply, depends_on: looked.number })),
+            None => Err(already_acknowledged(seq)),
         }
     }
 
@@ -219,7 +218,7 @@ impl<B: Backend> Engine<B> {
     pub async fn load_session(&self, session: SessionId) -> Result<Option<KeptSession>> {
         self.index_session(session).await?;
         let state = self.state();
-        Ok(state.sessions.get(session).filter(|indexed| !indexed.outcomes.is_empty()).map(|indexed| {
+        Ok(state.sessions.get(session).filter(|indexed| indexed.time.is_some()).map(|indexed| {
             let mut outcomes: Vec<u64> = indexed.outcomes.keys().map(|(seq, _)| *seq).collect();
             outcomes.dedup();
             KeptSession { user: indexed.user.clone(), acknowledged: indexed.acknowledged, outcomes }
@@ -231,16 +230,11 @@ impl<B: Backend> Engine<B> {
     /// # Errors
     /// `storage_failed`, `unavailable`.
     pub async fn forget_session(&self, session: SessionId) -> Result<()> {
-        loop {
-            let mut tx = self.begin(Principal::admin(), 0, 0);
-            let all = tx.scan(keys::outcomes(session), usize::MAX).await?;
-            tx.forget_outcomes(session, all);
-            match tx.commit(None).await {
-                Ok(_) => return Ok(()),
-                Err(crate::tx::CommitError::Conflict) => {}
-                Err(crate::tx::CommitError::Error(error)) => return Err(error),
-            }
-        }
+        let mut tx = self.begin(Principal::admin(), 0, 0);
+        tx.end_session(session, None);
+        // It has read nothing that could have changed.
+        tx.commit(None).await?;
+        Ok(())
     }
 
     /// Makes sure that the session's outcomes are known in memory.
@@ -248,24 +242,68 @@ impl<B: Backend> Engine<B> {
         if self.state().sessions.get(session).is_some() {
             return Ok(());
         }
+        // What is written meanwhile stays in sight, so that no late answer of the backend is taken for the present.
         let _reading = Reading::begin(self);
         loop {
+            self.load_outcomes().await?;
             if self.state().sessions.get(session).is_some() {
                 return Ok(());
             }
-            let range = keys::outcomes(session);
-            let scanned = self.scan(&range, usize::MAX, &BTreeMap::new()).await?;
-            let mut indexed = Indexed::default();
-            for (key, record) in scanned.records {
-                let (_, place) = keys::outcome_parts(&key).ok_or_else(|| damaged("an outcome"))?;
-                indexed.learn(place, OutcomeRecord::read(&record.bytes()?)?);
-            }
-            indexed.free_acknowledged();
+            let looked = self.look(&keys::session(session)).await?;
+            let indexed = read_session(looked.record)?;
             let mut state = self.state();
-            if state.sessions.get(session).is_none() && state.is_range_good(&range, scanned.at) {
+            if state.sessions.is_loaded()
+                && state.sessions.get(session).is_none()
+                && state.is_good(&looked.key, looked.at)
+            {
                 state.sessions.insert(session, indexed);
             }
         }
+    }
+
+    /// Makes sure that all outcomes since the last checkpoint are known in memory. The caller is [`Reading`].
+    async fn load_outcomes(&self) -> Result<()> {
+        while !self.state().sessions.is_loaded() {
+            let checkpoint = self.look(&checkpoint_key()).await?;
+            let since = checkpoint.record.map(Record::bytes).transpose()?;
+            let since = since.map_or(Ok(0), |number| number_of(&number))?;
+            let range = keys::log_after(since);
+            let log = self.scan(&range, usize::MAX, &BTreeMap::new()).await?;
+            let mut records = Vec::with_capacity(log.records.len());
+            for (key, record) in log.records {
+                let number = keys::log_number(&key).ok_or_else(|| damaged("the log"))?;
+                let LogRecord { time, outcome, ended, .. } = read_log(record)?;
+                records.push((number, time, outcome, ended.unwrap_or_default()));
+            }
+            let mut sessions: HashMap<SessionId, Indexed> = HashMap::new();
+            let mut ids: Vec<SessionId> =
+                records.iter().filter_map(|(_, _, outcome, _)| Some(outcome.as_ref()?.session)).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            let keys: Vec<Vec<u8>> = ids.iter().map(|id| keys::session(*id).to_vec()).collect();
+            let looked = self.look_many(&keys).await?;
+            let mut read = vec![(checkpoint.key, checkpoint.at)];
+            for (id, looked) in ids.into_iter().zip(looked) {
+                sessions.insert(id, read_session(looked.record)?);
+                read.push((looked.key, looked.at));
+            }
+            for (number, time, outcome, ended) in records {
+                if let Some(outcome) = outcome {
+                    sessions.entry(outcome.session).or_default().add(number, time, &outcome);
+                }
+                for session in ended {
+                    sessions.remove(&session);
+                }
+            }
+            let mut state = self.state();
+            if !state.sessions.is_loaded()
+                && state.is_range_good(&range, log.at)
+                && read.iter().all(|(key, at)| state.is_good(key, *at))
+            {
+                state.sessions.load(since, sessions);
+            }
+        }
+        Ok(())
     }
 
     /// The highest number up to which every commit is durable. After a failed commit it stays below that one for good,
@@ -455,6 +493,15 @@ impl<B: Backend> Drop for Reading<'_, B> {
 
 pub(crate) fn number_record(number: u64) -> Write {
     Write { key: keys::meta("number"), value: Some(Bytes::copy_from_slice(&number.to_be_bytes())) }
+}
+
+fn read_session(record: Option<Record>) -> Result<Indexed> {
+    let Some(record) = record else { return Ok(Indexed::default()) };
+    Ok(Indexed::from_record(SessionRecord::read(&record.bytes()?)?))
+}
+
+pub(crate) fn read_log(record: Record) -> Result<LogRecord> {
+    read(&record.bytes()?, "a change")
 }
 
 fn number_of(bytes: &[u8]) -> Result<u64> {

@@ -20,15 +20,15 @@ pub(crate) const CLASS_HEAD: u8 = b'n';
 pub(crate) const BLOB: u8 = b'b';
 /// `x sha256 id version` -> nothing: this version of this object holds the blob.
 pub(crate) const BLOB_USE: u8 = b'x';
-/// `r session place` -> [`crate::session::OutcomeRecord`].
-pub(crate) const OUTCOME: u8 = b'r';
+/// `r session` -> [`crate::session::SessionRecord`].
+pub(crate) const SESSION: u8 = b'r';
 /// `l number` -> [`crate::change::LogRecord`].
 pub(crate) const LOG: u8 = b'l';
 /// `t id` -> nothing: unlinked, waits for collection.
 pub(crate) const TRASH: u8 = b't';
 
 /// The format that this code writes.
-pub(crate) const FORMAT: u64 = 2;
+pub(crate) const FORMAT: u64 = 3;
 
 pub(crate) fn meta(name: &str) -> Key {
     join(META, &[name.as_bytes()])
@@ -85,22 +85,27 @@ pub(crate) fn blob_uses(hash: &[u8; 32]) -> Range<Key> {
     prefix(&build(BLOB_USE, &[hash]))
 }
 
-pub(crate) fn outcome(session: SessionId, place: u32) -> Key {
-    join(OUTCOME, &[&session.0, &place.to_be_bytes()])
+pub(crate) fn session(session: SessionId) -> Key {
+    join(SESSION, &[&session.0])
 }
 
-pub(crate) fn outcomes(session: SessionId) -> Range<Key> {
-    prefix(&build(OUTCOME, &[&session.0]))
-}
-
-/// The session and the place in the key of an outcome.
-pub(crate) fn outcome_parts(key: &[u8]) -> Option<(SessionId, u32)> {
-    let session = SessionId(key.get(1..17)?.try_into().ok()?);
-    Some((session, u32::from_be_bytes(key.get(17..)?.try_into().ok()?)))
+/// The session in the key of its record.
+pub(crate) fn session_of(key: &[u8]) -> Option<SessionId> {
+    Some(SessionId(key.get(1..17)?.try_into().ok()?))
 }
 
 pub(crate) fn log(number: u64) -> Key {
     join(LOG, &[&number.to_be_bytes()])
+}
+
+/// The log after a commit.
+pub(crate) fn log_after(number: u64) -> Range<Key> {
+    log(number.saturating_add(1))..after_prefix(&[LOG])
+}
+
+/// The commit in the key of its log record.
+pub(crate) fn log_number(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.get(1..9)?.try_into().ok()?))
 }
 
 pub(crate) fn trash(id: ObjectId) -> Vec<u8> {
@@ -164,8 +169,10 @@ mod tests {
 
     #[test]
     fn parts_come_back() {
-        let session = SessionId([7; 16]);
-        assert_eq!(outcome_parts(&outcome(session, 9)), Some((session, 9)));
+        let id = SessionId([7; 16]);
+        assert_eq!(session_of(&session(id)), Some(id));
+        assert_eq!(log_number(&log(9)), Some(9));
+        assert!(!log_after(9).contains(&log(9)) && log_after(9).contains(&log(10)));
         let id = ObjectId([3; 16]);
         assert_eq!(version_parts(&version(id, 12)), Some((id, 12)));
     }

@@ -1,20 +1,18 @@
 //! Outcomes of requests: which are kept for which session.
 //!
-//! A session's outcomes lie in numbered places. One that the client has acknowledged is not deleted: its place is taken by a later one, so that a
-//! request at a time costs one write of the same few keys.
+//! An outcome lies in the log record of its commit, so that keeping it costs no key of its own. Where each session's outcomes lie is known in memory; every
+//! so many commits the sessions that had outcomes since are written down. So after a restart the log is read from the last checkpoint on, and no further.
 //!
-//! Invariant: the newest outcome of a session is never deleted or overwritten before a newer one is there, so that what the client has acknowledged
-//! survives a restart with it.
+//! Invariant: a session that is not in memory, or not marked, is as its record says.
 
-use crate::backend::Key;
+use crate::backend::{Key, Write};
 use crate::keys;
 use crate::object::read;
-use bytes::Bytes;
 #[cfg(doc)]
 use emerge_proto::limits;
 use emerge_proto::{Result, SessionId};
 use minicbor::{Decode, Encode};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A request's outcome, to be committed with what the request changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,240 +51,305 @@ pub struct KeptSession {
     pub outcomes: Vec<u64>,
 }
 
-/// As it is stored.
-#[derive(Encode, Decode)]
-pub(crate) struct OutcomeRecord {
+/// An outcome as it lies in the log record of its commit.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct LoggedOutcome {
     #[n(0)]
-    pub(crate) user: String,
+    pub(crate) session: SessionId,
     #[n(1)]
-    pub(crate) acknowledged: u64,
-    /// Microseconds since 1970-01-01T00:00:00Z of the commit.
+    pub(crate) seq: u64,
     #[n(2)]
-    pub(crate) time: i64,
+    pub(crate) acknowledged: u64,
     #[n(3)]
     #[cbor(with = "minicbor::bytes")]
     pub(crate) reply: Vec<u8>,
     #[n(4)]
-    pub(crate) seq: u64,
+    pub(crate) user: String,
+    /// Absent for the whole of a request.
     #[n(5)]
-    pub(crate) part: String,
+    pub(crate) part: Option<String>,
 }
 
-impl OutcomeRecord {
-    pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
-        read(bytes, "an outcome")
+impl From<Outcome> for LoggedOutcome {
+    fn from(outcome: Outcome) -> Self {
+        let Outcome { session, seq, part, user, acknowledged, reply } = outcome;
+        Self { session, seq, acknowledged, reply, user, part: (!part.is_empty()).then_some(part) }
     }
 }
 
-/// Sessions whose outcomes are known in memory; when there are more, all are forgotten and read again when needed.
-const MAX_INDEXED: usize = 50_000;
-
-/// Which outcomes each session has, the ones on their way to the backend included.
-#[derive(Default)]
-pub(crate) struct SessionIndex {
-    sessions: HashMap<SessionId, Indexed>,
+/// What a checkpoint writes down of a session.
+#[derive(Debug, Encode, Decode)]
+pub(crate) struct SessionRecord {
+    #[n(0)]
+    pub(crate) user: String,
+    #[n(1)]
+    pub(crate) acknowledged: u64,
+    /// Microseconds since 1970-01-01T00:00:00Z of its newest outcome.
+    #[n(2)]
+    pub(crate) time: i64,
+    #[n(3)]
+    pub(crate) outcomes: Vec<KeptAt>,
 }
 
-/// Records of acknowledged outcomes that a session may have standing, for their places to be taken; more are deleted.
-const MAX_FREE: usize = 256;
-/// Bytes of a reply past which its record is deleted once it is acknowledged.
-const MAX_FREE_REPLY: usize = 512;
+/// Where an outcome lies.
+#[derive(Debug, Encode, Decode)]
+pub(crate) struct KeptAt {
+    #[n(0)]
+    pub(crate) seq: u64,
+    /// The commit.
+    #[n(1)]
+    number: u64,
+    #[n(2)]
+    pub(crate) part: String,
+}
+
+impl SessionRecord {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
+        read(bytes, "a session")
+    }
+}
+
+/// Sessions whose outcomes are known in memory; when there are more, all that no checkpoint has to write down are forgotten and read again when needed.
+const MAX_INDEXED: usize = 50_000;
+/// Bytes past which the records of a checkpoint go into one commit more.
+const CHECKPOINT_BATCH: usize = 1024 * 1024;
+
+/// Which outcomes each session has, the ones on their way to the backend included.
+pub(crate) struct SessionIndex {
+    /// Commits from one checkpoint to the next.
+    every: u64,
+    sessions: HashMap<SessionId, Indexed>,
+    /// Those whose records are older than they are.
+    marked: HashSet<SessionId>,
+    /// The commit of the last checkpoint; none before the log was read.
+    checkpoint: Option<u64>,
+}
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Indexed {
     pub(crate) user: String,
     pub(crate) acknowledged: u64,
-    /// Where each outcome lies that is not acknowledged, by sequence and part.
-    pub(crate) outcomes: BTreeMap<(u64, String), Place>,
-    /// Places whose records are needed no more.
-    free: Vec<u32>,
-    /// Those of them that should be deleted.
-    doomed: Vec<u32>,
-    /// Places without a record, below `unused`.
-    vacant: Vec<u32>,
-    /// All places from here on are without a record. A session has at most [`limits::MAX_OUTCOMES`] outcomes, so that this stays small.
-    unused: u32,
-}
-
-/// Where an outcome lies.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub(crate) number: u32,
-    is_large: bool,
+    /// Microseconds since 1970-01-01T00:00:00Z of its newest outcome; none when it never had any.
+    pub(crate) time: Option<i64>,
+    /// The commit in which each outcome lies that is not acknowledged, by sequence and part.
+    pub(crate) outcomes: BTreeMap<(u64, String), u64>,
 }
 
 impl Indexed {
-    /// Notes what the store holds.
-    pub(crate) fn learn(&mut self, place: u32, record: OutcomeRecord) {
-        let is_large = record.reply.len() > MAX_FREE_REPLY;
-        self.outcomes.insert((record.seq, record.part), Place { number: place, is_large });
-        self.unused = self.unused.max(place.saturating_add(1));
-        self.acknowledged = self.acknowledged.max(record.acknowledged);
-        self.user = record.user;
+    /// Notes what a record says, and later the log: in this order, and as often as one likes.
+    pub(crate) fn from_record(record: SessionRecord) -> Self {
+        let SessionRecord { user, acknowledged, time, outcomes } = record;
+        let outcomes = outcomes.into_iter().map(|kept| ((kept.seq, kept.part), kept.number)).collect();
+        Self { user, acknowledged, time: Some(time), outcomes }
     }
 
-    /// Frees the places of what the client has acknowledged, once all that the store holds is noted.
-    pub(crate) fn free_acknowledged(&mut self) {
+    /// Adds an outcome, and lets go of those that the client has acknowledged.
+    pub(crate) fn add(&mut self, number: u64, time: i64, outcome: &LoggedOutcome) {
+        // A late request may have an older horizon.
+        self.acknowledged = self.acknowledged.max(outcome.acknowledged);
+        self.time = self.time.max(Some(time));
+        self.user.clone_from(&outcome.user);
+        self.outcomes.insert((outcome.seq, outcome.part.clone().unwrap_or_default()), number);
         while let Some(first) = self.outcomes.first_entry()
             && first.key().0 <= self.acknowledged
         {
-            let place = first.remove();
-            if place.is_large || self.free.len() >= MAX_FREE { &mut self.doomed } else { &mut self.free }
-                .push(place.number);
+            first.remove();
         }
     }
 
-    /// A place for a new outcome, if it can be one whose record is there already: to write a key again costs less than to write another.
-    fn take_place(&mut self) -> u32 {
-        let standing = self.free.pop().or_else(|| self.doomed.pop()).or_else(|| self.vacant.pop());
-        standing.unwrap_or_else(|| {
-            let next = self.unused;
-            self.unused = self.unused.saturating_add(1);
-            next
-        })
+    /// True when it has an outcome of the same request, or the same part of one.
+    pub(crate) fn has(&self, outcome: &LoggedOutcome) -> bool {
+        // No allocation where there is no part.
+        self.outcomes.contains_key(&(outcome.seq, outcome.part.clone().unwrap_or_default()))
     }
 
-    /// Places whose records are to be deleted now.
-    fn take_doomed(&mut self) -> Vec<u32> {
-        let doomed = std::mem::take(&mut self.doomed);
-        self.vacant.extend(&doomed);
-        doomed
+    fn record(&self) -> Vec<u8> {
+        emerge_proto::class::encode(&SessionRecord {
+            user: self.user.clone(),
+            acknowledged: self.acknowledged,
+            time: self.time.unwrap_or_default(),
+            outcomes: self
+                .outcomes
+                .iter()
+                .map(|((seq, part), number)| KeptAt { seq: *seq, number: *number, part: part.clone() })
+                .collect(),
+        })
     }
 }
 
 impl SessionIndex {
+    /// An index that writes a checkpoint after every so many commits.
+    pub(crate) fn new(every: u64) -> Self {
+        Self { every, sessions: HashMap::new(), marked: HashSet::new(), checkpoint: None }
+    }
+
+    /// True once all outcomes since the last checkpoint are known.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.checkpoint.is_some()
+    }
+
+    /// Takes what the log holds since the checkpoint at a commit.
+    pub(crate) fn load(&mut self, checkpoint: u64, since: HashMap<SessionId, Indexed>) {
+        self.marked = since.keys().copied().collect();
+        self.sessions = since;
+        self.checkpoint = Some(checkpoint);
+    }
+
     pub(crate) fn get(&self, session: SessionId) -> Option<&Indexed> {
         self.sessions.get(&session)
     }
 
+    /// Adds a session as its record says.
     pub(crate) fn insert(&mut self, session: SessionId, indexed: Indexed) {
         if self.sessions.len() >= MAX_INDEXED {
-            self.sessions.clear();
+            self.sessions.retain(|id, _| self.marked.contains(id));
         }
         self.sessions.insert(session, indexed);
     }
 
     pub(crate) fn remove(&mut self, session: SessionId) {
         self.sessions.remove(&session);
+        self.marked.remove(&session);
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.sessions.clear();
+    /// Sessions without a record of their newest outcome, that have had none since `horizon`.
+    pub(crate) fn silent_since(&self, horizon: i64) -> Vec<SessionId> {
+        let is_silent =
+            |id: &&SessionId| self.sessions.get(id).is_some_and(|known| known.time < Some(horizon));
+        self.marked.iter().filter(is_silent).copied().collect()
     }
 
-    /// Adds an outcome. Gives its key and record, and the keys to be deleted with it.
-    pub(crate) fn add(&mut self, outcome: ReadyOutcome) -> (Key, Bytes, Vec<Key>) {
-        let ReadyOutcome { session: id, mut record, mut encoded } = outcome;
-        let session = self.sessions.entry(id).or_default();
-        session.acknowledged = session.acknowledged.max(record.acknowledged);
-        if session.acknowledged > record.acknowledged {
-            // A late request with an older horizon.
-            record.acknowledged = session.acknowledged;
-            encoded = emerge_proto::class::encode(&record).into();
+    /// Adds the outcome of a commit.
+    pub(crate) fn add(&mut self, number: u64, time: i64, outcome: &LoggedOutcome) {
+        self.sessions.entry(outcome.session).or_default().add(number, time, outcome);
+        self.marked.insert(outcome.session);
+    }
+
+    /// When a checkpoint is due after a commit: what it writes, for one commit after the other.
+    pub(crate) fn checkpoint(&mut self, number: u64) -> Vec<Vec<Write>> {
+        if self.checkpoint.is_none_or(|last| number < last.saturating_add(self.every)) {
+            return Vec::new();
         }
-        session.user.clone_from(&record.user);
-        session.free_acknowledged();
-        let place = session.take_place();
-        let is_large = record.reply.len() > MAX_FREE_REPLY;
-        session.outcomes.insert((record.seq, record.part), Place { number: place, is_large });
-        let needless = session.take_doomed().into_iter().map(|place| keys::outcome(id, place)).collect();
-        (keys::outcome(id, place), encoded, needless)
+        self.checkpoint = Some(number);
+        let (mut batches, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for session in self.marked.drain() {
+            let Some(indexed) = self.sessions.get(&session) else { continue };
+            let record = indexed.record();
+            bytes += record.len();
+            batch.push(Write { key: keys::session(session), value: Some(record.into()) });
+            if bytes > CHECKPOINT_BATCH {
+                batches.push(std::mem::take(&mut batch));
+                bytes = 0;
+            }
+        }
+        // Comes last: until it is there the log counts from the checkpoint before.
+        batch.push(Write { key: checkpoint_key(), value: Some(number.to_be_bytes().to_vec().into()) });
+        batches.push(batch);
+        batches
+    }
+
+    /// Forgets everything; it must be loaded again.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.every);
     }
 }
 
-/// An outcome that was encoded before anybody had to wait for it.
-pub(crate) struct ReadyOutcome {
-    pub(crate) session: SessionId,
-    pub(crate) record: OutcomeRecord,
-    encoded: Bytes,
-}
-
-impl ReadyOutcome {
-    /// Readies an outcome of a commit at `time`.
-    pub(crate) fn new(outcome: Outcome, time: i64) -> Self {
-        let Outcome { session, seq, part, user, acknowledged, reply } = outcome;
-        let record = OutcomeRecord { user, acknowledged, time, reply, seq, part };
-        let encoded = emerge_proto::class::encode(&record).into();
-        Self { session, record, encoded }
-    }
+pub(crate) fn checkpoint_key() -> Key {
+    keys::meta("outcomes")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn acknowledged_outcomes_go_and_the_newest_stays() {
-        let session = SessionId([1; 16]);
-        let outcome = |seq, acknowledged| Outcome {
-            session,
+    const CHECKPOINT: u64 = 4096;
+    const SESSION: SessionId = SessionId([1; 16]);
+
+    fn outcome(seq: u64, acknowledged: u64) -> LoggedOutcome {
+        LoggedOutcome {
+            session: SESSION,
             seq,
-            part: String::new(),
-            user: "ada".into(),
             acknowledged,
             reply: vec![0xf6],
-        };
-        let mut index = SessionIndex::default();
-        let place = |at| keys::outcome(session, at);
-        assert_eq!(index.add(ReadyOutcome::new(outcome(1, 0), 5)).0, place(0));
-        assert_eq!(index.add(ReadyOutcome::new(outcome(2, 0), 5)).0, place(1));
-        let (key, record, needless) = index.add(ReadyOutcome::new(outcome(4, 2), 5));
-        assert!(key == place(0) || key == place(1), "the place of an acknowledged one is taken");
-        assert!(needless.is_empty());
-        assert_eq!(OutcomeRecord::read(&record).unwrap().acknowledged, 2);
-        // A late request with an older horizon does not lower it.
-        let (_, record, _) = index.add(ReadyOutcome::new(outcome(3, 0), 5));
-        assert_eq!(OutcomeRecord::read(&record).unwrap().acknowledged, 2);
-        let outcomes = &index.get(session).unwrap().outcomes;
-        assert_eq!(outcomes.keys().map(|(seq, _)| *seq).collect::<Vec<u64>>(), [3, 4]);
+            user: "ada".into(),
+            part: None,
+        }
+    }
+
+    fn seqs(indexed: &Indexed) -> Vec<u64> {
+        indexed.outcomes.keys().map(|(seq, _)| *seq).collect()
     }
 
     #[test]
-    fn a_burst_gives_its_places_back() {
-        let session = SessionId([1; 16]);
-        let outcome = |seq, acknowledged| Outcome {
-            session,
-            seq,
-            part: String::new(),
-            user: "ada".into(),
-            acknowledged,
-            reply: vec![0xf6],
-        };
-        let mut index = SessionIndex::default();
-        for seq in 1..=600 {
-            index.add(ReadyOutcome::new(outcome(seq, 0), 5));
+    fn acknowledged_outcomes_go() {
+        let mut index = SessionIndex::new(CHECKPOINT);
+        for (number, seq, acknowledged) in [(10, 1, 0), (11, 2, 0), (12, 4, 2), (13, 3, 0)] {
+            index.add(number, 5, &outcome(seq, acknowledged));
         }
-        let (_, _, needless) = index.add(ReadyOutcome::new(outcome(601, 600), 5));
-        assert_eq!(needless.len(), 600 - MAX_FREE);
-        let mut used = 601;
-        for _ in 0..20 {
-            for seq in used + 1..=used + 400 {
-                index.add(ReadyOutcome::new(outcome(seq, used), 5));
+        let known = index.get(SESSION).unwrap();
+        assert_eq!(
+            (seqs(known), known.acknowledged),
+            (vec![3, 4], 2),
+            "a late request does not lower the horizon"
+        );
+        assert_eq!(known.outcomes[&(3, String::new())], 13);
+    }
+
+    #[test]
+    fn a_checkpoint_writes_what_is_marked_and_the_log_may_be_read_over_it_again() {
+        let mut index = SessionIndex::new(CHECKPOINT);
+        index.load(0, HashMap::new());
+        index.add(1, 5, &outcome(1, 0));
+        assert!(index.checkpoint(CHECKPOINT - 1).is_empty());
+        index.add(CHECKPOINT, 6, &outcome(2, 1));
+        let batches = index.checkpoint(CHECKPOINT);
+        let [batch] = &batches[..] else { panic!("{} batches", batches.len()) };
+        assert_eq!(
+            batch.iter().map(|write| &write.key).collect::<Vec<_>>(),
+            [&keys::session(SESSION), &checkpoint_key()]
+        );
+        assert_eq!(index.checkpoint(2 * CHECKPOINT).concat().len(), 1, "nothing is marked any more");
+        let record = SessionRecord::read(batch[0].value.as_ref().unwrap()).unwrap();
+        let mut again = Indexed::from_record(record);
+        again.add(1, 5, &outcome(1, 0));
+        again.add(CHECKPOINT, 6, &outcome(2, 1));
+        let known = index.get(SESSION).unwrap();
+        assert_eq!(
+            (again.acknowledged, again.time, &again.outcomes),
+            (known.acknowledged, known.time, &known.outcomes)
+        );
+    }
+
+    #[test]
+    fn a_large_checkpoint_goes_in_parts_and_ends_with_its_number() {
+        let mut index = SessionIndex::new(CHECKPOINT);
+        index.load(0, HashMap::new());
+        for session in 0..3u8 {
+            for seq in 1..=10_000 {
+                let part = Some("x".repeat(100));
+                index.add(
+                    seq,
+                    5,
+                    &LoggedOutcome { session: SessionId([session; 16]), part, ..outcome(seq, 0) },
+                );
             }
-            used += 400;
         }
-        assert!(index.get(session).unwrap().unused <= 601, "places are taken again");
+        let batches = index.checkpoint(CHECKPOINT);
+        assert_eq!(batches.len(), 4, "three that are full, and the number");
+        assert!(batches.iter().flatten().rev().skip(1).all(|write| write.key != checkpoint_key()));
+        assert_eq!(batches.last().and_then(|batch| batch.last()).unwrap().key, checkpoint_key());
     }
 
     #[test]
-    fn large_replies_do_not_stay() {
-        let session = SessionId([1; 16]);
-        let outcome = |seq, acknowledged, bytes| Outcome {
-            session,
-            seq,
-            part: String::new(),
-            user: "ada".into(),
-            acknowledged,
-            reply: vec![0; bytes],
-        };
-        let mut index = SessionIndex::default();
-        let large: Vec<Key> = (1..=10)
-            .map(|seq| index.add(ReadyOutcome::new(outcome(seq, 0, MAX_FREE_REPLY + 1), 5)).0)
-            .collect();
-        let (key, _, needless) = index.add(ReadyOutcome::new(outcome(11, 10, 1), 5));
-        assert_eq!(needless.len(), 9);
-        assert!(large.iter().all(|known| *known == key || needless.contains(known)));
-        let (key, _, needless) = index.add(ReadyOutcome::new(outcome(12, 11, 1), 5));
-        assert!(needless.is_empty() && large.contains(&key));
+    fn what_no_record_holds_is_not_forgotten() {
+        let mut index = SessionIndex::new(CHECKPOINT);
+        index.load(0, HashMap::new());
+        index.add(1, 5, &outcome(1, 0));
+        for number in 0..=MAX_INDEXED as u32 {
+            let mut id = [2; 16];
+            id[..4].copy_from_slice(&number.to_be_bytes());
+            index.insert(SessionId(id), Indexed::default());
+        }
+        assert!(index.sessions.len() < 10 && index.get(SESSION).is_some());
     }
 }

@@ -7,6 +7,7 @@
 
 use crate::backend::{Key, Write};
 use crate::cache::{Cache, Slot};
+use crate::engine::EngineOptions;
 use crate::gate::Gate;
 use crate::keys;
 use crate::object::Record;
@@ -59,20 +60,20 @@ pub(crate) enum Found {
     Unknown,
 }
 
-/// Outcomes are hardly ever read: none of them is in the cache, so that none has to leave it when its place is taken.
+/// The log and the sessions are hardly ever read: none of them is in the cache.
 fn may_be_hot(key: &[u8]) -> bool {
-    key.first() != Some(&keys::OUTCOME)
+    !matches!(key.first(), Some(&(keys::LOG | keys::SESSION)))
 }
 
 impl State {
-    pub(crate) fn new(last: u64, cache_bytes: usize) -> Self {
+    pub(crate) fn new(last: u64, options: &EngineOptions) -> Self {
         Self {
             last,
             health: Health::Good,
             gate: Gate::new(last),
             queue: Queue::default(),
-            sessions: SessionIndex::default(),
-            cache: Cache::new(cache_bytes),
+            sessions: SessionIndex::new(options.checkpoint),
+            cache: Cache::new(options.cache_bytes),
             recent: BTreeMap::new(),
             written: VecDeque::new(),
             forgotten: Vec::new(),
@@ -157,16 +158,11 @@ impl State {
                 || self.recent.range(range.clone()).all(|(_, slot)| slot.number <= at))
     }
 
-    /// Makes the writes of the next commit visible, and gives its number. `outcomes` take no room among what is hot.
-    pub(crate) fn apply(&mut self, writes: Vec<(Key, Option<Record>)>, outcomes: &[Write]) -> u64 {
+    /// Makes the writes of the next commit visible, and gives its number.
+    pub(crate) fn apply(&mut self, writes: Vec<(Key, Option<Record>)>) -> u64 {
         self.last += 1;
         let number = self.last;
-        let mut keys = Vec::with_capacity(writes.len() + outcomes.len());
-        for Write { key, value } in outcomes {
-            let record = value.clone().map(Record::Bytes);
-            self.recent.insert(key.clone(), Slot { record, number });
-            keys.push(key.clone());
-        }
+        let mut keys = Vec::with_capacity(writes.len() + 1);
         for (key, record) in writes {
             let slot = Slot { record, number };
             if may_be_hot(&key) {
@@ -182,6 +178,17 @@ impl State {
             self.floor = self.floor.max(self.forget(through, MAX_RECENT / 2));
         }
         number
+    }
+
+    /// Makes one write more of the last commit visible.
+    pub(crate) fn show(&mut self, number: u64, write: &Write) {
+        let record = write.value.clone().map(Record::Bytes);
+        self.recent.insert(write.key.clone(), Slot { record, number });
+        if let Some((last, keys)) = self.written.back_mut()
+            && *last == number
+        {
+            keys.push(write.key.clone());
+        }
     }
 
     /// Everything up to `number` is durable; gives those who waited for it, and what nobody needs any more, to be dropped.

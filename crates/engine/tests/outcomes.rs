@@ -96,6 +96,70 @@ fn acknowledged_outcomes_go_and_the_horizon_survives_a_restart() {
     assert!(checked.outcomes.is_empty());
 }
 
+/// What the model knows of a session.
+#[derive(Default)]
+struct Known {
+    acknowledged: u64,
+    last: u64,
+}
+
+#[test]
+fn sessions_are_as_a_model_says_over_checkpoints_and_restarts() {
+    let backing = MemoryBackend::new();
+    let mut random = 7u64;
+    let mut next = move |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    let mut model: Vec<Known> = (0..5).map(|_| Known::default()).collect();
+    // A session that ended is not used again.
+    let mut ids: Vec<u8> = (0..5).collect();
+    for round in 0..6 {
+        on(backing.clone(), async |engine| {
+            let class = put_class(engine).await;
+            for (known, id) in model.iter().zip(&ids) {
+                let kept = engine.load_session(SessionId([*id; 16])).await.unwrap();
+                let expected = (known.last > 0)
+                    .then(|| (known.acknowledged, (known.acknowledged + 1..=known.last).collect()));
+                assert_eq!(
+                    kept.map(|kept| (kept.acknowledged, kept.outcomes)),
+                    expected,
+                    "round {round}, session {id}"
+                );
+                for seq in known.acknowledged + 1..=known.last {
+                    let kept = engine.outcome(SessionId([*id; 16]), seq, "").await.unwrap().unwrap();
+                    assert_eq!(kept.reply, [seq as u8]);
+                }
+            }
+            for step in 0..2500 {
+                let at = next(5) as usize;
+                let (known, id) = (&mut model[at], &mut ids[at]);
+                if next(500) == 0 {
+                    engine.forget_session(SessionId([*id; 16])).await.unwrap();
+                    (*known, *id) = (Known::default(), *id + 5);
+                    continue;
+                }
+                if next(4) == 0 {
+                    known.acknowledged += next(known.last - known.acknowledged + 1);
+                }
+                known.last += 1;
+                let mut tx = admin(engine);
+                store(&mut tx, &format!("/m/{at}"), class, step).await.unwrap();
+                let outcome =
+                    Outcome { session: SessionId([*id; 16]), ..outcome(known.last, known.acknowledged) };
+                tx.commit(Some(outcome)).await.unwrap();
+                if step % 500 == 0 {
+                    settle(engine).await;
+                }
+            }
+            settle(engine).await;
+        });
+    }
+    let checked = futures_executor::block_on(check_store(&backing)).unwrap();
+    let kept: u64 = model.iter().map(|known| known.last - known.acknowledged).sum();
+    assert_eq!(checked.outcomes.len() as u64, kept);
+}
+
 #[test]
 fn silent_sessions_expire_whole() {
     on_memory(async |engine| {

@@ -228,7 +228,8 @@ impl World {
     fn restart(&mut self) -> Result<(), Error> {
         self.lives += 1;
         #[cfg_attr(not(feature = "mutations"), allow(unused_mut, reason = "only mutations change it"))]
-        let mut options = EngineOptions::new("sim");
+        // A run has few commits, and some checkpoints must be among them.
+        let mut options = EngineOptions { checkpoint: 16, ..EngineOptions::new("sim") };
         #[cfg(feature = "mutations")]
         {
             options.mutations.acknowledge_before_commit = self.defects.acknowledge_before_commit;

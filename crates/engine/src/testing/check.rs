@@ -4,7 +4,7 @@ use crate::backend::{Backend, Key};
 use crate::change::{Change, LogRecord};
 use crate::keys;
 use crate::object::{ClassHead, Entry, Object, Record, read};
-use crate::session::OutcomeRecord;
+use crate::session::{Indexed, SessionRecord, checkpoint_key};
 use bytes::Bytes;
 use emerge_proto::{ClassHash, ClassVersion, ObjectId, SessionId};
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 pub struct Checked {
     /// Every path that can be reached, and the version of what is there; directories too.
     pub paths: BTreeMap<String, u64>,
-    /// Every outcome: its session, sequence and part.
+    /// Every outcome that is not acknowledged: its session, sequence and part.
     pub outcomes: BTreeSet<(SessionId, u64, String)>,
     /// Records that wait for collection.
     pub trash: usize,
@@ -52,7 +52,9 @@ struct Store {
     chunks: BTreeMap<[u8; 32], Vec<Bytes>>,
     uses: BTreeSet<([u8; 32], ObjectId, u64)>,
     trash: HashSet<ObjectId>,
-    outcomes: BTreeSet<(SessionId, u64, String)>,
+    sessions: HashMap<SessionId, Indexed>,
+    checkpoint: u64,
+    outcomes: Vec<(u64, LogRecord)>,
     logged: HashMap<ObjectId, u64>,
     last_log: u64,
     oldest_log: Option<i64>,
@@ -87,32 +89,33 @@ impl Store {
                 let (id, version) = keys::version_parts(&key[32..]).ok_or(short)?;
                 self.uses.insert((hash(key).ok_or(short)?, id, version));
             }
-            Some(keys::OUTCOME) => {
-                let (session, _) = keys::outcome_parts(key).ok_or(short)?;
-                let record = OutcomeRecord::read(&bytes).map_err(text)?;
-                if !self.outcomes.insert((session, record.seq, record.part)) {
-                    return Err(format!("request {} of session {session} has two outcomes", record.seq));
-                }
+            Some(keys::SESSION) => {
+                let session = keys::session_of(key).ok_or(short)?;
+                let record = SessionRecord::read(&bytes).map_err(text)?;
+                self.sessions.insert(session, Indexed::from_record(record));
             }
             Some(keys::LOG) => {
-                let number = key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
-                self.last_log = number.ok_or(short)?;
+                self.last_log = keys::log_number(key).ok_or(short)?;
                 let log: LogRecord = read(&bytes, "a change").map_err(text)?;
                 self.oldest_log.get_or_insert(log.time);
-                for change in log.changes {
+                for change in &log.changes {
                     match change {
-                        Change::Created(id) => self.logged.insert(id, 1),
-                        Change::Updated(id, version) => self.logged.insert(id, version),
+                        Change::Created(id) => self.logged.insert(*id, 1),
+                        Change::Updated(id, version) => self.logged.insert(*id, *version),
                         Change::Removed(..) | Change::Moved(..) => None,
                     };
                 }
+                self.outcomes.push((self.last_log, log));
             }
             Some(keys::TRASH) => {
                 self.trash.insert(keys::id_of(key).ok_or(short)?);
             }
             Some(keys::META) => {
+                let number = || bytes[..].try_into().map(u64::from_be_bytes).map_err(|_| "a bad number");
                 if **key == *keys::meta("number") {
-                    self.number = u64::from_be_bytes(bytes[..].try_into().map_err(|_| "a bad number")?);
+                    self.number = number()?;
+                } else if *key == checkpoint_key() {
+                    self.checkpoint = number()?;
                 }
             }
             other => return Err(format!("an unknown kind of record: {other:?}")),
@@ -161,11 +164,56 @@ impl Store {
         }
         Ok(Checked {
             paths,
-            outcomes: self.outcomes.clone(),
+            outcomes: self.kept_outcomes()?,
             trash: self.trash.len(),
             versions: self.versions.len(),
             blobs: self.chunks.len(),
         })
+    }
+
+    /// What the sessions' records and the log after the last checkpoint say together.
+    fn kept_outcomes(&self) -> Result<BTreeSet<(SessionId, u64, String)>, String> {
+        let mut sessions = self.sessions.clone();
+        for (number, log) in &self.outcomes {
+            if *number > self.checkpoint {
+                if let Some(outcome) = &log.outcome {
+                    sessions.entry(outcome.session).or_default().add(*number, log.time, outcome);
+                }
+                for session in log.ended.iter().flatten() {
+                    sessions.remove(session);
+                }
+            }
+        }
+        let mut kept = BTreeSet::new();
+        for (session, indexed) in sessions {
+            for ((seq, part), number) in indexed.outcomes {
+                let is_there = |(at, log): &(u64, LogRecord)| {
+                    *at == number
+                        && log
+                            .outcome
+                            .as_ref()
+                            .is_some_and(|outcome| (outcome.session, outcome.seq) == (session, seq))
+                };
+                if !self.outcomes.iter().any(is_there) {
+                    return Err(format!(
+                        "the outcome of request {seq} of session {session} is not in commit {number}"
+                    ));
+                }
+                kept.insert((session, seq, part));
+            }
+        }
+        let mut committed = HashSet::new();
+        for (_, log) in &self.outcomes {
+            if let Some(outcome) = &log.outcome
+                && !committed.insert((outcome.session, outcome.seq, &outcome.part))
+            {
+                return Err(format!(
+                    "request {} of session {} has two outcomes",
+                    outcome.seq, outcome.session
+                ));
+            }
+        }
+        Ok(kept)
     }
 
     fn walk(

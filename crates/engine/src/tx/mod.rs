@@ -17,7 +17,7 @@ use crate::keys;
 use crate::object::{Entry, Object, Record};
 use crate::queue::{self, Waiting};
 use crate::random::Random;
-use crate::session::{Outcome, ReadyOutcome};
+use crate::session::{LoggedOutcome, Outcome};
 use bytes::Bytes;
 use emerge_proto::{Error, ErrorCode, ObjectId, Result, SessionId};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -45,8 +45,8 @@ pub struct Tx<B: Backend> {
     changes: Vec<Change>,
     undo: Vec<Undo>,
     depends_on: u64,
-    /// Sessions of which this transaction deletes everything.
-    forgotten: Vec<SessionId>,
+    /// Sessions that this transaction ends; those with a time only if they have had no outcome since.
+    ended: Vec<(SessionId, Option<i64>)>,
 }
 
 enum Undo {
@@ -100,7 +100,7 @@ impl<B: Backend> Tx<B> {
             changes: Vec::new(),
             undo: Vec::new(),
             depends_on: 0,
-            forgotten: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -158,11 +158,14 @@ impl<B: Backend> Tx<B> {
             }
         }
         // All that can be done before anybody has to wait for it.
-        let changes = std::mem::take(&mut self.changes);
-        let log: Option<Bytes> = (!changes.is_empty())
-            .then(|| emerge_proto::class::encode(&LogRecord { time: self.now, changes }).into());
-        let outcome = outcome.map(|outcome| ReadyOutcome::new(outcome, self.now));
-        self.admit(writes.into_iter().collect(), encoded, log, outcome)
+        let log = LogRecord {
+            time: self.now,
+            changes: std::mem::take(&mut self.changes),
+            outcome: outcome.map(LoggedOutcome::from),
+            ended: (!self.ended.is_empty()).then(|| self.ended.iter().map(|(session, _)| *session).collect()),
+        };
+        let encoded_log = (!log.is_empty()).then(|| emerge_proto::class::encode(&log).into());
+        self.admit(writes.into_iter().collect(), encoded, log, encoded_log)
     }
 
     /// Validates, numbers and queues the commit, all in one critical section.
@@ -170,8 +173,8 @@ impl<B: Backend> Tx<B> {
         &mut self,
         writes: Vec<(Key, Option<Record>)>,
         mut encoded: Vec<Write>,
-        log: Option<Bytes>,
-        outcome: Option<ReadyOutcome>,
+        log: LogRecord,
+        encoded_log: Option<Bytes>,
     ) -> Result<Commit, CommitError> {
         let mut state = self.engine.state();
         state.usable()?;
@@ -180,37 +183,49 @@ impl<B: Backend> Tx<B> {
         if !good {
             return Err(CommitError::Conflict);
         }
-        let mut kept = Vec::new();
-        if let Some(outcome) = outcome {
+        if let Some(outcome) = &log.outcome {
             let Some(indexed) = state.sessions.get(outcome.session) else {
                 return Err(CommitError::Conflict);
             };
-            let seq = outcome.record.seq;
-            if indexed.outcomes.contains_key(&(seq, outcome.record.part.clone())) {
+            if indexed.has(outcome) {
                 return Err(CommitError::Conflict);
             }
-            if seq <= indexed.acknowledged {
-                return Err(already_acknowledged(seq).into());
+            if outcome.seq <= indexed.acknowledged {
+                return Err(already_acknowledged(outcome.seq).into());
             }
-            let (key, record, needless) = state.sessions.add(outcome);
-            kept.push(Write { key, value: Some(record) });
-            kept.extend(needless.into_iter().map(|key| Write { key, value: None }));
         }
-        for session in &self.forgotten {
+        for (session, silent_since) in &self.ended {
+            let known = state.sessions.get(*session);
+            if silent_since.is_some_and(|since| known.is_none_or(|known| known.time >= Some(since))) {
+                return Err(CommitError::Conflict);
+            }
+        }
+        for (session, _) in &self.ended {
             state.sessions.remove(*session);
         }
-        let number = state.apply(writes, &kept);
-        if log.is_some() {
-            encoded.push(Write { key: keys::log(number), value: log });
+        let number = state.apply(writes);
+        if let Some(value) = encoded_log {
+            let write = Write { key: keys::log(number), value: Some(value) };
+            if let Some(outcome) = &log.outcome {
+                state.sessions.add(number, log.time, outcome);
+            }
+            if log.outcome.is_some() || log.ended.is_some() {
+                state.show(number, &write);
+            }
+            #[cfg(feature = "mutations")]
+            if self.engine.shared.options.mutations.outcome_in_another_commit && log.outcome.is_some() {
+                state.queue.push(Waiting { number, writes: encoded, alone: true });
+                state.queue.push(Waiting { number, writes: vec![write], alone: true });
+                return Ok(Commit { number, wrote: true });
+            }
+            encoded.push(write);
         }
-        #[cfg(feature = "mutations")]
-        if self.engine.shared.options.mutations.outcome_in_another_commit && !kept.is_empty() {
-            state.queue.push(Waiting { number, writes: encoded, alone: true });
-            state.queue.push(Waiting { number, writes: kept, alone: true });
-            return Ok(Commit { number, wrote: true });
-        }
-        encoded.append(&mut kept);
         state.queue.push(Waiting { number, writes: encoded, alone: false });
+        for batch in state.sessions.checkpoint(number) {
+            let number = state.apply(Vec::new());
+            batch.iter().for_each(|write| state.show(number, write));
+            state.queue.push(Waiting { number, writes: batch, alone: false });
+        }
         Ok(Commit { number, wrote: true })
     }
 
@@ -222,7 +237,7 @@ impl<B: Backend> Tx<B> {
         if largest > limits.max_value {
             return Err(BackendError::TooLarge { bytes: largest, limit: limits.max_value }.into());
         }
-        // Room for the log record, the outcome's key and the outcomes that it deletes.
+        // Room for the log record.
         let bytes = queue::size(writes) + reply + self.changes.len() * 64 + 1024;
         if bytes > limits.max_batch {
             return Err(BackendError::TooLarge { bytes, limit: limits.max_batch }.into());
@@ -291,8 +306,22 @@ impl<B: Backend> Tx<B> {
         Ok(record.map(Record::object).transpose()?.map_or(0, |object| object.version))
     }
 
-    pub(crate) fn forgotten_session(&mut self, session: SessionId) {
-        self.forgotten.push(session);
+    /// Ends a session: its record goes, and what the log says of it does not count any more. With `silent_since` it is a conflict when the session has had
+    /// an outcome since that time.
+    pub(crate) fn end_session(&mut self, session: SessionId, silent_since: Option<i64>) {
+        self.put_raw(keys::session(session), None);
+        self.ended.push((session, silent_since));
+    }
+
+    /// Sessions that have had no outcome since `horizon` and none of whose outcomes is in a record.
+    pub(crate) fn silent_sessions(&self, horizon: i64) -> Vec<SessionId> {
+        self.engine.state().sessions.silent_since(horizon)
+    }
+
+    /// True when a session has had no outcome since `horizon`.
+    pub(crate) async fn is_silent(&self, session: SessionId, horizon: i64) -> Result<bool> {
+        self.engine.index_session(session).await?;
+        Ok(self.engine.state().sessions.get(session).is_some_and(|known| known.time < Some(horizon)))
     }
 
     /// The time that the transaction was given.
@@ -374,7 +403,7 @@ impl<B: Backend> Drop for Tx<B> {
     }
 }
 
-fn already_acknowledged(seq: u64) -> Error {
+pub(crate) fn already_acknowledged(seq: u64) -> Error {
     Error::new(
         ErrorCode::SessionExpired,
         format!("the outcome of request {seq} was acknowledged, so the request cannot run again"),

@@ -31,9 +31,10 @@ pub fn with_committer<B: Backend, T>(engine: &Engine<B>, body: impl Future<Outpu
     })
 }
 
-/// Opens an engine over a backend and runs a test on it.
+/// Opens an engine over a backend and runs a test on it. Checkpoints are frequent.
 pub fn on<B: Backend, T>(backend: B, body: impl AsyncFnOnce(&Engine<B>) -> T) -> T {
-    let engine = futures_executor::block_on(Engine::open(backend, EngineOptions::new("test"), NOW)).unwrap();
+    let options = EngineOptions { checkpoint: 7, ..EngineOptions::new("test") };
+    let engine = futures_executor::block_on(Engine::open(backend, options, NOW)).unwrap();
     with_committer(&engine.clone(), body(&engine))
 }
 
