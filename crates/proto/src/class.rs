@@ -365,8 +365,13 @@ pub struct ClassVersion {
 
 /// Encodes any record of this crate.
 pub fn encode<T: Encode<()>>(record: &T) -> Vec<u8> {
+    // Most records are short: one allocation and not five.
+    let mut bytes = Vec::with_capacity(128);
     // Writing to a vector cannot fail, and no record refuses to encode.
-    minicbor::to_vec(record).unwrap_or_default()
+    if minicbor::encode(record, &mut bytes).is_err() {
+        bytes.clear();
+    }
+    bytes
 }
 
 /// Decodes any record of this crate, and refuses bytes after it.

@@ -139,10 +139,13 @@ impl<B: Backend> Tx<B> {
             };
         }
         let writes = std::mem::take(&mut self.writes);
-        let encoded: Vec<Write> = writes
-            .iter()
-            .map(|(key, record)| Write { key: key.clone(), value: record.as_ref().map(Record::encode) })
-            .collect();
+        // One more for the log.
+        let mut encoded: Vec<Write> = Vec::with_capacity(writes.len() + 1);
+        encoded.extend(
+            writes
+                .iter()
+                .map(|(key, record)| Write { key: key.clone(), value: record.as_ref().map(Record::encode) }),
+        );
         self.check_size(&encoded, outcome.as_ref())?;
         // Between this and the lock of `admit` others may take the room or drop the index, which only means one commit more than the bound, or a conflict.
         let session = outcome.as_ref().map(|outcome| outcome.session);
