@@ -48,6 +48,37 @@ pub fn value_to_pickle(encoded: &[u8]) -> Result<Vec<u8>> {
     Ok(writer.finish())
 }
 
+/// Writes what a call takes as one pickled tuple: the address of its class version, the method's name, the object's path, and the encoded state and arguments.
+///
+/// # Errors
+/// As [`value_to_pickle`].
+pub fn call_to_pickle(class: &[u8], method: &str, path: &str, state: &[u8], args: &[u8]) -> Result<Vec<u8>> {
+    let (state, args) = (Value::decode(state)?, Value::decode(args)?);
+    let mut writer = write::Writer::new();
+    writer.tuple(|writer| {
+        writer.bytes(class);
+        writer.text(method);
+        writer.text(path);
+        writer.value(&state)?;
+        writer.value(&args)
+    })?;
+    Ok(writer.finish())
+}
+
+/// Reads a pickled tuple of two values and gives each encoded. They may share parts.
+///
+/// # Errors
+/// As [`value_from_pickle`]; the field path counts from the value that it is in.
+pub fn pair_from_pickle(pickle: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
+    let heap = machine::read(pickle)?;
+    let machine::Node::Tuple(pair) = heap.node(heap.root) else {
+        return Err(failing::bad("a pair is a tuple"));
+    };
+    let [first, second] = pair[..] else { return Err(failing::bad("a pair has two values")) };
+    let read = |at| value::Reader::new(&heap).value(at).map(|value| value.encode());
+    Ok((read(first)?, read(second)?))
+}
+
 /// Compares two pickled dicts of fields by what they are on the wire: a pickled tuple of the names whose values are new or
 /// differ, and of the names that are gone.
 ///
@@ -77,5 +108,23 @@ fn fields_of_pickle(pickle: &[u8]) -> Result<Vec<(String, Value)>> {
     match value_of_pickle(pickle)? {
         Value::Map(fields) => Ok(fields),
         other => Err(failing::bad(&format!("fields are a dict, not a {}", other.type_name()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_may_share_its_parts_and_nothing_else_is_a_pair() {
+        let shared = Value::Map(vec![("n".into(), Value::Int(1))]);
+        // ({"n": 1}, [that dict]) as CPython's pickler writes it.
+        let pickle = b"\x80\x05}\x94\x8c\x01n\x94K\x01s]\x94h\x00a\x86\x94.";
+        let (first, second) = pair_from_pickle(pickle).unwrap();
+        assert_eq!(Value::decode(&first).unwrap(), shared);
+        assert_eq!(Value::decode(&second).unwrap(), Value::List(vec![shared]));
+        for other in [&b"\x80\x05N."[..], b"\x80\x05K\x01\x85.", b"\x80\x05K\x01K\x01K\x01\x87."] {
+            assert!(pair_from_pickle(other).is_err(), "{other:?}");
+        }
     }
 }

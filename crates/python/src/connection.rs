@@ -3,14 +3,14 @@
 use crate::Answer;
 use crate::mailbox::{Letter, Mailbox};
 use crate::raw::Raw;
+use crate::reactor::Reactor;
 use emerge_client::Client;
-use emerge_proto::{Error, ErrorCode, Result};
+use emerge_proto::{Error, Result};
 use futures_util::StreamExt;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
 
@@ -18,30 +18,15 @@ use tokio::task::AbortHandle;
 const LOOK: Duration = Duration::from_millis(100);
 const CREDIT: u32 = 64;
 
-/// The one runtime of this process, on a thread of its own.
-fn runtime() -> Result<&'static Runtime> {
-    static RUNTIME: OnceLock<std::result::Result<Runtime, String>> = OnceLock::new();
-    let made = RUNTIME.get_or_init(|| {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("emerge")
-            .enable_all()
-            .build()
-            .map_err(|error| error.to_string())
-    });
-    made.as_ref()
-        .map_err(|error| Error::new(ErrorCode::Unavailable, format!("no thread for the client: {error}")))
-}
-
 /// Waits without holding the interpreter, and heeds signals.
 fn wait<T: Send>(py: Python<'_>, task: impl Future<Output = T> + Send) -> PyResult<Result<T>> {
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
+    let reactor = match Reactor::get() {
+        Ok(reactor) => reactor,
         Err(error) => return Ok(Err(error)),
     };
     let mut task = Box::pin(task);
     loop {
-        let waited = py.detach(|| runtime.block_on(async { tokio::time::timeout(LOOK, &mut task).await }));
+        let waited = py.detach(|| reactor.wait(async { tokio::time::timeout(LOOK, &mut task).await }));
         match waited {
             Ok(value) => return Ok(Ok(value)),
             Err(_) => py.check_signals()?,
@@ -61,8 +46,8 @@ impl Asked {
         mailbox: Py<Mailbox>,
         future: Py<PyAny>,
     ) -> PyResult<Self> {
-        let runtime = runtime().map_err(|error| PyOSError::new_err(error.to_string()))?;
-        let task = runtime.spawn(async move { Mailbox::put(&mailbox, future, letter.await) });
+        let reactor = Reactor::get().map_err(|error| PyOSError::new_err(error.to_string()))?;
+        let task = reactor.spawn(async move { Mailbox::put(&mailbox, future, letter.await) });
         Ok(Self { task: task.abort_handle() })
     }
 }

@@ -6,6 +6,7 @@
 mod connection;
 mod mailbox;
 mod raw;
+mod reactor;
 
 use emerge_proto::Result;
 use pyo3::prelude::*;

@@ -22,7 +22,7 @@ for _name in _LIBRARY.split():
 
 import guest_work  # noqa: E402 - what it imports is there by now
 import guest_world  # noqa: E402
-from guest_parts import join, split  # noqa: E402
+from guest_parts import join  # noqa: E402
 
 
 class WitWorld(wit_world.WitWorld):  # type: ignore[misc]
@@ -33,11 +33,11 @@ class WitWorld(wit_world.WitWorld):  # type: ignore[misc]
         try:
             try:
                 guest_world.begin(seed)
-                outcome = [b"\0", *guest_work.WORK[what](split(input))]
+                outcome = guest_work.WORK[what](input)
             except BaseException as error:  # noqa: BLE001 - whatever a method raises is its outcome
-                outcome = [b"\1", guest_work.failure(error)]
+                outcome = join([b"\1", guest_work.failure(error)])
             guest_world.end()
-            return join(outcome)
+            return outcome
         except:  # noqa: E722 - the name of an exception may be gone by now
             return _BROKEN
 

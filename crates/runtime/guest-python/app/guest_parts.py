@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 
 _LENGTH = Struct("<I")
@@ -25,3 +26,17 @@ def split(data: bytes) -> list[bytes]:
         parts.append(data[at : at + length])
         at += length
     return parts
+
+
+_DONE = join([b"\0"])
+
+
+def done(output: bytes) -> bytes:
+    """Writes the one part of a success."""
+    # One copy: it may be large.
+    return b"".join((_DONE, _LENGTH.pack(len(output)), output))
+
+
+def in_parts(work: Callable[[list[bytes]], list[bytes]]) -> Callable[[bytes], bytes]:
+    """A piece of work whose input and output are parts."""
+    return lambda data: join([b"\0", *work(split(data))])

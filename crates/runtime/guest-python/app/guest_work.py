@@ -13,18 +13,19 @@ from types import ModuleType
 from typing import Any
 
 import guest_world
-from guest_parts import join, split
+from guest_parts import done, in_parts, join
 from guest_text import class_error, fields_of, free_names, methods_of
 
 import emerge
 from emerge import _classes, _travel, _wire
 from emerge._meta import Meta
-from emerge._object import PLACES, Head, Object, set_head
+from emerge._object import PLACES, Object
 
 _texts: dict[str, str] = {}
 _loaded: dict[bytes, type[Object]] = {}
+# What each class has by each name, its bases' included.
+_members: dict[type[Object], dict[str, Any]] = {}
 _PROPERTIES = (property, functools.cached_property)
-_NONE = _wire.dumps([])[0]
 
 
 def _see(file: str, text: str) -> None:
@@ -64,14 +65,13 @@ def _warm() -> None:
     address = bytes(16)
     source = ("Warm", "python", _WARM, [], [], None, [("emerge", "module", "emerge")])
     cls = define(address, {address: source})
-    state = _wire.dumps({"number": 1, "ratio": 0.5, "text": "text"})[0]
-    args = _wire.dumps([2])[0]
+    state = {"number": 1, "ratio": 0.5, "text": "text"}
     for _ in range(64):
-        for method, values in ((b"run", args), (b"wait", args), (b"shown", _NONE)):
+        for method, values in (("run", [2]), ("wait", [2]), ("shown", [])):
             guest_world.begin(1)
-            join([b"\0", *call(split(join([address, method, b"/warm", state, values])))])
+            call(_wire.dumps((address, method, "/warm", state, values))[0])
             guest_world.end()
-    del _loaded[address], PLACES[cls], sys.modules[cls.__module__], _texts["Warm"], linecache.cache["Warm"]
+    del _members[cls], _loaded[address], PLACES[cls], sys.modules[cls.__module__], _texts["Warm"], linecache.cache["Warm"]
     _classes.forget(cls, address)
 
 
@@ -133,7 +133,8 @@ def define(address: bytes, known: dict[bytes, Any]) -> type[Object]:
     _loaded[address] = cls
     _classes.adopt(cls, address)
     # What is found out once for each class is found out now, and not in each call.
-    _classes.instance(cls, {})
+    _classes.converters(cls)
+    _members[cls] = {name: member for each in reversed(cls.__mro__) for name, member in vars(each).items()}
     return cls
 
 
@@ -194,24 +195,67 @@ def load(parts: list[bytes]) -> list[bytes]:
     return []
 
 
-def call(parts: list[bytes]) -> list[bytes]:
-    """Runs a method: its class version, name, the object's path, state and the arguments."""
-    address, method, path, state, args = parts
+_new = object.__new__
+_set = object.__setattr__
+
+
+def call(data: bytes) -> bytes:
+    """Runs a method. Takes a pickled tuple: the class version, the method's name, the object's path, state and the arguments."""
+    address, name, path, state, args = _wire.loads(data)
     cls = _loaded[address]
-    target = _classes.instance(cls, _wire.loads(state))
-    where = path.decode()
-    set_head(target, Head(where, _LateMeta(where), 0, lambda: state, False))  # type: ignore[arg-type]
-    member = _member(cls, method.decode())
+    target = _new(cls)
+    fields = target.__dict__
+    fields.update(state)
+    converters = _classes.converters(cls)
+    if converters:
+        for field, convert in converters.items():
+            if field in fields:
+                fields[field] = convert(fields[field])
+    _set(target, "_emerge_head", _CallHead(path, data))
+    try:
+        member = _members[cls][name]
+    except KeyError:
+        raise AttributeError(f"class {cls.__name__} has no method {name}") from None
     result = member.__get__(target, cls)
     if not isinstance(member, _PROPERTIES):
-        result = result(*_wire.loads(args))
+        result = result(*args)
     if hasattr(result, "send") and hasattr(result, "__await__"):
         result = _finish(result)
+    # As it may be by now.
     fields = vars(target)
-    for name, convert in _classes.converters(cls).items():
-        if type(fields.get(name)) is int:
-            fields[name] = convert(fields[name])
-    return [_wire.dumps(result)[0], _wire.dumps(fields)[0]]
+    if converters:
+        for field, convert in converters.items():
+            if type(fields.get(field)) is int:
+                fields[field] = convert(fields[field])
+    pickled: bytes = _wire.dumps((result, fields))[0]
+    # They may be large, and so is the copy that is to come.
+    del result, fields, target
+    return done(pickled)
+
+
+class _CallHead:
+    """What the object of a call remembers of the node, as :class:`emerge._object.Head`: its path at once, the rest when it is asked for."""
+
+    __slots__ = ("_data", "_meta", "path")
+
+    version = 0
+    historic = False
+
+    def __init__(self, path: str, data: bytes) -> None:
+        self.path = path
+        self._data = data
+
+    @property
+    def meta(self) -> Any:
+        try:
+            return self._meta
+        except AttributeError:
+            self._meta = made = _LateMeta(self.path)
+            return made
+
+    def state(self) -> bytes:
+        """The pickled fields as the node has them."""
+        return _wire.dumps(_wire.loads(self._data)[3])[0]
 
 
 class _LateMeta:
@@ -227,13 +271,6 @@ class _LateMeta:
         if self._rest is None:
             self._rest = emerge.fs.stat(self.path)
         return getattr(self._rest, name)
-
-
-def _member(cls: type[Object], name: str) -> Any:
-    for each in cls.__mro__:
-        if name in vars(each):
-            return vars(each)[name]
-    raise AttributeError(f"class {cls.__name__} has no method {name}")
 
 
 def _finish(work: Any) -> Any:
@@ -309,4 +346,4 @@ def _message(error: BaseException) -> str:
         return ""
 
 
-WORK = [boot, analyse, load, call, run_file]
+WORK = [in_parts(boot), in_parts(analyse), in_parts(load), call, in_parts(run_file)]

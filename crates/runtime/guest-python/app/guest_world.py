@@ -134,16 +134,50 @@ def settle() -> None:
     gc.freeze()
 
 
-# The generator of the module's functions; the rest of what its own seed() does is done.
+class _Random(random.Random):
+    """The generator of the module's functions. It takes the call's seed when it is first asked for something: most calls want no randomness, and seeding
+    takes longer than many a method."""
+
+    _waiting: int | None
+
+    def _ready(self) -> None:
+        if self._waiting is not None:
+            self.seed(self._waiting)
+
+    def seed(self, a: Any = None, version: int = 2) -> None:
+        self._waiting = None
+        super().seed(a, version)
+
+    def random(self) -> float:
+        self._ready()
+        return super().random()
+
+    def getrandbits(self, k: int, /) -> int:
+        self._ready()
+        return super().getrandbits(k)
+
+    def getstate(self) -> Any:
+        self._ready()
+        return super().getstate()
+
+    def setstate(self, state: Any) -> None:
+        self._waiting = None
+        super().setstate(state)
+
+
 _shared: Any = random.seed.__self__
-_seed = _random.Random.seed
+_shared.__class__ = _Random
+_shared._waiting = None
+for _name in ("seed", "random", "getrandbits", "getstate", "setstate"):
+    setattr(random, _name, getattr(_shared, _name))
 
 
 def begin(seed: int) -> None:
     """Readies the world for an attempt."""
-    _seed(_shared, seed)
+    _shared._waiting = seed
 
 
 def end() -> None:
     """Ends an attempt."""
-    _log.finish()
+    if _log._line:
+        _log.finish()

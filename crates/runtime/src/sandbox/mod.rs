@@ -254,11 +254,16 @@ impl Runtime for Sandbox {
                 }
                 Language::Python => {
                     let python = Arc::clone(&self.python);
-                    self.run_call(nested, async move {
-                        python.awaited().await?;
-                        python.call(call, fs, nested).await
-                    })
-                    .await
+                    let done = self
+                        .run_call(nested, async move {
+                            python.awaited().await?;
+                            python.call(call, fs, nested).await
+                        })
+                        .await;
+                    // On the thread that asks, once that has nothing else to do.
+                    let python = Arc::clone(&self.python);
+                    tokio::spawn(async move { python.tidy() });
+                    done
                 }
                 Language::Wasm => Err(unsupported(&class.source)),
             }

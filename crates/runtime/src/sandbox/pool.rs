@@ -98,7 +98,8 @@ impl<I> Instances<I> {
         self.take_if(|idle| idle.user == user)
     }
 
-    fn take_if(&self, fits: impl FnMut(&Idle<I>) -> bool) -> Option<Idle<I>> {
+    /// Takes the one that was put in last of those that fit.
+    pub(super) fn take_if(&self, fits: impl FnMut(&Idle<I>) -> bool) -> Option<Idle<I>> {
         let mut idle = lock(&self.idle);
         let at = idle.iter().rposition(fits)?;
         Some(idle.remove(at))

@@ -56,6 +56,15 @@ struct Instance {
     store: Store<World>,
     run: Run,
     memory: Memory,
+    /// Whether a call has been in its memory since that was put back.
+    used: bool,
+}
+
+impl Instance {
+    /// Puts the memory back into the image's state, if a call has been in it. False when a new instance is cheaper.
+    fn restore(&mut self, image: &Image) -> bool {
+        !std::mem::take(&mut self.used) || self.memory.restore(image)
+    }
 }
 
 impl Python {
@@ -145,32 +154,29 @@ impl Python {
         Ok(members.into_iter().map(Member::declared).collect())
     }
 
-    /// Runs a method.
+    /// Runs a method. The memory that it ran in is put back by [`Python::tidy`], for which no caller need wait.
     pub(super) async fn call(&self, call: Call, fs: Arc<dyn Fs>, nested: bool) -> Result<Returned> {
         let admitted = self.admission.admit(&call, nested).await?;
         let subject = subject(&admitted.what, ErrorCode::MethodFailed, call.deadline, call.memory);
         let Some(class) = call.lineage.first() else {
             return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
         };
-        let state = emerge_pickle::value_to_pickle(&call.state)?;
-        let args = emerge_pickle::value_to_pickle(&call.args)?;
+        let input =
+            emerge_pickle::call_to_pickle(&class.hash.0, &call.method, &call.path, &call.state, &call.args)?;
         let loaded = self.loaded(&call).await?;
         let mut instance = self.instance(&call.user, &loaded).await?;
         let world = instance.store.data_mut();
         world.begin(call.now_micros, call.seed);
         world.host.begin(Some(fs), call.log, call.deadline, call.memory);
-        let parts = [&class.hash.0[..], call.method.as_bytes(), call.path.as_bytes(), &state, &args];
-        let done = self.work(&mut instance, &subject, CALL, &parts, call.seed).await?;
+        let done = self.run(&mut instance, &subject, CALL, input, call.seed).await?;
         let log = instance.store.data_mut().host.end();
-        if instance.memory.restore(&loaded.image) {
-            self.instances.put(Idle { instance, user: call.user, state: loaded });
-        }
+        instance.used = true;
+        self.instances.put(Idle { instance, user: call.user, state: loaded });
         let done = done?;
-        let [result, state] = done.as_slice() else {
+        let [pair] = done.as_slice() else {
             return Err(Error::new(ErrorCode::Internal, "the guest's output could not be read"));
         };
-        let result = emerge_pickle::value_from_pickle(result)?;
-        let state = emerge_pickle::value_from_pickle(state)?;
+        let (result, state) = emerge_pickle::pair_from_pickle(pair)?;
         returned(&call.state, result, state, log)
     }
 
@@ -231,10 +237,21 @@ impl Python {
     /// An instance in the state of a class's image, that has served nobody but `user` and nothing but that class: code that forges byte code can reach all of
     /// its memory, the marks too, and what it hides from them must meet no other class.
     async fn instance(&self, user: &str, loaded: &Arc<Loaded>) -> Result<Instance> {
-        if let Some(idle) = self.instances.take(user, loaded) {
+        if let Some(mut idle) = self.instances.take(user, loaded)
+            && idle.instance.restore(&loaded.image)
+        {
             return Ok(idle.instance);
         }
         self.fresh(&loaded.image).await
+    }
+
+    /// Puts the memory of an instance back that waits for its next call. It is out of reach of other calls meanwhile, for some microseconds.
+    pub(super) fn tidy(&self) {
+        if let Some(mut idle) = self.instances.take_if(|idle| idle.instance.used)
+            && idle.instance.restore(&idle.state.image)
+        {
+            self.instances.put(idle);
+        }
     }
 
     /// A new instance in which nothing of anybody's has run.
@@ -284,7 +301,7 @@ impl Python {
             })
             .map_err(failed)?;
         let run = instance.get_typed_func(&mut store, "run").map_err(failed)?;
-        Ok(Instance { store, run, memory })
+        Ok(Instance { store, run, memory, used: false })
     }
 
     /// Does a piece of work in an instance. Gives its parts or failure; an error outside is of an instance that was stopped.
@@ -296,9 +313,21 @@ impl Python {
         parts: &[&[u8]],
         seed: u64,
     ) -> Result<Result<Vec<Vec<u8>>>> {
+        self.run(instance, subject, what, join(parts), seed).await
+    }
+
+    /// As [`Python::work`], for what takes no parts.
+    async fn run(
+        &self,
+        instance: &mut Instance,
+        subject: &Subject<'_>,
+        what: u32,
+        input: Vec<u8>,
+        seed: u64,
+    ) -> Result<Result<Vec<Vec<u8>>>> {
         instance.store.set_epoch_deadline(1);
         let running = self.ticker.run();
-        let called = instance.run.call_async(&mut instance.store, (what, join(parts), seed));
+        let called = instance.run.call_async(&mut instance.store, (what, input, seed));
         let ran = tokio::time::timeout(Duration::from_millis(subject.deadline_ms), called).await;
         drop(running);
         match ran {

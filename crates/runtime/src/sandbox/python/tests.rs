@@ -103,6 +103,7 @@ async fn a_call_leaves_nothing_in_memory() {
             assert_eq!(done.is_err(), method == "fails", "{method}: {done:?}");
             let loaded = python.loaded(&call(&class, method, &[])).await.unwrap();
             let mut idle = python.instances.take("ada", &loaded).expect(method);
+            assert!(idle.instance.restore(&loaded.image), "{method}");
             assert!(idle.instance.memory.is(&loaded.image), "{method} left something");
             python.instances.put(idle);
             firsts.push(done.map_err(|error| error.message));

@@ -1,0 +1,131 @@
+//! Who drives the sockets of this process.
+//!
+//! A thread that waits for a reply drives them itself: to wake it from another thread would cost it a third of its round trip. While nobody waits, a
+//! thread of its own does it, so that heartbeats, reconnects and the futures of asyncio go on.
+
+use emerge_proto::{Error, ErrorCode, Result};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+/// For how long after a wait nobody drives, since the thread that waited will probably wait again.
+const GRACE: Duration = Duration::from_millis(5);
+/// The same when there is something to do in the background.
+const SOON: Duration = Duration::from_millis(1);
+
+/// The runtime of this process.
+pub(crate) struct Reactor {
+    /// Driven by one of the threads that are in its `block_on`.
+    runtime: Runtime,
+    /// Threads that wait, or are about to.
+    waiting: AtomicUsize,
+    /// How many have begun to wait, ever.
+    waits: AtomicUsize,
+    /// Whether the thread in the background drives, or is about to.
+    in_background: AtomicBool,
+    /// Asks the thread in the background to let go.
+    let_go: Notify,
+    /// Whether there may be something to do in the background.
+    wanted: Mutex<bool>,
+    called: Condvar,
+}
+
+impl Reactor {
+    /// The reactor, made when it is first asked for.
+    ///
+    /// # Errors
+    /// `unavailable` when there is no thread for it.
+    pub(crate) fn get() -> Result<&'static Self> {
+        static REACTOR: OnceLock<std::result::Result<Reactor, String>> = OnceLock::new();
+        static THREAD: OnceLock<std::result::Result<(), String>> = OnceLock::new();
+        let reactor = REACTOR.get_or_init(|| Self::new().map_err(|error| error.to_string())).as_ref();
+        let started = reactor.and_then(|reactor| {
+            let started = THREAD.get_or_init(|| {
+                let thread = std::thread::Builder::new().name("emerge".into());
+                thread
+                    .spawn(|| reactor.drive_while_nobody_waits())
+                    .map(drop)
+                    .map_err(|error| error.to_string())
+            });
+            started.as_ref().map(|()| reactor)
+        });
+        started
+            .map_err(|error| Error::new(ErrorCode::Unavailable, format!("no thread for the client: {error}")))
+    }
+
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            // What other threads ask for comes from the global queue: all of it at once, so that it leaves in one message.
+            runtime: Builder::new_current_thread().enable_all().global_queue_interval(1).build()?,
+            waiting: AtomicUsize::new(0),
+            waits: AtomicUsize::new(0),
+            in_background: AtomicBool::new(false),
+            let_go: Notify::new(),
+            wanted: Mutex::new(false),
+            called: Condvar::new(),
+        })
+    }
+
+    /// Runs a future to its end on this thread.
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.waits.fetch_add(1, Ordering::SeqCst);
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let _waiting = Waiting(self);
+        if self.in_background.load(Ordering::SeqCst) {
+            self.let_go.notify_one();
+        }
+        self.runtime.block_on(future)
+    }
+
+    /// Runs a future in the background.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let task = self.runtime.spawn(future);
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        if !self.in_background.load(Ordering::SeqCst) {
+            self.called.notify_one();
+        }
+        task
+    }
+
+    fn drive_while_nobody_waits(&self) {
+        loop {
+            self.in_background.store(true, Ordering::SeqCst);
+            // Whoever comes after this sees that it has to ask.
+            if self.waiting.load(Ordering::SeqCst) == 0 {
+                self.runtime.block_on(self.let_go.notified());
+            }
+            self.in_background.store(false, Ordering::SeqCst);
+            self.rest();
+        }
+    }
+
+    /// Until nobody has waited for a while, or somebody needs the background.
+    fn rest(&self) {
+        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let before = self.waits.load(Ordering::SeqCst);
+            let is_free = || self.waiting.load(Ordering::SeqCst) == 0;
+            if !(*wanted && is_free()) {
+                // Who waits drives what is wanted too, but may be done at any time.
+                let time = if *wanted { SOON } else { GRACE };
+                wanted = self.called.wait_timeout(wanted, time).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            if is_free() && (*wanted || self.waits.load(Ordering::SeqCst) == before) {
+                *wanted = false;
+                return;
+            }
+        }
+    }
+}
+
+/// Counts a thread that waits.
+struct Waiting<'a>(&'a Reactor);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
