@@ -355,9 +355,10 @@ impl<B: Backend> Connection<B> {
         }
     }
 
-    /// Sends a frame once the commit that it depends on is durable.
+    /// Sends a frame once the commit that it depends on is durable. While any waits for the gate all go through it, in the order of their commits: a commit may
+    /// become durable at any moment, and the next item of a stream must not overtake one that still lies there.
     fn send_gated(&mut self, seq: u64, frame: Frame, depends_on: u64) {
-        if depends_on <= self.node.engine().durable_through() {
+        if self.gated.is_empty() && depends_on <= self.node.engine().durable_through() {
             self.send(&frame);
         } else {
             self.gated.entry(depends_on).or_default().push((seq, frame));

@@ -5,11 +5,11 @@
 use emerge_engine::{Engine, EngineOptions, MemoryBackend, Principal};
 use emerge_node::{Authenticator, Connection, Node, NodeOptions};
 use emerge_proto::frame::{Frame, Hello, Request, decode_message, encode_frame};
-use emerge_proto::{ClassSource, ClassVersion, ErrorCode, MethodDecl, Op, Result, SessionId, limits};
+use emerge_proto::{ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, Op, Result, SessionId, limits};
 use emerge_runtime::{BoxFuture, Call, Fs, Returned, Runtime};
 use futures_util::FutureExt;
 use std::future::pending;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
 
 const NOW: i64 = 1_800_000_000_000_000;
@@ -31,6 +31,31 @@ impl Runtime for Endless {
     }
 }
 
+/// A runtime whose method changes the object `a`, and elsewhere fails once all that was committed is durable.
+#[derive(Default)]
+struct Durable(OnceLock<Engine<MemoryBackend>>);
+
+impl Runtime for Durable {
+    fn analyse<'a>(
+        &'a self,
+        _: &'a ClassSource,
+        _: &'a [Vec<Arc<ClassVersion>>],
+    ) -> BoxFuture<'a, Result<Vec<MethodDecl>>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn call<'a>(&'a self, call: Call, _: Arc<dyn Fs>) -> BoxFuture<'a, Result<Returned>> {
+        Box::pin(async move {
+            if call.path == "/things/a" {
+                let state = vec![0xa1, 0x61, b'n', 0x01];
+                return Ok(Returned { result: vec![0xf6], state: Some(state), log: String::new() });
+            }
+            assert!(self.0.get().unwrap().run().now_or_never().is_none());
+            Err(Error::new(ErrorCode::MethodFailed, "no"))
+        })
+    }
+}
+
 struct Anyone;
 
 impl Authenticator for Anyone {
@@ -40,13 +65,12 @@ impl Authenticator for Anyone {
 }
 
 fn node() -> Node<MemoryBackend> {
+    node_with(Arc::new(Endless))
+}
+
+fn node_with(runtime: Arc<dyn Runtime>) -> Node<MemoryBackend> {
     let opened = Engine::open(MemoryBackend::default(), EngineOptions::new("test"), NOW).now_or_never();
-    Node::new(
-        opened.unwrap().unwrap(),
-        Arc::new(Endless),
-        Arc::new(Anyone),
-        NodeOptions::new("test", [7; 32]),
-    )
+    Node::new(opened.unwrap().unwrap(), runtime, Arc::new(Anyone), NodeOptions::new("test", [7; 32]))
 }
 
 struct Peer {
@@ -104,6 +128,29 @@ fn mkdir(path: &str) -> Op {
     Op::Mkdir { path: path.into(), exist_ok: false }
 }
 
+fn thing() -> ClassSource {
+    ClassSource {
+        name: "Thing".into(),
+        language: emerge_proto::Language::JavaScript,
+        source: "class Thing extends EmergeObject {}".into(),
+        bases: Vec::new(),
+        fields: Vec::new(),
+        doc: None,
+        captures: None,
+    }
+}
+
+fn store(path: &str, class: &ClassSource) -> Op {
+    Op::Store {
+        path: path.into(),
+        class: class.hash(),
+        fields: vec![0xa0],
+        mode: emerge_proto::op::StoreMode::Create,
+        base: None,
+        removed: None,
+    }
+}
+
 fn commit(node: &Node<MemoryBackend>) {
     // The committer takes what is queued to the store and then waits for more.
     assert!(node.engine().run().now_or_never().is_none());
@@ -121,6 +168,37 @@ fn a_reply_waits_until_its_change_is_durable() {
     commit(&node);
     assert!(matches!(peer.hears(NOW)[..], [Frame::Result { seq: 1, error: None, .. }]));
     assert!(matches!(other.hears(NOW)[..], [Frame::Result { seq: 1, error: None, .. }]));
+}
+
+#[test]
+fn an_item_does_not_overtake_one_at_the_gate() {
+    let runtime = Arc::new(Durable::default());
+    let node = node_with(runtime.clone());
+    assert!(runtime.0.set(node.engine().clone()).is_ok());
+    let (mut peer, _) = Peer::open(&node, None, 1);
+    let class = thing();
+    let stores = ["/things/a", "/things/b", "/things/c"].map(|path| store(path, &class));
+    let mut frames = vec![request(1, 0, Op::PutClass { class }, None)];
+    frames.extend(stores.into_iter().zip(2..).map(|(store, seq)| request(seq, 0, store, None)));
+    peer.says(&frames, NOW);
+    commit(&node);
+    assert_eq!(peer.hears(NOW).len(), 4);
+    let op =
+        Op::Call { path: "/things".into(), method: "run".into(), args: vec![0x80], log: false, after: None };
+    let call = Frame::Request(Request { seq: 5, acknowledged: 4, op, timeout_ms: None, credit: Some(8) });
+    let mut heard = peer.says(&[call], NOW);
+    // The change of `a` becomes durable while the stream is being polled.
+    commit(&node);
+    heard.extend(peer.hears(NOW));
+    let names: Vec<&str> = heard
+        .iter()
+        .map(|frame| match frame {
+            Frame::Item { cursor, .. } => cursor,
+            Frame::Result { error: None, .. } => "end",
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(names, ["a", "b", "c", "end"]);
 }
 
 #[test]
@@ -162,23 +240,8 @@ fn an_older_connection_is_not_listened_to() {
 fn endless_requests_end_by_deadline_and_by_cancel() {
     let node = node();
     let (mut peer, _) = Peer::open(&node, None, 1);
-    let class = ClassSource {
-        name: "Thing".into(),
-        language: emerge_proto::Language::JavaScript,
-        source: "class Thing extends EmergeObject {}".into(),
-        bases: Vec::new(),
-        fields: Vec::new(),
-        doc: None,
-        captures: None,
-    };
-    let store = Op::Store {
-        path: "/thing".into(),
-        class: class.hash(),
-        fields: vec![0xa0],
-        mode: emerge_proto::op::StoreMode::Create,
-        base: None,
-        removed: None,
-    };
+    let class = thing();
+    let store = store("/thing", &class);
     let call =
         Op::Call { path: "/thing".into(), method: "run".into(), args: vec![0x80], log: false, after: None };
     peer.says(&[request(1, 0, Op::PutClass { class }, None), request(2, 0, store, None)], NOW);
