@@ -1,7 +1,8 @@
 //! The log: what each commit changed, by its number, with the outcome of the request that asked for it.
 
+use crate::object::{Record, read};
 use crate::session::LoggedOutcome;
-use emerge_proto::{ObjectId, SessionId};
+use emerge_proto::{ObjectId, Result, SessionId};
 use minicbor::{Decode, Encode};
 
 /// One change.
@@ -38,6 +39,10 @@ pub(crate) struct LogRecord {
 }
 
 impl LogRecord {
+    pub(crate) fn read(record: Record) -> Result<Self> {
+        read(&record.bytes()?, "a change")
+    }
+
     /// True when it says nothing.
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.outcome.is_none() && self.ended.is_none()

@@ -3,8 +3,8 @@
 use crate::access::Principal;
 use crate::backend::Backend;
 use crate::backend::Key;
+use crate::change::LogRecord;
 use crate::engine::Engine;
-use crate::engine::read_log;
 use crate::keys;
 use crate::object::Record;
 use crate::session::SessionRecord;
@@ -143,7 +143,7 @@ impl<B: Backend> Tx<B> {
         let records = self.next_of(keys::SESSION, |cursors| &mut cursors.sessions, budget).await?;
         let horizon = self.time() - limits::SESSION_TTL_MS as i64 * 1000;
         // Those that no checkpoint has written down yet, and those whose record is old.
-        let mut silent = self.silent_sessions(horizon);
+        let mut silent = self.silent_sessions(horizon, budget);
         let seen = records.len() + silent.len();
         for (key, record) in records {
             let Some(session) = keys::session_of(&key) else { continue };
@@ -166,7 +166,7 @@ impl<B: Backend> Tx<B> {
         let records = self.scan_unnoted(keys::all(keys::LOG), budget).await?;
         let (seen, mut deleted) = (records.len(), 0);
         for (key, record) in records {
-            if read_log(record)?.time >= self.time() - RETENTION_MICROS {
+            if LogRecord::read(record)?.time >= self.time() - RETENTION_MICROS {
                 break;
             }
             self.put_raw(key, None);

@@ -3,17 +3,15 @@
 use crate::access::{Principal, ROOT_OWNER, ROOT_PERMS};
 use crate::backend::{Backend, BackendError, CommitRecord, Key, Write};
 use crate::cache::Slot;
-use crate::change::LogRecord;
 use crate::classes::{ClassCache, Lineage};
 use crate::keys;
-use crate::object::{Object, Record, damaged, read};
+use crate::object::{Object, Record, damaged};
 use crate::random::Random;
-use crate::session::{Indexed, KeptOutcome, KeptSession, SessionRecord, checkpoint_key};
 use crate::state::{Found, Health, State};
-use crate::tx::{Tx, already_acknowledged};
+use crate::tx::Tx;
 use bytes::Bytes;
-use emerge_proto::{ClassHash, ClassVersion, Error, ErrorCode, ObjectId, ObjectType, Result, SessionId};
-use std::collections::{BTreeMap, HashMap};
+use emerge_proto::{ClassHash, ClassVersion, Error, ErrorCode, ObjectId, ObjectType, Result};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -187,125 +185,6 @@ impl<B: Backend> Engine<B> {
         }
     }
 
-    /// The outcome of a request (or of a part of it) that has committed.
-    ///
-    /// # Errors
-    /// `session_expired` when the log no longer reaches back to it, `storage_failed`.
-    pub async fn outcome(&self, session: SessionId, seq: u64, part: &str) -> Result<Option<KeptOutcome>> {
-        let number = loop {
-            self.index_session(session).await?;
-            let mut state = self.state();
-            state.usable()?;
-            // The index may have been dropped meanwhile.
-            let Some(indexed) = state.sessions.get(session) else { continue };
-            match indexed.outcomes.get(&(seq, part.to_owned())) {
-                Some(number) => break *number,
-                None => return Ok(None),
-            }
-        };
-        let looked = self.look(&keys::log(number)).await?;
-        let log = looked.record.map(read_log).transpose()?;
-        match log.and_then(|log| log.outcome) {
-            Some(outcome) => Ok(Some(KeptOutcome { reply: outcome.reply, depends_on: looked.number })),
-            None => Err(already_acknowledged(seq)),
-        }
-    }
-
-    /// What is kept of a session; none when it has left no outcome.
-    ///
-    /// # Errors
-    /// `storage_failed`.
-    pub async fn load_session(&self, session: SessionId) -> Result<Option<KeptSession>> {
-        self.index_session(session).await?;
-        let state = self.state();
-        Ok(state.sessions.get(session).filter(|indexed| indexed.time.is_some()).map(|indexed| {
-            let mut outcomes: Vec<u64> = indexed.outcomes.keys().map(|(seq, _)| *seq).collect();
-            outcomes.dedup();
-            KeptSession { user: indexed.user.clone(), acknowledged: indexed.acknowledged, outcomes }
-        }))
-    }
-
-    /// Deletes all that is kept of a session.
-    ///
-    /// # Errors
-    /// `storage_failed`, `unavailable`.
-    pub async fn forget_session(&self, session: SessionId) -> Result<()> {
-        let mut tx = self.begin(Principal::admin(), 0, 0);
-        tx.end_session(session, None);
-        // It has read nothing that could have changed.
-        tx.commit(None).await?;
-        Ok(())
-    }
-
-    /// Makes sure that the session's outcomes are known in memory.
-    pub(crate) async fn index_session(&self, session: SessionId) -> Result<()> {
-        if self.state().sessions.get(session).is_some() {
-            return Ok(());
-        }
-        // What is written meanwhile stays in sight, so that no late answer of the backend is taken for the present.
-        let _reading = Reading::begin(self);
-        loop {
-            self.load_outcomes().await?;
-            if self.state().sessions.get(session).is_some() {
-                return Ok(());
-            }
-            let looked = self.look(&keys::session(session)).await?;
-            let indexed = read_session(looked.record)?;
-            let mut state = self.state();
-            if state.sessions.is_loaded()
-                && state.sessions.get(session).is_none()
-                && state.is_good(&looked.key, looked.at)
-            {
-                state.sessions.insert(session, indexed);
-            }
-        }
-    }
-
-    /// Makes sure that all outcomes since the last checkpoint are known in memory. The caller is [`Reading`].
-    async fn load_outcomes(&self) -> Result<()> {
-        while !self.state().sessions.is_loaded() {
-            let checkpoint = self.look(&checkpoint_key()).await?;
-            let since = checkpoint.record.map(Record::bytes).transpose()?;
-            let since = since.map_or(Ok(0), |number| number_of(&number))?;
-            let range = keys::log_after(since);
-            let log = self.scan(&range, usize::MAX, &BTreeMap::new()).await?;
-            let mut records = Vec::with_capacity(log.records.len());
-            for (key, record) in log.records {
-                let number = keys::log_number(&key).ok_or_else(|| damaged("the log"))?;
-                let LogRecord { time, outcome, ended, .. } = read_log(record)?;
-                records.push((number, time, outcome, ended.unwrap_or_default()));
-            }
-            let mut sessions: HashMap<SessionId, Indexed> = HashMap::new();
-            let mut ids: Vec<SessionId> =
-                records.iter().filter_map(|(_, _, outcome, _)| Some(outcome.as_ref()?.session)).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            let keys: Vec<Vec<u8>> = ids.iter().map(|id| keys::session(*id).to_vec()).collect();
-            let looked = self.look_many(&keys).await?;
-            let mut read = vec![(checkpoint.key, checkpoint.at)];
-            for (id, looked) in ids.into_iter().zip(looked) {
-                sessions.insert(id, read_session(looked.record)?);
-                read.push((looked.key, looked.at));
-            }
-            for (number, time, outcome, ended) in records {
-                if let Some(outcome) = outcome {
-                    sessions.entry(outcome.session).or_default().add(number, time, &outcome);
-                }
-                for session in ended {
-                    sessions.remove(&session);
-                }
-            }
-            let mut state = self.state();
-            if !state.sessions.is_loaded()
-                && state.is_range_good(&range, log.at)
-                && read.iter().all(|(key, at)| state.is_good(key, *at))
-            {
-                state.sessions.load(since, sessions);
-            }
-        }
-        Ok(())
-    }
-
     /// The highest number up to which every commit is durable. After a failed commit it stays below that one for good,
     /// and [`Engine::poll_durable`] decides for the numbers above.
     pub fn durable_through(&self) -> u64 {
@@ -470,41 +349,11 @@ impl<B: Backend> Engine<B> {
     }
 }
 
-/// A read outside a transaction: while it lasts no write that came after its beginning is forgotten, so that it can tell whether what it
-/// read is still so.
-struct Reading<'a, B: Backend> {
-    engine: &'a Engine<B>,
-    began: u64,
-}
-
-impl<'a, B: Backend> Reading<'a, B> {
-    fn begin(engine: &'a Engine<B>) -> Self {
-        let began = engine.state().begin();
-        Self { engine, began }
-    }
-}
-
-impl<B: Backend> Drop for Reading<'_, B> {
-    fn drop(&mut self) {
-        // What it gives is dropped after the state is let go of.
-        let _forgotten = self.engine.state().end(self.began);
-    }
-}
-
 pub(crate) fn number_record(number: u64) -> Write {
     Write { key: keys::meta("number"), value: Some(Bytes::copy_from_slice(&number.to_be_bytes())) }
 }
 
-fn read_session(record: Option<Record>) -> Result<Indexed> {
-    let Some(record) = record else { return Ok(Indexed::default()) };
-    Ok(Indexed::from_record(SessionRecord::read(&record.bytes()?)?))
-}
-
-pub(crate) fn read_log(record: Record) -> Result<LogRecord> {
-    read(&record.bytes()?, "a change")
-}
-
-fn number_of(bytes: &[u8]) -> Result<u64> {
+pub(crate) fn number_of(bytes: &[u8]) -> Result<u64> {
     Ok(u64::from_be_bytes(bytes.try_into().map_err(|_| damaged("a number"))?))
 }
 

@@ -43,6 +43,7 @@ mod gate;
 mod keys;
 mod memory;
 mod object;
+mod outcomes;
 mod queue;
 mod random;
 mod session;

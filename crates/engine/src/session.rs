@@ -6,10 +6,9 @@
 //! Invariant: a session that is not in memory, or not marked, is as its record says.
 
 use crate::backend::{Key, Write};
+use crate::change::LogRecord;
 use crate::keys;
 use crate::object::read;
-#[cfg(doc)]
-use emerge_proto::limits;
 use emerge_proto::{Result, SessionId};
 use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -81,26 +80,26 @@ impl From<Outcome> for LoggedOutcome {
 #[derive(Debug, Encode, Decode)]
 pub(crate) struct SessionRecord {
     #[n(0)]
-    pub(crate) user: String,
+    user: String,
     #[n(1)]
-    pub(crate) acknowledged: u64,
+    acknowledged: u64,
     /// Microseconds since 1970-01-01T00:00:00Z of its newest outcome.
     #[n(2)]
     pub(crate) time: i64,
     #[n(3)]
-    pub(crate) outcomes: Vec<KeptAt>,
+    outcomes: Vec<KeptAt>,
 }
 
 /// Where an outcome lies.
 #[derive(Debug, Encode, Decode)]
-pub(crate) struct KeptAt {
+struct KeptAt {
     #[n(0)]
-    pub(crate) seq: u64,
+    seq: u64,
     /// The commit.
     #[n(1)]
     number: u64,
     #[n(2)]
-    pub(crate) part: String,
+    part: String,
 }
 
 impl SessionRecord {
@@ -136,7 +135,7 @@ pub(crate) struct Indexed {
 }
 
 impl Indexed {
-    /// Notes what a record says, and later the log: in this order, and as often as one likes.
+    /// A session as its record says. The log may say some of it again, which changes nothing.
     pub(crate) fn from_record(record: SessionRecord) -> Self {
         let SessionRecord { user, acknowledged, time, outcomes } = record;
         let outcomes = outcomes.into_iter().map(|kept| ((kept.seq, kept.part), kept.number)).collect();
@@ -212,11 +211,11 @@ impl SessionIndex {
         self.marked.remove(&session);
     }
 
-    /// Sessions without a record of their newest outcome, that have had none since `horizon`.
-    pub(crate) fn silent_since(&self, horizon: i64) -> Vec<SessionId> {
+    /// Sessions without a record of their newest outcome, that have had none since `horizon`; at most `limit`.
+    pub(crate) fn silent_since(&self, horizon: i64, limit: usize) -> Vec<SessionId> {
         let is_silent =
             |id: &&SessionId| self.sessions.get(id).is_some_and(|known| known.time < Some(horizon));
-        self.marked.iter().filter(is_silent).copied().collect()
+        self.marked.iter().filter(is_silent).take(limit).copied().collect()
     }
 
     /// Adds the outcome of a commit.
@@ -251,6 +250,16 @@ impl SessionIndex {
     /// Forgets everything; it must be loaded again.
     pub(crate) fn clear(&mut self) {
         *self = Self::new(self.every);
+    }
+}
+
+/// Notes what the log says of sessions, one commit after the other.
+pub(crate) fn replay(sessions: &mut HashMap<SessionId, Indexed>, number: u64, log: &LogRecord) {
+    if let Some(outcome) = &log.outcome {
+        sessions.entry(outcome.session).or_default().add(number, log.time, outcome);
+    }
+    for session in log.ended.iter().flatten() {
+        sessions.remove(session);
     }
 }
 

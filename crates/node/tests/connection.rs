@@ -14,28 +14,10 @@ use std::task::{Context, Waker};
 
 const NOW: i64 = 1_800_000_000_000_000;
 
-/// A runtime whose methods never end.
-struct Endless;
+/// A runtime of one method.
+struct Method<F>(F);
 
-impl Runtime for Endless {
-    fn analyse<'a>(
-        &'a self,
-        _: &'a ClassSource,
-        _: &'a [Vec<Arc<ClassVersion>>],
-    ) -> BoxFuture<'a, Result<Vec<MethodDecl>>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn call<'a>(&'a self, _: Call, _: Arc<dyn Fs>) -> BoxFuture<'a, Result<Returned>> {
-        Box::pin(pending())
-    }
-}
-
-/// A runtime whose method changes the object `a`, and elsewhere fails once all that was committed is durable.
-#[derive(Default)]
-struct Durable(OnceLock<Engine<MemoryBackend>>);
-
-impl Runtime for Durable {
+impl<F: Fn(Call) -> BoxFuture<'static, Result<Returned>> + Send + Sync> Runtime for Method<F> {
     fn analyse<'a>(
         &'a self,
         _: &'a ClassSource,
@@ -45,14 +27,7 @@ impl Runtime for Durable {
     }
 
     fn call<'a>(&'a self, call: Call, _: Arc<dyn Fs>) -> BoxFuture<'a, Result<Returned>> {
-        Box::pin(async move {
-            if call.path == "/things/a" {
-                let state = vec![0xa1, 0x61, b'n', 0x01];
-                return Ok(Returned { result: vec![0xf6], state: Some(state), log: String::new() });
-            }
-            assert!(self.0.get().unwrap().run().now_or_never().is_none());
-            Err(Error::new(ErrorCode::MethodFailed, "no"))
-        })
+        (self.0)(call)
     }
 }
 
@@ -65,12 +40,17 @@ impl Authenticator for Anyone {
 }
 
 fn node() -> Node<MemoryBackend> {
-    node_with(Arc::new(Endless))
+    node_with(Method(|_| -> BoxFuture<'static, _> { Box::pin(pending()) }))
 }
 
-fn node_with(runtime: Arc<dyn Runtime>) -> Node<MemoryBackend> {
+fn node_with(runtime: impl Runtime + 'static) -> Node<MemoryBackend> {
     let opened = Engine::open(MemoryBackend::default(), EngineOptions::new("test"), NOW).now_or_never();
-    Node::new(opened.unwrap().unwrap(), runtime, Arc::new(Anyone), NodeOptions::new("test", [7; 32]))
+    Node::new(
+        opened.unwrap().unwrap(),
+        Arc::new(runtime),
+        Arc::new(Anyone),
+        NodeOptions::new("test", [7; 32]),
+    )
 }
 
 struct Peer {
@@ -172,9 +152,21 @@ fn a_reply_waits_until_its_change_is_durable() {
 
 #[test]
 fn an_item_does_not_overtake_one_at_the_gate() {
-    let runtime = Arc::new(Durable::default());
-    let node = node_with(runtime.clone());
-    assert!(runtime.0.set(node.engine().clone()).is_ok());
+    // The method changes the object `a`, and elsewhere fails once all that was committed is durable.
+    let engine = Arc::new(OnceLock::<Engine<MemoryBackend>>::new());
+    let committer = engine.clone();
+    let node = node_with(Method(move |call: Call| -> BoxFuture<'static, _> {
+        let committer = committer.clone();
+        Box::pin(async move {
+            if call.path == "/things/a" {
+                let state = vec![0xa1, 0x61, b'n', 0x01];
+                return Ok(Returned { result: vec![0xf6], state: Some(state), log: String::new() });
+            }
+            assert!(committer.get().unwrap().run().now_or_never().is_none());
+            Err(Error::new(ErrorCode::MethodFailed, "no"))
+        })
+    }));
+    assert!(engine.set(node.engine().clone()).is_ok());
     let (mut peer, _) = Peer::open(&node, None, 1);
     let class = thing();
     let stores = ["/things/a", "/things/b", "/things/c"].map(|path| store(path, &class));

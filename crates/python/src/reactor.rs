@@ -39,21 +39,17 @@ impl Reactor {
     /// # Errors
     /// `unavailable` when there is no thread for it.
     pub(crate) fn get() -> Result<&'static Self> {
-        static REACTOR: OnceLock<std::result::Result<Reactor, String>> = OnceLock::new();
-        static THREAD: OnceLock<std::result::Result<(), String>> = OnceLock::new();
-        let reactor = REACTOR.get_or_init(|| Self::new().map_err(|error| error.to_string())).as_ref();
-        let started = reactor.and_then(|reactor| {
-            let started = THREAD.get_or_init(|| {
-                let thread = std::thread::Builder::new().name("emerge".into());
-                thread
-                    .spawn(|| reactor.drive_while_nobody_waits())
-                    .map(drop)
-                    .map_err(|error| error.to_string())
-            });
-            started.as_ref().map(|()| reactor)
-        });
-        started
+        static REACTOR: OnceLock<std::result::Result<&Reactor, String>> = OnceLock::new();
+        let made = REACTOR.get_or_init(|| Self::start().map_err(|error| error.to_string()));
+        made.clone()
             .map_err(|error| Error::new(ErrorCode::Unavailable, format!("no thread for the client: {error}")))
+    }
+
+    /// A reactor for the rest of this process, and its thread.
+    fn start() -> std::io::Result<&'static Self> {
+        let reactor: &Self = Box::leak(Box::new(Self::new()?));
+        std::thread::Builder::new().name("emerge".into()).spawn(|| reactor.drive_while_nobody_waits())?;
+        Ok(reactor)
     }
 
     fn new() -> std::io::Result<Self> {

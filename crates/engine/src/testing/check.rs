@@ -4,7 +4,7 @@ use crate::backend::{Backend, Key};
 use crate::change::{Change, LogRecord};
 use crate::keys;
 use crate::object::{ClassHead, Entry, Object, Record, read};
-use crate::session::{Indexed, SessionRecord, checkpoint_key};
+use crate::session::{Indexed, SessionRecord, checkpoint_key, replay};
 use bytes::Bytes;
 use emerge_proto::{ClassHash, ClassVersion, ObjectId, SessionId};
 use sha2::{Digest, Sha256};
@@ -54,7 +54,7 @@ struct Store {
     trash: HashSet<ObjectId>,
     sessions: HashMap<SessionId, Indexed>,
     checkpoint: u64,
-    outcomes: Vec<(u64, LogRecord)>,
+    log: Vec<(u64, LogRecord)>,
     logged: HashMap<ObjectId, u64>,
     last_log: u64,
     oldest_log: Option<i64>,
@@ -105,7 +105,7 @@ impl Store {
                         Change::Removed(..) | Change::Moved(..) => None,
                     };
                 }
-                self.outcomes.push((self.last_log, log));
+                self.log.push((self.last_log, log));
             }
             Some(keys::TRASH) => {
                 self.trash.insert(keys::id_of(key).ok_or(short)?);
@@ -174,15 +174,8 @@ impl Store {
     /// What the sessions' records and the log after the last checkpoint say together.
     fn kept_outcomes(&self) -> Result<BTreeSet<(SessionId, u64, String)>, String> {
         let mut sessions = self.sessions.clone();
-        for (number, log) in &self.outcomes {
-            if *number > self.checkpoint {
-                if let Some(outcome) = &log.outcome {
-                    sessions.entry(outcome.session).or_default().add(*number, log.time, outcome);
-                }
-                for session in log.ended.iter().flatten() {
-                    sessions.remove(session);
-                }
-            }
+        for (number, log) in self.log.iter().filter(|(number, _)| *number > self.checkpoint) {
+            replay(&mut sessions, *number, log);
         }
         let mut kept = BTreeSet::new();
         for (session, indexed) in sessions {
@@ -194,7 +187,7 @@ impl Store {
                             .as_ref()
                             .is_some_and(|outcome| (outcome.session, outcome.seq) == (session, seq))
                 };
-                if !self.outcomes.iter().any(is_there) {
+                if !self.log.iter().any(is_there) {
                     return Err(format!(
                         "the outcome of request {seq} of session {session} is not in commit {number}"
                     ));
@@ -203,7 +196,7 @@ impl Store {
             }
         }
         let mut committed = HashSet::new();
-        for (_, log) in &self.outcomes {
+        for (_, log) in &self.log {
             if let Some(outcome) = &log.outcome
                 && !committed.insert((outcome.session, outcome.seq, &outcome.part))
             {

@@ -15,11 +15,12 @@ use crate::change::{Change, LogRecord};
 use crate::engine::{Engine, Looked};
 use crate::keys;
 use crate::object::{Entry, Object, Record};
+use crate::outcomes::no_longer_kept;
 use crate::queue::{self, Waiting};
 use crate::random::Random;
 use crate::session::{LoggedOutcome, Outcome};
 use bytes::Bytes;
-use emerge_proto::{Error, ErrorCode, ObjectId, Result, SessionId};
+use emerge_proto::{Error, ObjectId, Result, SessionId};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::poll_fn;
 use std::ops::Range;
@@ -194,7 +195,7 @@ impl<B: Backend> Tx<B> {
                 return Err(CommitError::Conflict);
             }
             if outcome.seq <= indexed.acknowledged {
-                return Err(already_acknowledged(outcome.seq).into());
+                return Err(no_longer_kept(outcome.seq).into());
             }
         }
         for (session, silent_since) in &self.ended {
@@ -316,9 +317,9 @@ impl<B: Backend> Tx<B> {
         self.ended.push((session, silent_since));
     }
 
-    /// Sessions that have had no outcome since `horizon` and none of whose outcomes is in a record.
-    pub(crate) fn silent_sessions(&self, horizon: i64) -> Vec<SessionId> {
-        self.engine.state().sessions.silent_since(horizon)
+    /// Sessions without a record of their newest outcome, that have had none since `horizon`; at most `limit`.
+    pub(crate) fn silent_sessions(&self, horizon: i64, limit: usize) -> Vec<SessionId> {
+        self.engine.state().sessions.silent_since(horizon, limit)
     }
 
     /// True when a session has had no outcome since `horizon`.
@@ -404,11 +405,4 @@ impl<B: Backend> Drop for Tx<B> {
         // What it gives is dropped after the state is let go of.
         let _forgotten = self.engine.state().end(self.began);
     }
-}
-
-pub(crate) fn already_acknowledged(seq: u64) -> Error {
-    Error::new(
-        ErrorCode::SessionExpired,
-        format!("the outcome of request {seq} was acknowledged, so the request cannot run again"),
-    )
 }
