@@ -14,6 +14,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const guides = ["README.md", "www/README.md"].filter((guide) => existsSync(join(root, guide)));
 const program = process.env.EMERGE_BIN ?? join(root, "target/debug/emerge");
 const patience = 120_000;
+// The link that a node prints stands for that of this run's node.
+const LINK = /(ws|http):\/\/(localhost|127\.0\.0\.1):5558[^"'`\s]*/g;
 
 mkdirSync(join(root, "test-results"), { recursive: true });
 const place = mkdtempSync(join(root, "test-results/guides-"));
@@ -120,7 +122,7 @@ async function runCommand({ text, output }, env) {
     await gone(address);
     return;
   }
-  compare(output, run("bash", ["-euo", "pipefail", "-c", text], env, place));
+  compare(output, run("bash", ["-euo", "pipefail", "-c", text.replaceAll(LINK, env.LINK)], env, place));
 }
 
 /** Waits until nobody listens at an address any more. */
@@ -144,7 +146,7 @@ const SCRIPTS = {
   },
 };
 
-function runScript(block, ready, env) {
+function runScript(block, env) {
   const { comment, file, printed, command, env: more } = SCRIPTS[block.language];
   const name = new RegExp(`^${comment} ([\\w-]+\\.(?:m?js|py))$`).exec(block.lines[0] ?? "")?.[1];
   const source = block.lines.join("\n");
@@ -152,14 +154,14 @@ function runScript(block, ready, env) {
     writeFileSync(join(place, name), source);
     return;
   }
-  const url = new URL(ready.url);
-  url.searchParams.set("token", ready.token);
-  writeFileSync(join(place, file), source.replaceAll(/(ws|http):\/\/(localhost|127\.0\.0\.1):5558[^"'`]*/g, url.href));
+  writeFileSync(join(place, file), source.replaceAll(LINK, env.LINK));
   const expected = block.lines.map((line) => printed.exec(line)?.[1]);
   compare(expected.filter((line) => line !== undefined), run(command, [join(place, file)], { ...env, ...more }, place));
 }
 
-const base = { ...process.env, PATH: `${join(place, "bin")}:${process.env.PATH}` };
+// The examples find the node by what `emerge init` remembers, as a reader's do.
+const { EMERGE_URL: _url, EMERGE_TOKEN: _token, ...outside } = process.env;
+const base = { ...outside, PATH: `${join(place, "bin")}:${process.env.PATH}`, XDG_CONFIG_HOME: join(place, "home") };
 const node = startAndWait(
   join(place, "bin/emerge"),
   ["node", "start", "--json", "--port", "0", "--data", join(place, "data")],
@@ -171,7 +173,10 @@ let passed = 0;
 let failed = 0;
 try {
   const ready = await node.line;
-  const env = { ...base, XDG_CONFIG_HOME: join(place, "home"), EMERGE_URL: ready.url, EMERGE_TOKEN: ready.token };
+  const link = new URL(ready.url);
+  link.protocol = "http:";
+  link.searchParams.set("token", ready.token);
+  const env = { ...base, LINK: link.href };
   for (const guide of guides) {
     for (const [, link] of readFileSync(join(root, guide), "utf8").matchAll(/\]\(([^)#]+)\)/g)) {
       if (/^https?:/.test(link) || existsSync(join(root, dirname(guide), link))) continue;
@@ -183,7 +188,7 @@ try {
         block.language === "sh"
           ? commandsOf(block.lines).map((command) => [command.text, () => runCommand(command, env)])
           : block.language in SCRIPTS
-            ? [[block.language, () => runScript(block, ready, env)]]
+            ? [[block.language, () => runScript(block, env)]]
             : [];
       for (const [what, step] of steps) {
         try {

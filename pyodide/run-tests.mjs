@@ -16,6 +16,8 @@ const tests = join(import.meta.dirname, "tests");
 for (const file of readdirSync(tests).filter((name) => name.endsWith(".py") && name !== "test_cpython.py")) {
   python.FS.writeFile(`/emerge/pyodide/tests/${file}`, readFileSync(join(tests, file), "utf8"));
 }
+python.FS.mkdirTree("/emerge/conformance");
+python.FS.writeFile("/emerge/conformance/addresses.json", readFileSync(join(tests, "../../conformance/addresses.json"), "utf8"));
 python.globals.set("url", url);
 const code = await python.runPythonAsync(`
 import os, sys

@@ -38,6 +38,8 @@ await Promise.all([
     entryPoints: [at("src/index.ts")],
     outfile: dist("emerge-client/index.js"),
     minify: true,
+    // Node.js shows the whole line that threw.
+    lineLimit: 160,
     external: ["ws", "node:*"],
   }),
   build({

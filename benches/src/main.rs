@@ -46,7 +46,7 @@ async fn main() -> ExitCode {
     report.ask("main/page-get-64", 5.0, 10.0, async || page_gets::in_flight(runs).await).await;
     report.ask("main/native-get-64", 0.1, 0.4, async || native_gets::measure(runs).await).await;
     report.ask("main/durable-stores", 4.0, 15.0, async || durable_stores::measure(runs).await).await;
-    report.ask("main/exactly-once", 0.9, 0.98, async || exactly_once::measure(runs).await).await;
+    report.ask("main/exactly-once", 0.9, 0.98, async || exactly_once::measure(3 * runs).await).await;
     report.ask_less("main/client-size-kb", 150.0, 80.0, async || client_size::measure()).await;
     report
         .ask_less("main/disk-bytes-per-object", 1024.0, 400.0, async || disk_bytes::measure(runs).await)

@@ -27,6 +27,7 @@ class InventoryItem(emerge.Object):
         return self.quantity_on_hand
 
     def fail(self):
+        print("about to fail")
         raise ValueError("no more")
 
 
@@ -121,6 +122,10 @@ def test_errors_by_code(fs, home):
     with pytest.raises(errors.MethodFailedError) as failed:
         fs.call(f"{home}/x", "fail")
     assert "no more" in str(failed.value) and 'raise ValueError("no more")' in (failed.value.trace or "")
+    assert failed.value.log is None
+    with pytest.raises(errors.MethodFailedError) as failed:
+        fs.invoke(f"{home}/x", "fail", log=True)
+    assert failed.value.log == "about to fail\n"
     with pytest.raises(errors.UnmappableValueError) as failed:
         fs.store(f"{home}/x", free(farms=[{"size": 1j}]))
     assert failed.value.field == "farms[0].size"

@@ -1,7 +1,8 @@
 //! The explorer page and the client package that the node serves, embedded in the program.
 
+use crate::net::guard::sources;
 use axum::body::{Body, Bytes};
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 use std::borrow::Cow;
@@ -11,12 +12,19 @@ use std::borrow::Cow;
 #[allow_missing = true]
 pub(crate) struct Files;
 
-/// What a page may do: nothing but run this node's own scripts and wasm, and talk to this node.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
-    img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// What a page may do: nothing but run this node's own scripts and wasm, and talk to this node, by any name of its machine.
+fn content_security_policy(headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let port = host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let node = port.map(|port| sources(headers, port)).unwrap_or_default();
+    format!(
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+         connect-src 'self' {node}; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
 
 /// Serves one file; `/` and every folder stand for their `index.html`.
-pub(crate) async fn serve(uri: Uri) -> Response {
+pub(crate) async fn serve(headers: HeaderMap, uri: Uri) -> Response {
     let path = uri.path().trim_start_matches('/');
     let candidates = if path.is_empty() || path.ends_with('/') {
         vec![format!("{path}index.html")]
@@ -29,7 +37,7 @@ pub(crate) async fn serve(uri: Uri) -> Response {
             let kind = content_type(&name);
             let headers = [
                 (header::CONTENT_TYPE, kind),
-                (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY.to_owned()),
+                (header::CONTENT_SECURITY_POLICY, content_security_policy(&headers)),
                 (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
                 (header::REFERRER_POLICY, "no-referrer".to_owned()),
                 (header::CACHE_CONTROL, "no-cache".to_owned()),

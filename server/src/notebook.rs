@@ -6,7 +6,7 @@
 
 use crate::config::Config;
 use crate::files::{Files, body, content_type};
-use crate::net::guard::{Guard, host_name, is_loopback, refusal};
+use crate::net::guard::{Guard, name_of, refusal, sources};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -66,27 +66,13 @@ async fn check(State(page): State<Arc<Page>>, request: Request, next: Next) -> R
 /// `'unsafe-eval'` is what Pyodide's `run_js` needs, by which a wheel brings its JavaScript along; code in attributes and in
 /// `javascript:` links, as rich output from a stranger's object could hold, stays forbidden. `data:` and inline styles are for rich output.
 fn content_security_policy(headers: &HeaderMap, node_port: u16) -> String {
-    let own = name_of(headers);
-    // A program names this machine in one of these ways, whichever way its reader came.
-    let names = if is_loopback(own) { vec![own, "localhost", "127.0.0.1"] } else { vec![own] };
-    let node: Vec<String> = names
-        .into_iter()
-        .flat_map(|name| {
-            ["ws", "wss", "http", "https"].map(|scheme| format!("{scheme}://{name}:{node_port}"))
-        })
-        .collect();
-    let node = node.join(" ");
+    let node = sources(headers, node_port);
     format!(
         "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval' 'unsafe-eval'; worker-src 'self'; \
          style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; \
          connect-src 'self' {node}; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-}
-
-/// The name by which the page was asked for; the guard let only known ones pass.
-fn name_of(headers: &HeaderMap) -> &str {
-    host_name(headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost"))
 }
 
 async fn node(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {

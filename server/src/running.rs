@@ -55,6 +55,15 @@ pub async fn start(config: Config, runtime: Arc<dyn Runtime>) -> Result<RunningN
     start_with(config, runtime, Router::new()).await
 }
 
+/// Makes the folder of a store: it holds tokens, and what others may not read.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 /// As [`start`], with further routes on the same port, behind the same checks of Host and Origin.
 ///
 /// # Errors
@@ -63,8 +72,7 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
     let storage = |what: &str, path: &Path, error: std::io::Error| {
         Error::new(ErrorCode::StorageFailed, format!("{what} {}: {error}", path.display()))
     };
-    std::fs::create_dir_all(&config.data)
-        .map_err(|error| storage("cannot make the folder", &config.data, error))?;
+    make_folder(&config.data).map_err(|error| storage("cannot make the folder", &config.data, error))?;
     let data =
         config.data.canonicalize().map_err(|error| storage("cannot use the folder", &config.data, error))?;
 

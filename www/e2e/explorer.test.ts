@@ -81,6 +81,20 @@ test("an empty store shows how to begin, and its example runs as it stands", asy
   await console.detach();
 });
 
+test("a program in the page may name the node as its documentation does", async () => {
+  for (const name of ["localhost", "127.0.0.1"]) {
+    const url = node.url.replace("127.0.0.1", name);
+    const said = await page.evaluate(async (url) => {
+      const { connect } = (await import(/* @vite-ignore */ `${location.origin}/emerge-client/index.js`)) as typeof import("emerge-client");
+      const fs = await connect(url);
+      const state = fs.state;
+      await fs.close();
+      return state;
+    }, url);
+    assert.equal(said, "open", name);
+  }
+});
+
 test("the tree opens a directory, also by keyboard alone", async () => {
   await fs.store("/shelf/hammer", new Item({ name: "Hammer", price: 12.5, left: 4 }));
   await fs.store("/shelf/deep/er/nail", new Item({ name: "Nail", price: 1, left: 1000 }));

@@ -5,21 +5,30 @@ import { Output } from "./output.js";
 
 const INDENT = "    ";
 
+/** What the notebook does for its cells. */
+export interface CellHost {
+  /** The reader wants to go on after this cell. */
+  next(cell: Cell): void;
+  /** The cell is to go. */
+  remove(cell: Cell): void;
+  /** The cell's source has changed. */
+  changed(): void;
+}
+
 /** One cell: its source, its state and what it said. */
 export class Cell {
   readonly element: HTMLElement;
   readonly #kernel: Kernel;
-  readonly #onNext: (cell: Cell) => void;
+  readonly #host: CellHost;
   readonly #editor: HTMLTextAreaElement;
   readonly #colours = el("pre", { class: "colours", attrs: { "aria-hidden": "true" } });
   readonly #names = el("ul", { class: "names", attrs: { role: "listbox", "aria-label": "Names" } });
   readonly #count = el("span", { class: "cell-state mono" });
   readonly #output = new Output();
 
-  /** `onNext` is called when the reader wants to go on after this cell, `onRemove` when it is to go. */
-  constructor(kernel: Kernel, source: string, onNext: (cell: Cell) => void, onRemove: (cell: Cell) => void) {
+  constructor(kernel: Kernel, source: string, host: CellHost) {
     this.#kernel = kernel;
-    this.#onNext = onNext;
+    this.#host = host;
     this.#editor = el("textarea", {
       class: "editor",
       attrs: { spellcheck: "false", autocapitalize: "off", autocomplete: "off", "aria-label": "Python source", rows: "1" },
@@ -30,7 +39,7 @@ export class Cell {
     run.title = "Run (Shift+Enter runs and goes on)";
     const remove = el(
       "button",
-      { class: "button icon-only small", title: "Remove the cell", attrs: { type: "button", "aria-label": "Remove the cell" }, on: { click: () => onRemove(this) } },
+      { class: "button icon-only small", title: "Remove the cell", attrs: { type: "button", "aria-label": "Remove the cell" }, on: { click: () => host.remove(this) } },
       icon("trash"),
     );
     this.element = el(
@@ -40,7 +49,7 @@ export class Cell {
       el("div", { class: "source" }, this.#colours, this.#editor, this.#names),
       this.#output.element,
     );
-    this.#changed();
+    this.#show();
   }
 
   get source(): string {
@@ -67,6 +76,11 @@ export class Cell {
   }
 
   #changed(): void {
+    this.#show();
+    this.#host.changed();
+  }
+
+  #show(): void {
     const runs = tokenize(this.source, "python").map(({ kind, text }) => (kind === "plain" ? text : el("span", { class: `tok-${kind}`, text })));
     // A last empty line has a height only with something in it.
     this.#colours.replaceChildren(...runs, "\n");
@@ -77,7 +91,7 @@ export class Cell {
     if (event.key === "Enter" && (event.shiftKey || event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       void this.run();
-      if (event.shiftKey) this.#onNext(this);
+      if (event.shiftKey) this.#host.next(this);
     } else if (event.key === "Tab" && !event.shiftKey && !event.ctrlKey && !event.altKey) {
       event.preventDefault();
       void this.#tab();

@@ -11,12 +11,12 @@ class InventoryItem(emerge.Object):
         return self.unit_price * self.quantity_on_hand
 
 fs = emerge.connect()
-fs.store("/inventory/widget1", InventoryItem(unit_price=3.0, quantity_on_hand=10))
-print(fs.call("/inventory/widget1", "total_cost"))  # 30.0, computed on the node`,
-  `widget = fs.get("/inventory/widget1")
+fs.store("/parts/widget1", InventoryItem(unit_price=3.0, quantity_on_hand=10))
+print(fs.call("/parts/widget1", "total_cost"))  # 30.0, computed on the node`,
+  `widget = fs.get("/parts/widget1")
 widget.total_cost()  # 30.0, computed here`,
   `import asyncio
 
 # Everything can be awaited, too.
-await asyncio.gather(*(fs.aio.call("/inventory/widget1", "total_cost") for _ in range(3)))`,
+await asyncio.gather(*(fs.aio.call("/parts/widget1", "total_cost") for _ in range(3)))`,
 ];

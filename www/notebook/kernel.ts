@@ -1,4 +1,7 @@
-import type { FromWorker, Setting, ToWorker } from "./messages.js";
+import { ASKED, type FromWorker, type Setting, SIGINT, SIGNAL, type ToWorker } from "./messages.js";
+
+/** Milliseconds after which Python that has not heard of an interruption computes, and is sent a signal. */
+const BUSY = 100;
 
 /** What becomes of a cell is told to it. */
 export interface CellEvents {
@@ -49,7 +52,7 @@ export class Kernel {
     for (const job of ended) job.end("Python was restarted");
     for (const answer of this.#questions.values()) answer([]);
     this.#questions.clear();
-    const shared = crossOriginIsolated ? new SharedArrayBuffer(1) : null;
+    const shared = crossOriginIsolated ? new SharedArrayBuffer(2) : null;
     this.#flag = shared && new Uint8Array(shared);
     const worker = new Worker("/assets/worker.js", { type: "module", name: "python" });
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
@@ -71,9 +74,16 @@ export class Kernel {
   interrupt(): boolean {
     for (const job of this.#waiting.splice(0)) job.end("KeyboardInterrupt: the cell was not run");
     if (!this.#running) return true;
-    if (this.#flag) Atomics.store(this.#flag, 0, 2);
-    this.#say({ type: "interrupt", cell: this.#running.cell });
-    return this.#flag !== null;
+    const { cell } = this.#running;
+    const flag = this.#flag;
+    if (flag) Atomics.store(flag, ASKED, 1);
+    this.#say({ type: "interrupt", cell });
+    if (!flag) return false;
+    // Python that waits hears the message, and is better off without the signal: that could come out in a place which ignores it.
+    setTimeout(() => {
+      if (this.#running?.cell === cell && Atomics.load(flag, ASKED) === 1) Atomics.store(flag, SIGNAL, SIGINT);
+    }, BUSY);
+    return true;
   }
 
   /** The names with which the end of `text` may go on. None while a cell runs. */

@@ -29,3 +29,9 @@ export type FromWorker =
   /** A cell ended; `error` is its traceback. */
   | { readonly type: "done"; readonly cell: number; readonly error: string | null }
   | { readonly type: "completions"; readonly question: number; readonly names: readonly string[] };
+
+/** Where the shared bytes hold the signal that Python looks for while it computes, and whether an interruption was asked for and not heard. */
+export const SIGNAL = 0;
+export const ASKED = 1;
+/** The number of the signal that raises `KeyboardInterrupt`. */
+export const SIGINT = 2;

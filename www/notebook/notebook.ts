@@ -2,7 +2,7 @@ import { connect } from "emerge-client";
 import { indicator } from "../page/connection.js";
 import { byId, el } from "../page/dom.js";
 import { problem } from "../page/problem.js";
-import { Cell } from "./cell.js";
+import { Cell, type CellHost } from "./cell.js";
 import { CELLS } from "./cells.js";
 import { Kernel } from "./kernel.js";
 import type { Setting } from "./messages.js";
@@ -31,7 +31,20 @@ const status = byId("python", HTMLElement);
 const progress = byId("progress", HTMLProgressElement);
 const state = indicator(byId("state", HTMLElement));
 
-class Notebook {
+const CELLS_KEY = "emerge.notebook-cells";
+
+/** The cells that this browser has kept; the examples when it has none. */
+function kept(): readonly string[] {
+  try {
+    const cells: unknown = JSON.parse(localStorage.getItem(CELLS_KEY) ?? "null");
+    if (Array.isArray(cells) && cells.length > 0 && cells.every((cell) => typeof cell === "string")) return cells;
+  } catch {
+    // What cannot be read is no notebook of ours.
+  }
+  return CELLS;
+}
+
+class Notebook implements CellHost {
   readonly #kernel: Kernel;
   #cells: Cell[] = [];
 
@@ -41,8 +54,9 @@ class Notebook {
       ready: (python) => this.#status("ready", `Python ${python}`, 1),
       failed: (text) => this.#status("failed", `Python could not be started: ${text}`, 1),
     });
-    for (const source of CELLS) this.add(source);
+    for (const source of kept()) this.add(source);
     byId("add", HTMLButtonElement).addEventListener("click", () => this.add().focus());
+    byId("reset", HTMLButtonElement).addEventListener("click", () => this.#reset());
     byId("run-all", HTMLButtonElement).addEventListener("click", () => void this.#runAll());
     byId("restart", HTMLButtonElement).addEventListener("click", () => this.#kernel.start());
     byId("interrupt", HTMLButtonElement).addEventListener("click", () => {
@@ -51,19 +65,34 @@ class Notebook {
   }
 
   add(source = ""): Cell {
-    const cell = new Cell(this.#kernel, source, (from) => this.#after(from), (gone) => this.#remove(gone));
+    const cell = new Cell(this.#kernel, source, this);
     this.#cells.push(cell);
     cells.append(cell.element);
     return cell;
   }
 
-  #after(cell: Cell): void {
+  next(cell: Cell): void {
     (this.#cells[this.#cells.indexOf(cell) + 1] ?? this.add()).focus();
   }
 
-  #remove(cell: Cell): void {
+  remove(cell: Cell): void {
     this.#cells = this.#cells.filter((other) => other !== cell);
     cell.element.remove();
+    this.changed();
+  }
+
+  /** Keeps the cells over a reload of the page. */
+  changed(): void {
+    const sources = this.#cells.map((cell) => cell.source).filter((source) => source.trim() !== "");
+    localStorage.setItem(CELLS_KEY, JSON.stringify(sources));
+  }
+
+  #reset(): void {
+    if (!confirm("Put the example in the place of all cells?")) return;
+    localStorage.removeItem(CELLS_KEY);
+    for (const cell of this.#cells) cell.element.remove();
+    this.#cells = [];
+    for (const source of CELLS) this.add(source);
   }
 
   async #runAll(): Promise<void> {

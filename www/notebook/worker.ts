@@ -2,7 +2,7 @@
 
 import { loadPyodide, type PyodideInterface } from "pyodide";
 import kernelSource from "./kernel.py";
-import type { FromWorker, Rich, Setting, ToWorker } from "./messages.js";
+import { type FromWorker, type Rich, type Setting, SIGNAL, type ToWorker } from "./messages.js";
 
 /** What `kernel.py` defines. */
 interface Kernel {
@@ -52,7 +52,13 @@ class Runner {
   interrupt(cell: number): void {
     // Python waits, or this would not be heard; a flag that nobody saw must not end a later cell.
     this.#flag?.fill(0);
-    if (cell === this.#running) this.#kernel.interrupt(cell);
+    if (cell !== this.#running) return;
+    try {
+      this.#kernel.interrupt(cell);
+    } catch {
+      // Python had seen the flag but not raised it: a call from here has a thread state of its own, and there it came out. Now there is none.
+      this.#kernel.interrupt(cell);
+    }
   }
 
   complete(question: number, text: string): void {
@@ -67,7 +73,7 @@ async function start(setting: Setting, interrupt: SharedArrayBuffer | null): Pro
   const python = await loadPyodide({ indexURL: "/pyodide/", packages: ["micropip"] });
   loud("Readying the notebook …", 0.75);
   const flag = interrupt ? new Uint8Array(interrupt) : null;
-  if (flag) python.setInterruptBuffer(flag);
+  if (flag) python.setInterruptBuffer(flag.subarray(SIGNAL, SIGNAL + 1));
   const scope = python.toPy({}) as { get(name: string): unknown };
   python.runPython(kernelSource, { globals: scope as never, filename: "notebook.py" });
   const kernel = Object.fromEntries(["start", "run", "interrupt", "complete"].map((name) => [name, scope.get(name)])) as unknown as Kernel;

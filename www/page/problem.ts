@@ -11,6 +11,7 @@ export function describe(error: unknown): string {
 export function problem(error: unknown): HTMLElement {
   const facts: [string, string][] = [];
   let trace: string | undefined;
+  let log: string | undefined;
   let title = "Error";
   if (error instanceof EmergeError) {
     title = error.name;
@@ -19,7 +20,7 @@ export function problem(error: unknown): HTMLElement {
     if (error.field !== undefined) facts.push(["field", error.field]);
     if (error.limit !== undefined) facts.push(["limit", String(error.limit)]);
     if (error.effect === "unknown") facts.push(["effect", "unknown: the change may have happened"]);
-    trace = error.trace;
+    ({ trace, log } = error);
   } else if (error instanceof Error) {
     title = error.name;
   }
@@ -35,5 +36,6 @@ export function problem(error: unknown): HTMLElement {
         facts.flatMap(([name, value]) => [el("dt", { text: name }), el("dd", { text: value })]),
       ),
     trace !== undefined && trace !== "" && el("pre", { class: "code trace", text: trace, attrs: { tabindex: "0" } }),
+    log !== undefined && log !== "" && el("pre", { class: "code log", text: log, attrs: { "aria-label": "log" } }),
   );
 }

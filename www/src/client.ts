@@ -1,3 +1,4 @@
+import { type Address, isSame, parse, resolve, surroundings } from "./address.js";
 import { checkAborted, type EmergeError, errorOf } from "./error.js";
 import { FileSystem } from "./filesystem.js";
 import { type ConnectionState, SessionTransport } from "./session.js";
@@ -5,7 +6,7 @@ import { loadWasm, type WasmSource } from "./wasm.js";
 
 /** How to connect. */
 export interface ConnectOptions {
-  /** The bearer token; if not given, that of the URL's `?token=`, in a page also that of the page's own address. */
+  /** The bearer token; if not given, that of the URL's `?token=`; in a page that of the page's own address, in Node.js the node's own (see {@link connect}). */
   readonly token?: string | undefined;
   /** Gives up connecting when it is aborted. */
   readonly signal?: AbortSignal | undefined;
@@ -60,14 +61,16 @@ export class Connection extends FileSystem implements AsyncDisposable {
 }
 
 /**
- * Connects to a node. In a page without a `url`, to the one that served it.
+ * Connects to a node. Without a `url`, in a page to the one that served it; in Node.js to that of the environment's `EMERGE_URL` and
+ * `EMERGE_TOKEN`, or else to the one that `emerge init` remembered.
  *
  * ```js
- * const fs = await connect("ws://localhost:5558", { token });
+ * const fs = await connect("http://127.0.0.1:5558/?token=…"); // the link that the node printed
  * ```
  */
 export async function connect(url?: string | URL, options: ConnectOptions = {}): Promise<Connection> {
-  const { address, token } = target(url, options.token);
+  const { url: node, token } = await target(url, options.token);
+  const address = `${node}/ws`;
   const wasm = await loadWasm(options.wasm);
   checkAborted(options.signal);
   const session = new SessionTransport(wasm, address, token, options.agent ?? "emerge-client");
@@ -108,26 +111,19 @@ function opened(connection: Connection, address: string, options: ConnectOptions
 
 const TOKEN_KEY = "emerge.token";
 
-/** The WebSocket address and the token; a page's own token is kept for the tab and taken out of the address bar. */
-function target(url: string | URL | undefined, token: string | undefined): { address: string; token: string } {
+/** The node and the token; a page's own token is kept for the tab and taken out of the address bar. */
+async function target(url: string | URL | undefined, token: string | undefined): Promise<Address> {
   const page = typeof location === "object" && typeof document === "object" ? location : undefined;
-  if (url === undefined && !page) throw errorOf("bad_argument", "connect() needs the node's URL outside a page", { field: "url" });
-  let parsed: URL;
-  try {
-    parsed = url === undefined ? new URL("/", page?.href) : new URL(url, page?.href);
-  } catch {
-    throw errorOf("bad_argument", `${JSON.stringify(String(url))} is not a URL`, { field: "url" });
+  if (!page) {
+    const around = surroundings();
+    if (around) return resolve(url?.toString(), token, around);
+    if (url === undefined) throw errorOf("bad_argument", "connect() needs the node's URL here", { field: "url" });
+    const given = parse(url.toString());
+    return { url: given.url, token: token ?? given.token };
   }
-  const scheme = { "http:": "ws:", "https:": "wss:", "ws:": "ws:", "wss:": "wss:" }[parsed.protocol];
-  if (scheme === undefined) {
-    throw errorOf("bad_argument", `${parsed.href} is not the URL of a node: ws://, wss://, http:// or https:// is needed`, {
-      field: "url",
-    });
-  }
-  const own = parsed.searchParams.get("token");
-  const address = `${scheme}//${parsed.host}/ws`;
-  const sameNode = page?.host === parsed.host;
-  return { address, token: token ?? own ?? (page && sameNode ? pageToken(page) : "") };
+  const given = parse(URL.canParse(url ?? "/", page.href) ? new URL(url ?? "/", page.href).href : String(url));
+  const own = isSame(given.url, parse(page.origin).url) ? pageToken(page) : "";
+  return { url: given.url, token: token ?? (given.token || own) };
 }
 
 function pageToken(page: Location): string {

@@ -10,6 +10,8 @@ export interface ErrorDetails {
   limit?: number | undefined;
   /** The user's own lines of a traceback. */
   trace?: string | undefined;
+  /** What the method had logged. */
+  log?: string | undefined;
   /** Whether the change that a failed request asked for may have happened all the same. */
   effect?: Effect | undefined;
 }
@@ -29,6 +31,8 @@ export class EmergeError extends Error {
   readonly limit?: number;
   /** The user's own lines of a traceback, when a method failed. */
   readonly trace?: string;
+  /** What the method that failed had logged, when its log was asked for. */
+  readonly log?: string;
   /** Whether the change may have happened all the same. */
   readonly effect: Effect;
 
@@ -39,6 +43,7 @@ export class EmergeError extends Error {
     if (details.field !== undefined) this.field = details.field;
     if (details.limit !== undefined) this.limit = details.limit;
     if (details.trace !== undefined) this.trace = details.trace;
+    if (details.log !== undefined) this.log = details.log;
     this.effect = details.effect ?? "none";
   }
 }

@@ -750,6 +750,8 @@ export const ERROR = {
   trace: 5,
   /** Whether the change has happened; absent means that it has not. */
   effect: 6,
+  /** What the method that failed had logged, when its log was asked for. */
+  log: 7,
 } as const;
 /** The decoded form of {@link ERROR}. */
 export type Error = [
@@ -760,4 +762,5 @@ export type Error = [
   limit?: number | null,
   trace?: string | null,
   effect?: Effect | null,
+  log?: string | null,
 ];

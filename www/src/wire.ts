@@ -295,6 +295,7 @@ export function readError(reader: ByteReader): EmergeError {
       limit: has(4) ? reader.uint() : undefined,
       trace: has(5) ? reader.text() : undefined,
       effect: has(6) && reader.uint() === 1 ? "unknown" : "none",
+      log: has(7) ? reader.text() : undefined,
     });
   });
 }

@@ -23,16 +23,16 @@ test("every code of the protocol has its class, exported under its name", () => 
 });
 
 test("an error has what its record names, and no more", () => {
-  const full = read([18, "it failed", "/a", "args[0]", 5, "at sell (line 3)", 1]);
-  const { code, path, field, limit, trace, effect } = full;
-  assert.deepEqual([code, path, field, limit, trace, effect], ["method_failed", "/a", "args[0]", 5, "at sell (line 3)", "unknown"]);
+  const full = read([18, "it failed", "/a", "args[0]", 5, "at sell (line 3)", 1, "said"]);
+  const { code, path, field, limit, trace, effect, log } = full;
+  assert.deepEqual([code, path, field, limit, trace, effect, log], ["method_failed", "/a", "args[0]", 5, "at sell (line 3)", "unknown", "said"]);
   const bare = read([8, "none"]);
-  assert.deepEqual([bare.path, bare.field, bare.effect], [undefined, undefined, "none"]);
+  assert.deepEqual([bare.path, bare.field, bare.effect, bare.log], [undefined, undefined, "none", undefined]);
 });
 
 test("what a newer node adds is skipped, and a code that it adds is internal", () => {
   assert.equal(read([9999, "new"]).code, "internal");
-  const more = read([8, "none", null, null, null, null, null, { later: [1.5, "x"] }]);
+  const more = read([8, "none", null, null, null, null, null, null, { later: [1.5, "x"] }]);
   assert.equal(more.code, "not_found");
 });
 

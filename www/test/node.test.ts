@@ -205,6 +205,7 @@ test("a method that fails, never ends or takes all memory is stopped, and change
     declare x: number;
     fail(): void {
       this.x = 1;
+      console.log("about to fail");
       throw new TypeError("this is wrong");
     }
     spin(): void {
@@ -222,6 +223,8 @@ test("a method that fails, never ends or takes all memory is stopped, and change
   await fs.store("/bad", new Bad());
   const failed = await fails("method_failed", /this is wrong/, fs.call("/bad", "fail"));
   assert.match(failed.trace ?? "", /fail/);
+  const logged = await fails("method_failed", /this is wrong/, fs.invoke("/bad", "fail", [], { log: true }));
+  assert.deepEqual([failed.log, logged.log], [undefined, "about to fail\n"]);
   await fails("unmappable_value", /function/, fs.call("/bad", "odd"));
   await fails("out_of_memory", /./, fs.call("/bad", "eat"));
   const begun = Date.now();
@@ -270,9 +273,8 @@ test("aborts and timeouts", async () => {
 test("a wrong or missing token, and a URL that is none", { timeout: 60_000 }, async () => {
   await fails("unauthenticated", /token/, connect(node.url, { token: "wrong" }));
   await fails("unauthenticated", /token/, connect(node.url));
-  await fails("bad_argument", /not a URL/, connect("http://[bad"));
+  await fails("bad_argument", /not the URL/, connect("http://[bad"));
   await fails("bad_argument", /ftp/, connect("ftp://localhost"));
-  await fails("bad_argument", /URL/, connect());
   const nobody = connect("ws://127.0.0.1:9", { token: "t", timeout: 300 });
   await fails("disconnected", /127\.0\.0\.1:9/, nobody);
 });

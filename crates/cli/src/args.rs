@@ -25,7 +25,7 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 the node cannot be reached, \
-6 a method failed, 7 a conflict.";
+6 a method failed, 7 a conflict, 8 out of time.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -58,8 +58,8 @@ pub(crate) enum Command {
     Methods(OnePath),
     /// Show the source of an object's class.
     Code(OnePath),
-    /// Describe an object: its class, fields and methods.
-    Help(OnePath),
+    /// Describe an object, its class, fields and methods; or a command.
+    Help(Help),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -99,11 +99,10 @@ impl Command {
             Command::Cp(args) => args.paths.format,
             Command::Mkdir(args) => args.format,
             Command::Call(args) => args.format,
-            Command::Stat(args)
-            | Command::History(args)
-            | Command::Methods(args)
-            | Command::Code(args)
-            | Command::Help(args) => args.format,
+            Command::Stat(args) | Command::History(args) | Command::Methods(args) | Command::Code(args) => {
+                args.format
+            }
+            Command::Help(args) => args.format,
         };
         format.json
     }
@@ -172,6 +171,14 @@ pub(crate) struct OnePath {
     pub(crate) format: Format,
     /// The path.
     pub(crate) path: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Help {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The path of an object (/books/emma), or the name of a command (store, node start); all commands when left out.
+    pub(crate) what: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -45,14 +45,25 @@ impl Output {
             anstream::eprintln!("{}", error_to_json(error));
             return;
         }
+        for line in error.log.iter().flat_map(|log| log.lines()) {
+            self.note(line);
+        }
         anstream::eprintln!("{ERROR}{}{ERROR:#}: {}", error.code, error.message);
         if let Some(trace) = &error.trace {
             for line in trace.lines() {
                 anstream::eprintln!("  {DIM}{line}{DIM:#}");
             }
         }
-        if error.code == ErrorCode::Unauthenticated {
-            anstream::eprintln!("Remember the link that the node printed: emerge init 'http://…/?token=…'");
+        match error.code {
+            ErrorCode::Unauthenticated => {
+                anstream::eprintln!(
+                    "Remember the link that the node printed: emerge init 'http://…/?token=…'"
+                );
+            }
+            ErrorCode::Disconnected => {
+                anstream::eprintln!("If no node runs there: emerge node start");
+            }
+            _ => {}
         }
     }
 }
@@ -63,9 +74,10 @@ pub(crate) fn exit_code(code: ErrorCode) -> u8 {
         ErrorCode::BadArgument | ErrorCode::BadPath => 2,
         ErrorCode::NotFound | ErrorCode::ClassNotFound | ErrorCode::MethodNotFound => 3,
         ErrorCode::Unauthenticated | ErrorCode::PermissionDenied | ErrorCode::ForbiddenOrigin => 4,
-        ErrorCode::Disconnected | ErrorCode::Unavailable | ErrorCode::DeadlineExceeded => 5,
+        ErrorCode::Disconnected | ErrorCode::Unavailable => 5,
         ErrorCode::MethodFailed | ErrorCode::OutOfMemory => 6,
         ErrorCode::Conflict | ErrorCode::AlreadyExists => 7,
+        ErrorCode::DeadlineExceeded => 8,
         _ => 1,
     }
 }

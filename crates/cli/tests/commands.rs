@@ -155,6 +155,33 @@ fn a_method_runs_here_once_its_class_is_trusted() {
 }
 
 #[test]
+fn fields_become_what_their_class_declares() {
+    let node = Node::start();
+    node.ok(&["store", "--from", INVENTORY]);
+    node.ok(&[
+        "store",
+        "/x",
+        "--class",
+        "InventoryItem",
+        "--json",
+        r#"{"unitPrice": 3, "quantityOnHand": null}"#,
+    ]);
+    assert_eq!(node.ok(&["cat", "/x"]), "{\"unitPrice\":3.0,\"quantityOnHand\":null}\n");
+}
+
+#[test]
+fn help_is_of_a_path_a_command_or_the_program() {
+    let node = Node::start();
+    let part = |args: &[&str], wanted: &str| {
+        let text = node.ok(args);
+        assert!(text.contains(wanted), "{args:?}: {text}");
+    };
+    part(&["help"], "Usage: emerge [OPTIONS] <COMMAND>");
+    part(&["help", "store"], "Usage: emerge store [OPTIONS]");
+    part(&["help", "node", "start"], "Usage: emerge node start");
+}
+
+#[test]
 fn objects_are_moved_copied_and_removed() {
     let node = Node::start();
     node.ok(&["mkdir", "/a"]);
@@ -210,9 +237,12 @@ fn what_is_wrong_is_named() {
         (&["call", "/inventory/widget1", "steal"], 3, "method_not_found"),
         (&["call", "/inventory/widget1", "sell", "100"], 6, "method_failed"),
         (&["call", "/inventory/widget1", "hoard"], 6, "out_of_memory"),
-        (&["call", "/inventory/widget1", "forever"], 5, "deadline_exceeded"),
+        (&["call", "/inventory/widget1", "forever"], 8, "deadline_exceeded"),
         (&["store", "/x", "--class", "Point", "--json", "{oops"], 2, "bad_argument"),
         (&["store", "--from", "/no/such/file.js"], 2, "bad_argument"),
+        (&["store", "/x", "--class", "InventoryItem", "--json", r#"{"price": 3}"#], 2, "bad_argument"),
+        (&["store", "/x", "--class", "InventoryItem", "--json", r#"{"unitPrice": "3"}"#], 2, "bad_argument"),
+        (&["help", "nothing"], 2, "bad_argument"),
     ] {
         let (exit, error) = node.fails(args);
         assert_eq!((exit, error["code"].as_str().unwrap()), (code, name), "{args:?}: {error}");
@@ -225,6 +255,9 @@ fn what_is_wrong_is_named() {
         "10\n",
         "a failed method changes nothing"
     );
+
+    let failed = node.run(&["call", "--log", "/inventory/widget1", "hoard"]);
+    assert!(String::from_utf8_lossy(&failed.stderr).starts_with("hoarding\n"), "{failed:?}");
 
     let wrong = node.command(&["--json", "ls"]).env("EMERGE_TOKEN", "wrong").output().unwrap();
     assert_eq!(wrong.status.code(), Some(4));

@@ -23,6 +23,7 @@ class InventoryItem extends EmergeObject {
   }
 
   hoard() {
+    console.log("hoarding");
     const hoard = [];
     for (;;) hoard.push(new Uint8Array(1 << 20));
   }

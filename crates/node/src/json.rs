@@ -127,10 +127,15 @@ pub fn error_to_json(error: &Error) -> Json {
     let mut map = Map::new();
     map.insert("code".into(), error.code.as_str().into());
     map.insert("message".into(), error.message.clone().into());
-    let texts = [("path", &error.path), ("field", &error.field), ("trace", &error.trace)];
+    let texts = [
+        ("path", error.path.as_deref()),
+        ("field", error.field.as_deref()),
+        ("trace", error.trace.as_deref()),
+        ("log", error.log.as_deref()),
+    ];
     for (key, text) in texts {
         if let Some(text) = text {
-            map.insert(key.into(), text.clone().into());
+            map.insert(key.into(), text.into());
         }
     }
     if let Some(limit) = error.limit {

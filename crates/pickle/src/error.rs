@@ -4,7 +4,7 @@ use crate::write::Writer;
 use emerge_proto::Error;
 use emerge_proto::error::Effect;
 
-/// An error as a tuple: code, message, field, limit, path, trace, effect (`"none"`, `"unknown"` or `None`).
+/// An error as a tuple: code, message, field, limit, path, trace, effect (`"none"`, `"unknown"` or `None`), log.
 pub fn error_to_pickle(error: &Error) -> Vec<u8> {
     let mut writer = Writer::new();
     write(&mut writer, error);
@@ -24,5 +24,6 @@ pub(crate) fn write(writer: &mut Writer, error: &Error) {
             Effect::Unknown => "unknown",
         });
         writer.optional(effect, Writer::text);
+        writer.optional(error.log.as_deref(), Writer::text);
     });
 }

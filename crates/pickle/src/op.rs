@@ -247,10 +247,10 @@ fn capture(args: &mut Args<'_, '_>) -> Result<Capture> {
 /// Names what holds the value that cannot travel.
 fn inside(mut error: Error, name: &str) -> Error {
     error.message = format!("{name}: {}", error.message);
-    error.field = Some(match error.field {
+    let field = match &error.field {
         Some(field) if field.starts_with('[') => format!("{name}{field}"),
         Some(field) => format!("{name}.{field}"),
         None => name.to_owned(),
-    });
-    error
+    };
+    error.field(field)
 }

@@ -155,16 +155,19 @@ pub struct Error {
     pub path: Option<String>,
     /// The field, argument or name that the error is about, as a field path (`farms[0].name`).
     #[n(3)]
-    pub field: Option<String>,
+    pub field: Option<Box<str>>,
     /// The limit that was reached.
     #[n(4)]
     pub limit: Option<u64>,
     /// The user's own lines of a traceback, most recent call last.
     #[n(5)]
-    pub trace: Option<String>,
+    pub trace: Option<Box<str>>,
     /// Whether the change has happened; absent means that it has not.
     #[n(6)]
     pub effect: Option<Effect>,
+    /// What the method that failed had logged, when its log was asked for.
+    #[n(7)]
+    pub log: Option<Box<str>>,
 }
 
 impl Error {
@@ -178,6 +181,7 @@ impl Error {
             limit: None,
             trace: None,
             effect: None,
+            log: None,
         }
     }
 
@@ -189,7 +193,7 @@ impl Error {
 
     /// Names the field, argument or name.
     pub fn field(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+        self.field = Some(field.into().into());
         self
     }
 
@@ -201,7 +205,13 @@ impl Error {
 
     /// Adds the user's traceback.
     pub fn trace(mut self, trace: impl Into<String>) -> Self {
-        self.trace = Some(trace.into());
+        self.trace = Some(trace.into().into());
+        self
+    }
+
+    /// Adds what the method had logged.
+    pub fn log(mut self, log: impl Into<String>) -> Self {
+        self.log = Some(log.into().into());
         self
     }
 

@@ -295,7 +295,7 @@ async fn a_bad_class_is_refused_when_it_is_stored(of: Language) {
         error
     };
     let error = refused("run() { return 1 +; }", "def run(self): return 1 +").await;
-    let told = error.trace.clone().unwrap_or_default() + &error.message;
+    let told = format!("{}{}", error.trace.as_deref().unwrap_or_default(), error.message);
     assert!(told.contains("line 2"), "{error:?}");
     let error = refused("run() { return nowhere; }", "def run(self): return nowhere").await;
     assert_eq!(error.field.as_deref(), Some("nowhere"));

@@ -9,7 +9,7 @@ use emerge_runtime::Runtime;
 async fn refused(source: &str) -> (String, Option<String>) {
     let error = keep(class("Thing", source, &[]), &[]).await.expect_err(source);
     assert_eq!(error.code, ErrorCode::ClassInvalid, "{source}: {}", error.message);
-    (error.message, error.field)
+    (error.message, error.field.map(String::from))
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 async fn code_of(body: &str) -> (ErrorCode, String, Option<String>) {
     match run_body(body, vec![]).await {
         Ok(returned) => panic!("{body} gave {:?}", result(returned)),
-        Err(error) => (error.code, error.message, error.field),
+        Err(error) => (error.code, error.message, error.field.map(String::from)),
     }
 }
 

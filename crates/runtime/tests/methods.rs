@@ -26,6 +26,7 @@ in_each_language!(
     a_call_on_a_directory_gives_a_result_for_each_member,
     an_embedded_object_passes_through,
     what_a_method_logs_comes_back_within_its_limit,
+    what_a_method_logged_comes_back_with_its_failure,
     a_missing_method_is_named,
     nested_calls_do_not_wait_for_the_outer_ones,
 );
@@ -367,6 +368,26 @@ async fn what_a_method_logs_comes_back_within_its_limit(of: Language) {
         "{}",
         log.len()
     );
+}
+
+async fn what_a_method_logged_comes_back_with_its_failure(of: Language) {
+    for (javascript, python, code) in [
+        (
+            "run() { console.log('a'); throw new Error('no'); }",
+            "def run(self):\n    print('a')\n    raise ValueError('no')",
+            ErrorCode::MethodFailed,
+        ),
+        (
+            "run() { console.log('a'); for (;;); }",
+            "def run(self):\n    print('a')\n    while True: pass",
+            ErrorCode::DeadlineExceeded,
+        ),
+    ] {
+        let error = run_thing(of, javascript, python, vec![]).await.unwrap_err();
+        assert_eq!((error.code, error.log.as_deref()), (code, Some("a\n")), "{error:?}");
+    }
+    let silent = run_thing(of, "run() { throw 1; }", "def run(self):\n    1 / 0", vec![]).await.unwrap_err();
+    assert_eq!(silent.log, None);
 }
 
 async fn a_missing_method_is_named(of: Language) {

@@ -204,10 +204,13 @@ fn type_of(kind: &Type, field: &syn::Field) -> Result<String> {
     if let Some(item) = inner(kind, "Vec") {
         return Ok(format!("{}[]", type_of(item, field)?));
     }
+    if let Some(item) = inner(kind, "Box") {
+        return type_of(item, field);
+    }
     let Type::Path(path) = kind else { bail!("a type that TypeScript's copy does not know") };
     let name = path.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
     Ok(match name.as_str() {
-        "String" => "string",
+        "String" | "str" => "string",
         "bool" => "boolean",
         // Past 2^53 the codec gives a bigint; no number of these records comes there.
         "u16" | "u32" | "u64" | "i64" | "Perms" => "number",

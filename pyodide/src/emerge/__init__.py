@@ -12,7 +12,7 @@
         def total_cost(self) -> float:
             return self.unit_price * self.quantity_on_hand
 
-    fs = emerge.connect("ws://localhost:5558")
+    fs = emerge.connect()  # or the link that the node printed
     fs.store("/inventory/widget1", InventoryItem(unit_price=3.0, quantity_on_hand=10))
     fs.call("/inventory/widget1", "total_cost")  # 30.0, computed on the node
 """

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Coroutine, Generator, Iterator
 from typing import Any, TypeVar
 
-from . import _host
+from . import _address, _host
 from ._aio import AsyncFileSystem, Proxy
 from ._meta import Called, MemberResult, Meta, Method, VersionInfo
 from ._object import Object
@@ -210,39 +209,23 @@ class _Connect:
         """Connects to a node, and waits until it has welcomed this program.
 
         Args:
-            url: a WebSocket's, ``ws://host:port``; ``?token=…`` in it counts as ``token``. Without one, that of the
-                environment's ``EMERGE_URL`` with the token in ``EMERGE_TOKEN``, which a notebook's node sets, or else
-                ``ws://127.0.0.1:5558``.
-            token: who is calling.
+            url: ``ws://host:port``, or the whole link that the node printed, whose ``?token=…`` counts as ``token``. Without one, that
+                of the environment's ``EMERGE_URL``, which a notebook's node sets, or else the one that ``emerge init`` remembered, or
+                else ``ws://127.0.0.1:5558``.
+            token: who is calling. Without one, that of ``EMERGE_TOKEN`` or the remembered one, if it belongs to this node.
             agent: a name for the node's log.
 
         Raises:
+            BadArgumentError: the URL is none of a node.
             DisconnectedError: nobody answers there.
             UnauthenticatedError: the token is missing, wrong or expired.
             UnsupportedVersionError: the node speaks another version of the protocol.
         """
-        url, token = _token(url, token)
-        return FileSystem(_host.host().connect(url, token, agent))
+        return FileSystem(_host.host().connect(*_address.resolve(url, token), agent))
 
     def aio(self, url: str | None = None, token: str = "", *, agent: str = "emerge-python") -> Connecting:
         """As a plain call, to be awaited: ``fs = await emerge.connect.aio(url)`` or ``async with``."""
-        return Connecting(*_token(url, token), agent)
-
-
-def _token(url: str | None, token: str) -> tuple[str, str]:
-    if url is None:
-        # The environment's token is for the environment's node alone.
-        url = os.environ.get("EMERGE_URL", "ws://127.0.0.1:5558")
-        token = token or os.environ.get("EMERGE_TOKEN", "")
-    address, found, query = url.partition("?")
-    if not found or token:
-        return url, token
-    parts = query.split("&")
-    for part in parts:
-        if part.startswith("token="):
-            rest = "&".join(each for each in parts if each is not part)
-            return (f"{address}?{rest}" if rest else address), part[6:]
-    return url, token
+        return Connecting(*_address.resolve(url, token), agent)
 
 
 connect = _Connect()

@@ -157,6 +157,8 @@ class PyodideConnection(Connection):
         self._state = "connecting"
         self._loop: Any = asyncio.get_event_loop()
         self._opening: asyncio.Future[None] | None = self._loop.create_future()
+        # Plain calls that have not come back, and whether the next of them is to raise KeyboardInterrupt.
+        self._asking, self._interrupted = 0, False
         self._proxies: tuple[Any, ...] = (create_proxy(self._on_reply), create_proxy(self._on_state))
         options = to_js({"token": token, "agent": agent}, dict_converter=js.Object.fromEntries)
         good, made = _guarded(host.bridge, host.core, url, options, *self._proxies)
@@ -205,14 +207,24 @@ class PyodideConnection(Connection):
     def ask(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
         if not can_run_sync():
             raise UnsupportedError(_CANNOT_WAIT)
-        reply = run_sync(self._ask_here(_name_of(request), to_js(request), _millis(timeout)))
-        if reply is None:
+        asked = self._ask_here(_name_of(request), to_js(request), _millis(timeout))
+        self._asking += 1
+        try:
+            reply = run_sync(asked)
+        finally:
+            self._asking -= 1
+        if reply is None or self._interrupted:
+            self._interrupted = False
             raise KeyboardInterrupt
         return _opened(reply)
 
     def interrupt(self) -> bool:
         """Ends plain calls that wait; says whether any did."""
-        return bool(self._bridge.interrupt())
+        if self._bridge.interrupt():
+            return True
+        # The reply may be there and its caller not yet: the page's loop turns in between.
+        self._interrupted = self._asking > 0
+        return self._interrupted
 
     async def ask_soon(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
         reply = _Reply()

@@ -48,6 +48,7 @@ class EmergeError(Exception):
         limit: the limit that was reached.
         path: the path that it is about.
         trace: the traceback of a method that failed on the node.
+        log: what the method that failed had logged, when its log was asked for.
         effect: ``"none"`` when the change did not happen, ``"unknown"`` when it may have.
     """
 
@@ -62,6 +63,7 @@ class EmergeError(Exception):
         path: str | None = None,
         trace: str | None = None,
         effect: str | None = None,
+        log: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -70,6 +72,7 @@ class EmergeError(Exception):
         self.path = path
         self.trace = trace
         self.effect = effect
+        self.log = log
 
     def __str__(self) -> str:
         text = f"{self.code}: {self.message}"
@@ -266,8 +269,10 @@ CODES: dict[str, type[EmergeError]] = {each.code: each for each in EmergeError._
 """The class of each code."""
 
 
-def from_wire(parts: tuple[str, str, str | None, int | None, str | None, str | None, str | None]) -> EmergeError:
+def from_wire(
+    parts: tuple[str, str, str | None, int | None, str | None, str | None, str | None, str | None],
+) -> EmergeError:
     """Makes the error that a node or the session gave."""
-    code, message, field, limit, path, trace, effect = parts
+    code, message, field, limit, path, trace, effect, log = parts
     kind = CODES.get(code, InternalError)
-    return kind(message, field=field, limit=limit, path=path, trace=trace, effect=effect)
+    return kind(message, field=field, limit=limit, path=path, trace=trace, effect=effect, log=log)

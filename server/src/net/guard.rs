@@ -45,6 +45,23 @@ pub(crate) fn is_loopback(name: &str) -> bool {
     name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// The name by which a page was asked for, without its port; the guard let only known ones pass.
+pub(crate) fn name_of(headers: &HeaderMap) -> &str {
+    host_name(headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost"))
+}
+
+/// The sources (`connect-src` of a Content-Security-Policy) by which a page reaches a port of the machine that it came from:
+/// a program names this machine in one of several ways, whichever way its reader came.
+pub(crate) fn sources(headers: &HeaderMap, port: u16) -> String {
+    let own = name_of(headers);
+    let names = if is_loopback(own) { vec![own, "localhost", "127.0.0.1"] } else { vec![own] };
+    let sources: Vec<String> = names
+        .into_iter()
+        .flat_map(|name| ["ws", "wss", "http", "https"].map(|scheme| format!("{scheme}://{name}:{port}")))
+        .collect();
+    sources.join(" ")
+}
+
 impl Guard {
     pub(crate) fn new(config: &Config, address: SocketAddr) -> Self {
         let mut hosts: Vec<String> =
@@ -83,17 +100,19 @@ impl Guard {
             Some(origin) if origin.split_once("://").is_some_and(|(_, at)| at.eq_ignore_ascii_case(host)) => {
                 Ok(())
             }
-            Some(origin) if self.is_sibling(origin) => Ok(()),
+            Some(origin) if self.is_of_this_node(origin, host) => Ok(()),
             Some(origin) => forbidden(format!(
                 "pages of the origin {origin:?} may not connect; allow them with --allow-origin"
             )),
         }
     }
 
-    fn is_sibling(&self, origin: &str) -> bool {
-        let Some((_, host)) = origin.split_once("://") else { return false };
-        let port = host.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-        port.is_some() && port == self.sibling && self.knows_host(host)
+    /// Whether a page came from the port that the request names, or from the sibling, by any name of this machine.
+    fn is_of_this_node(&self, origin: &str, host: &str) -> bool {
+        let Some((_, from)) = origin.split_once("://") else { return false };
+        let port_of = |host: &str| host.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        let port = port_of(from);
+        port.is_some() && (port == self.sibling || port == port_of(host)) && self.knows_host(from)
     }
 
     fn knows_host(&self, host: &str) -> bool {
@@ -152,6 +171,7 @@ mod tests {
             assert_eq!(allow(host, None), Ok(()), "{host}");
         }
         assert_eq!(allow("localhost:5558", Some("http://localhost:5558")), Ok(()));
+        assert_eq!(allow("localhost:5558", Some("http://127.0.0.1:5558")), Ok(()));
         assert_eq!(allow("localhost:5558", Some("https://friend.example")), Ok(()));
         // The notebook's origin.
         assert_eq!(allow("localhost:5558", Some("http://localhost:5559")), Ok(()));
@@ -164,6 +184,7 @@ mod tests {
             ("evil.example:5558", None),
             ("localhost:5558", Some("http://evil.example")),
             ("localhost:5558", Some("http://localhost:8000")),
+            ("localhost:5558", Some("http://evil.example:5558")),
             ("localhost:5558", Some("http://evil.example:5559")),
             ("localhost:5558", Some("null")),
             ("localhost.evil.example", None),

@@ -70,12 +70,13 @@ pub(crate) fn router<B: Backend>(shell: Arc<Shell<B>>, routes: Router) -> Router
 async fn page_or_socket<B: Backend + 'static>(
     State(shell): State<Arc<Shell<B>>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    headers: HeaderMap,
     uri: Uri,
 ) -> Response {
     match upgrade {
         Ok(upgrade) => socket::upgrade(shell, upgrade),
         // Not a WebSocket's handshake: a browser that wants the page.
-        Err(_) => files::serve(uri).await,
+        Err(_) => files::serve(headers, uri).await,
     }
 }
 
@@ -92,9 +93,7 @@ async fn to_notebook<B: Backend + 'static>(
     headers: HeaderMap,
 ) -> Response {
     let door = &shell.notebook;
-    // The guard let only known names pass.
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let mut to = format!("http://{}:{}/", guard::host_name(host), door.port);
+    let mut to = format!("http://{}:{}/", guard::name_of(&headers), door.port);
     if link.token.is_some_and(|token| door.tokens.scope(&token) == Some(Scope::All)) {
         to.push_str("#token=");
         to.push_str(&door.token);

@@ -85,9 +85,9 @@ fn print(called: &Json, output: &Output) {
     output.line(shown(&called["result"]));
 }
 
-/// A result for a person: a text without quotes, all else as JSON.
+/// A result for a person: a text without quotes, a number that JSON lacks by its name, all else as JSON.
 fn shown(json: &Json) -> String {
-    json.as_str().map_or_else(|| json.to_string(), str::to_owned)
+    json.as_str().or_else(|| json["$float"].as_str()).map_or_else(|| json.to_string(), str::to_owned)
 }
 
 /// An argument: JSON, and what is no JSON is a text.

@@ -12,7 +12,7 @@ use crate::output::Output;
 use crate::settings::Settings;
 use clap::CommandFactory;
 use emerge_client::native::Client;
-use emerge_proto::{Error, ErrorCode, Path, Result};
+use emerge_proto::{Error, ErrorCode, Language, Path, Result};
 use emerge_runtime::Sandbox;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,15 +33,18 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
             output.line(String::from_utf8_lossy(&script).trim_end());
             return Ok(());
         }
+        Command::Help(args) if args.what.first().is_none_or(|what| !what.starts_with('/')) => {
+            return help_of_command(&args.what);
+        }
         _ => {}
     }
     let settings = Settings::load(cli.url.as_deref(), cli.token.as_deref())?;
-    // Before the clock of `timed` starts: the first time it takes long.
-    let sandbox = sandbox_for(&cli.command, output).await?;
     let limit = Duration::from_secs(cli.timeout);
-    let client = timed(limit, &settings.url, Client::connect(&settings.url, &settings.token)).await?;
+    let client = connect(limit, &settings).await?;
+    // Before the clock of `timed` starts: the first time it takes long.
+    let sandbox = sandbox_for(&cli.command, &client, output).await?;
     let done = tokio::select! {
-        done = timed(limit, &settings.url, dispatch(&cli.command, &client, sandbox.as_deref(), output)) => done,
+        done = timed(limit, dispatch(&cli.command, &client, sandbox.as_deref(), output)) => done,
         _ = tokio::signal::ctrl_c() => Err(Error::new(ErrorCode::Cancelled, "stopped by Ctrl-C")),
     };
     // The session is told that it ends, so that the node can forget it; when that fails it expires by itself.
@@ -50,7 +53,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
 }
 
 /// The sandbox, for a command that runs code in this program.
-async fn sandbox_for(command: &Command, output: &Output) -> Result<Option<Arc<Sandbox>>> {
+async fn sandbox_for(command: &Command, client: &Client, output: &Output) -> Result<Option<Arc<Sandbox>>> {
     let progress = |step: &str| output.note(step);
     match command {
         Command::Store(Store { from: Some(file), .. })
@@ -58,8 +61,16 @@ async fn sandbox_for(command: &Command, output: &Output) -> Result<Option<Arc<Sa
         {
             emerge_server::sandbox(&progress).await.map(Some)
         }
-        Command::Store(Store { from: Some(_), .. }) | Command::Call(Call { local: true, .. }) => {
+        Command::Store(Store { from: Some(_), .. }) => {
             emerge_server::whole_sandbox(&progress).await.map(Some)
+        }
+        Command::Call(Call { local: true, path: text, .. }) => {
+            let info = client.class(&path(text)?).await?;
+            if info.lineage.iter().any(|class| class.source.language == Language::Python) {
+                emerge_server::whole_sandbox(&progress).await.map(Some)
+            } else {
+                emerge_server::sandbox(&progress).await.map(Some)
+            }
         }
         _ => Ok(None),
     }
@@ -89,22 +100,47 @@ async fn dispatch(
         Command::Call(args) => change::call(args, sandbox, client, output).await,
         Command::Methods(args) => describe::methods(&args.path, client, output).await,
         Command::Code(args) => describe::code(&args.path, client, output).await,
-        Command::Help(args) => describe::help(&args.path, client, output).await,
+        Command::Help(args) => describe::help(&args.what.join(" "), client, output).await,
         Command::Node(_) | Command::Init(_) | Command::Completions { .. } => Ok(()),
     }
 }
 
-async fn timed<T>(limit: Duration, url: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
-    match tokio::time::timeout(limit, work).await {
-        Ok(done) => done,
-        Err(_) => Err(Error::new(
-            ErrorCode::DeadlineExceeded,
-            format!(
-                "{url} gave no answer in {} seconds; is the node running? (emerge node start)",
-                limit.as_secs()
-            ),
-        )),
+/// Connects, or says that nobody is there.
+async fn connect(limit: Duration, settings: &Settings) -> Result<Client> {
+    let connecting = Client::connect(&settings.url, &settings.token);
+    tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
+        let why = format!(
+            "{} gave no answer in {} seconds; is the node running? (emerge node start)",
+            settings.url,
+            limit.as_secs()
+        );
+        Err(Error::new(ErrorCode::Unavailable, why))
+    })
+}
+
+async fn timed<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let why = format!("not done in {} seconds; --timeout gives it more", limit.as_secs());
+        Err(Error::new(ErrorCode::DeadlineExceeded, why))
+    })
+}
+
+/// Prints the help of a command, `store` or `node start`, or of the program.
+fn help_of_command(names: &[String]) -> Result<()> {
+    let mut command = Cli::command();
+    // Gives each command its full name.
+    command.build();
+    let mut found = &mut command;
+    for name in names {
+        let why = format!(
+            "{name:?} is neither a path, which begins with /, nor a command; emerge --help lists them"
+        );
+        found = found
+            .find_subcommand_mut(name)
+            .ok_or_else(|| Error::new(ErrorCode::BadArgument, why).field(name))?;
     }
+    anstream::print!("{}", found.render_long_help().ansi());
+    Ok(())
 }
 
 async fn init(cli: &Cli, address: &str, output: &Output) -> Result<()> {
@@ -115,7 +151,7 @@ async fn init(cli: &Cli, address: &str, output: &Output) -> Result<()> {
     })?;
     let settings = Settings { url, token };
     let limit = Duration::from_secs(cli.timeout);
-    let client = timed(limit, &settings.url, Client::connect(&settings.url, &settings.token)).await?;
+    let client = connect(limit, &settings).await?;
     client.close().await;
     let file = settings.remember()?;
     if output.json {

@@ -37,6 +37,7 @@ pub(super) async fn start(args: &NodeStart, output: &Output) -> Result<()> {
         }));
     } else {
         output.line(format!("Emerge is ready. Open {NAME}{}{NAME:#}", node.link()));
+        output.line(format!("For the command and for programs: {NAME}emerge init '{}'{NAME:#}", node.link()));
         output.line(format!("Python in a notebook: {NAME}{}{NAME:#}", node.notebook_link()));
         output.line(format!("Objects are kept in {}. Ctrl-C stops the node.", node.data.display()));
     }

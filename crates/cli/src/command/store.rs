@@ -5,7 +5,9 @@ use crate::args::Store;
 use crate::output::Output;
 use emerge_client::native::Client;
 use emerge_proto::op::StoreMode;
-use emerge_proto::{ClassHash, ClassSource, Error, ErrorCode, FieldDecl, FieldType, Language, Result, Value};
+use emerge_proto::{
+    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, Result, Value,
+};
 use emerge_runtime::Sandbox;
 use serde_json::json;
 use std::path::Path as File;
@@ -20,8 +22,20 @@ pub(super) async fn store(
         (Some(file), _, _) => from_file(file, super::here(sandbox)?, client, output).await,
         (None, Some(text), Some(class)) => {
             let path = path(text)?;
-            let fields = fields(args.fields.as_deref())?;
-            let hash = class_by_name(class, &fields, client, output).await?;
+            let mut fields = fields(args.fields.as_deref())?;
+            let hash = match client.class_by_name(class).await {
+                Ok(info) => {
+                    agree(class, &info.lineage, &mut fields)?;
+                    let newest = info.lineage.first().map(|class| class.hash);
+                    newest.ok_or_else(|| {
+                        Error::new(ErrorCode::ClassNotFound, format!("there is no class {class:?}"))
+                    })?
+                }
+                Err(error) if error.code == ErrorCode::ClassNotFound => {
+                    make_class(class, &fields, client, output).await?
+                }
+                Err(error) => return Err(error),
+            };
             let stored = client.store(&path, hash, Value::Map(fields).encode(), StoreMode::Put).await?;
             if output.json {
                 output.json(
@@ -46,22 +60,46 @@ fn fields(text: Option<&str>) -> Result<Vec<(String, Value)>> {
     }
 }
 
-/// The newest version of a class; a class that the node does not have is made, with these fields and no methods.
-async fn class_by_name(
+/// Sees that the fields are those that a class declares, as the client libraries do; a whole number in a float field becomes a float.
+/// A class that declares none takes any.
+///
+/// # Errors
+/// `bad_argument` names the field.
+fn agree(name: &str, lineage: &[ClassVersion], fields: &mut [(String, Value)]) -> Result<()> {
+    let declared: Vec<&FieldDecl> = lineage.iter().flat_map(|class| &class.source.fields).collect();
+    if declared.is_empty() {
+        return Ok(());
+    }
+    for (field, value) in fields {
+        let bad = |why: String| Error::new(ErrorCode::BadArgument, why).field(field.as_str());
+        let Some(known) = declared.iter().find(|known| known.name == *field) else {
+            let names: Vec<&str> = declared.iter().map(|known| known.name.as_str()).collect();
+            return Err(bad(format!("class {name} has no field {field:?}; it has {}", names.join(", "))));
+        };
+        match (known.kind, type_of(value)) {
+            (FieldType::Float, FieldType::Int) => {
+                if let Value::Int(whole) = value {
+                    *value = Value::Float(*whole as f64);
+                }
+            }
+            (FieldType::Any, _) | (_, FieldType::Any) => {}
+            (declared, given) if declared == given => {}
+            (declared, given) => {
+                let (declared, given) = (declared.as_str(), given.as_str());
+                return Err(bad(format!("the field {field:?} is declared {declared} and was given {given}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes a class with these fields and no methods.
+async fn make_class(
     name: &str,
     fields: &[(String, Value)],
     client: &Client,
     output: &Output,
 ) -> Result<ClassHash> {
-    match client.class_by_name(name).await {
-        Ok(info) => {
-            let newest = info.lineage.first().map(|class| class.hash);
-            return newest
-                .ok_or_else(|| Error::new(ErrorCode::ClassNotFound, format!("there is no class {name:?}")));
-        }
-        Err(error) if error.code == ErrorCode::ClassNotFound => {}
-        Err(error) => return Err(error),
-    }
     let declare = |(name, value): &(String, Value)| FieldDecl {
         name: name.clone(),
         kind: type_of(value),

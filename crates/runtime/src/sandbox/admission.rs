@@ -65,7 +65,7 @@ impl Admission {
 ///
 /// # Errors
 /// `too_large` when either is over the limit.
-pub(super) fn returned(before: &[u8], result: Vec<u8>, state: Vec<u8>, log: String) -> Result<Returned> {
+pub(super) fn returned(before: &[u8], result: Vec<u8>, state: Vec<u8>) -> Result<Returned> {
     for (bytes, what) in [(&result, "result"), (&state, "state")] {
         if bytes.len() > limits::MAX_STATE {
             return Err(Error::new(
@@ -76,5 +76,14 @@ pub(super) fn returned(before: &[u8], result: Vec<u8>, state: Vec<u8>, log: Stri
         }
     }
     let changed = !state.is_empty() && state != before;
-    Ok(Returned { result, state: changed.then_some(state), log })
+    Ok(Returned { result, state: changed.then_some(state), log: String::new() })
+}
+
+/// Gives the log along, also with what went wrong: then it is wanted most.
+pub(super) fn with_log(returned: Result<Returned>, log: String) -> Result<Returned> {
+    match returned {
+        Ok(returned) => Ok(Returned { log, ..returned }),
+        Err(error) if log.is_empty() => Err(error),
+        Err(error) => Err(error.log(log)),
+    }
 }

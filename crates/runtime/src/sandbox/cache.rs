@@ -10,6 +10,7 @@ use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
@@ -77,7 +78,7 @@ fn load_as<T>(
     progress(&format!("compiling the {name} sandbox (once; some seconds)"));
     let compiled = compile(wasm).map_err(|error| internal("the guest could not be compiled", &error))?;
     write(&file, &compiled)?;
-    remove_others(&file, name);
+    remove_old(&file, name);
     read(&file, &open)?.ok_or_else(|| {
         Error::new(ErrorCode::StorageFailed, format!("{} could not be read back", file.display()))
     })
@@ -168,6 +169,8 @@ fn read<T>(file: &Path, open: impl Fn(&[u8]) -> wasmtime::Result<T>) -> Result<O
     check_ownership(&metadata, 0o077)
         .map_err(|why| Error::new(ErrorCode::StorageFailed, format!("{}: {why}", file.display())))?;
     let Ok(bytes) = fs::read(file) else { return Ok(None) };
+    // For `remove_old`; where the time cannot be set the file is only older than it need be.
+    let _ = fs::File::open(file).and_then(|file| file.set_modified(SystemTime::now()));
     let Some((checksum, compiled)) = bytes.split_at_checked(CHECKSUM) else { return Ok(None) };
     if Sha256::digest(compiled)[..] != *checksum {
         return Ok(None);
@@ -195,16 +198,29 @@ fn write(file: &Path, compiled: &[u8]) -> Result<()> {
     })
 }
 
-/// Removes what earlier versions of the guest or the compiler left, so that the folder does not grow. A program that still wants one compiles it again.
-fn remove_others(kept: &Path, name: &str) {
+/// Compiled versions of one guest that are kept: programs of several versions take turns on one machine, and none should evict another's.
+const KEPT_VERSIONS: usize = 4;
+
+/// Removes the versions of a guest that were not used for longest, so that the folder does not grow. A program that still wants one compiles it again.
+fn remove_old(kept: &Path, name: &str) {
     let Some(entries) = kept.parent().and_then(|folder| fs::read_dir(folder).ok()) else { return };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        let other = path != kept
-            && path.extension().is_some_and(|extension| extension == "cwasm")
-            && path.file_name().and_then(|file| file.to_str()).is_some_and(|file| file.starts_with(name));
-        if other {
-            let _ = fs::remove_file(path);
-        }
+    let prefix = format!("{name}-");
+    let mut others: Vec<(SystemTime, PathBuf)> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path != kept
+                && path.extension().is_some_and(|extension| extension == "cwasm")
+                && path
+                    .file_name()
+                    .and_then(|file| file.to_str())
+                    .is_some_and(|file| file.starts_with(&prefix))
+        })
+        .map(|path| (fs::metadata(&path).and_then(|about| about.modified()).unwrap_or(UNIX_EPOCH), path))
+        .collect();
+    others.sort();
+    for (_, path) in others.iter().rev().skip(KEPT_VERSIONS - 1) {
+        let _ = fs::remove_file(path);
     }
 }
 
@@ -213,4 +229,49 @@ fn partial(file: &Path) -> PathBuf {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let unique = NEXT.fetch_add(1, Ordering::Relaxed);
     file.with_extension(format!("partial-{}-{unique}", std::process::id()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn the_versions_that_were_used_last_are_kept() {
+        let folder = std::env::temp_dir().join(format!("emerge-cache-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = |name: &str, hour: u64| {
+            let path = folder.join(name);
+            fs::File::create(&path)
+                .unwrap()
+                .set_modified(UNIX_EPOCH + Duration::from_secs(hour * 3600))
+                .unwrap();
+            path
+        };
+        for hour in 1..=6 {
+            file(&format!("javascript-{hour}.cwasm"), hour);
+        }
+        // Those of another guest, and what is no compiled module, are left alone.
+        file("javascript2-1.cwasm", 1);
+        file("javascript.lock", 1);
+        // It has just been written, by a clock that is behind.
+        remove_old(&file("javascript-new.cwasm", 0), "javascript");
+        let mut left: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(
+            left,
+            [
+                "javascript-4.cwasm",
+                "javascript-5.cwasm",
+                "javascript-6.cwasm",
+                "javascript-new.cwasm",
+                "javascript.lock",
+                "javascript2-1.cwasm"
+            ]
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! The JavaScript guest: booting it, loading classes into it, calling methods in it.
 
-use super::admission::{Admission, returned};
+use super::admission::{Admission, returned, with_log};
 use super::engine::{Running, Ticker};
 use super::image::Image;
 use super::imports::{self, Budget, Host};
@@ -154,15 +154,18 @@ impl JavaScript {
         instance.store.data_mut().begin(Some(fs), call.log, call.deadline, call.memory);
         let running = instance.run(CALL, &input, call.now_micros, call.seed);
         let ran = self.run(running, call.deadline).await;
-        let output = self.finish(&subject, &mut instance, ran)?;
+        let output = self.finish(&subject, &mut instance, ran);
         let log = instance.store.data_mut().end();
+        let output = match output {
+            Ok(output) => output,
+            Err(error) => return with_log(Err(error), log),
+        };
         let done = subject.parts(output).and_then(|mut parts| match (parts.pop(), parts.pop()) {
             (Some(state), Some(result)) => Ok((result, state)),
             _ => Err(Error::new(ErrorCode::Internal, "the guest's output could not be read")),
         });
         self.give_back(instance, call.user, loaded);
-        let (result, state) = done?;
-        returned(&call.state, result, state, log)
+        with_log(done.and_then(|(result, state)| returned(&call.state, result, state)), log)
     }
 
     /// Evaluates a module and takes its `objects`.

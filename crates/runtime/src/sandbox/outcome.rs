@@ -108,11 +108,11 @@ impl Subject<'_> {
         let frames = self.frames(&failure.stack);
         let mut error = Error::new(code.unwrap_or(self.failure), message);
         error.path = failure.path;
-        error.field = failure.field;
+        error.field = failure.field.map(String::into_boxed_str);
         error.limit = failure.limit;
         let inner = failure.trace.unwrap_or_default();
         if !frames.is_empty() || !inner.is_empty() {
-            error.trace = Some(frames + &inner);
+            error.trace = Some((frames + &inner).into());
         }
         error
     }

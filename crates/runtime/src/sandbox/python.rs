@@ -1,6 +1,6 @@
 //! The Python guest: CPython as a component, compiled when it is first needed. Booting it, loading classes into it, calling methods in it.
 
-use super::admission::{Admission, returned};
+use super::admission::{Admission, returned, with_log};
 use super::engine::{self, Ticker};
 use super::image::Image;
 use super::imports::{self, Budget, Host};
@@ -168,16 +168,22 @@ impl Python {
         let world = instance.store.data_mut();
         world.begin(call.now_micros, call.seed);
         world.host.begin(Some(fs), call.log, call.deadline, call.memory);
-        let done = self.run(&mut instance, &subject, CALL, input, call.seed).await?;
+        let ran = self.run(&mut instance, &subject, CALL, input, call.seed).await;
         let log = instance.store.data_mut().host.end();
+        let done = match ran {
+            Ok(done) => done,
+            Err(error) => return with_log(Err(error), log),
+        };
         instance.used = true;
         self.instances.put(Idle { instance, user: call.user, state: loaded });
-        let done = done?;
-        let [pair] = done.as_slice() else {
-            return Err(Error::new(ErrorCode::Internal, "the guest's output could not be read"));
-        };
-        let (result, state) = emerge_pickle::pair_from_pickle(pair)?;
-        returned(&call.state, result, state, log)
+        let returned = done.and_then(|done| {
+            let [pair] = done.as_slice() else {
+                return Err(Error::new(ErrorCode::Internal, "the guest's output could not be read"));
+            };
+            let (result, state) = emerge_pickle::pair_from_pickle(pair)?;
+            returned(&call.state, result, state)
+        });
+        with_log(returned, log)
     }
 
     /// Runs a file and takes its `objects`.
