@@ -160,8 +160,9 @@ function runScript(block, env) {
 }
 
 // The examples find the node by what `emerge init` remembers, as a reader's do.
-const { EMERGE_URL: _url, EMERGE_TOKEN: _token, ...outside } = process.env;
-const base = { ...outside, PATH: `${join(place, "bin")}:${process.env.PATH}`, XDG_CONFIG_HOME: join(place, "home") };
+const base = { ...process.env, PATH: `${join(place, "bin")}:${process.env.PATH}`, XDG_CONFIG_HOME: join(place, "home") };
+delete base.EMERGE_URL;
+delete base.EMERGE_TOKEN;
 const node = startAndWait(
   join(place, "bin/emerge"),
   ["node", "start", "--json", "--port", "0", "--data", join(place, "data")],
