@@ -212,9 +212,10 @@ class PyodideConnection(Connection):
         try:
             reply = run_sync(asked)
         finally:
+            # However it ended: the interruption is for this call and no later one.
+            interrupted, self._interrupted = self._interrupted, False
             self._asking -= 1
-        if reply is None or self._interrupted:
-            self._interrupted = False
+        if reply is None or interrupted:
             raise KeyboardInterrupt
         return _opened(reply)
 

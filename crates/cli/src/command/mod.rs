@@ -42,7 +42,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
     let limit = Duration::from_secs(cli.timeout);
     let client = connect(limit, &settings).await?;
     // Before the clock of `timed` starts: the first time it takes long.
-    let sandbox = sandbox_for(&cli.command, &client, output).await?;
+    let sandbox = sandbox_for(&cli.command, &client, limit, output).await?;
     let done = tokio::select! {
         done = timed(limit, dispatch(&cli.command, &client, sandbox.as_deref(), output)) => done,
         _ = tokio::signal::ctrl_c() => Err(Error::new(ErrorCode::Cancelled, "stopped by Ctrl-C")),
@@ -52,27 +52,26 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
     done
 }
 
-/// The sandbox, for a command that runs code in this program.
-async fn sandbox_for(command: &Command, client: &Client, output: &Output) -> Result<Option<Arc<Sandbox>>> {
-    let progress = |step: &str| output.note(step);
-    match command {
-        Command::Store(Store { from: Some(file), .. })
-            if file.extension().is_none_or(|kind| kind != "py") =>
-        {
-            emerge_server::sandbox(&progress).await.map(Some)
-        }
-        Command::Store(Store { from: Some(_), .. }) => {
-            emerge_server::whole_sandbox(&progress).await.map(Some)
-        }
+/// The sandbox, for a command that runs code in this program. Only what it asks of the node has a limit of time.
+async fn sandbox_for(
+    command: &Command,
+    client: &Client,
+    limit: Duration,
+    output: &Output,
+) -> Result<Option<Arc<Sandbox>>> {
+    let needs_python = match command {
+        Command::Store(Store { from: Some(file), .. }) => file.extension().is_some_and(|kind| kind == "py"),
         Command::Call(Call { local: true, path: text, .. }) => {
-            let info = client.class(&path(text)?).await?;
-            if info.lineage.iter().any(|class| class.source.language == Language::Python) {
-                emerge_server::whole_sandbox(&progress).await.map(Some)
-            } else {
-                emerge_server::sandbox(&progress).await.map(Some)
-            }
+            let info = timed(limit, client.class(&path(text)?)).await?;
+            info.lineage.iter().any(|class| class.source.language == Language::Python)
         }
-        _ => Ok(None),
+        _ => return Ok(None),
+    };
+    let progress = |step: &str| output.note(step);
+    if needs_python {
+        emerge_server::whole_sandbox(&progress).await.map(Some)
+    } else {
+        emerge_server::sandbox(&progress).await.map(Some)
     }
 }
 
