@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import os
+import pty
+import re
+import select
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +35,155 @@ def test_threads_and_asyncio(fs, home, address):
 
     wanted = [f"t{at:02}" for at in range(20)]
     assert asyncio.run(many()) == (wanted, wanted)
+
+
+@emerge.dataclass
+class Sleeper(emerge.Object):
+    count: int = 0
+
+    def spin(self) -> None:
+        while True:
+            self.count += 1
+
+    def add(self) -> int:
+        self.count += 1
+        return self.count
+
+
+def test_eight_threads_share_one_connection(fs, home):
+    """With plain calls and an event loop in each of two of them."""
+    fs.store(f"{home}/shared", Sleeper())
+
+    def plainly(_):
+        return [fs.call(f"{home}/shared", "add") for _ in range(10)]
+
+    def by_a_loop(_):
+        async def many():
+            return await asyncio.gather(*(fs.aio.call(f"{home}/shared", "add") for _ in range(10)))
+
+        return asyncio.run(many())
+
+    with ThreadPoolExecutor(8) as pool:
+        counts = [*pool.map(plainly, range(6)), *pool.map(by_a_loop, range(2))]
+    assert sorted(count for each in counts for count in each) == list(range(1, 81))
+
+
+def test_a_call_that_waits_leaves_the_interpreter_to_others(fs, home):
+    fs.store(f"{home}/sleeper", Sleeper())
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(fs.call, f"{home}/sleeper", "spin", timeout=0.5)
+        turns = 0
+        while not waiting.done():
+            turns += 1
+    assert isinstance(waiting.exception(), errors.DeadlineExceededError)
+    # A loop that had to wait for the call would have turned but a few times.
+    assert turns > 10_000
+
+
+def _answering(message):
+    """A WebSocket server (RFC 6455) that answers the first message with these bytes; gives its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        with listener, listener.accept()[0] as peer:
+            request = b""
+            while b"\r\n\r\n" not in request:
+                request += peer.recv(4096)
+            key = re.search(rb"(?i)sec-websocket-key: (\S+)", request)[1]
+            accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+            upgrade = [b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Connection: Upgrade"]
+            asked = re.search(rb"(?i)sec-websocket-protocol: ([^\s,]+)", request)
+            if asked:
+                upgrade.append(b"Sec-WebSocket-Protocol: " + asked[1])
+            peer.sendall(b"\r\n".join([*upgrade, b"Sec-WebSocket-Accept: " + accept, b"", b""]))
+            peer.recv(4096)
+            peer.sendall(bytes([0x82, len(message)]) + message)
+            # Until the other side has gone.
+            while peer.recv(4096):
+                pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener.getsockname()[1]
+
+
+def test_a_node_of_another_version_is_named():
+    # A welcome of version 2 (frame 16).
+    port = _answering(b"\x82\x10\x81\x86\x02\x50" + bytes(16) + b"\xf4\x61u\x61n\x00")
+    began = time.monotonic()
+    with pytest.raises(errors.UnsupportedVersionError, match="version 2; this client speaks 1"):
+        emerge.connect(f"ws://127.0.0.1:{port}")
+    assert time.monotonic() - began < 5
+
+
+STATEMENTS = """
+@emerge.dataclass
+class Typed(emerge.Object):
+    number: int = 20
+    def more(self, by: int) -> int:
+        return self.number + by
+
+"""
+
+
+def _typed(command, address, path, prompt, wanted):
+    """Types a class into an interactive Python at a terminal, and waits for what it should show."""
+    terminal, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "dumb", "PYTHONPATH": os.pathsep.join(sys.path)}
+    program = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, close_fds=True)
+    os.close(theirs)
+    shown = b""
+
+    def until(wanted):
+        nonlocal shown
+        ends = time.monotonic() + 30
+        while wanted not in shown:
+            assert time.monotonic() < ends, shown.decode()
+            if select.select([terminal], [], [], 0.1)[0]:
+                shown += os.read(terminal, 4096)
+
+    lines = [
+        "import emerge",
+        *STATEMENTS.strip("\n").splitlines(),
+        "",
+        f"fs = emerge.connect({address!r})",
+        f"stored = fs.store({path!r}, Typed())",
+        f"print('result', fs.call({path!r}, 'more', 22) * 1000)",
+    ]
+    try:
+        until(prompt)
+        for line in lines:
+            os.write(terminal, line.encode() + b"\n")
+            time.sleep(0.05)
+        until(wanted)
+    finally:
+        program.kill()
+        program.wait()
+        os.close(terminal)
+
+
+def test_a_class_from_the_plain_prompt_travels_or_says_what_to_do(address, home):
+    keeps_source = sys.version_info >= (3, 13)
+    wanted = b"result 42000" if keeps_source else b"write it in a file, a notebook cell or IPython"
+    _typed([sys.executable, "-q", "-i"], address, f"{home}/typed", b">>>", wanted)
+
+
+def test_a_class_from_ipython(address, home, tmp_path, monkeypatch):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    command = [sys.executable, "-m", "IPython", "--simple-prompt", "--no-autoindent", "--colors=NoColor", "--no-banner"]
+    _typed(command, address, f"{home}/typed", b"In [1]:", b"result 42000")
+
+
+def test_a_class_from_a_module_and_from_a_script(address, home, tmp_path):
+    (tmp_path / "shapes.py").write_text("import emerge\n" + STATEMENTS)
+    use = "fs.store(sys.argv[2], {}(number=1)); print(fs.call(sys.argv[2], 'more', 2), fs.get(sys.argv[2]).number)\n"
+    begin = "import sys, emerge\nfs = emerge.connect(sys.argv[1])\n"
+    (tmp_path / "uses.py").write_text(begin + "import shapes\n" + use.format("shapes.Typed"))
+    (tmp_path / "alone.py").write_text(begin + STATEMENTS + use.format("Typed"))
+    for script in ("uses.py", "alone.py"):
+        command = [sys.executable, str(tmp_path / script), address, f"{home}/{script}"]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        assert (ended.stdout, ended.stderr) == ("3 1\n", "")
 
 
 def test_nobody_there_and_a_wrong_token(address):

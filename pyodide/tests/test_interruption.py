@@ -25,6 +25,10 @@ class Worker(emerge.Object):
         self.count += 1
         return self.count
 
+    def add_or_spin(self) -> int:
+        """Ends at once for the first of a directory."""
+        return self.add() if self.meta.path.endswith("0") else self.spin()
+
     def recurse(self, depth: int = 0) -> int:
         return self.recurse(depth + 1) + 1
 
@@ -112,3 +116,32 @@ def test_a_deadline_ends_the_method(fs, worker):
         fs.call(worker, "spin", timeout=0.3)
     assert fs.call(worker, "add") == 2
     assert time.monotonic() - began < 5
+
+
+async def _abandoned(home, address):
+    async with emerge.connect.aio(address or os.environ["EMERGE_TEST_URL"]) as fs:
+        for number in range(3):
+            await fs.aio.store(f"{home}/w{number}", Worker())
+        async for member in fs.aio.call_each(home, "add_or_spin"):
+            assert (member.name, member.result) == ("w0", 1)
+            break
+        began = time.monotonic()
+        added = await fs.aio.call(f"{home}/w1", "add", timeout=60)
+    # To close is to wait for what is under way: had the node gone on, for two deadlines of 5 s.
+    return added, time.monotonic() - began
+
+
+def test_an_abandoned_stream_is_cancelled_at_the_node(home, address):
+    added, took = asynchronous(_abandoned(home, address))
+    assert added == 1 and took < 3
+
+
+def test_an_abandoned_loop_is_cancelled_at_the_node(fs, home):
+    for number in range(3):
+        fs.store(f"{home}/w{number}", Worker())
+    for member in fs.call_each(home, "add_or_spin"):
+        assert (member.name, member.result) == ("w0", 1)
+        break
+    began = time.monotonic()
+    assert fs.call(f"{home}/w1", "add", timeout=60) == 1
+    assert time.monotonic() - began < 3

@@ -114,3 +114,22 @@ def test_every_operation_has_a_twin_to_be_awaited():
         assert [(each.name, each.kind, each.default) for each in ours] == [
             (each.name, each.kind, each.default) for each in theirs
         ], name
+
+
+def test_syntax_that_the_node_lacks_is_named_with_its_line(fs):
+    from emerge import _classes
+
+    name, language, text, *rest = _classes.record_of(Plain).source
+    newer = text.replace("return self.number", "lazy import json; return self.number")
+    assert newer != text
+    with pytest.raises(errors.ClassInvalidError, match=r"class Plain, line \d+: .*the node has Python 3\.14"):
+        asked = fs._all._ask("put_class", (name, language, newer, *rest))
+        asked.send(None)
+
+
+@emerge.dataclass
+class Plain(emerge.Object):
+    number: int = 1
+
+    def shown(self) -> int:
+        return self.number

@@ -54,6 +54,8 @@ const LONGEST_TIMER: u64 = 1 << 30;
 #[wasm_bindgen]
 pub struct Core {
     shared: Rc<Shared>,
+    #[cfg(feature = "pickle")]
+    pub(crate) pickled: crate::pickle::Pickled,
 }
 
 #[wasm_bindgen]
@@ -99,7 +101,11 @@ impl Core {
             }
         });
         shared.begin_turn();
-        Ok(Core { shared })
+        Ok(Core {
+            shared,
+            #[cfg(feature = "pickle")]
+            pickled: crate::pickle::Pickled::default(),
+        })
     }
 
     /// Asks for an operation; the answer is the number that its events carry. Requests made in one turn leave in one message.
@@ -113,19 +119,8 @@ impl Core {
         timeout_ms: Option<f64>,
         credit: Option<u32>,
     ) -> Result<u32, Uint8Array> {
-        let timeout = timeout_ms.map(|timeout| timeout as u64);
-        let mut now = self.shared.begin_turn();
-        if timeout.is_some() {
-            // The page may have been busy since the turn began, which must not count.
-            now = self.shared.enter();
-        }
-        let mut session = self.shared.session.borrow_mut();
-        let seq = session.request(EncodedOp::from(op.to_vec()), timeout, credit, now).map_err(thrown)?;
-        drop(session);
-        self.shared.newest.set(seq);
-        Ok(seq as u32)
+        self.begin(op.to_vec(), timeout_ms, credit).map_err(thrown)
     }
-
     /// Gives up a request.
     pub fn cancel(&self, seq: u32) {
         let now = self.shared.begin_turn();
@@ -159,6 +154,27 @@ impl Core {
     #[wasm_bindgen(getter)]
     pub fn state(&self) -> String {
         self.shared.session.borrow().state().as_str().to_owned()
+    }
+}
+
+impl Core {
+    pub(crate) fn begin(
+        &self,
+        op: Vec<u8>,
+        timeout_ms: Option<f64>,
+        credit: Option<u32>,
+    ) -> emerge_proto::Result<u32> {
+        let timeout = timeout_ms.map(|timeout| timeout as u64);
+        let mut now = self.shared.begin_turn();
+        if timeout.is_some() {
+            // The page may have been busy since the turn began, which must not count.
+            now = self.shared.enter();
+        }
+        let mut session = self.shared.session.borrow_mut();
+        let seq = session.request(EncodedOp::from(op), timeout, credit, now)?;
+        drop(session);
+        self.shared.newest.set(seq);
+        Ok(seq as u32)
     }
 }
 

@@ -1,13 +1,17 @@
 //! Pickles for the Python package in Pyodide. Errors are thrown as the bytes of their pickles.
 
+use crate::core::Core;
+use emerge_client::Kind;
 use emerge_proto::{Error, Result, class};
 use js_sys::Uint8Array;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use wasm_bindgen::prelude::*;
 
 fn answer(result: Result<Vec<u8>>) -> std::result::Result<Uint8Array, Uint8Array> {
     match result {
         Ok(bytes) => Ok(Uint8Array::from(&bytes[..])),
-        Err(error) => Err(Uint8Array::from(&emerge_pickle::error_to_pickle(&error)[..])),
+        Err(error) => Err(error_to_js(&error)),
     }
 }
 
@@ -20,29 +24,74 @@ pub fn op_from_pickle(request: &[u8]) -> std::result::Result<Uint8Array, Uint8Ar
     answer(emerge_pickle::op_from_pickle(request).map(|op| class::encode(&op)))
 }
 
-/// The pickle of an encoded reply.
-///
-/// # Errors
-/// A pickled error.
-#[wasm_bindgen(js_name = replyToPickle)]
-pub fn reply_to_pickle(op: &str, reply: &[u8]) -> std::result::Result<Uint8Array, Uint8Array> {
-    answer(emerge_pickle::reply_to_pickle(op, reply))
+/// The operations of pickled requests under way, by the numbers that JavaScript knows.
+pub(crate) type Pickled = RefCell<HashMap<u32, &'static str>>;
+
+#[wasm_bindgen]
+impl Core {
+    /// As [`Core::request`], for a pickled request; [`Core::reply_pickle`] reads what comes of it.
+    ///
+    /// # Errors
+    /// A pickled error, when the request is refused. It then has no effect.
+    #[wasm_bindgen(js_name = requestPickle)]
+    pub fn request_pickle(
+        &self,
+        pickle: &[u8],
+        timeout_ms: Option<f64>,
+        credit: Option<u32>,
+    ) -> std::result::Result<u32, Uint8Array> {
+        let begun = emerge_pickle::op_from_pickle(pickle).and_then(|op| {
+            let seq = self.begin(class::encode(&op), timeout_ms, credit)?;
+            self.pickled.borrow_mut().insert(seq, op.name());
+            Ok(seq)
+        });
+        begun.map_err(|error| error_to_js(&error))
+    }
+
+    /// Gives up a pickled request.
+    #[wasm_bindgen(js_name = cancelPickle)]
+    pub fn cancel_pickle(&self, seq: u32) {
+        self.pickled.borrow_mut().remove(&seq);
+        self.cancel(seq);
+    }
+
+    /// The pickle of an event of a pickled request, after a byte that says whether it is good: 2, or 1 for an error. Nothing at the end of a stream, for a
+    /// push, and for a request that was given up.
+    #[wasm_bindgen(js_name = replyPickle)]
+    pub fn reply_pickle(&self, seq: u32, kind: u32, bytes: &[u8]) -> Option<Uint8Array> {
+        const BAD: u8 = 1;
+        const GOOD: u8 = 2;
+        let kind = [Kind::Value, Kind::Error, Kind::Item].into_iter().find(|each| *each as u32 == kind);
+        let mut pickled = self.pickled.borrow_mut();
+        let name = match kind {
+            Some(Kind::Item) => pickled.get(&seq).copied(),
+            _ => pickled.remove(&seq),
+        }?;
+        let pickle = match kind? {
+            Kind::Error => Err(class::decode(bytes).unwrap_or_else(|error| error)),
+            Kind::Item => emerge_pickle::stream_item_to_pickle(name, bytes),
+            _ => emerge_pickle::reply_to_pickle(name, bytes),
+        };
+        let (state, pickle) = match pickle {
+            Ok(pickle) => (GOOD, pickle),
+            Err(error) => (BAD, emerge_pickle::error_to_pickle(&error)),
+        };
+        let mut reply = Vec::with_capacity(pickle.len() + 1);
+        reply.push(state);
+        reply.extend_from_slice(&pickle);
+        Some(Uint8Array::from(&reply[..]))
+    }
 }
 
-/// The pickle of an encoded item of a stream.
-///
-/// # Errors
-/// A pickled error.
-#[wasm_bindgen(js_name = itemToPickle)]
-pub fn item_to_pickle(op: &str, item: &[u8]) -> std::result::Result<Uint8Array, Uint8Array> {
-    answer(emerge_pickle::stream_item_to_pickle(op, item))
+fn error_to_js(error: &Error) -> Uint8Array {
+    Uint8Array::from(&emerge_pickle::error_to_pickle(error)[..])
 }
 
 /// The pickle of an encoded error.
 #[wasm_bindgen(js_name = errorToPickle)]
 pub fn error_to_pickle(error: &[u8]) -> Uint8Array {
     let error: Error = class::decode(error).unwrap_or_else(|error| error);
-    Uint8Array::from(&emerge_pickle::error_to_pickle(&error)[..])
+    error_to_js(&error)
 }
 
 /// The address of a pickled class.

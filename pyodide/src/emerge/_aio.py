@@ -130,7 +130,7 @@ class AsyncFileSystem:
             path.rpartition("/")[2], made, "object", cls.__name__, address, known[5], known[6], known[7], known[8],
             version, modified if version == 1 else known[10], modified, known[12], known[13],
         )  # fmt: skip
-        set_head(value, Head(path, Meta(path, raw), version, lambda: state, False))
+        set_head(value, Head(path, raw, version, lambda: state, False))
         return value
 
     async def get(self, path: str, *, version: int | None = None, timeout: float | None = None) -> Any:
@@ -147,20 +147,18 @@ class AsyncFileSystem:
         request, _ = _wire.dumps(("get", path, version))
         payload = _host.answer(await self._connection.ask_soon(request, timeout))
         raw, fields = _wire.loads(payload)
-        cls = await self._class_of(raw[4], raw[3])
+        cls = _classes.known(raw[4], raw[3]) or await self._shown_class(raw[4])
         value = _classes.instance(cls, fields)
         path = normal(path)
 
         def state() -> bytes:
             return _wire.dumps(_wire.loads(payload)[1])[0]
 
-        set_head(value, Head(path, Meta(path, raw), raw[9], state, version is not None))
+        set_head(value, Head(path, raw, raw[9], state, version is not None))
         return value
 
-    async def _class_of(self, address: bytes, name: str | None) -> type[Object]:
-        known = _classes.known(address, name)
-        if known is not None:
-            return known
+    async def _shown_class(self, address: bytes) -> type[Object]:
+        """A class that only shows fields, for a version that this program does not have."""
         from ._standin import stand_in
 
         cls = stand_in(await self._ask("class", None, address))
@@ -193,7 +191,7 @@ class AsyncFileSystem:
         of a member is raised (:meth:`call_each` gives all).
         """
         try:
-            return (await self.invoke(path, method, *args, timeout=timeout)).result
+            return (await self._ask("call", path, method, args, False, timeout=timeout))[0]
         except IsADirectoryError:
             pass
         results = {}

@@ -50,6 +50,9 @@ class _WaitingItems(_host.Items):
     async def take_soon(self) -> tuple[bool, bytes] | None:
         return self._inner.take()
 
+    def abandon(self) -> None:
+        self._inner.abandon()
+
 
 def _run(operation: Coroutine[Any, Any, R]) -> R:
     try:

@@ -52,6 +52,9 @@ class Items(ABC):
     async def take_soon(self) -> tuple[bool, bytes] | None:
         """The next item, while other tasks run."""
 
+    def abandon(self) -> None:
+        """Nobody will take another. A host whose streams end with the object that stands for them has nothing to do."""
+
 
 class Host(ABC):
     """What this Python runs in."""
@@ -111,8 +114,11 @@ def failure(payload: bytes) -> EmergeError:
 
 async def each(items: Items) -> AsyncIterator[bytes]:
     """The items of a streamed reply."""
-    while (item := await items.take_soon()) is not None:
-        yield answer(item)
+    try:
+        while (item := await items.take_soon()) is not None:
+            yield answer(item)
+    finally:
+        items.abandon()
 
 
 _chosen: Host | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Generator
+from functools import partial
 from importlib import resources
 from typing import Any
 from weakref import WeakSet
@@ -16,6 +18,8 @@ from ._host import Connection, Host, Items, failure
 from .errors import UnsupportedError
 
 CREDIT = 64
+# Bytes of the memory that Python and JavaScript share for requests, and for replies.
+_SHARED = 64 * 1024
 
 
 def _instantiate() -> Any:
@@ -92,54 +96,172 @@ def _called(function: Any, *args: Any) -> tuple[bool, bytes]:
     return bool(good), payload.to_bytes()
 
 
-class _Reply(asyncio.Future[Any]):
-    """A reply on its way. When it comes, whoever waits for it goes on at once and not in a later turn of the page's loop, which takes longer than
-    the node does."""
+class _Soon:
+    """A reply on its way to a task, which goes on at once when it comes and not in a later turn of the page's loop, which takes longer than the node does.
 
-    def __init__(self) -> None:
-        super().__init__(loop=asyncio.get_event_loop())
-        self._then: list[tuple[Any, Any]] = []
+    As much of a future as ``asyncio.Task`` asks for, for this is made at each request and ``asyncio.Future`` does more.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_context", "_fn", "_loop", "_over", "value")
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self._fn: Any = None
+        self._over = ""
+        self._asyncio_future_blocking = False
+        self.value: Any = None
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if not self._over:
+            self._asyncio_future_blocking = True
+            yield self
+        return self.result()
+
+    def get_loop(self) -> Any:
+        return self._loop
+
+    def done(self) -> bool:
+        return bool(self._over)
+
+    def cancelled(self) -> bool:
+        return self._over == "cancelled"
+
+    def result(self) -> Any:
+        if self._over == "cancelled":
+            raise asyncio.CancelledError
+        return self.value
+
+    def add_done_callback(self, fn: Any, *, context: Any = None) -> None:
+        """Takes the one callback of the one task that waits."""
+        self._fn, self._context = fn, context
+        if self._over:
+            self._tell_later()
+
+    def remove_done_callback(self, fn: Any) -> int:
+        removed = self._fn == fn
+        if removed:
+            self._fn = None
+        return int(removed)
+
+    def cancel(self, msg: Any = None) -> bool:
+        if self._over:
+            return False
+        self._over = "cancelled"
+        self._tell_later()
+        return True
+
+    def _tell_later(self) -> None:
+        fn, self._fn = self._fn, None
+        if fn is not None:
+            self._loop.call_soon(fn, self, context=self._context)
+
+    def arrive(self, value: Any) -> None:
+        """Gives the reply to the task."""
+        if self._over:
+            return
+        self._over = "arrived"
+        self.value = value
+        fn, self._fn = self._fn, None
+        if fn is None:
+            return
+        if self._context is None:
+            fn(self)
+        else:
+            self._context.run(fn, self)
+
+
+class _Waited(asyncio.Future[None]):
+    """What ``run_sync`` waits for, which goes on at once as well; for a promise of JavaScript's it takes turns of the loop."""
+
+    def __init__(self, loop: Any) -> None:
+        super().__init__(loop=loop)
+        self._fn: Any = None
+        self.value: Any = None
+        """The reply. As a result of the future it would be converted on its way through ``run_sync``."""
 
     def add_done_callback(self, fn: Any, *, context: Any = None) -> None:
         """See ``asyncio.Future``."""
-        if self.done():
+        if self.done() or self._fn is not None:
             super().add_done_callback(fn, context=context)
         else:
-            self._then.append((fn, context))
-
-    def remove_done_callback(self, fn: Any) -> int:
-        """See ``asyncio.Future``."""
-        kept = [each for each in self._then if each[0] != fn]
-        removed, self._then = len(self._then) - len(kept), kept
-        return removed + super().remove_done_callback(fn)
-
-    def cancel(self, msg: Any = None) -> bool:
-        """See ``asyncio.Future``."""
-        cancelled = super().cancel(msg)
-        if cancelled:
-            then, self._then = self._then, []
-            for fn, context in then:
-                super().add_done_callback(fn, context=context)
-        return cancelled
+            self._fn = fn
 
     def arrive(self, value: Any) -> None:
-        """Gives the reply to whoever waits."""
+        """Gives the reply to the call that waits."""
         if self.done():
             return
-        super().set_result(value)
-        then, self._then = self._then, []
-        for fn, context in then:
-            if context is None:
-                fn(self)
-            else:
-                context.run(fn, self)
+        self.value = value
+        self.set_result(None)
+        fn, self._fn = self._fn, None
+        if fn is not None:
+            fn(self)
 
 
-def _opened(reply: Any) -> tuple[bool, bytes]:
-    """A reply as the bridge gives it: after a byte that says whether it is good."""
-    data = reply.to_bytes()
-    return data[0] == 1, data[1:]
+_CAN_WAIT = hasattr(js.WebAssembly, "Suspending")
+# Gives nothing back: a promise would become a future.
+_begins = js.Function.new("f", "return () => { f.callPromising(); }")
 
+
+class _Wakers:
+    """Wakes the tasks that wait for replies, in calls from JavaScript that can wait in place: so a task may go on with plain calls.
+
+    To begin such a call takes a turn of the page's loop. So one is kept between replies, itself waiting; when a task makes it wait for something
+    else, another is begun for the replies that come meanwhile.
+    """
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self._work: deque[tuple[_Soon, Any]] = deque()
+        self._idle: _Waited | None = None
+        # Whether one will look at the work without being told again.
+        self._coming = False
+        self._closed = False
+        self._proxy = create_proxy(self._run)
+        self._begin: Any = _begins(self._proxy) if _CAN_WAIT else None
+
+    def wake(self, reply: _Soon, value: Any) -> None:
+        """Gives a reply to the task that waits for it."""
+        if self._begin is None:
+            reply.arrive(value)
+            return
+        self._work.append((reply, value))
+        if not self._coming:
+            self._call()
+
+    def _call(self) -> None:
+        self._coming = True
+        idle, self._idle = self._idle, None
+        if idle is None:
+            self._begin()
+        else:
+            idle.arrive(None)
+
+    def _run(self) -> None:
+        # Each such call has a thread state of its own, on which no loop runs yet.
+        asyncio._set_running_loop(self._loop)
+        while not self._closed:
+            self._coming = False
+            while self._work:
+                reply, value = self._work.popleft()
+                # The task may wait in place, and what others wait for must not wait with it.
+                if self._work and not self._coming:
+                    self._call()
+                reply.arrive(value)
+            if self._idle is not None:
+                return
+            self._idle = idle = _Waited(self._loop)
+            run_sync(idle)
+
+    def close(self) -> None:
+        """Ends the one that waits."""
+        self._closed = True
+        idle, self._idle = self._idle, None
+        if idle is not None:
+            idle.arrive(None)
+        self._proxy.destroy()
+
+
+_FREE, _GOOD = 0, 2
 
 _connections: WeakSet[PyodideConnection] = WeakSet()
 
@@ -157,17 +279,23 @@ class PyodideConnection(Connection):
         self._state = "connecting"
         self._loop: Any = asyncio.get_event_loop()
         self._opening: asyncio.Future[None] | None = self._loop.create_future()
-        # Plain calls that have not come back, and whether the next of them is to raise KeyboardInterrupt.
+        # Plain calls that wait, by their numbers; how many have not come back, and whether the next to do so is to raise KeyboardInterrupt.
+        self._waiting: dict[int, _Waited] = {}
         self._asking, self._interrupted = 0, False
-        self._proxies: tuple[Any, ...] = (create_proxy(self._on_reply), create_proxy(self._on_state))
+        self._wakers = _Wakers(self._loop)
+        # The first byte of the replies' memory says whether one lies there, and is given back as _FREE; so says the bridge.
+        self._outgoing, self._incoming = bytearray(_SHARED), bytearray(_SHARED)
+        self._arrived = memoryview(self._incoming)
+        shared = (self._outgoing, self._incoming, self._on_reply, self._on_state)
+        self._proxies: tuple[Any, ...] = tuple(create_proxy(each) for each in shared)
         options = to_js({"token": token, "agent": agent}, dict_converter=js.Object.fromEntries)
         good, made = _guarded(host.bridge, host.core, url, options, *self._proxies)
         if not good:
             raise failure(made.to_bytes())
         self._bridge = made
         _connections.add(self)
-        # Looked up once: each is a crossing.
-        self._ask, self._ask_here = made.ask, made.askHere
+        # Looked up once: it is a crossing.
+        self._ask = made.ask
 
     async def opened(self) -> None:
         """Waits for the node's welcome, or the first failure."""
@@ -188,57 +316,86 @@ class PyodideConnection(Connection):
 
     def _on_reply(self, number: int, reply: Any, is_last: bool) -> None:
         receiver = self._receivers.pop(number, None) if is_last else self._receivers.get(number)
+        opened = None if reply is None else self._opened(reply)
         if receiver is None:
             return
-        # A call from JavaScript that can wait in place has a thread state of its own, on which no loop runs yet.
-        asyncio._set_running_loop(self._loop)
-        receiver(None if reply is None else _opened(reply))
+        receiver(opened)
+
+    def _opened(self, reply: Any) -> tuple[bool, bytes]:
+        """A reply as the bridge gives it: after a byte that says whether it is good; in the shared memory when only its length came."""
+        if type(reply) is not int:
+            data = reply.to_bytes()
+            return data[0] == _GOOD, data[1:]
+        shared = self._incoming
+        good, data = shared[0] == _GOOD, bytes(self._arrived[1:reply])
+        shared[0] = _FREE
+        return good, data
+
+    def _shared(self, request: bytes) -> Any:
+        """A request as the bridge takes it: its length when it fits into the shared memory."""
+        length = len(request)
+        if length > _SHARED:
+            return to_js(request)
+        self._outgoing[:length] = request
+        return length
 
     def _send(
         self, request: bytes, timeout: float | None, credit: int | None, receiver: Any
     ) -> int | tuple[bool, bytes]:
         """Asks; the number of the request, or the reply that says why not."""
-        sent = self._ask(_name_of(request), to_js(request), _millis(timeout), credit)
+        sent = self._ask(self._shared(request), _millis(timeout), credit)
         if type(sent) is not int:
-            return _opened(sent)
+            return self._opened(sent)
         self._receivers[sent] = receiver
         return sent
 
     def ask(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
         if not can_run_sync():
             raise UnsupportedError(_CANNOT_WAIT)
-        asked = self._ask_here(_name_of(request), to_js(request), _millis(timeout))
+        reply = _Waited(self._loop)
+        sent = self._send(request, timeout, None, reply.arrive)
+        if not isinstance(sent, int):
+            return sent
+        self._waiting[sent] = reply
         self._asking += 1
         try:
-            reply = run_sync(asked)
+            run_sync(reply)
         finally:
             # However it ended: the interruption is for this call and no later one.
             interrupted, self._interrupted = self._interrupted, False
             self._asking -= 1
-        if reply is None or interrupted:
+            del self._waiting[sent]
+            self._give_up(sent)
+        if interrupted or reply.value is None:
             raise KeyboardInterrupt
-        return _opened(reply)
+        opened: tuple[bool, bytes] = reply.value
+        return opened
+
+    def _give_up(self, number: int) -> None:
+        """Cancels a request, unless its reply has come."""
+        if self._receivers.pop(number, None) is not None:
+            self._bridge.cancel(number)
 
     def interrupt(self) -> bool:
         """Ends plain calls that wait; says whether any did."""
-        if self._bridge.interrupt():
-            return True
+        for number, reply in list(self._waiting.items()):
+            self._give_up(number)
+            reply.arrive(None)
         # The reply may be there and its caller not yet: the page's loop turns in between.
         self._interrupted = self._asking > 0
         return self._interrupted
 
     async def ask_soon(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
-        reply = _Reply()
-        sent = self._send(request, timeout, None, reply.arrive)
+        reply = _Soon(self._loop)
+        sent = self._send(request, timeout, None, partial(self._wakers.wake, reply))
         if not isinstance(sent, int):
             return sent
         try:
-            answered: tuple[bool, bytes] = await reply
-            return answered
+            opened: tuple[bool, bytes] = await reply
         except asyncio.CancelledError:
-            if self._receivers.pop(sent, None) is not None:
-                self._bridge.cancel(sent)
+            self._give_up(sent)
             raise
+        return opened
 
     def stream(self, request: bytes, timeout: float | None) -> Items:
         return PyodideItems(self, request, timeout)
@@ -248,6 +405,7 @@ class PyodideConnection(Connection):
 
     async def close_soon(self) -> None:
         await self._bridge.close()
+        self._wakers.close()
         for proxy in self._proxies:
             proxy.destroy()
         self._proxies = ()
@@ -259,13 +417,6 @@ class PyodideConnection(Connection):
 
 def _millis(timeout: float | None) -> float | None:
     return None if timeout is None else timeout * 1000
-
-
-def _name_of(request: bytes) -> str:
-    """The operation's name: the first text of the pickle, after its header and frame."""
-    at = 2 + (9 if request[2] == 0x95 else 0)
-    at += request[at : at + 1] == b"("
-    return request[at + 2 : at + 2 + request[at + 1]].decode()
 
 
 class PyodideItems(Items):
@@ -304,3 +455,7 @@ class PyodideItems(Items):
             self._connection._bridge.credit(self._number, self._taken)
             self._taken = 0
         return item
+
+    def abandon(self) -> None:
+        if self._number is not None:
+            self._connection._give_up(self._number)

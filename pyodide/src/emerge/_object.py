@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from ._meta import Meta
+
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
-
-    from ._meta import Meta
 else:
 
     def dataclass_transform(**_: Any) -> Callable[[Any], Any]:
@@ -25,15 +25,25 @@ T = TypeVar("T")
 class Head:
     """What an object that came from a node, or went there, remembers of it."""
 
-    __slots__ = ("historic", "meta", "path", "state", "version")
+    __slots__ = ("_meta", "_raw", "historic", "path", "state", "version")
 
-    def __init__(self, path: str, meta: Meta, version: int, state: Callable[[], bytes], historic: bool) -> None:
+    def __init__(
+        self, path: str, raw: tuple[Any, ...], version: int, state: Callable[[], bytes], historic: bool
+    ) -> None:
         self.path = path
-        self.meta = meta
+        self._raw = raw
+        self._meta: Meta | None = None
         self.version = version
         self.state = state
         """Gives the pickled fields as the node has them."""
         self.historic = historic
+
+    @property
+    def meta(self) -> Meta:
+        """The object's properties."""
+        if self._meta is None:
+            self._meta = Meta(self.path, self._raw)
+        return self._meta
 
 
 class Object:

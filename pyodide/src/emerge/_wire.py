@@ -99,6 +99,10 @@ class _Writer(pickle.Pickler):
 
     used: dict[bytes, type[Object]]
 
+    def __init__(self) -> None:
+        self.out = io.BytesIO()
+        super().__init__(self.out, 5)
+
     def reducer_override(self, value: Any) -> Any:
         """See ``pickle.Pickler``."""
         kind = type(value)
@@ -160,13 +164,26 @@ def _buffer(value: Any) -> Any:
     return array, (dtype, tuple(view.shape), view.tobytes())
 
 
+# Writers that wait for their next request: to make one takes longer than to write a small request.
+_idle: list[_Writer] = []
+
+
 def dumps(value: Any) -> tuple[bytes, dict[bytes, type[Object]]]:
     """Pickles a request; also gives the classes of the objects in it, by the address of their versions."""
-    out = io.BytesIO()
-    writer = _Writer(out, 5)
+    try:
+        writer = _idle.pop()
+    except IndexError:
+        writer = _Writer()
+    out = writer.out
     used = writer.used = {}
+    # One that fails is not used again.
     writer.dump(value)
-    return out.getvalue(), used
+    data = out.getvalue()
+    writer.clear_memo()
+    out.seek(0)
+    out.truncate()
+    _idle.append(writer)
+    return data, used
 
 
 loads = pickle.loads

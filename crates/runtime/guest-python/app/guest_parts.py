@@ -34,7 +34,7 @@ _DONE = join([b"\0"])
 def done(output: bytes) -> bytes:
     """Writes the one part of a success."""
     # One copy: it may be large.
-    return b"".join((_DONE, _LENGTH.pack(len(output)), output))
+    return b"".join((_DONE, len(output).to_bytes(4, "little"), output))
 
 
 def in_parts(work: Callable[[list[bytes]], list[bytes]]) -> Callable[[bytes], bytes]:

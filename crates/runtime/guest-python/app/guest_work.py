@@ -25,6 +25,7 @@ _texts: dict[str, str] = {}
 _loaded: dict[bytes, type[Object]] = {}
 # What each class has by each name, its bases' included.
 _members: dict[type[Object], dict[str, Any]] = {}
+_FUNCTION = type(lambda: None)
 _PROPERTIES = (property, functools.cached_property)
 
 
@@ -211,18 +212,23 @@ def call(data: bytes) -> bytes:
         for field, convert in converters.items():
             if field in fields:
                 fields[field] = convert(fields[field])
-    _set(target, "_emerge_head", _CallHead(path, data))
+    _head.path = path
+    _head.data = data
+    _set(target, "_emerge_head", _head)
     try:
         member = _members[cls][name]
     except KeyError:
         raise AttributeError(f"class {cls.__name__} has no method {name}") from None
-    result = member.__get__(target, cls)
-    if not isinstance(member, _PROPERTIES):
-        result = result(*args)
+    if type(member) is _FUNCTION:
+        result = member(target, *args)
+    else:
+        result = member.__get__(target, cls)
+        if not isinstance(member, _PROPERTIES):
+            result = result(*args)
     if hasattr(result, "send") and hasattr(result, "__await__"):
         result = _finish(result)
     # As it may be by now.
-    fields = vars(target)
+    fields = target.__dict__
     if converters:
         for field, convert in converters.items():
             if type(fields.get(field)) is int:
@@ -236,14 +242,12 @@ def call(data: bytes) -> bytes:
 class _CallHead:
     """What the object of a call remembers of the node, as :class:`emerge._object.Head`: its path at once, the rest when it is asked for."""
 
-    __slots__ = ("_data", "_meta", "path")
+    __slots__ = ("_meta", "data", "path")
 
     version = 0
     historic = False
-
-    def __init__(self, path: str, data: bytes) -> None:
-        self.path = path
-        self._data = data
+    path: str
+    data: bytes
 
     @property
     def meta(self) -> Any:
@@ -255,7 +259,11 @@ class _CallHead:
 
     def state(self) -> bytes:
         """The pickled fields as the node has them."""
-        return _wire.dumps(_wire.loads(self._data)[3])[0]
+        return _wire.dumps(_wire.loads(self.data)[3])[0]
+
+
+# Of the one call that this Python will see before its memory is put back.
+_head = _CallHead()
 
 
 class _LateMeta:
