@@ -22,6 +22,7 @@ pub(super) async fn start(args: &NodeStart, output: &Output) -> Result<()> {
     let runtime = emerge_server::sandbox(&|step| output.note(step)).await?;
     let python = runtime.clone();
     let node = emerge_server::start(config, runtime).await?;
+    let stopped = stopped();
     // Beside the node's work, which begins at once; whoever calls a method in Python meanwhile waits for it.
     std::thread::spawn(move || {
         if let Err(error) = python.ready_python(&|step| tracing::info!("{step}")) {
@@ -41,7 +42,7 @@ pub(super) async fn start(args: &NodeStart, output: &Output) -> Result<()> {
         output.line(format!("Python in a notebook: {NAME}{}{NAME:#}", node.notebook_link()));
         output.line(format!("Objects are kept in {}. Ctrl-C stops the node.", node.data.display()));
     }
-    stopped().await;
+    stopped.await;
     output.note("stopping");
     node.stop().await
 }
@@ -53,22 +54,27 @@ pub(super) async fn prepare(output: &Output) -> Result<()> {
     Ok(())
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-async fn stopped() {
+/// Ctrl-C or SIGTERM. They count from now on, not only from when they are waited for: whoever reads that the node is ready may stop it at once.
+fn stopped() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
+    let signals = {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        signal(SignalKind::interrupt())
+            .and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)))
+    };
+    async move {
+        #[cfg(unix)]
+        if let Ok((mut interrupt, mut terminate)) = signals {
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
             return;
         }
-    }
-    // Without a way to hear signals the node runs until it is killed, which loses nothing.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+        // Without a way to hear signals the node runs until it is killed, which loses nothing.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
