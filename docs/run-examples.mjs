@@ -5,13 +5,14 @@
 // likewise, with `# …` after a `print(…)`. A block whose first line is `// NAME.js` or `# NAME.py` is saved under that name for
 // the commands that follow.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const guides = ["README.md", "www/README.md"].filter((guide) => existsSync(join(root, guide)));
+const operations = readdirSync(join(root, "docs/operations")).map((page) => `docs/operations/${page}`);
+const guides = ["README.md", "www/README.md", ...operations].filter((guide) => existsSync(join(root, guide)));
 const program = process.env.EMERGE_BIN ?? join(root, "target/debug/emerge");
 const patience = 120_000;
 // The link that a node prints stands for that of this run's node.

@@ -57,6 +57,45 @@ def test_store_call_get(fs, home):
     assert "unit_price: float" in fs.help(path)
 
 
+@emerge.dataclass
+class Edited(emerge.Object):
+    text: str = ""
+
+    def undo(self) -> int:
+        """Back to the first version, within a method."""
+        changed = [each.field for each in emerge.fs.diff(self.meta.path, 1).fields]
+        emerge.fs.restore(self.meta.path, 1)
+        return changed
+
+
+def test_versions_are_compared_and_come_back(fs, home):
+    path = f"{home}/edited"
+    item = fs.store(path, Edited(text="first"))
+    began = datetime.now(timezone.utc)
+    item.text, item.more = "second", 2
+    fs.store(path, item)
+    diff = fs.diff(path, 1)
+    assert (diff.old.version, diff.new.version, diff.old_class, diff.new_class) == (1, 2, None, None)
+    assert diff.fields == (("text", "changed", "first", "second"), ("more", "added", None, 2))
+    assert [each.kind for each in fs.diff(path, 2, 1).fields] == ["changed", "removed"]
+    assert fs.diff(path, 2, datetime.now(timezone.utc) + timedelta(days=1)).fields == ()
+    assert fs.get(path, version=began).text == "first"
+    with pytest.raises(errors.NotFoundError, match="not there at that moment"):
+        fs.get(path, version=began - timedelta(days=1))
+    with pytest.raises(errors.NotFoundError, match="version 9"):
+        fs.restore(path, 9)
+    with pytest.raises(errors.ConflictError):
+        fs.restore(path, 1, base=1)
+    with pytest.raises(errors.BadArgumentError, match="time zone"):
+        fs.get(path, version="1")
+    assert fs.restore(path, 1, base=2) == 3
+    assert vars(fs.get(path)) == {"text": "first"}
+    assert [each.restored for each in fs.history(path)] == [1, None, None]
+    fs.restore(path, 2)
+    assert fs.call(path, "undo") == ["text", "more"]
+    assert fs.get(path).text == "first" and fs.history(path)[0].restored == 1
+
+
 def test_only_changes_are_sent_and_conflicts_are_told(fs, home):
     path = f"{home}/a"
     fs.store(path, free(a=1, b=[1]))

@@ -216,7 +216,7 @@ async fn bad_requests_get_typed_errors_and_change_nothing() {
         (store(&format!("/{}", "s".repeat(256)), state(Value::Null)), ErrorCode::BadPath),
         (Op::Get { path: Target::ResultOf(1), version: None }, ErrorCode::Unsupported),
         (Op::Get { path: "/nothing".into(), version: None }, ErrorCode::NotFound),
-        (Op::Get { path: "/thing".into(), version: Some(9) }, ErrorCode::NotFound),
+        (Op::Get { path: "/thing".into(), version: Some(9.into()) }, ErrorCode::NotFound),
         (call("quiet"), ErrorCode::MethodNotFound),
         (Op::Rm { path: "/".into(), recursive: true }, ErrorCode::BadArgument),
     ];
@@ -276,5 +276,16 @@ async fn http_does_one_operation_for_each_request() {
     let (_, got) = http(&node, &node.token, r#"{"op": "get", "path": "/c"}"#).await;
     assert_eq!((&got["fields"]["r"], &got["meta"]["path"]), (&2.0.into(), &"/c".into()));
     assert_eq!(http(&node, &node.token, r#"{"op": "get", "path": "/d"}"#).await.0, 404);
+    http(&node, &node.token, &store.replace("2.0", "3.0")).await;
+    let (_, diff) = http(&node, &node.token, r#"{"op": "diff", "path": "/c", "from": 1}"#).await;
+    assert_eq!((&diff["from"]["version"], &diff["to"]["version"]), (&1.into(), &2.into()));
+    assert_eq!(diff["fields"], serde_json::json!([{ "field": "r", "old": 2.0, "new": 3.0 }]));
+    let restore = r#"{"op": "restore", "path": "/c", "version": 1, "base": 2}"#;
+    assert_eq!(http(&node, &node.token, restore).await.1["version"], 3);
+    assert_eq!(http(&node, &node.token, restore).await.0, 409);
+    let then = r#"{"op": "get", "path": "/c", "version": "2100-01-01T00:00:00Z"}"#;
+    assert_eq!(http(&node, &node.token, then).await.1["fields"]["r"], 2.0);
+    let (status, error) = http(&node, &node.token, r#"{"op": "get", "path": "/c", "version": "soon"}"#).await;
+    assert_eq!((status, &error["field"]), (400, &"version".into()));
     node.stop().await.unwrap();
 }

@@ -12,8 +12,10 @@ import { changes, encodeArgs, encodeObject } from "./state.js";
 import { Stream } from "./stream.js";
 import { decodeState, decodeValue } from "./values.js";
 import {
-  opCall, opClassByHash, opClassOf, opCp, opGet, opHistory, opList, opMkdir, opMv, opPutClass, opRm, opStat, opStore,
-  type RawCalled, type RawStat, readCalled, readHistory, readLineage, readMember, readPage, readStat, readStored,
+  opCall, opClassByHash, opClassOf, opCp, opGet, opDiff, opHistory, opList, opMkdir, opMv, opPutClass, opRestore, opRm, opStat,
+  opStore, type RawClassAt,
+  type RawCalled, type RawStat, type RawVersion, readCalled, readDiff, readHistory, readLineage, readMember, readPage, readStat, readStored,
+  type Which,
 } from "./wire.js";
 
 /** What every operation takes. */
@@ -107,6 +109,42 @@ export interface VersionInfo {
   /** The method that made it; `null` when it was stored. */
   readonly method: string | null;
   readonly size: number;
+  /** The version whose state it has again; `null` when it was not restored. */
+  readonly restored: number | null;
+}
+
+/** A field that differs between two versions. */
+export interface FieldChange {
+  readonly field: string;
+  readonly kind: "changed" | "added" | "removed";
+  /** Its earlier value; `undefined` when it was added. */
+  readonly old: unknown;
+  /** Its later value; `undefined` when it was removed. */
+  readonly new: unknown;
+}
+
+/** A class version, as people name it. */
+export interface ClassAt {
+  readonly name: string;
+  readonly version: number;
+  /** The address, 32 hexadecimal digits. */
+  readonly hash: string;
+}
+
+/** What differs between two versions of an object. */
+export interface Diff {
+  readonly from: VersionInfo;
+  readonly to: VersionInfo;
+  readonly fields: readonly FieldChange[];
+  /** `null`, as `newClass` is, when both versions have the same class. */
+  readonly oldClass: ClassAt | null;
+  readonly newClass: ClassAt | null;
+}
+
+function versionInfo({ version, modified, author, method, size, restored }: RawVersion): VersionInfo {
+  return {
+    version, modified: new Date(Math.floor(modified / 1000)), author, method: method ?? null, size, restored: restored ?? null,
+  };
 }
 
 /** The object file system of a node. */
@@ -220,7 +258,7 @@ export class FileSystem {
    * Fetches an object. It becomes an instance of this program's class of that name; of an unknown class it has the
    * fields, and its methods say where they run. Nothing of a stored class is ever run here.
    */
-  get<T extends EmergeObject = AnyObject>(path: string, options?: Options & { version?: number | undefined }): Promise<Stored<T>> {
+  get<T extends EmergeObject = AnyObject>(path: string, options?: Options & { version?: Which | undefined }): Promise<Stored<T>> {
     // Not `async`: of all operations this one is asked for most, and each turn of the event loop costs.
     try {
       const version = options?.version;
@@ -335,9 +373,38 @@ export class FileSystem {
   /** An object's versions, newest first. */
   async history(path: string, options?: Options): Promise<VersionInfo[]> {
     const versions = readHistory(new ByteReader(await this.#transport.request(opHistory(path), options)));
-    return versions.map(({ version, modified, author, method, size }) => ({
-      version, modified: new Date(Math.floor(modified / 1000)), author, method: method ?? null, size,
-    }));
+    return versions.map(versionInfo);
+  }
+
+  /**
+   * What differs between two versions of an object, each named by its number or by a moment at which it was current; the second is the
+   * current one when it is left out. `not_found` when a version is not kept.
+   */
+  async diff(path: string, from: Which, to?: Which, options?: Options): Promise<Diff> {
+    const diff = readDiff(new ByteReader(await this.#transport.request(opDiff(path, from, to), options)));
+    const value = (bytes: Uint8Array | undefined): unknown => (bytes === undefined ? undefined : decodeValue(bytes));
+    const classAt = (at: RawClassAt | undefined): ClassAt | null => (at === undefined ? null : { ...at, hash: hex(at.hash) });
+    return {
+      from: versionInfo(diff.from),
+      to: versionInfo(diff.to),
+      fields: diff.fields.map((change) => ({
+        field: change.field,
+        kind: change.old === undefined ? "added" : change.new === undefined ? "removed" : "changed",
+        old: value(change.old),
+        new: value(change.new),
+      })),
+      oldClass: classAt(diff.oldClass),
+      newClass: classAt(diff.newClass),
+    };
+  }
+
+  /**
+   * Makes a version of an object with the state and the class of an earlier one, and gives its number. With `base` it is a `conflict`
+   * when the object is at another version; `not_found` when the earlier one is not kept.
+   */
+  async restore(path: string, version: Which, options?: Options & { base?: number | undefined }): Promise<number> {
+    const op = opRestore(path, version, options?.base);
+    return readStored(new ByteReader(await this.#transport.request(op, options))).version;
   }
 
   /** The class of an object, with its fields, methods, docs and source. */

@@ -163,6 +163,10 @@ export const OP = {
   class: 10,
   /** Lists an object's versions, newest first: a list of `VersionInfo`. */
   history: 11,
+  /** Tells what differs between two versions of an object: `version::Diff`. */
+  diff: 12,
+  /** Makes a new version of an object with the state and the class of an earlier one; its owner, group and permissions stay. Replies with `Stored`. */
+  restore: 13,
 } as const;
 
 /** Makes a directory and those above it. Replies with `Stored`. A directory that exists already is `already_exists`, unless `exist_ok`. */
@@ -213,7 +217,7 @@ export const GET_ARGS = {
 /** The decoded form of {@link GET_ARGS}. */
 export type GetArgs = [
   path: string | Uint8Array | number,
-  version?: number | null,
+  version?: number | [number] | null,
 ];
 
 /** Fetches the properties: `Stat`. */
@@ -340,6 +344,38 @@ export const HISTORY_ARGS = {
 /** The decoded form of {@link HISTORY_ARGS}. */
 export type HistoryArgs = [
   path: string | Uint8Array | number,
+];
+
+/** Tells what differs between two versions of an object: `version::Diff`. */
+export const DIFF_ARGS = {
+  /** Which object. */
+  path: 0,
+  /** The version to compare. */
+  from: 1,
+  /** The version to compare it with; the current one when absent. */
+  to: 2,
+} as const;
+/** The decoded form of {@link DIFF_ARGS}. */
+export type DiffArgs = [
+  path: string | Uint8Array | number,
+  from: number | [number],
+  to?: number | [number] | null,
+];
+
+/** Makes a new version of an object with the state and the class of an earlier one; its owner, group and permissions stay. Replies with `Stored`. */
+export const RESTORE_ARGS = {
+  /** Which object. */
+  path: 0,
+  /** The version whose state it is to have again. */
+  version: 1,
+  /** The version that the object is at; `conflict` when it is at another. Not asked when absent. */
+  base: 2,
+} as const;
+/** The decoded form of {@link RESTORE_ARGS}. */
+export type RestoreArgs = [
+  path: string | Uint8Array | number,
+  version: number | [number],
+  base?: number | null,
 ];
 
 /** How a store meets what is at the path. */
@@ -479,6 +515,8 @@ export const VERSION_INFO = {
   method: 3,
   /** Bytes of its encoded state. */
   size: 4,
+  /** The version whose state it has again; absent when it was not restored. */
+  restored: 5,
 } as const;
 /** The decoded form of {@link VERSION_INFO}. */
 export type VersionInfo = [
@@ -487,6 +525,7 @@ export type VersionInfo = [
   author: string,
   method: string | null,
   size: number,
+  restored?: number | null,
 ];
 
 /** The reply to `class`: a class version and those that it inherits from, nearest first. */
@@ -529,6 +568,60 @@ export type MemberCalled = [
   name: string,
   called?: Called | null,
   error?: Error | null,
+];
+
+/** A class version, as people name it. */
+export const CLASS_AT = {
+  /** The class's registered name. */
+  name: 0,
+  /** The class version's number. */
+  version: 1,
+  /** The class version's address. */
+  hash: 2,
+} as const;
+/** The decoded form of {@link CLASS_AT}. */
+export type ClassAt = [
+  name: string,
+  version: number,
+  hash: Uint8Array,
+];
+
+/** A field that differs: added when it has no `old` value, removed when it has no `new` one, else changed. */
+export const FIELD_CHANGE = {
+  /** Its name. */
+  field: 0,
+  /** Its earlier value, encoded. */
+  old: 1,
+  /** Its later value, encoded. */
+  new: 2,
+} as const;
+/** The decoded form of {@link FIELD_CHANGE}. */
+export type FieldChange = [
+  field: string,
+  old?: Uint8Array | null,
+  new?: Uint8Array | null,
+];
+
+/** The reply to `diff`. */
+export const DIFF = {
+  /** The version that was compared. */
+  from: 0,
+  /** The version that it was compared with. */
+  to: 1,
+  /** The fields that differ: those of `from` in their order, then those that only `to` has. */
+  fields: 2,
+  /** The class version of `from`; absent, as `new_class` is, when both have the same. */
+  oldClass: 3,
+  /** The class version of `to`. */
+  newClass: 4,
+} as const;
+/** The decoded form of {@link DIFF}. */
+export type Diff = [
+  from: VersionInfo,
+  to: VersionInfo,
+  fields: FieldChange[],
+  oldClass?: ClassAt | null,
+  newClass?: ClassAt | null,
 ];
 
 /** The language of a class. */

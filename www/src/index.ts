@@ -16,8 +16,9 @@ export {
 } from "./fields.js";
 export {
   type AnyObject, type Called, FileSystem, type InvokeOptions, type ListOptions, type MemberResult, type Options, type Remote,
-  type StoreAllOptions, type Stored, type StoreOptions, type Transport, type VersionInfo,
+  type StoreAllOptions, type Stored, type StoreOptions, type Transport, type VersionInfo, type FieldChange, type ClassAt, type Diff,
 } from "./filesystem.js";
+export type { Which } from "./wire.js";
 export { ERROR_CODES, type ErrorCode, LIMITS } from "./generated.js";
 export { Meta, type ObjectType } from "./meta.js";
 export { type EmergeClass, EmergeObject } from "./object.js";

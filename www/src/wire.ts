@@ -159,10 +159,40 @@ export function opStore(
   return out.take();
 }
 
-export function opGet(path: string, version?: number): Uint8Array {
+/** Which version of an object: its number, or a moment at which it was current. */
+export type Which = number | Date;
+
+function which(version: Which, what: string): void {
+  if (!(version instanceof Date)) {
+    whole(version, what);
+    return;
+  }
+  const micros = version.getTime() * 1000;
+  if (!Number.isSafeInteger(micros)) throw errorOf("bad_argument", `the ${what} is no moment`, { field: what });
+  out.head(ARRAY, 1);
+  out.number(micros);
+}
+
+export function opGet(path: string, version?: Which): Uint8Array {
   op(OP.get, version === undefined ? 1 : 2);
   text(path);
-  if (version !== undefined) whole(version, "version");
+  if (version !== undefined) which(version, "version");
+  return out.take();
+}
+
+export function opDiff(path: string, from: Which, to?: Which): Uint8Array {
+  op(OP.diff, to === undefined ? 2 : 3);
+  text(path);
+  which(from, "from");
+  if (to !== undefined) which(to, "to");
+  return out.take();
+}
+
+export function opRestore(path: string, version: Which, base?: number): Uint8Array {
+  op(OP.restore, base === undefined ? 2 : 3);
+  text(path);
+  which(version, "version");
+  if (base !== undefined) whole(base, "base");
   return out.take();
 }
 
@@ -363,22 +393,85 @@ export function readMember(reader: ByteReader): {
   });
 }
 
-export function readHistory(
-  reader: ByteReader,
-): { version: number; modified: number; author: string; method: string | undefined; size: number }[] {
+/** One version of an object's history, as on the wire. */
+export interface RawVersion {
+  readonly version: number;
+  readonly modified: number;
+  readonly author: string;
+  readonly method: string | undefined;
+  readonly size: number;
+  readonly restored: number | undefined;
+}
+
+function readVersion(reader: ByteReader): RawVersion {
+  return record(reader, (has) => ({
+    version: has(0) ? reader.uint() : 0,
+    modified: has(1) ? reader.int() : 0,
+    author: has(2) ? reader.text() : "",
+    method: has(3) ? reader.text() : undefined,
+    size: has(4) ? reader.uint() : 0,
+    restored: has(5) ? reader.uint() : undefined,
+  }));
+}
+
+export function readHistory(reader: ByteReader): RawVersion[] {
   const versions = [];
-  for (let left = reader.array(); left > 0; left -= 1) {
-    versions.push(
-      record(reader, (has) => ({
-        version: has(0) ? reader.uint() : 0,
-        modified: has(1) ? reader.int() : 0,
-        author: has(2) ? reader.text() : "",
-        method: has(3) ? reader.text() : undefined,
-        size: has(4) ? reader.uint() : 0,
-      })),
-    );
-  }
+  for (let left = reader.array(); left > 0; left -= 1) versions.push(readVersion(reader));
   return versions;
+}
+
+/** A field that differs, with its values encoded. */
+export interface RawFieldChange {
+  readonly field: string;
+  readonly old: Uint8Array | undefined;
+  readonly new: Uint8Array | undefined;
+}
+
+/** A class version, as people name it. */
+export interface RawClassAt {
+  readonly name: string;
+  readonly version: number;
+  readonly hash: Uint8Array;
+}
+
+function readClassAt(reader: ByteReader): RawClassAt {
+  return record(reader, (has) => ({
+    name: has(0) ? reader.text() : "",
+    version: has(1) ? reader.uint() : 0,
+    hash: has(2) ? reader.bytes() : new Uint8Array(16),
+  }));
+}
+
+export function readDiff(reader: ByteReader): {
+  from: RawVersion;
+  to: RawVersion;
+  fields: RawFieldChange[];
+  oldClass: RawClassAt | undefined;
+  newClass: RawClassAt | undefined;
+} {
+  return record(reader, (has) => {
+    need(has(0), "from");
+    const from = readVersion(reader);
+    need(has(1), "to");
+    const to = readVersion(reader);
+    const fields: RawFieldChange[] = [];
+    if (has(2)) {
+      for (let left = reader.array(); left > 0; left -= 1) {
+        fields.push(
+          record(reader, (has) => ({
+            field: has(0) ? reader.text() : "",
+            old: has(1) ? reader.bytes() : undefined,
+            new: has(2) ? reader.bytes() : undefined,
+          })),
+        );
+      }
+    }
+    return {
+      from, to, fields,
+      oldClass: has(3) ? readClassAt(reader) : undefined,
+      newClass: has(4) ? readClassAt(reader) : undefined,
+    };
+  });
 }
 
 function readMethod(reader: ByteReader): Method {

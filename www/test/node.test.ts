@@ -133,6 +133,21 @@ test("only what changed is stored; conflicts; earlier versions", async () => {
   assert.deepEqual(versions.map((info) => info.version), [3, 2, 1]);
   assert.deepEqual({ ...(await fs.get("/c", { version: 1 })) }, { unitPrice: 1, quantityOnHand: 1 });
   await fails("not_found", /version/, fs.get("/c", { version: 9 }));
+
+  const diff = await fs.diff("/c", 1);
+  assert.deepEqual([diff.from.version, diff.to.version, diff.oldClass, diff.newClass], [1, 3, null, null]);
+  assert.deepEqual(diff.fields, [
+    { field: "unitPrice", kind: "changed", old: 1, new: 2 },
+    { field: "quantityOnHand", kind: "changed", old: 1, new: 9 },
+  ]);
+  assert.deepEqual((await fs.diff("/c", 3, new Date("2100-01-01"))).fields, []);
+  await fails("conflict", /version 3/, fs.restore("/c", 1, { base: 2 }));
+  assert.equal(await fs.restore("/c", 1, { base: 3 }), 4);
+  assert.deepEqual({ ...(await fs.get("/c")) }, { unitPrice: 1, quantityOnHand: 1 });
+  assert.deepEqual((await fs.history("/c")).map((info) => info.restored), [1, null, null, null]);
+  assert.equal((await fs.get("/c", { version: new Date() })).meta.version, 4);
+  await fails("not_found", /was not there at that moment/, fs.get("/c", { version: new Date("2001-01-01") }));
+  await fails("bad_argument", /version is no moment/, fs.get("/c", { version: new Date("never") }));
 });
 
 test("methods, code, help and describe", async () => {

@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand};
+use emerge_proto::AsOf;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -44,6 +45,10 @@ pub(crate) enum Command {
     Stat(OnePath),
     /// Show the versions of an object.
     History(OnePath),
+    /// Show what differs between two versions of an object.
+    Diff(Diff),
+    /// Make a version of an object with the state of an earlier one.
+    Restore(Restore),
     /// Remove an object, or with -r a directory.
     Rm(Rm),
     /// Move or rename.
@@ -94,6 +99,8 @@ impl Command {
             Command::Init(args) => args.format,
             Command::Ls(args) => args.format,
             Command::Cat(args) => args.format,
+            Command::Diff(args) => args.format,
+            Command::Restore(args) => args.format,
             Command::Rm(args) => args.format,
             Command::Mv(args) => args.format,
             Command::Cp(args) => args.paths.format,
@@ -202,9 +209,41 @@ pub(crate) struct Cat {
     /// Indent the JSON.
     #[arg(short, long)]
     pub(crate) pretty: bool,
-    /// An earlier version.
+    /// An earlier version: its number, or a moment at which it was current (2026-01-31T12:00:00Z).
+    #[arg(long, value_parser = which_version)]
+    pub(crate) version: Option<AsOf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The object.
+    pub(crate) path: String,
+    /// The version to compare: its number, or a moment at which it was current (2026-01-31T12:00:00Z).
+    #[arg(value_parser = which_version)]
+    pub(crate) from: AsOf,
+    /// The version to compare it with; the current one when left out.
+    #[arg(value_parser = which_version)]
+    pub(crate) to: Option<AsOf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The object.
+    pub(crate) path: String,
+    /// The version to have again: its number, or a moment at which it was current (2026-01-31T12:00:00Z).
+    #[arg(value_parser = which_version)]
+    pub(crate) version: AsOf,
+    /// Fail when the object is not at this version.
     #[arg(long)]
-    pub(crate) version: Option<u64>,
+    pub(crate) base: Option<u64>,
+}
+
+fn which_version(text: &str) -> Result<AsOf, String> {
+    emerge_node::json::which_version(text).map_err(|error| error.message)
 }
 
 #[derive(Debug, Args)]

@@ -112,6 +112,23 @@ fn a_file_of_objects_is_stored_read_and_called() {
     assert!(lines[1].starts_with("v1") && lines[1].ends_with("stored"), "{history}");
     assert_eq!(node.ok(&["cat", "--version", "1", "/inventory/widget1#quantityOnHand"]), "10\n");
 
+    let diff = node.ok(&["diff", "/inventory/widget1", "1", "2"]);
+    assert!(
+        diff.starts_with("- v1") && diff.ends_with("- quantityOnHand: 10\n+ quantityOnHand: 6\n"),
+        "{diff}"
+    );
+    assert_eq!(
+        node.ok(&["restore", "/inventory/widget1", "1", "--base", "2"]),
+        "/inventory/widget1 version 3\n"
+    );
+    let history = node.ok(&["history", "/inventory/widget1"]);
+    assert!(history.lines().next().unwrap_or_default().ends_with("restored v1"), "{history}");
+    assert_eq!(node.ok(&["restore", "/inventory/widget1", "2"]), "/inventory/widget1 version 4\n");
+    assert_eq!(
+        node.ok(&["cat", "--version", "2100-01-01T00:00:00Z", "/inventory/widget1#quantityOnHand"]),
+        "6\n"
+    );
+
     let methods = node.ok(&["methods", "/inventory/widget1"]);
     assert_eq!(methods, "totalCost()\nsell(count = 1)\nforever()\nhoard()\n");
     assert!(

@@ -10,9 +10,10 @@
 //! | mkdir, store of a new object, rm, mv, cp into | `w` on the directory whose entries change |
 //! | rm of a directory | `w` on it too (directories further down are not asked: the tree is unlinked as one) |
 //! | mv of a directory | `w` on it too |
-//! | get, history, class of an object, cp from | `r` on the object; `r` on each directory that is copied |
+//! | get, history, diff, class of an object, cp from | `r` on the object; `r` on each directory that is copied |
 //! | stat | `r` on the object or on the directory that holds it, since listing that shows the same |
 //! | store over an object | `w` on the object |
+//! | restore | `r` and `w` on the object |
 //! | call | `x` on the object; `w` too when the method changes it |
 //!
 //! A new object or directory belongs to the user who made it and to that user's first group (or, with none, to a group
@@ -117,6 +118,7 @@ mod tests {
             modified: 0,
             author: "ada".into(),
             method: None,
+            restored: None,
             state: Bytes::new(),
             blobs: Vec::new(),
         };

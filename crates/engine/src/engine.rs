@@ -372,6 +372,7 @@ fn first_record(id: ObjectId, now: i64) -> CommitRecord {
         modified: now,
         author: ROOT_OWNER.into(),
         method: None,
+        restored: None,
         state: Bytes::new(),
         blobs: Vec::new(),
     };

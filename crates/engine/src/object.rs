@@ -33,6 +33,8 @@ pub(crate) struct Object {
     pub(crate) author: String,
     /// The method that made this version.
     pub(crate) method: Option<String>,
+    /// The version whose state this one has again.
+    pub(crate) restored: Option<u64>,
     /// The encoded map, with null in place of each value in `blobs`.
     pub(crate) state: Bytes,
     /// Values that lie elsewhere, in the order of their fields.
@@ -98,6 +100,8 @@ struct Wire<'a> {
     method: Option<&'a str>,
     #[n(13)]
     blobs: Option<Vec<BlobRef>>,
+    #[n(14)]
+    restored: Option<u64>,
 }
 
 impl Object {
@@ -113,6 +117,7 @@ impl Object {
 
     pub(crate) fn encode(&self) -> Bytes {
         let wire = Wire {
+            restored: self.restored,
             kind: self.kind,
             perms: self.perms,
             version: self.version,
@@ -134,6 +139,7 @@ impl Object {
     pub(crate) fn decode(bytes: &Bytes) -> Result<Self> {
         let wire: Wire<'_> = read(bytes, "an object")?;
         Ok(Self {
+            restored: wire.restored,
             kind: wire.kind,
             parent: wire.parent,
             name: wire.name.to_owned(),
@@ -234,6 +240,7 @@ mod tests {
             modified: 1_700_000_000_000_005,
             author: "bob".into(),
             method: Some("restock".into()),
+            restored: Some(3),
             state: Bytes::from_static(&[0xa1, 0x61, 0x61, 0xf6]),
             blobs: vec![BlobRef { field: 0, hash: [9; 32], len: 70_000 }],
         };

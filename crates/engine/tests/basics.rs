@@ -41,9 +41,9 @@ fn store_get_stat_list_rm() {
         );
         commit(tx).await.unwrap();
         let mut tx = admin(engine);
-        assert_eq!(tx.get(&path("/a/b/c"), Some(1)).await.unwrap().state, n(7));
+        assert_eq!(tx.get(&path("/a/b/c"), Some(1.into())).await.unwrap().state, n(7));
         assert_eq!(tx.get(&path("/a/b/c"), None).await.unwrap().state, n(9));
-        assert_eq!(tx.get(&path("/a/b/c"), Some(3)).await.unwrap_err().code, ErrorCode::NotFound);
+        assert_eq!(tx.get(&path("/a/b/c"), Some(3.into())).await.unwrap_err().code, ErrorCode::NotFound);
         let history = tx.history(&path("/a/b/c")).await.unwrap();
         assert_eq!(history.iter().map(|info| info.version).collect::<Vec<_>>(), [2, 1]);
 

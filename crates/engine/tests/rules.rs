@@ -155,7 +155,10 @@ fn large_values_are_shared_and_go_with_their_last_holder() {
         tx.store(&path("/copy"), class, &n(1), StoreMode::Put, None, &[]).await.unwrap();
         commit(tx).await.unwrap();
         let mut tx = admin(engine);
-        assert_eq!(tx.get(&path("/copy"), Some(1)).await.unwrap().state.len(), blob(1, 1_000_000).len());
+        assert_eq!(
+            tx.get(&path("/copy"), Some(1.into())).await.unwrap().state.len(),
+            blob(1, 1_000_000).len()
+        );
         engine.collect(NOW, 100).await.unwrap();
         settle(engine).await;
     });
@@ -163,7 +166,7 @@ fn large_values_are_shared_and_go_with_their_last_holder() {
     on(backing.clone(), async |engine| {
         engine.collect(NOW + limits::KEEP_DAYS as i64 * DAY + DAY, 100).await.unwrap();
         let mut tx = admin(engine);
-        assert_eq!(tx.get(&path("/copy"), Some(1)).await.unwrap_err().code, ErrorCode::NotFound);
+        assert_eq!(tx.get(&path("/copy"), Some(1.into())).await.unwrap_err().code, ErrorCode::NotFound);
         assert_eq!(tx.get(&path("/copy"), None).await.unwrap().state, n(1));
         settle(engine).await;
     });

@@ -40,6 +40,8 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[Met
             )
             .field("path"));
         }
+        Op::Diff { path, from, to } => encode(&tx.diff(path, *from, *to).await?),
+        Op::Restore { path, version, base } => encode(&tx.restore(path, *version, *base).await?),
         Op::History { path } => encode(&tx.history(path).await?),
         Op::PutClass { class } => encode(&tx.put_class(class.clone(), methods.to_vec()).await?),
         Op::Call { .. } => {

@@ -3,9 +3,10 @@
 use emerge_proto::class::decode;
 use emerge_proto::op::{StoreMode, Target};
 use emerge_proto::record::{Called, ClassInfo, Fetched, MemberCalled, Page, Stat, Stored, VersionInfo};
+use emerge_proto::version::{ClassAt, Diff, FieldChange};
 use emerge_proto::{
-    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, Op, Path, Result,
-    Value,
+    AsOf, ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, Op, Path,
+    Result, Value,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -40,7 +41,7 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             base: args.integer("base")?,
             removed: args.names("removed")?,
         },
-        "get" => Op::Get { path: args.target("path")?, version: args.integer("version")? },
+        "get" => Op::Get { path: args.target("path")?, version: args.which("version")? },
         "stat" => Op::Stat { path: args.target("path")? },
         "list" => Op::List {
             path: args.target("path")?,
@@ -71,6 +72,16 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             hash: args.hash("hash")?,
             name: args.optional_text("name")?.map(str::to_owned),
         },
+        "diff" => Op::Diff {
+            path: args.target("path")?,
+            from: args.which("from")?.ok_or_else(|| bad("from", WHICH))?,
+            to: args.which("to")?,
+        },
+        "restore" => Op::Restore {
+            path: args.target("path")?,
+            version: args.which("version")?.ok_or_else(|| bad("version", WHICH))?,
+            base: args.integer("base")?,
+        },
         "history" => Op::History { path: args.target("path")? },
         other => return Err(bad("op", format!("there is no operation {other:?}"))),
     };
@@ -83,7 +94,7 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
 /// `bad_frame` when the bytes are not the operation's record.
 pub fn reply_to_json(op: &Op, reply: &[u8]) -> Result<Json> {
     Ok(match op {
-        Op::Mkdir { .. } | Op::Store { .. } => {
+        Op::Mkdir { .. } | Op::Store { .. } | Op::Restore { .. } => {
             let stored: Stored = decode(reply)?;
             json!({ "id": stored.id.to_string(), "version": stored.version, "modified": time(stored.modified) })
         }
@@ -109,16 +120,9 @@ pub fn reply_to_json(op: &Op, reply: &[u8]) -> Result<Json> {
         }
         Op::History { .. } => {
             let versions: Vec<VersionInfo> = decode(reply)?;
-            versions
-                .iter()
-                .map(|info| {
-                    json!({
-                        "version": info.version, "modified": time(info.modified), "author": info.author,
-                        "method": info.method, "size": info.size,
-                    })
-                })
-                .collect()
+            versions.iter().map(version_to_json).collect()
         }
+        Op::Diff { .. } => diff_to_json(&decode(reply)?)?,
     })
 }
 
@@ -149,6 +153,54 @@ pub fn error_to_json(error: &Error) -> Json {
         map.insert("effect".into(), text.into());
     }
     Json::Object(map)
+}
+
+const WHICH: &str = "a version's number or a moment (2026-01-31T12:00:00Z) is needed";
+
+/// Which version a text means: a number, or a moment as RFC 3339 text.
+///
+/// # Errors
+/// `bad_argument`.
+pub fn which_version(text: &str) -> Result<AsOf> {
+    if let Ok(version) = text.parse() {
+        return Ok(AsOf::Version(version));
+    }
+    match Value::from_json(&json!({ "$datetime": text })) {
+        Ok(Value::DateTime(micros)) => Ok(AsOf::Moment(micros)),
+        _ => Err(bad("version", format!("{text:?}: {WHICH}"))),
+    }
+}
+
+/// A version of an object's history as JSON.
+pub fn version_to_json(info: &VersionInfo) -> Json {
+    json!({
+        "version": info.version, "modified": time(info.modified), "author": info.author,
+        "method": info.method, "size": info.size, "restored": info.restored,
+    })
+}
+
+/// What differs between two versions as JSON. A field that was added has no `old`, and one that was removed no `new`.
+///
+/// # Errors
+/// `bad_frame` when a field's value is none.
+pub fn diff_to_json(diff: &Diff) -> Result<Json> {
+    let field = |change: &FieldChange| -> Result<Json> {
+        let mut json = json!({ "field": change.field });
+        for (side, value) in [("old", &change.old), ("new", &change.new)] {
+            if let Some(value) = value {
+                json[side] = Value::decode(value)?.to_json();
+            }
+        }
+        Ok(json)
+    };
+    let class = |class: &ClassAt| json!({ "name": class.name, "version": class.version, "hash": class.hash.to_string() });
+    Ok(json!({
+        "from": version_to_json(&diff.from),
+        "to": version_to_json(&diff.to),
+        "fields": diff.fields.iter().map(field).collect::<Result<Vec<_>>>()?,
+        "old_class": diff.old_class.as_ref().map(class),
+        "new_class": diff.new_class.as_ref().map(class),
+    }))
 }
 
 /// The properties of an object as JSON.
@@ -289,6 +341,14 @@ impl<'a> Args<'a> {
 
     fn integer(&self, name: &str) -> Result<Option<u64>> {
         self.optional(name, "a whole number", Json::as_u64)
+    }
+
+    fn which(&self, name: &str) -> Result<Option<AsOf>> {
+        self.optional(name, WHICH, |json| match json {
+            Json::Number(number) => number.as_u64().map(AsOf::Version),
+            Json::String(text) => which_version(text).ok(),
+            _ => None,
+        })
     }
 
     fn names(&self, name: &str) -> Result<Option<Vec<String>>> {

@@ -6,7 +6,8 @@ use crate::value::Reader;
 use emerge_proto::class::{BaseRef, Capture, Captured};
 use emerge_proto::op::{StoreMode, Target};
 use emerge_proto::{
-    ClassHash, ClassSource, Error, ErrorCode, FieldDecl, FieldType, Language, ObjectId, Op, Result, Value,
+    AsOf, ClassHash, ClassSource, Error, ErrorCode, FieldDecl, FieldType, Language, ObjectId, Op, Result,
+    Value,
 };
 
 /// Reads a request. Members at the end that are `None` may be left out.
@@ -27,7 +28,7 @@ pub fn op_from_pickle(pickle: &[u8]) -> Result<Op> {
             base: args.unsigned("base")?,
             removed: args.texts("removed")?,
         },
-        "get" => Op::Get { path: args.target()?, version: args.unsigned("version")? },
+        "get" => Op::Get { path: args.target()?, version: args.which("version")? },
         "stat" => Op::Stat { path: args.target()? },
         "list" => Op::List {
             path: args.target()?,
@@ -53,6 +54,16 @@ pub fn op_from_pickle(pickle: &[u8]) -> Result<Op> {
             hash: args.optional_hash("hash")?,
             name: args.optional_text("name")?,
         },
+        "diff" => Op::Diff {
+            path: args.target()?,
+            from: args.which("from")?.ok_or_else(|| wrong("from", WHICH))?,
+            to: args.which("to")?,
+        },
+        "restore" => Op::Restore {
+            path: args.target()?,
+            version: args.which("version")?.ok_or_else(|| wrong("version", WHICH))?,
+            base: args.unsigned("base")?,
+        },
         "history" => Op::History { path: args.target()? },
         other => return Err(bad(&format!("{other:?} is no operation"))),
     })
@@ -66,6 +77,8 @@ pub fn class_from_pickle(pickle: &[u8]) -> Result<ClassSource> {
     let heap = machine::read(pickle)?;
     class_source(&heap, Some(heap.root))
 }
+
+const WHICH: &str = "a version's number or a datetime with a time zone";
 
 #[cold]
 fn wrong(name: &str, needed: &str) -> Error {
@@ -116,6 +129,18 @@ impl<'h, 'p> Args<'h, 'p> {
             _ => None,
         };
         self.next().map(|at| number(at).ok_or_else(|| wrong(name, "a whole number from 0"))).transpose()
+    }
+
+    fn which(&mut self, name: &str) -> Result<Option<AsOf>> {
+        let heap = self.heap;
+        let which = |at| match heap.node(at) {
+            Node::Int(int) => u64::try_from(*int).ok().map(AsOf::Version),
+            _ => match Reader::new(heap).value(at) {
+                Ok(Value::DateTime(micros)) => Some(AsOf::Moment(micros)),
+                _ => None,
+            },
+        };
+        self.next().map(|at| which(at).ok_or_else(|| wrong(name, WHICH))).transpose()
     }
 
     fn optional_hash(&mut self, name: &str) -> Result<Option<ClassHash>> {

@@ -4,6 +4,7 @@ use crate::error;
 use crate::write::Writer;
 use emerge_proto::class::{BaseRef, Capture, Captured, ClassSource, ClassVersion, MethodDecl, decode};
 use emerge_proto::record::{Called, ClassInfo, MemberCalled, Page, Stored, VersionInfo};
+use emerge_proto::version::{ClassAt, Diff};
 use emerge_proto::{Error, ErrorCode, Fetched, Result, Stat, Value};
 
 /// The reply to an operation.
@@ -13,7 +14,7 @@ use emerge_proto::{Error, ErrorCode, Fetched, Result, Stat, Value};
 pub fn reply_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
     let mut writer = Writer::new();
     match op {
-        "mkdir" | "store" => stored(&mut writer, &decode(encoded)?),
+        "mkdir" | "store" | "restore" => stored(&mut writer, &decode(encoded)?),
         "get" => fetched(&mut writer, &decode(encoded)?)?,
         "stat" => stat(&mut writer, &decode(encoded)?),
         "list" => page(&mut writer, &decode(encoded)?)?,
@@ -28,6 +29,7 @@ pub fn reply_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
             let versions: Vec<VersionInfo> = decode(encoded)?;
             writer.list(&versions, version_info)?;
         }
+        "diff" => diff(&mut writer, &decode(encoded)?)?,
         other => {
             return Err(Error::new(ErrorCode::BadArgument, format!("{other:?} is no operation")));
         }
@@ -120,8 +122,42 @@ fn version_info(writer: &mut Writer, info: &VersionInfo) -> Result<()> {
         writer.text(&info.author);
         writer.optional(info.method.as_deref(), Writer::text);
         writer.unsigned(info.size);
+        writer.optional(info.restored, Writer::unsigned);
     });
     Ok(())
+}
+
+/// Of a field that was added or removed the tuple has one value, else two; which it is stands before it.
+fn diff(writer: &mut Writer, diff: &Diff) -> Result<()> {
+    writer.tuple(|writer| {
+        version_info(writer, &diff.from)?;
+        version_info(writer, &diff.to)?;
+        writer.list(&diff.fields, |writer, change| {
+            let (kind, old, new) = match (&change.old, &change.new) {
+                (Some(old), Some(new)) => ("changed", Value::decode(old)?, Value::decode(new)?),
+                (None, Some(new)) => ("added", Value::Null, Value::decode(new)?),
+                (Some(old), None) => ("removed", Value::decode(old)?, Value::Null),
+                (None, None) => return Err(Error::new(ErrorCode::BadFrame, "a change without values")),
+            };
+            writer.tuple(|writer| {
+                writer.text(&change.field);
+                writer.text(kind);
+                writer.value(&old)?;
+                writer.value(&new)
+            })
+        })?;
+        writer.optional(diff.old_class.as_ref(), class_at);
+        writer.optional(diff.new_class.as_ref(), class_at);
+        Ok(())
+    })
+}
+
+fn class_at(writer: &mut Writer, class: &ClassAt) {
+    writer.tuple(|writer| {
+        writer.text(&class.name);
+        writer.unsigned(class.version);
+        writer.bytes(&class.hash.0);
+    });
 }
 
 fn class_version(writer: &mut Writer, class: &ClassVersion) -> Result<()> {

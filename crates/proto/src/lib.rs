@@ -15,6 +15,7 @@ pub mod path;
 pub mod perturb;
 pub mod record;
 pub mod value;
+pub mod version;
 
 pub use class::{
     ClassHash, ClassSource, ClassVersion, FieldDecl, FieldType, Language, MethodDecl, ParamDecl,
@@ -26,3 +27,4 @@ pub use op::Op;
 pub use path::Path;
 pub use record::{Fetched, ObjectType, Page, Perms, Stat};
 pub use value::Value;
+pub use version::AsOf;

@@ -1,6 +1,7 @@
 //! Operations: what a request asks for. On the wire `[number, [argument, …]]`; trailing absent arguments may be left out.
 
 use crate::class::{ClassHash, ClassSource};
+use crate::version::AsOf;
 use minicbor::{Decode, Encode};
 
 /// An operation. Paths travel as text and are checked by the node (and by clients, to fail early).
@@ -48,7 +49,7 @@ pub enum Op {
         path: Target,
         /// An earlier version; the current one when absent.
         #[n(1)]
-        version: Option<u64>,
+        version: Option<AsOf>,
     },
     /// Fetches the properties: [`crate::record::Stat`].
     #[n(3)]
@@ -151,6 +152,33 @@ pub enum Op {
         #[n(0)]
         path: Target,
     },
+    /// Tells what differs between two versions of an object: [`crate::version::Diff`].
+    #[n(12)]
+    Diff {
+        /// Which object.
+        #[n(0)]
+        path: Target,
+        /// The version to compare.
+        #[n(1)]
+        from: AsOf,
+        /// The version to compare it with; the current one when absent.
+        #[n(2)]
+        to: Option<AsOf>,
+    },
+    /// Makes a new version of an object with the state and the class of an earlier one; its owner, group and permissions stay.
+    /// Replies with [`crate::record::Stored`].
+    #[n(13)]
+    Restore {
+        /// Which object.
+        #[n(0)]
+        path: Target,
+        /// The version whose state it is to have again.
+        #[n(1)]
+        version: AsOf,
+        /// The version that the object is at; `conflict` when it is at another. Not asked when absent.
+        #[n(2)]
+        base: Option<u64>,
+    },
 }
 
 impl Op {
@@ -169,6 +197,8 @@ impl Op {
             Op::PutClass { .. } => "put_class",
             Op::Class { .. } => "class",
             Op::History { .. } => "history",
+            Op::Diff { .. } => "diff",
+            Op::Restore { .. } => "restore",
         }
     }
 
@@ -176,7 +206,12 @@ impl Op {
     pub fn may_write(&self) -> bool {
         !matches!(
             self,
-            Op::Get { .. } | Op::Stat { .. } | Op::List { .. } | Op::Class { .. } | Op::History { .. }
+            Op::Get { .. }
+                | Op::Stat { .. }
+                | Op::List { .. }
+                | Op::Class { .. }
+                | Op::History { .. }
+                | Op::Diff { .. }
         )
     }
 }

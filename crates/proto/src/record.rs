@@ -183,6 +183,9 @@ pub struct VersionInfo {
     /// Bytes of its encoded state.
     #[n(4)]
     pub size: u64,
+    /// The version whose state it has again; absent when it was not restored.
+    #[n(5)]
+    pub restored: Option<u64>,
 }
 
 /// The reply to `class`: a class version and those that it inherits from, nearest first.

@@ -6,7 +6,7 @@ use emerge_proto::error::{Effect, Error, ErrorCode};
 use emerge_proto::frame::{Frame, Hello, Request, Welcome, decode_message, encode_frame};
 use emerge_proto::op::Target;
 use emerge_proto::record::{ObjectType, Perms, Stat, Stored};
-use emerge_proto::{FieldType, ObjectId, Op, SessionId, limits};
+use emerge_proto::{AsOf, FieldType, ObjectId, Op, SessionId, limits};
 
 const TEXT: &str = include_str!("../PROTOCOL.md");
 
@@ -149,6 +149,8 @@ fn the_operations_have_their_numbers() {
         Op::PutClass { class: class() },
         Op::Class { path: None, hash: None, name: None },
         Op::History { path: path() },
+        Op::Diff { path: path(), from: AsOf::Version(1), to: None },
+        Op::Restore { path: path(), version: AsOf::Version(1), base: None },
     ];
     for op in &ops {
         has(&format!("| {} | `{}` | ", encode(op)[1], op.name()));

@@ -5,6 +5,7 @@ use emerge_proto::class::{decode, encode};
 use emerge_proto::frame::{Frame, decode_message, encode_frame};
 use emerge_proto::record::{Called, ClassInfo, Fetched, MemberCalled, Page, Stat, Stored, VersionInfo};
 use emerge_proto::value::{Value, check};
+use emerge_proto::version::Diff;
 use emerge_proto::{ClassVersion, Error, ErrorCode};
 use serde_json::Value as Json;
 
@@ -139,6 +140,7 @@ fn records() {
             "fetched" => again!(Fetched),
             "stored" => again!(Stored),
             "page" => again!(Page),
+            "diff" => again!(Diff),
             "history" => again!(Vec<VersionInfo>),
             "called" => again!(Called),
             "member" => again!(MemberCalled),

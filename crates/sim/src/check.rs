@@ -143,7 +143,7 @@ fn read(
     version: Option<u64>,
 ) -> Result<Option<(Vec<String>, u64)>, String> {
     let mut tx = engine.begin(Principal::admin(), 0, 0);
-    let got = tx.get(&path.into(), version).now_or_never().ok_or("a read waits")?;
+    let got = tx.get(&path.into(), version.map(Into::into)).now_or_never().ok_or("a read waits")?;
     match got {
         Ok(fetched) => Ok(Some((tokens_of(&fetched.state), fetched.stat.version))),
         Err(error) if error.code == ErrorCode::NotFound => Ok(None),

@@ -11,6 +11,7 @@ use syn::{Attribute, Expr, Fields, Item, Lit, Meta, Type};
 const SOURCES: &[(&str, &str)] = &[
     ("op.rs", include_str!("../../proto/src/op.rs")),
     ("record.rs", include_str!("../../proto/src/record.rs")),
+    ("version.rs", include_str!("../../proto/src/version.rs")),
     ("class.rs", include_str!("../../proto/src/class.rs")),
     ("error.rs", include_str!("../../proto/src/error.rs")),
 ];
@@ -216,6 +217,7 @@ fn type_of(kind: &Type, field: &syn::Field) -> Result<String> {
         "u16" | "u32" | "u64" | "i64" | "Perms" => "number",
         "ObjectId" | "SessionId" | "ClassHash" => "Uint8Array",
         "Target" => "string | Uint8Array | number",
+        "AsOf" => "number | [number]",
         "ErrorCode" => "number",
         known if SOURCES.iter().any(|(_, source)| defines(source, known)) => return Ok(name),
         unknown => bail!("the type {unknown} is not known to TypeScript's copy"),

@@ -23,7 +23,7 @@ from typing import Any
 
 from ._aio import AsyncFileSystem
 from ._fs import FileSystem, connect
-from ._meta import Called, MemberResult, Meta, Method, VersionInfo
+from ._meta import Called, Diff, FieldChange, MemberResult, Meta, Method, VersionInfo
 from ._object import Object, dataclass, field
 from ._values import Ref
 from .errors import EmergeError
@@ -41,6 +41,8 @@ __all__ = [
     "Object",
     "Ref",
     "VersionInfo",
+    "Diff",
+    "FieldChange",
     "connect",
     "dataclass",
     "field",

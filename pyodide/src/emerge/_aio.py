@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 from . import _classes, _host, _wire
-from ._meta import Called, MemberResult, Meta, Method, VersionInfo, moment
+from ._meta import Called, Diff, FieldChange, MemberResult, Meta, Method, VersionInfo, moment
 from ._object import Head, Object, fields_of, head_of, set_head
 from .errors import ConflictError, IsADirectoryError, NotFoundError, UnmappableValueError, from_wire
 
@@ -133,7 +134,7 @@ class AsyncFileSystem:
         set_head(value, Head(path, raw, version, lambda: state, False))
         return value
 
-    async def get(self, path: str, *, version: int | None = None, timeout: float | None = None) -> Any:
+    async def get(self, path: str, *, version: int | datetime | None = None, timeout: float | None = None) -> Any:
         """Fetches an object, as an instance of this program's class of that name.
 
         Nothing stored is ever run by it: of a class that this program lacks the object shows its fields, and its
@@ -141,7 +142,7 @@ class AsyncFileSystem:
 
         Args:
             path: which.
-            version: an earlier version.
+            version: an earlier version, by its number or by a moment (with a time zone) at which it was current.
             timeout: seconds.
         """
         request, _ = _wire.dumps(("get", path, version))
@@ -247,7 +248,44 @@ class AsyncFileSystem:
     async def history(self, path: str, *, timeout: float | None = None) -> tuple[VersionInfo, ...]:
         """An object's versions, newest first."""
         versions = await self._ask("history", path, timeout=timeout)
-        return tuple(VersionInfo(each[0], moment(each[1]), *each[2:]) for each in versions)
+        return tuple(map(_version_info, versions))
+
+    async def diff(
+        self, path: str, old: int | datetime, new: int | datetime | None = None, *, timeout: float | None = None
+    ) -> Diff:
+        """What differs between two versions of an object.
+
+        Args:
+            path: which object.
+            old: a version's number, or a moment (with a time zone), which means the version that was current then.
+            new: the same; the current version when it is left out.
+            timeout: seconds.
+
+        Raises:
+            NotFoundError: there is no such object, or that version of it is not kept.
+        """
+        first, second, fields, *classes = await self._ask("diff", path, old, new, timeout=timeout)
+        old_class, new_class = (f"{each[0]} v{each[1]} {each[2].hex()}" if each else None for each in classes)
+        changes = tuple(FieldChange(*each) for each in fields)
+        return Diff(_version_info(first), _version_info(second), changes, old_class, new_class)
+
+    async def restore(
+        self, path: str, version: int | datetime, *, base: int | None = None, timeout: float | None = None
+    ) -> int:
+        """Makes a version of an object with the state and the class of an earlier one, and gives its number.
+
+        Args:
+            path: which object.
+            version: the version's number, or a moment (with a time zone) at which it was current.
+            base: the version that the object should be at; it is a conflict when it is at another.
+            timeout: seconds.
+
+        Raises:
+            NotFoundError: there is no such object, or that version of it is not kept.
+            ConflictError: the object is not at ``base``.
+        """
+        stored = await self._ask("restore", path, version, base, timeout=timeout)
+        return int(stored[1])
 
     async def methods(self, path: str, *, timeout: float | None = None) -> tuple[Method, ...]:
         """An object's methods, own and inherited; a nearer one hides a farther one of the same name."""
@@ -304,6 +342,10 @@ class Proxy:
 
     def __repr__(self) -> str:
         return f"<proxy of {self._path}>"
+
+
+def _version_info(raw: Any) -> VersionInfo:
+    return VersionInfo(raw[0], moment(raw[1]), *raw[2:])
 
 
 def methods_of(lineage: Any) -> tuple[Method, ...]:

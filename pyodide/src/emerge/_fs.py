@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Generator, Iterator
+from datetime import datetime
 from typing import Any, TypeVar
 
 from . import _address, _host
 from ._aio import AsyncFileSystem, Proxy
-from ._meta import Called, MemberResult, Meta, Method, VersionInfo
+from ._meta import Called, Diff, MemberResult, Meta, Method, VersionInfo
 from ._object import Object
 
 T = TypeVar("T", bound=Object)
@@ -118,7 +119,7 @@ class FileSystem:
         """Stores an object; see :meth:`AsyncFileSystem.store`."""
         return _run(self._all.store(path, value, overwrite=overwrite, create=create, timeout=timeout))
 
-    def get(self, path: str, *, version: int | None = None, timeout: float | None = None) -> Any:
+    def get(self, path: str, *, version: int | datetime | None = None, timeout: float | None = None) -> Any:
         """Fetches an object; see :meth:`AsyncFileSystem.get`."""
         return _run(self._all.get(path, version=version, timeout=timeout))
 
@@ -169,6 +170,18 @@ class FileSystem:
     def history(self, path: str, *, timeout: float | None = None) -> tuple[VersionInfo, ...]:
         """An object's versions, newest first."""
         return _run(self._all.history(path, timeout=timeout))
+
+    def diff(
+        self, path: str, old: int | datetime, new: int | datetime | None = None, *, timeout: float | None = None
+    ) -> Diff:
+        """What differs between two versions of an object; see :meth:`AsyncFileSystem.diff`."""
+        return _run(self._all.diff(path, old, new, timeout=timeout))
+
+    def restore(
+        self, path: str, version: int | datetime, *, base: int | None = None, timeout: float | None = None
+    ) -> int:
+        """Makes a version with the state of an earlier one; see :meth:`AsyncFileSystem.restore`."""
+        return _run(self._all.restore(path, version, base=base, timeout=timeout))
 
     def methods(self, path: str, *, timeout: float | None = None) -> tuple[Method, ...]:
         """An object's methods, own and inherited."""

@@ -112,6 +112,31 @@ class VersionInfo(NamedTuple):
     """The method that made it; ``None`` when it was stored."""
     size: int
     """Bytes of its encoded state."""
+    restored: int | None = None
+    """The version whose state it has again; ``None`` when it was not restored."""
+
+
+class FieldChange(NamedTuple):
+    """A field that differs between two versions."""
+
+    field: str
+    kind: str
+    """``changed``, ``added`` or ``removed``."""
+    old: Any
+    """Its earlier value; ``None`` when it was added."""
+    new: Any
+    """Its later value; ``None`` when it was removed."""
+
+
+class Diff(NamedTuple):
+    """What differs between two versions of an object."""
+
+    old: VersionInfo
+    new: VersionInfo
+    fields: tuple[FieldChange, ...]
+    old_class: str | None
+    """The earlier class, its version and its address; ``None``, as ``new_class`` is, when both have the same."""
+    new_class: str | None
 
 
 class Method(NamedTuple):

@@ -1,15 +1,14 @@
-//! Looking: ls, cat, stat, history.
+//! Looking: ls, cat, stat.
 
 use super::path;
 use crate::args::{Cat, Ls};
 use crate::field;
-use crate::output::{DIM, NAME, Output, member_name, table};
+use crate::output::{DIM, Output, member_name, table};
 use emerge_client::native::Client;
 use emerge_node::json::{stat_to_json, time};
 use emerge_proto::record::Stat;
 use emerge_proto::{Path, Result, Value};
 use futures_util::StreamExt;
-use serde_json::json;
 use std::pin::pin;
 
 pub(super) async fn ls(args: &Ls, client: &Client, output: &Output) -> Result<()> {
@@ -77,20 +76,4 @@ fn print_stat(stat: &Stat, path: &Path, output: &Output) {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         output.line(format!("{DIM}{name:>14}{DIM:#}  {text}"));
     }
-}
-
-pub(super) async fn history(text: &str, client: &Client, output: &Output) -> Result<()> {
-    for info in client.history(&path(text)?).await? {
-        let modified = time(info.modified);
-        if output.json {
-            output.json(&json!({
-                "version": info.version, "modified": modified, "author": info.author, "method": info.method, "size": info.size,
-            }));
-        } else {
-            let how = info.method.map_or_else(|| "stored".to_owned(), |method| format!("{method}()"));
-            let modified = modified.as_str().unwrap_or_default().to_owned();
-            output.line(format!("{NAME}v{}{NAME:#}  {modified}  {}  {how}", info.version, info.author));
-        }
-    }
-    Ok(())
 }

@@ -6,6 +6,7 @@ mod describe;
 mod local;
 mod node;
 mod store;
+mod versions;
 
 use crate::args::{Call, Cli, Command, NodeCommand, Store};
 use crate::output::Output;
@@ -91,7 +92,9 @@ async fn dispatch(
         Command::Ls(args) => browse::ls(args, client, output).await,
         Command::Cat(args) => browse::cat(args, client, output).await,
         Command::Stat(args) => browse::stat(&args.path, client, output).await,
-        Command::History(args) => browse::history(&args.path, client, output).await,
+        Command::History(args) => versions::history(&args.path, client, output).await,
+        Command::Diff(args) => versions::diff(args, client, output).await,
+        Command::Restore(args) => versions::restore(args, client, output).await,
         Command::Rm(args) => change::rm(args, client, output).await,
         Command::Mv(args) => change::mv(args, client, output).await,
         Command::Cp(args) => change::cp(args, client, output).await,

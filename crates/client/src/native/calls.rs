@@ -5,7 +5,8 @@ use crate::session::EncodedOp;
 use emerge_proto::class::decode;
 use emerge_proto::op::{StoreMode, Target};
 use emerge_proto::record::{Called, ClassInfo, MemberCalled, Page, Stored, VersionInfo};
-use emerge_proto::{ClassHash, ClassSource, ClassVersion, Fetched, Op, Path, Result, Stat, Value};
+use emerge_proto::version::Diff;
+use emerge_proto::{AsOf, ClassHash, ClassSource, ClassVersion, Fetched, Op, Path, Result, Stat, Value};
 use minicbor::Decode;
 
 /// Pages that may be on the way.
@@ -69,7 +70,7 @@ impl Client {
     ///
     /// # Errors
     /// `not_found`, `is_a_directory`, `permission_denied`.
-    pub async fn get(&self, path: impl Into<Target>, version: Option<u64>) -> Result<Fetched> {
+    pub async fn get(&self, path: impl Into<Target>, version: Option<AsOf>) -> Result<Fetched> {
         self.ask(Op::Get { path: path.into(), version }).await
     }
 
@@ -167,6 +168,32 @@ impl Client {
     /// `not_found`, `is_a_directory`, `permission_denied`.
     pub async fn history(&self, path: impl Into<Target>) -> Result<Vec<VersionInfo>> {
         self.ask(Op::History { path: path.into() }).await
+    }
+
+    /// What differs between two versions of an object; the second is the current one when none is named.
+    ///
+    /// # Errors
+    /// `not_found` (also of a version that is not kept), `is_a_directory`, `permission_denied`, `too_large`.
+    pub async fn diff(
+        &self,
+        path: impl Into<Target>,
+        from: impl Into<AsOf>,
+        to: Option<AsOf>,
+    ) -> Result<Diff> {
+        self.ask(Op::Diff { path: path.into(), from: from.into(), to }).await
+    }
+
+    /// Makes a version of an object with the state and the class of an earlier one. With `base` it is a `conflict` when the object is at another version.
+    ///
+    /// # Errors
+    /// `not_found` (also of a version that is not kept), `is_a_directory`, `permission_denied`, `conflict`.
+    pub async fn restore(
+        &self,
+        path: impl Into<Target>,
+        version: impl Into<AsOf>,
+        base: Option<u64>,
+    ) -> Result<Stored> {
+        self.ask(Op::Restore { path: path.into(), version: version.into(), base }).await
     }
 }
 

@@ -41,8 +41,8 @@ impl Nature {
     /// By the operation's number; one that this version does not know counts as a write.
     fn of(number: u32) -> Self {
         match number {
-            // get, stat, class, history
-            2 | 3 | 10 | 11 => Self { writes: false, cursor: None },
+            // get, stat, class, history, diff
+            2 | 3 | 10 | 11 | 12 => Self { writes: false, cursor: None },
             // list
             4 => Self { writes: false, cursor: Some(1) },
             // call
@@ -120,7 +120,7 @@ pub(crate) fn with_cursor(op: &[u8], at: u64, cursor: &str) -> Result<Vec<u8>> {
 mod tests {
     use super::*;
     use emerge_proto::op::{StoreMode, Target};
-    use emerge_proto::{ClassHash, ClassSource, Language};
+    use emerge_proto::{AsOf, ClassHash, ClassSource, Language};
 
     fn every_op() -> Vec<Op> {
         let path = Target::from("/a");
@@ -143,7 +143,7 @@ mod tests {
                 base: None,
                 removed: None,
             },
-            Op::Get { path: path.clone(), version: Some(3) },
+            Op::Get { path: path.clone(), version: Some(AsOf::Version(3)) },
             Op::Stat { path: path.clone() },
             Op::List { path: path.clone(), after: None, limit: Some(10) },
             Op::Rm { path: path.clone(), recursive: true },
@@ -152,7 +152,9 @@ mod tests {
             Op::Call { path: path.clone(), method: "m".into(), args: vec![0x80], log: true, after: None },
             Op::PutClass { class },
             Op::Class { path: Some(path.clone()), hash: None, name: None },
-            Op::History { path },
+            Op::History { path: path.clone() },
+            Op::Diff { path: path.clone(), from: AsOf::Version(1), to: None },
+            Op::Restore { path, version: AsOf::Moment(7), base: None },
         ]
     }
 

@@ -1,6 +1,7 @@
 //! What a method call needs of a transaction.
 
 use super::Tx;
+use super::object::Cause;
 use super::place;
 use crate::access::Want;
 use crate::backend::Backend;
@@ -81,6 +82,6 @@ impl<B: Backend> Tx<B> {
         }
         crate::fields::check(state)?;
         let class = place.object.class;
-        self.make_version(&place, class, &bytes::Bytes::copy_from_slice(state), Some(method)).await
+        self.make_version(&place, class, &bytes::Bytes::copy_from_slice(state), Cause::Method(method)).await
     }
 }

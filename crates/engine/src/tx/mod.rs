@@ -6,6 +6,7 @@ mod class;
 mod object;
 mod place;
 mod tree;
+mod version;
 
 pub use call::ObjectForCall;
 

@@ -1,4 +1,4 @@
-//! Objects: store, get, stat, list, history, and how a version is made.
+//! Objects: store, get, stat, list, and how a version is made.
 
 use super::Tx;
 use super::place::{self, Place, Way};
@@ -7,14 +7,21 @@ use crate::backend::Backend;
 use crate::change::Change;
 use crate::fields;
 use crate::keys;
-use crate::object::{Object, Record, damaged};
+use crate::object::{Object, Record};
 use bytes::Bytes;
 use emerge_proto::op::{StoreMode, Target};
-use emerge_proto::record::{Stored, VersionInfo};
+use emerge_proto::record::Stored;
 use emerge_proto::{
-    ClassHash, Error, ErrorCode, Fetched, ObjectId, ObjectType, Page, Path, Perms, Result, Stat, limits,
+    AsOf, ClassHash, Error, ErrorCode, Fetched, ObjectId, ObjectType, Page, Path, Perms, Result, Stat, limits,
 };
 use std::sync::Arc;
+
+/// What a version is made by.
+pub(super) enum Cause<'a> {
+    Stored,
+    Method(&'a str),
+    Restored(u64),
+}
 
 impl<B: Backend> Tx<B> {
     /// Stores an object; directories are made on the way. See [`emerge_proto::Op::Store`].
@@ -92,7 +99,7 @@ impl<B: Backend> Tx<B> {
             fields::check(given)?;
             Bytes::copy_from_slice(given)
         };
-        self.make_version(&place, Some(class), &state, None).await
+        self.make_version(&place, Some(class), &state, Cause::Stored).await
     }
 
     /// A new object in a directory; the right to make it has been checked.
@@ -119,6 +126,7 @@ impl<B: Backend> Tx<B> {
             modified: self.now,
             author: self.principal.user.clone(),
             method: None,
+            restored: None,
             state,
             blobs,
         };
@@ -142,8 +150,13 @@ impl<B: Backend> Tx<B> {
         place: &Place,
         class: Option<ClassHash>,
         state: &Bytes,
-        method: Option<&str>,
+        cause: Cause<'_>,
     ) -> Result<Stored> {
+        let (method, restored) = match cause {
+            Cause::Stored => (None, None),
+            Cause::Method(method) => (Some(method.to_owned()), None),
+            Cause::Restored(version) => (None, Some(version)),
+        };
         let (id, old) = (place.id, &place.object);
         let version = if self.touched.contains(&id) {
             self.release_blobs(old, id).await?;
@@ -166,7 +179,8 @@ impl<B: Backend> Tx<B> {
             // Clocks may step back; an object's own time does not.
             modified: self.now.max(old.modified),
             author: self.principal.user.clone(),
-            method: method.map(str::to_owned),
+            method,
+            restored,
             state,
             blobs,
             ..(**old).clone()
@@ -189,21 +203,11 @@ impl<B: Backend> Tx<B> {
     ///
     /// # Errors
     /// `not_found`, `is_a_directory`, `permission_denied`, `bad_path`.
-    pub async fn get(&mut self, target: &Target, version: Option<u64>) -> Result<Fetched> {
+    pub async fn get(&mut self, target: &Target, version: Option<AsOf>) -> Result<Fetched> {
         let place = self.readable_object(target).await?;
         let object = match version {
-            Some(version) if version != place.object.version => {
-                let record = self.read(&keys::version(place.id, version)).await?;
-                let missing = || {
-                    let why = format!(
-                        "version {version} of {} is not kept; it is at {}",
-                        place.path, place.object.version
-                    );
-                    Error::new(ErrorCode::NotFound, why).at(&place.path)
-                };
-                record.ok_or_else(missing)?.object()?
-            }
-            _ => place.object,
+            Some(version) => self.version_of(&place, version).await?,
+            None => place.object,
         };
         let stat = self.stat_of(place.id, &object, place.path.name()).await?;
         Ok(Fetched { stat, state: self.state_of(&object).await? })
@@ -301,29 +305,5 @@ impl<B: Backend> Tx<B> {
             .zip(records)
             .map(|(id, record)| Ok((id, record.ok_or_else(|| place::changed(path))?.object()?)))
             .collect()
-    }
-
-    /// An object's versions that are kept, newest first.
-    ///
-    /// # Errors
-    /// `not_found`, `is_a_directory`, `permission_denied`, `bad_path`.
-    pub async fn history(&mut self, target: &Target) -> Result<Vec<VersionInfo>> {
-        let place = self.readable_object(target).await?;
-        let info = |object: &Object| VersionInfo {
-            version: object.version,
-            modified: object.modified,
-            author: object.author.clone(),
-            method: object.method.clone(),
-            size: object.size(),
-        };
-        let mut versions = vec![info(&place.object)];
-        let mut earlier = self.scan(keys::versions(place.id), usize::MAX).await?;
-        earlier.reverse();
-        for (key, record) in earlier {
-            let object = record.object()?;
-            keys::version_parts(&key).ok_or_else(|| damaged("a version"))?;
-            versions.push(info(&object));
-        }
-        Ok(versions)
     }
 }

@@ -81,6 +81,7 @@ impl<B: Backend> Tx<B> {
             modified: self.now,
             author: self.principal.user.clone(),
             method: None,
+            restored: None,
             state: Bytes::new(),
             blobs: Vec::new(),
         };
@@ -235,6 +236,7 @@ impl<B: Backend> Tx<B> {
                 modified: self.now,
                 author: self.principal.user.clone(),
                 method: None,
+                restored: None,
                 state: object.state.clone(),
                 blobs: object.blobs.clone(),
             };
