@@ -146,7 +146,9 @@ class AsyncFileSystem:
             timeout: seconds.
         """
         request, _ = _wire.dumps(("get", path, version))
-        payload = _host.answer(await self._connection.ask_soon(request, timeout))
+        good, payload = await self._connection.ask_soon(request, timeout)
+        if not good:
+            raise _host.failure(payload)
         raw, fields = _wire.loads(payload)
         cls = _classes.known(raw[4], raw[3]) or await self._shown_class(raw[4])
         value = _classes.instance(cls, fields)

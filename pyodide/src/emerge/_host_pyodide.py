@@ -115,7 +115,9 @@ class _Soon:
         if not self._over:
             self._asyncio_future_blocking = True
             yield self
-        return self.result()
+        if self._over == "cancelled":
+            raise asyncio.CancelledError
+        return self.value
 
     def get_loop(self) -> Any:
         return self._loop
@@ -186,7 +188,7 @@ class _Waited(asyncio.Future[None]):
         else:
             self._fn = fn
 
-    def arrive(self, value: Any) -> None:
+    def arrive(self, value: Any = None) -> None:
         """Gives the reply to the call that waits."""
         if self.done():
             return
@@ -234,7 +236,7 @@ class _Wakers:
         if idle is None:
             self._begin()
         else:
-            idle.arrive(None)
+            idle.arrive()
 
     def _run(self) -> None:
         # Each such call has a thread state of its own, on which no loop runs yet.
@@ -257,7 +259,7 @@ class _Wakers:
         self._closed = True
         idle, self._idle = self._idle, None
         if idle is not None:
-            idle.arrive(None)
+            idle.arrive()
         self._proxy.destroy()
 
 
@@ -317,9 +319,8 @@ class PyodideConnection(Connection):
     def _on_reply(self, number: int, reply: Any, is_last: bool) -> None:
         receiver = self._receivers.pop(number, None) if is_last else self._receivers.get(number)
         opened = None if reply is None else self._opened(reply)
-        if receiver is None:
-            return
-        receiver(opened)
+        if receiver is not None:
+            receiver(opened)
 
     def _opened(self, reply: Any) -> tuple[bool, bytes]:
         """A reply as the bridge gives it: after a byte that says whether it is good; in the shared memory when only its length came."""
@@ -331,19 +332,17 @@ class PyodideConnection(Connection):
         shared[0] = _FREE
         return good, data
 
-    def _shared(self, request: bytes) -> Any:
-        """A request as the bridge takes it: its length when it fits into the shared memory."""
-        length = len(request)
-        if length > _SHARED:
-            return to_js(request)
-        self._outgoing[:length] = request
-        return length
-
     def _send(
         self, request: bytes, timeout: float | None, credit: int | None, receiver: Any
     ) -> int | tuple[bool, bytes]:
-        """Asks; the number of the request, or the reply that says why not."""
-        sent = self._ask(self._shared(request), _millis(timeout), credit)
+        """Asks; the number of the request, or the reply that says why not. One that fits into the shared memory goes by its length."""
+        length = len(request)
+        shared: Any = length
+        if length > _SHARED:
+            shared = to_js(request)
+        else:
+            self._outgoing[:length] = request
+        sent = self._ask(shared, None if timeout is None else timeout * 1000, credit)
         if type(sent) is not int:
             return self._opened(sent)
         self._receivers[sent] = receiver
@@ -413,10 +412,6 @@ class PyodideConnection(Connection):
     @property
     def state(self) -> str:
         return self._state
-
-
-def _millis(timeout: float | None) -> float | None:
-    return None if timeout is None else timeout * 1000
 
 
 class PyodideItems(Items):
