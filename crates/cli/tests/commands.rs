@@ -328,6 +328,18 @@ fn a_folder_has_one_node_and_a_second_is_told_so() {
     );
 }
 
+/// Several times, for whether the signal was heard hung on a moment.
+#[cfg(unix)]
+#[test]
+fn a_node_that_is_stopped_as_soon_as_it_is_ready_stops_in_order() {
+    for _ in 0..10 {
+        let mut node = Node::start();
+        let sent = Command::new("kill").args(["-TERM", &node.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        assert_eq!(node.child.wait().unwrap().code(), Some(0));
+    }
+}
+
 fn start_and_wait(data: &Path) -> Output {
     Command::new(EMERGE)
         .args(["node", "start", "--json", "--port", "0", "--data"])
