@@ -96,6 +96,15 @@ def test_versions_are_compared_and_come_back(fs, home):
     assert fs.get(path).text == "first" and fs.history(path)[0].restored == 1
 
 
+def test_a_diff_tells_when_the_class_is_another(fs, home):
+    path = f"{home}/changed"
+    fs.store(path, free(a=1))
+    fs.store(path, Edited(text="now"), overwrite=True)
+    diff = fs.diff(path, 1)
+    assert (diff.old_class.name, diff.new_class.name) == ("Free", "Edited")
+    assert diff.new_class.hash == fs.get(path).meta.class_hash and diff.new_class.version == 1
+
+
 def test_only_changes_are_sent_and_conflicts_are_told(fs, home):
     path = f"{home}/a"
     fs.store(path, free(a=1, b=[1]))

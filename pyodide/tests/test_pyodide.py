@@ -8,7 +8,7 @@ import os
 import emerge
 import js
 import pytest
-from emerge import _host_pyodide, errors
+from emerge import _wakers, errors
 from pyodide.ffi import create_proxy, run_sync, to_js
 
 URL = os.environ["EMERGE_TEST_URL"]
@@ -48,7 +48,7 @@ def test_without_promise_integration_a_plain_call_names_the_other_form(fs, home)
 
 
 def test_without_promise_integration_awaiting_works(home, monkeypatch):
-    monkeypatch.setattr(_host_pyodide, "_CAN_WAIT", False)
+    monkeypatch.setattr(_wakers, "_CAN_WAIT", False)
 
     async def many():
         async with emerge.connect.aio(URL) as fs:

@@ -12,10 +12,9 @@ import { changes, encodeArgs, encodeObject } from "./state.js";
 import { Stream } from "./stream.js";
 import { decodeState, decodeValue } from "./values.js";
 import {
-  opCall, opClassByHash, opClassOf, opCp, opGet, opDiff, opHistory, opList, opMkdir, opMv, opPutClass, opRestore, opRm, opStat,
-  opStore, type RawClassAt,
-  type RawCalled, type RawStat, type RawVersion, readCalled, readDiff, readHistory, readLineage, readMember, readPage, readStat, readStored,
-  type Which,
+  opCall, opClassByHash, opClassOf, opCp, opDiff, opGet, opHistory, opList, opMkdir, opMv, opPutClass, opRestore, opRm, opStat, opStore,
+  type RawCalled, type RawClassAt, type RawStat, type RawVersion, readCalled, readDiff, readHistory, readLineage, readMember, readPage,
+  readStat, readStored, type Which,
 } from "./wire.js";
 
 /** What every operation takes. */

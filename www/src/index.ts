@@ -15,8 +15,8 @@ export {
   list, map, object, ref, set, text, uuid,
 } from "./fields.js";
 export {
-  type AnyObject, type Called, FileSystem, type InvokeOptions, type ListOptions, type MemberResult, type Options, type Remote,
-  type StoreAllOptions, type Stored, type StoreOptions, type Transport, type VersionInfo, type FieldChange, type ClassAt, type Diff,
+  type AnyObject, type Called, type ClassAt, type Diff, type FieldChange, FileSystem, type InvokeOptions, type ListOptions,
+  type MemberResult, type Options, type Remote, type StoreAllOptions, type Stored, type StoreOptions, type Transport, type VersionInfo,
 } from "./filesystem.js";
 export type { Which } from "./wire.js";
 export { ERROR_CODES, type ErrorCode, LIMITS } from "./generated.js";

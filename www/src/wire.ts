@@ -159,7 +159,10 @@ export function opStore(
   return out.take();
 }
 
-/** Which version of an object: its number, or a moment at which it was current. */
+/**
+ * Which version of an object: its number, or a moment at which it was current. A `Date` knows no microseconds, as the times of versions
+ * do: it means the end of its millisecond, so that the time of a version means that version.
+ */
 export type Which = number | Date;
 
 function which(version: Which, what: string): void {
@@ -167,7 +170,7 @@ function which(version: Which, what: string): void {
     whole(version, what);
     return;
   }
-  const micros = version.getTime() * 1000;
+  const micros = version.getTime() * 1000 + 999;
   if (!Number.isSafeInteger(micros)) throw errorOf("bad_argument", `the ${what} is no moment`, { field: what });
   out.head(ARRAY, 1);
   out.number(micros);

@@ -150,6 +150,19 @@ test("only what changed is stored; conflicts; earlier versions", async () => {
   await fails("bad_argument", /version is no moment/, fs.get("/c", { version: new Date("never") }));
 });
 
+test("the time of a version means that version", async () => {
+  const item = await fs.store("/moments", new InventoryItem());
+  for (const price of [1, 2]) {
+    // So that no two versions are of one millisecond.
+    await new Promise((done) => setTimeout(done, 5));
+    item.unitPrice = price;
+    await fs.store("/moments", item);
+  }
+  for (const { version, modified } of await fs.history("/moments")) {
+    assert.equal((await fs.get("/moments", { version: modified })).meta.version, version);
+  }
+});
+
 test("methods, code, help and describe", async () => {
   await fs.store("/d", new Perishable());
   const methods = await fs.methods("/d");

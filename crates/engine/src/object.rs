@@ -117,7 +117,6 @@ impl Object {
 
     pub(crate) fn encode(&self) -> Bytes {
         let wire = Wire {
-            restored: self.restored,
             kind: self.kind,
             perms: self.perms,
             version: self.version,
@@ -131,6 +130,7 @@ impl Object {
             state: &self.state,
             author: (self.author != self.owner).then_some(&self.author),
             method: self.method.as_deref(),
+            restored: self.restored,
             blobs: (!self.blobs.is_empty()).then(|| self.blobs.clone()),
         };
         emerge_proto::class::encode(&wire).into()
@@ -139,7 +139,6 @@ impl Object {
     pub(crate) fn decode(bytes: &Bytes) -> Result<Self> {
         let wire: Wire<'_> = read(bytes, "an object")?;
         Ok(Self {
-            restored: wire.restored,
             kind: wire.kind,
             parent: wire.parent,
             name: wire.name.to_owned(),
@@ -152,6 +151,7 @@ impl Object {
             modified: wire.created.wrapping_add(wire.age),
             author: wire.author.unwrap_or(wire.owner).to_owned(),
             method: wire.method.map(str::to_owned),
+            restored: wire.restored,
             state: bytes.slice_ref(wire.state),
             blobs: wire.blobs.unwrap_or_default(),
         })

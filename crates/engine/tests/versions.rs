@@ -6,7 +6,7 @@ mod common;
 use common::{NOW, admin, as_user, commit, n, on_memory, path, put_class, seed, source, store};
 use emerge_engine::Principal;
 use emerge_proto::op::StoreMode;
-use emerge_proto::{AsOf, ErrorCode, Value};
+use emerge_proto::{AsOf, ErrorCode, Value, limits};
 
 fn fields(fields: &[(&str, Value)]) -> Vec<u8> {
     Value::Map(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()).encode()
@@ -84,6 +84,22 @@ fn a_diff_tells_fields_and_classes() {
         assert_eq!(classes.map(|class| (class.version, class.hash)), [(1, first.hash), (2, second.hash)]);
         let same = tx.diff(&path("/a"), AsOf::Version(2), Some(AsOf::Version(2))).await.unwrap();
         assert!(same.fields.is_empty() && same.old_class.is_none() && same.new_class.is_none());
+    });
+}
+
+#[test]
+fn a_diff_that_fits_into_no_message_is_refused() {
+    on_memory(async |engine| {
+        let class = put_class(engine).await;
+        for letter in ["x", "y"] {
+            let mut tx = admin(engine);
+            let state = fields(&[("text", Value::Text(letter.repeat(5_000_000)))]);
+            tx.store(&path("/a"), class, &state, StoreMode::Put, None, &[]).await.unwrap();
+            commit(tx).await.unwrap();
+        }
+        let refused = admin(engine).diff(&path("/a"), AsOf::Version(1), None).await.unwrap_err();
+        assert_eq!((refused.code, refused.path.as_deref()), (ErrorCode::TooLarge, Some("/a")));
+        assert_eq!(refused.limit, Some(limits::MAX_MESSAGE as u64 / 2));
     });
 }
 

@@ -127,7 +127,7 @@ fn version_info(writer: &mut Writer, info: &VersionInfo) -> Result<()> {
     Ok(())
 }
 
-/// Of a field that was added or removed the tuple has one value, else two; which it is stands before it.
+/// Of a field a tuple of its name, `changed`, `added` or `removed`, and its two values; the one that is not there is `None`.
 fn diff(writer: &mut Writer, diff: &Diff) -> Result<()> {
     writer.tuple(|writer| {
         version_info(writer, &diff.from)?;

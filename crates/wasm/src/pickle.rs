@@ -15,7 +15,7 @@ fn answer(result: Result<Vec<u8>>) -> std::result::Result<Uint8Array, Uint8Array
     }
 }
 
-/// The encoded operation of a pickled request.
+/// The encoded operation of a pickled request, of which nothing is sent. (What the bench measures.)
 ///
 /// # Errors
 /// A pickled error.
@@ -32,7 +32,7 @@ impl Core {
     /// As [`Core::request`], for a pickled request; [`Core::reply_pickle`] reads what comes of it.
     ///
     /// # Errors
-    /// A pickled error, when the request is refused. It then has no effect.
+    /// A reply as [`Core::reply_pickle`] gives it, when the request is refused. It then has no effect.
     #[wasm_bindgen(js_name = requestPickle)]
     pub fn request_pickle(
         &self,
@@ -45,7 +45,7 @@ impl Core {
             self.pickled.borrow_mut().insert(seq, op.name());
             Ok(seq)
         });
-        begun.map_err(|error| error_to_js(&error))
+        begun.map_err(|error| reply(Err(error)))
     }
 
     /// Gives up a pickled request.
@@ -55,12 +55,10 @@ impl Core {
         self.cancel(seq);
     }
 
-    /// The pickle of an event of a pickled request, after a byte that says whether it is good: 2, or 1 for an error. Nothing at the end of a stream, for a
+    /// The reply that an event of a pickled request is: its pickle or that of an error, after a byte that says which. Nothing at the end of a stream, for a
     /// push, and for a request that was given up.
     #[wasm_bindgen(js_name = replyPickle)]
     pub fn reply_pickle(&self, seq: u32, kind: u32, bytes: &[u8]) -> Option<Uint8Array> {
-        const BAD: u8 = 1;
-        const GOOD: u8 = 2;
         let kind = [Kind::Value, Kind::Error, Kind::Item].into_iter().find(|each| *each as u32 == kind);
         let mut pickled = self.pickled.borrow_mut();
         let name = match kind {
@@ -72,15 +70,20 @@ impl Core {
             Kind::Item => emerge_pickle::stream_item_to_pickle(name, bytes),
             _ => emerge_pickle::reply_to_pickle(name, bytes),
         };
-        let (state, pickle) = match pickle {
-            Ok(pickle) => (GOOD, pickle),
-            Err(error) => (BAD, emerge_pickle::error_to_pickle(&error)),
-        };
-        let mut reply = Vec::with_capacity(pickle.len() + 1);
-        reply.push(state);
-        reply.extend_from_slice(&pickle);
-        Some(Uint8Array::from(&reply[..]))
+        Some(reply(pickle))
     }
+}
+
+/// What Python reads as a reply (`_host_pyodide.py`): after a byte, 2 or for an error 1, the pickle.
+fn reply(pickle: Result<Vec<u8>>) -> Uint8Array {
+    let (state, pickle) = match pickle {
+        Ok(pickle) => (2, pickle),
+        Err(error) => (1, emerge_pickle::error_to_pickle(&error)),
+    };
+    let mut reply = Vec::with_capacity(pickle.len() + 1);
+    reply.push(state);
+    reply.extend_from_slice(&pickle);
+    Uint8Array::from(&reply[..])
 }
 
 fn error_to_js(error: &Error) -> Uint8Array {

@@ -23,7 +23,7 @@ from typing import Any
 
 from ._aio import AsyncFileSystem
 from ._fs import FileSystem, connect
-from ._meta import Called, Diff, FieldChange, MemberResult, Meta, Method, VersionInfo
+from ._meta import Called, ClassAt, Diff, FieldChange, MemberResult, Meta, Method, VersionInfo
 from ._object import Object, dataclass, field
 from ._values import Ref
 from .errors import EmergeError
@@ -33,7 +33,10 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncFileSystem",
     "Called",
+    "ClassAt",
+    "Diff",
     "EmergeError",
+    "FieldChange",
     "FileSystem",
     "MemberResult",
     "Meta",
@@ -41,8 +44,6 @@ __all__ = [
     "Object",
     "Ref",
     "VersionInfo",
-    "Diff",
-    "FieldChange",
     "connect",
     "dataclass",
     "field",

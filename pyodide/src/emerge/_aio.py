@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from . import _classes, _host, _wire
-from ._meta import Called, Diff, FieldChange, MemberResult, Meta, Method, VersionInfo, moment
+from ._meta import Called, ClassAt, Diff, FieldChange, MemberResult, Meta, Method, VersionInfo, moment
 from ._object import Head, Object, fields_of, head_of, set_head
 from .errors import ConflictError, IsADirectoryError, NotFoundError, UnmappableValueError, from_wire
 
@@ -267,7 +267,7 @@ class AsyncFileSystem:
             NotFoundError: there is no such object, or that version of it is not kept.
         """
         first, second, fields, *classes = await self._ask("diff", path, old, new, timeout=timeout)
-        old_class, new_class = (f"{each[0]} v{each[1]} {each[2].hex()}" if each else None for each in classes)
+        old_class, new_class = (ClassAt(each[0], each[1], each[2].hex()) if each else None for each in classes)
         changes = tuple(FieldChange(*each) for each in fields)
         return Diff(_version_info(first), _version_info(second), changes, old_class, new_class)
 

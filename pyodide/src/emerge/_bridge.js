@@ -3,7 +3,7 @@
 // that both sides have, and only their length crosses.
 
 const ITEM = 2, PUSH = 3, END = 4;
-const FREE = 0, BAD = 1;
+const FREE = 0;
 
 /** A `bytearray` of Python's, which moves when Python's memory grows. */
 class SharedBytes {
@@ -28,15 +28,6 @@ class SharedBytes {
   }
 }
 
-/** An error that the module threw, as a reply; any other exception goes on. */
-const thrown = (error) => {
-  if (!(error instanceof Uint8Array)) throw error;
-  const reply = new Uint8Array(error.length + 1);
-  reply[0] = BAD;
-  reply.set(error, 1);
-  return reply;
-};
-
 // eslint-disable-next-line no-unused-vars -- the host appends what makes one
 class Bridge {
   #session;
@@ -45,14 +36,14 @@ class Bridge {
 
   /** `reply(number, reply, isLast)` and `state(name, error)` are Python's; so are the arrays for the requests and the replies. */
   constructor(core, url, options, outgoing, incoming, reply, state) {
-    this.#outgoing = new SharedBytes(outgoing);
-    this.#incoming = new SharedBytes(incoming);
     const events = (message, index) => this.#hear(message, index, reply);
     try {
       this.#session = new core.Core(url, options, events, (name, error) => state(name, error && core.errorToPickle(error)));
     } catch (error) {
       throw error instanceof Uint8Array ? core.errorToPickle(error) : error;
     }
+    this.#outgoing = new SharedBytes(outgoing);
+    this.#incoming = new SharedBytes(incoming);
   }
 
   #hear(message, index, tell) {
@@ -82,7 +73,8 @@ class Bridge {
       const pickle = typeof request === "number" ? this.#outgoing.bytes.subarray(0, request) : request;
       return this.#session.requestPickle(pickle, millis, credit);
     } catch (error) {
-      return thrown(error);
+      if (error instanceof Uint8Array) return error;
+      throw error;
     }
   }
 

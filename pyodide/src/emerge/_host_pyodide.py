@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Generator
 from functools import partial
 from importlib import resources
 from typing import Any
@@ -15,6 +14,7 @@ from pyodide.ffi import can_run_sync, create_proxy, run_sync, to_js
 
 from . import _wire
 from ._host import Connection, Host, Items, failure
+from ._wakers import Soon, Waited, Wakers
 from .errors import UnsupportedError
 
 CREDIT = 64
@@ -96,173 +96,6 @@ def _called(function: Any, *args: Any) -> tuple[bool, bytes]:
     return bool(good), payload.to_bytes()
 
 
-class _Soon:
-    """A reply on its way to a task, which goes on at once when it comes and not in a later turn of the page's loop, which takes longer than the node does.
-
-    As much of a future as ``asyncio.Task`` asks for, for this is made at each request and ``asyncio.Future`` does more.
-    """
-
-    __slots__ = ("_asyncio_future_blocking", "_context", "_fn", "_loop", "_over", "value")
-
-    def __init__(self, loop: Any) -> None:
-        self._loop = loop
-        self._fn: Any = None
-        self._over = ""
-        self._asyncio_future_blocking = False
-        self.value: Any = None
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        if not self._over:
-            self._asyncio_future_blocking = True
-            yield self
-        if self._over == "cancelled":
-            raise asyncio.CancelledError
-        return self.value
-
-    def get_loop(self) -> Any:
-        return self._loop
-
-    def done(self) -> bool:
-        return bool(self._over)
-
-    def cancelled(self) -> bool:
-        return self._over == "cancelled"
-
-    def result(self) -> Any:
-        if self._over == "cancelled":
-            raise asyncio.CancelledError
-        return self.value
-
-    def add_done_callback(self, fn: Any, *, context: Any = None) -> None:
-        """Takes the one callback of the one task that waits."""
-        self._fn, self._context = fn, context
-        if self._over:
-            self._tell_later()
-
-    def remove_done_callback(self, fn: Any) -> int:
-        removed = self._fn == fn
-        if removed:
-            self._fn = None
-        return int(removed)
-
-    def cancel(self, msg: Any = None) -> bool:
-        if self._over:
-            return False
-        self._over = "cancelled"
-        self._tell_later()
-        return True
-
-    def _tell_later(self) -> None:
-        fn, self._fn = self._fn, None
-        if fn is not None:
-            self._loop.call_soon(fn, self, context=self._context)
-
-    def arrive(self, value: Any) -> None:
-        """Gives the reply to the task."""
-        if self._over:
-            return
-        self._over = "arrived"
-        self.value = value
-        fn, self._fn = self._fn, None
-        if fn is None:
-            return
-        if self._context is None:
-            fn(self)
-        else:
-            self._context.run(fn, self)
-
-
-class _Waited(asyncio.Future[None]):
-    """What ``run_sync`` waits for, which goes on at once as well; for a promise of JavaScript's it takes turns of the loop."""
-
-    def __init__(self, loop: Any) -> None:
-        super().__init__(loop=loop)
-        self._fn: Any = None
-        self.value: Any = None
-        """The reply. As a result of the future it would be converted on its way through ``run_sync``."""
-
-    def add_done_callback(self, fn: Any, *, context: Any = None) -> None:
-        """See ``asyncio.Future``."""
-        if self.done() or self._fn is not None:
-            super().add_done_callback(fn, context=context)
-        else:
-            self._fn = fn
-
-    def arrive(self, value: Any = None) -> None:
-        """Gives the reply to the call that waits."""
-        if self.done():
-            return
-        self.value = value
-        self.set_result(None)
-        fn, self._fn = self._fn, None
-        if fn is not None:
-            fn(self)
-
-
-_CAN_WAIT = hasattr(js.WebAssembly, "Suspending")
-# Gives nothing back: a promise would become a future.
-_begins = js.Function.new("f", "return () => { f.callPromising(); }")
-
-
-class _Wakers:
-    """Wakes the tasks that wait for replies, in calls from JavaScript that can wait in place: so a task may go on with plain calls.
-
-    To begin such a call takes a turn of the page's loop. So one is kept between replies, itself waiting; when a task makes it wait for something
-    else, another is begun for the replies that come meanwhile.
-    """
-
-    def __init__(self, loop: Any) -> None:
-        self._loop = loop
-        self._work: deque[tuple[_Soon, Any]] = deque()
-        self._idle: _Waited | None = None
-        # Whether one will look at the work without being told again.
-        self._coming = False
-        self._closed = False
-        self._proxy = create_proxy(self._run)
-        self._begin: Any = _begins(self._proxy) if _CAN_WAIT else None
-
-    def wake(self, reply: _Soon, value: Any) -> None:
-        """Gives a reply to the task that waits for it."""
-        if self._begin is None:
-            reply.arrive(value)
-            return
-        self._work.append((reply, value))
-        if not self._coming:
-            self._call()
-
-    def _call(self) -> None:
-        self._coming = True
-        idle, self._idle = self._idle, None
-        if idle is None:
-            self._begin()
-        else:
-            idle.arrive()
-
-    def _run(self) -> None:
-        # Each such call has a thread state of its own, on which no loop runs yet.
-        asyncio._set_running_loop(self._loop)
-        while not self._closed:
-            self._coming = False
-            while self._work:
-                reply, value = self._work.popleft()
-                # The task may wait in place, and what others wait for must not wait with it.
-                if self._work and not self._coming:
-                    self._call()
-                reply.arrive(value)
-            if self._idle is not None:
-                return
-            self._idle = idle = _Waited(self._loop)
-            run_sync(idle)
-
-    def close(self) -> None:
-        """Ends the one that waits."""
-        self._closed = True
-        idle, self._idle = self._idle, None
-        if idle is not None:
-            idle.arrive()
-        self._proxy.destroy()
-
-
 _FREE, _GOOD = 0, 2
 
 _connections: WeakSet[PyodideConnection] = WeakSet()
@@ -282,9 +115,9 @@ class PyodideConnection(Connection):
         self._loop: Any = asyncio.get_event_loop()
         self._opening: asyncio.Future[None] | None = self._loop.create_future()
         # Plain calls that wait, by their numbers; how many have not come back, and whether the next to do so is to raise KeyboardInterrupt.
-        self._waiting: dict[int, _Waited] = {}
+        self._waiting: dict[int, Waited] = {}
         self._asking, self._interrupted = 0, False
-        self._wakers = _Wakers(self._loop)
+        self._wakers = Wakers(self._loop)
         # The first byte of the replies' memory says whether one lies there, and is given back as _FREE; so says the bridge.
         self._outgoing, self._incoming = bytearray(_SHARED), bytearray(_SHARED)
         self._arrived = memoryview(self._incoming)
@@ -293,6 +126,7 @@ class PyodideConnection(Connection):
         options = to_js({"token": token, "agent": agent}, dict_converter=js.Object.fromEntries)
         good, made = _guarded(host.bridge, host.core, url, options, *self._proxies)
         if not good:
+            self._release()
             raise failure(made.to_bytes())
         self._bridge = made
         _connections.add(self)
@@ -318,11 +152,11 @@ class PyodideConnection(Connection):
 
     def _on_reply(self, number: int, reply: Any, is_last: bool) -> None:
         receiver = self._receivers.pop(number, None) if is_last else self._receivers.get(number)
-        opened = None if reply is None else self._opened(reply)
+        opened = None if reply is None else self._read(reply)
         if receiver is not None:
             receiver(opened)
 
-    def _opened(self, reply: Any) -> tuple[bool, bytes]:
+    def _read(self, reply: Any) -> tuple[bool, bytes]:
         """A reply as the bridge gives it: after a byte that says whether it is good; in the shared memory when only its length came."""
         if type(reply) is not int:
             data = reply.to_bytes()
@@ -344,14 +178,14 @@ class PyodideConnection(Connection):
             self._outgoing[:length] = request
         sent = self._ask(shared, None if timeout is None else timeout * 1000, credit)
         if type(sent) is not int:
-            return self._opened(sent)
+            return self._read(sent)
         self._receivers[sent] = receiver
         return sent
 
     def ask(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
         if not can_run_sync():
             raise UnsupportedError(_CANNOT_WAIT)
-        reply = _Waited(self._loop)
+        reply = Waited(self._loop)
         sent = self._send(request, timeout, None, reply.arrive)
         if not isinstance(sent, int):
             return sent
@@ -379,13 +213,13 @@ class PyodideConnection(Connection):
         """Ends plain calls that wait; says whether any did."""
         for number, reply in list(self._waiting.items()):
             self._give_up(number)
-            reply.arrive(None)
+            reply.arrive()
         # The reply may be there and its caller not yet: the page's loop turns in between.
         self._interrupted = self._asking > 0
         return self._interrupted
 
     async def ask_soon(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
-        reply = _Soon(self._loop)
+        reply = Soon(self._loop)
         sent = self._send(request, timeout, None, partial(self._wakers.wake, reply))
         if not isinstance(sent, int):
             return sent
@@ -404,6 +238,9 @@ class PyodideConnection(Connection):
 
     async def close_soon(self) -> None:
         await self._bridge.close()
+        self._release()
+
+    def _release(self) -> None:
         self._wakers.close()
         for proxy in self._proxies:
             proxy.destroy()

@@ -128,15 +128,24 @@ class FieldChange(NamedTuple):
     """Its later value; ``None`` when it was removed."""
 
 
+class ClassAt(NamedTuple):
+    """A class version, as people name it."""
+
+    name: str
+    version: int
+    hash: str
+    """The address, 32 hexadecimal digits."""
+
+
 class Diff(NamedTuple):
     """What differs between two versions of an object."""
 
     old: VersionInfo
     new: VersionInfo
     fields: tuple[FieldChange, ...]
-    old_class: str | None
-    """The earlier class, its version and its address; ``None``, as ``new_class`` is, when both have the same."""
-    new_class: str | None
+    old_class: ClassAt | None
+    """The earlier class; ``None``, as ``new_class`` is, when both have the same."""
+    new_class: ClassAt | None
 
 
 class Method(NamedTuple):

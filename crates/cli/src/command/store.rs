@@ -5,8 +5,10 @@ use crate::args::Store;
 use crate::output::Output;
 use emerge_client::native::Client;
 use emerge_proto::op::StoreMode;
+use emerge_proto::record::Stored;
 use emerge_proto::{
-    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, Result, Value,
+    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, Path, Result,
+    Value,
 };
 use emerge_runtime::Sandbox;
 use serde_json::json;
@@ -37,16 +39,20 @@ pub(super) async fn store(
                 Err(error) => return Err(error),
             };
             let stored = client.store(&path, hash, Value::Map(fields).encode(), StoreMode::Put).await?;
-            if output.json {
-                output.json(
-                    &json!({ "path": path.as_str(), "id": stored.id.to_string(), "version": stored.version }),
-                );
-            } else {
-                output.line(format!("{path} version {}", stored.version));
-            }
+            tell(&path, &stored, output);
             Ok(())
         }
         _ => Err(Error::new(ErrorCode::BadArgument, "a path and --class are needed, or --from FILE")),
+    }
+}
+
+/// Says which version was made.
+pub(super) fn tell(path: &Path, stored: &Stored, output: &Output) {
+    if output.json {
+        output
+            .json(&json!({ "path": path.as_str(), "id": stored.id.to_string(), "version": stored.version }));
+    } else {
+        output.line(format!("{path} version {}", stored.version));
     }
 }
 
@@ -159,13 +165,7 @@ async fn from_file(file: &File, sandbox: &Sandbox, client: &Client, output: &Out
             );
         };
         let stored = client.store(&target, class.hash(), object.state, StoreMode::Put).await?;
-        if output.json {
-            output.json(
-                &json!({ "path": target.as_str(), "id": stored.id.to_string(), "version": stored.version }),
-            );
-        } else {
-            output.line(format!("{target} version {}", stored.version));
-        }
+        tell(&target, &stored, output);
     }
     let objects = if count == 1 { "object" } else { "objects" };
     output.note(format!("stored {count} {objects} of {}", file.display()));

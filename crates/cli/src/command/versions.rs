@@ -1,6 +1,6 @@
 //! Versions: history, diff, restore.
 
-use super::path;
+use super::{path, store};
 use crate::args::{Diff, Restore};
 use crate::output::{DIM, NAME, Output};
 use emerge_client::native::Client;
@@ -8,7 +8,6 @@ use emerge_node::json::{diff_to_json, time, version_to_json};
 use emerge_proto::record::VersionInfo;
 use emerge_proto::version::ClassAt;
 use emerge_proto::{Result, Value};
-use serde_json::json;
 
 pub(super) async fn history(text: &str, client: &Client, output: &Output) -> Result<()> {
     for info in client.history(&path(text)?).await? {
@@ -63,12 +62,6 @@ pub(super) async fn diff(args: &Diff, client: &Client, output: &Output) -> Resul
 pub(super) async fn restore(args: &Restore, client: &Client, output: &Output) -> Result<()> {
     let target = path(&args.path)?;
     let stored = client.restore(&target, args.version, args.base).await?;
-    if output.json {
-        output.json(
-            &json!({ "path": target.as_str(), "id": stored.id.to_string(), "version": stored.version }),
-        );
-    } else {
-        output.line(format!("{target} version {}", stored.version));
-    }
+    store::tell(&target, &stored, output);
     Ok(())
 }

@@ -82,16 +82,7 @@ impl<B: Backend> Tx<B> {
         self.class(class).await?;
         let state = if patches {
             if mode == StoreMode::Patch && base != Some(place.object.version) {
-                let have = place.object.version;
-                return Err(Error::new(
-                    ErrorCode::Conflict,
-                    format!(
-                        "{} is at version {have}; the change is based on version {}",
-                        place.path,
-                        base.unwrap_or(0)
-                    ),
-                )
-                .at(&place.path));
+                return Err(place::moved_on(&place, base));
             }
             let old = self.state_of(&place.object).await?;
             fields::patch(&old, given, removed)?

@@ -151,6 +151,13 @@ pub(super) fn already_exists(path: &Path) -> Error {
     Error::new(ErrorCode::AlreadyExists, format!("something is stored at {path} already")).at(path)
 }
 
+/// The object is not at the version that a change is based on.
+pub(super) fn moved_on(place: &Place, base: Option<u64>) -> Error {
+    let (path, have, base) = (&place.path, place.object.version, base.unwrap_or(0));
+    let why = format!("{path} is at version {have}; the change is based on version {base}");
+    Error::new(ErrorCode::Conflict, why).at(path)
+}
+
 pub(super) fn is_a_directory(path: &Path) -> Error {
     Error::new(ErrorCode::IsADirectory, format!("{path} is a directory")).at(path)
 }

@@ -2,7 +2,7 @@
 
 use super::Tx;
 use super::object::Cause;
-use super::place::Place;
+use super::place::{self, Place};
 use crate::access::Want;
 use crate::backend::Backend;
 use crate::keys;
@@ -11,6 +11,7 @@ use emerge_proto::op::Target;
 use emerge_proto::record::{Stored, VersionInfo};
 use emerge_proto::version::{ClassAt, Diff, FieldChange};
 use emerge_proto::{AsOf, Error, ErrorCode, Result, Value, limits};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a diff may hold: it has to fit into one message.
@@ -72,7 +73,7 @@ impl<B: Backend> Tx<B> {
             Some(to) => self.version_of(&place, to).await?,
             None => Arc::clone(&place.object),
         };
-        let fields = changes(&self.fields_of(&old).await?, &self.fields_of(&new).await?);
+        let fields = changes(self.fields_of(&old).await?, self.fields_of(&new).await?);
         let size = |change: &FieldChange| {
             change.old.as_ref().map_or(0, Vec::len) + change.new.as_ref().map_or(0, Vec::len)
         };
@@ -104,10 +105,8 @@ impl<B: Backend> Tx<B> {
     async fn restore_inner(&mut self, target: &Target, which: AsOf, base: Option<u64>) -> Result<Stored> {
         let place = self.readable_object(target).await?;
         self.check(&place.object, Want::Write, &place.path)?;
-        let have = place.object.version;
-        if let Some(base) = base.filter(|base| *base != have) {
-            let why = format!("{} is at version {have}; the change is based on version {base}", place.path);
-            return Err(Error::new(ErrorCode::Conflict, why).at(&place.path));
+        if base.is_some_and(|base| base != place.object.version) {
+            return Err(place::moved_on(&place, base));
         }
         let earlier = self.version_of(&place, which).await?;
         let state = self.state_of(&earlier).await?.into();
@@ -146,21 +145,19 @@ fn info(object: &Object) -> VersionInfo {
 }
 
 /// The fields that differ: those of `old` in their order, then those that only `new` has.
-fn changes(old: &[(String, Vec<u8>)], new: &[(String, Vec<u8>)]) -> Vec<FieldChange> {
-    let of = |fields: &[(String, Vec<u8>)], name: &str| {
-        fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone())
-    };
+fn changes(old: Vec<(String, Vec<u8>)>, new: Vec<(String, Vec<u8>)>) -> Vec<FieldChange> {
+    let order: Vec<String> = new.iter().map(|(field, _)| field.clone()).collect();
+    let mut new: HashMap<String, Vec<u8>> = new.into_iter().collect();
     let mut changes = Vec::new();
     for (field, value) in old {
-        let now = of(new, field);
-        if now.as_ref() != Some(value) {
-            changes.push(FieldChange { field: field.clone(), old: Some(value.clone()), new: now });
+        let now = new.remove(&field);
+        if now.as_ref() != Some(&value) {
+            changes.push(FieldChange { field, old: Some(value), new: now });
         }
     }
-    for (field, value) in new {
-        if of(old, field).is_none() {
-            changes.push(FieldChange { field: field.clone(), old: None, new: Some(value.clone()) });
-        }
-    }
+    changes.extend(order.into_iter().filter_map(|field| {
+        let value = new.remove(&field)?;
+        Some(FieldChange { field, old: None, new: Some(value) })
+    }));
     changes
 }
