@@ -160,6 +160,76 @@ def test_directories(fs, home):
     assert not fs.exists(f"{home}/e")
 
 
+@emerge.dataclass
+class Farm(emerge.Object):
+    name: str = ""
+    acres: float = 1.0
+
+    def grow(self, by: float) -> float:
+        self.acres += by
+        return self.acres
+
+
+@emerge.dataclass
+class Customer(emerge.Object):
+    name: str = ""
+    farms: list = emerge.field(default_factory=list)
+    best: Farm | None = None
+    address: dict = emerge.field(default_factory=dict)
+
+    def names(self):
+        return [self.fs.get(farm).name for farm in self.farms]
+
+    def plant(self, path):
+        self.fs.add(self.meta.path + "#address", "trees", path)
+        return [child.name for child in self.fs.children(self.meta.path, "address.trees")]
+
+
+def test_paths_into_objects_and_children(fs, home):
+    at, farms = f"{home}/c0", f"{home}/farms"
+    fs.store(at, Customer(name="Ada", best=Farm(name="Best"), address={"city": "Ulm", "odd name": [1, 2]}))
+    hill = fs.store(f"{farms}/hill", Farm(name="Hill", acres=3.0))
+    fs.store(f"{farms}/moor", Farm(name="Moor"))
+    assert fs.add(at, "farms", [hill, f"{farms}/moor"]) == 2
+    assert fs.add(at, "farms", {f"{farms}/dale": Farm(name="Dale")}) == 3
+    customer = fs.get(at)
+    assert customer.farms == [emerge.Ref(f"{farms}/{name}") for name in ("hill", "moor", "dale")]
+    assert fs.get(customer.farms[0]).acres == 3.0 and fs.stat(customer.farms[0]).class_name == "Farm"
+    assert fs.get(f"{at}#farms[2].name") == "Dale" and fs.get(f'{at}#address["odd name"][1]') == 2
+    farm = fs.get(f"{at}#farms[0]")
+    assert type(farm) is Farm and farm.meta.path == f"{farms}/hill"
+    farm.acres = 5.0
+    fs.store(f"{farms}/hill", farm)
+    best = fs.get(f"{at}#best")
+    assert type(best) is Farm and best.meta is None and best.name == "Best"
+
+    assert fs.call(customer.farms[0], "grow", 2.0) == 7.0 and fs.call(f"{at}#best", "grow", 2.0) == 3.0
+    assert fs.get(f"{at}#best.acres") == 3.0 and fs.call(at, "names") == ["Hill", "Moor", "Dale"]
+    assert fs.set(f"{at}#farms[1].acres", 8) == 2 and fs.get(f"{farms}/moor#acres") == 8.0
+    assert fs.set(f"{at}#address.city", "Bonn", base=4) == 5
+    with pytest.raises(errors.ConflictError):
+        fs.set(f"{at}#address.city", "Ulm", base=4)
+    with pytest.raises(errors.BadArgumentError, match='"acres" is declared float'):
+        fs.set(f"{farms}/moor#acres", "many")
+
+    fs.rm(f"{farms}/moor")
+    children = fs.children(at, "farms")
+    assert [child and child.name for child in children] == ["Hill", None, "Dale"]
+    assert children[2].meta.path == f"{farms}/dale"
+    with pytest.raises(errors.NotFoundError, match="refers to .*/moor") as failed:
+        fs.get(f"{at}#farms[1]")
+    assert (failed.value.path, failed.value.field) == (f"{farms}/moor", "farms[1]")
+    with pytest.raises(errors.BadPathError, match="at character 6"):
+        fs.get(f"{at}#farms.[0]")
+    with pytest.raises(errors.AlreadyExistsError):
+        fs.add(at, "farms", f"{farms}/dale")
+    with pytest.raises(errors.BadArgumentError, match="a path is needed"):
+        fs.add(at, "farms", Farm())
+    with pytest.raises(errors.UnmappableValueError):
+        fs.add(at, "farms", {f"{farms}/x": 1})
+    assert fs.call(at, "plant", f"{farms}/dale") == ["Dale"]
+
+
 def test_errors_by_code(fs, home):
     fs.store(f"{home}/x", InventoryItem())
     with pytest.raises(errors.NotFoundError) as failed:

@@ -214,9 +214,9 @@ async fn bad_requests_get_typed_errors_and_change_nothing() {
         (store("/a//b", state(Value::Null)), ErrorCode::BadPath),
         (store("/a\u{7}b", state(Value::Null)), ErrorCode::BadPath),
         (store(&format!("/{}", "s".repeat(256)), state(Value::Null)), ErrorCode::BadPath),
-        (Op::Get { path: Target::ResultOf(1), version: None }, ErrorCode::Unsupported),
-        (Op::Get { path: "/nothing".into(), version: None }, ErrorCode::NotFound),
-        (Op::Get { path: "/thing".into(), version: Some(9.into()) }, ErrorCode::NotFound),
+        (Op::Get { path: Target::ResultOf(1), version: None, children: None }, ErrorCode::Unsupported),
+        (Op::Get { path: "/nothing".into(), version: None, children: None }, ErrorCode::NotFound),
+        (Op::Get { path: "/thing".into(), version: Some(9.into()), children: None }, ErrorCode::NotFound),
         (call("quiet"), ErrorCode::MethodNotFound),
         (Op::Rm { path: "/".into(), recursive: true }, ErrorCode::BadArgument),
     ];

@@ -56,7 +56,8 @@ async fn an_object_is_stored_fetched_and_called() {
     };
     let called: Called = decode(&client.run(call).await.unwrap()).unwrap();
     assert_eq!(Value::decode(&called.result).unwrap(), Value::Int(42));
-    let got = client.run(Op::Get { path: "/page/counter".into(), version: None }).await.unwrap();
+    let got =
+        client.run(Op::Get { path: "/page/counter".into(), version: None, children: None }).await.unwrap();
     let fetched: Fetched = decode(&got).unwrap();
     assert_eq!(Value::decode(&fetched.state).unwrap(), Value::Map(vec![("count".into(), Value::Int(42))]));
 }
@@ -65,8 +66,9 @@ async fn an_object_is_stored_fetched_and_called() {
 async fn a_thousand_requests_of_one_turn_are_all_answered() {
     let client = client_with_class().await;
     client.run(store("/page/many", 1)).await.unwrap();
-    let asked: Vec<u32> =
-        (0..1000).map(|_| client.ask(&Op::Get { path: "/page/many".into(), version: None }, None)).collect();
+    let asked: Vec<u32> = (0..1000)
+        .map(|_| client.ask(&Op::Get { path: "/page/many".into(), version: None, children: None }, None))
+        .collect();
     for seq in asked {
         let fetched: Fetched = decode(&client.end(seq).await.unwrap()).unwrap();
         assert_eq!(fetched.stat.name, "many");
@@ -101,7 +103,10 @@ async fn a_listing_comes_as_credit_allows() {
 #[wasm_bindgen_test]
 async fn errors_are_typed() {
     let client = client_with_class().await;
-    let missing = client.run(Op::Get { path: "/page/nothing".into(), version: None }).await.unwrap_err();
+    let missing = client
+        .run(Op::Get { path: "/page/nothing".into(), version: None, children: None })
+        .await
+        .unwrap_err();
     assert_eq!((missing.code, missing.path.as_deref()), (ErrorCode::NotFound, Some("/page/nothing")));
     assert_eq!(emerge_wasm::check_path("/a/b/").unwrap(), "/a/b");
     let bad = emerge_wasm::check_path("/a/../b").unwrap_err();

@@ -7,13 +7,16 @@ import { StoreMode } from "./generated.js";
 import { bare, classOf, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
 import { proxyOf } from "./proxy.js";
 import { hex } from "./sha256.js";
+import type { Ref } from "./codec.js";
+import { type Children, inside, pathOf, rawChildren } from "./compose.js";
 import { standIn } from "./standin.js";
 import { changes, encodeArgs, encodeObject } from "./state.js";
 import { Stream } from "./stream.js";
-import { decodeState, decodeValue } from "./values.js";
+import { decodeState, decodeValue, encodeField } from "./values.js";
+import { opAdd, opChildren, opSet, type RawFetchedChild, readFetched } from "./wire-compose.js";
 import {
   opCall, opClassByHash, opClassOf, opCp, opDiff, opGet, opHistory, opList, opMkdir, opMv, opPutClass, opRestore, opRm, opStat, opStore,
-  type RawCalled, type RawClassAt, type RawStat, type RawVersion, readCalled, readDiff, readHistory, readLineage, readMember, readPage,
+  type RawClassAt, type RawStat, type RawVersion, readCalled, readDiff, readHistory, readLineage, readMember, readPage,
   readStat, readStored, type Which,
 } from "./wire.js";
 
@@ -254,23 +257,91 @@ export class FileSystem {
   }
 
   /**
+   * Fetches what is at a place inside an object: `await fs.get("/customers/c0#farms[0].name")`. A reference there leads on to its object,
+   * which is what comes then.
+   */
+  get<T = unknown>(path: `${string}#${string}`, options?: Options & { version?: Which | undefined }): Promise<T>;
+  /**
    * Fetches an object. It becomes an instance of this program's class of that name; of an unknown class it has the
    * fields, and its methods say where they run. Nothing of a stored class is ever run here.
    */
-  get<T extends EmergeObject = AnyObject>(path: string, options?: Options & { version?: Which | undefined }): Promise<Stored<T>> {
+  get<T extends EmergeObject = AnyObject>(path: string | Ref, options?: Options & { version?: Which | undefined }): Promise<Stored<T>>;
+  get(at: string | Ref, options?: Options & { version?: Which | undefined }): Promise<unknown> {
     // Not `async`: of all operations this one is asked for most, and each turn of the event loop costs.
     try {
+      const path = pathOf(at);
       const version = options?.version;
+      if (path.includes("#")) return this.#getInside(path, options);
       const reply = this.#transport.request(opGet(path, version), options);
-      return reply.then((reply) => this.#fetched(path, reply, version !== undefined)) as Promise<Stored<T>>;
+      return reply.then((reply) => this.#fetched(path, reply, version !== undefined));
     } catch (error) {
       const failure: Error = error as Error;
       return Promise.reject(failure);
     }
   }
 
+  async #getInside(path: string, options?: Options & { version?: Which | undefined }): Promise<unknown> {
+    const reply = await this.#transport.request(opGet(path, options?.version), options);
+    const fetched = readFetched(new ByteReader(reply));
+    if (fetched.part !== undefined) return this.#value(fetched.state);
+    return this.#fetched(fetched.path ?? path, reply, false);
+  }
+
+  /**
+   * Fetches the objects that a list of references leads to, in one request unless they are many or large: `await fs.children("/customers/c0", "farms")`.
+   * For a child that was deleted, or that the caller may not read, there is `null` in its place.
+   */
+  async children<T extends EmergeObject = AnyObject>(
+    path: string | Ref,
+    field?: string,
+    options?: Options & { version?: Which | undefined },
+  ): Promise<(Stored<T> | null)[]> {
+    const at = inside(pathOf(path), field);
+    const found: (EmergeObject | null)[] = [];
+    for (;;) {
+      const reply = await this.#transport.request(opChildren(at, found.length, options?.version), options);
+      const { children } = readFetched(new ByteReader(reply));
+      for (const child of children?.items ?? []) found.push(await this.#child(child));
+      if (!children || children.items.length === 0 || found.length >= children.total) return found as (Stored<T> | null)[];
+    }
+  }
+
+  #child({ path, stat, state, error }: RawFetchedChild): EmergeObject | null | Promise<EmergeObject> {
+    if (error && error.code !== "not_found" && error.code !== "permission_denied") throw error;
+    if (error || !stat?.classHash || !state) return null;
+    const head = { path, version: stat.version, state, historic: false, stat };
+    return this.#resolve(stat.classHash, stat.class).then((cls) => this.#instance(cls, head));
+  }
+
+  /**
+   * Makes objects the children of another: references to them are added to the list in a field of it. A child is a path, a reference or a stored object, or,
+   * to be stored by the same transaction, a new object under its path in a `Map` or a plain object. Gives the parent's version.
+   */
+  async add(parent: string | Ref, field: string, children: Children, options: Options = {}): Promise<number> {
+    const used = new Set<ClassRecord>();
+    const raw = rawChildren(children, used);
+    for (const each of used) this.#remember(each);
+    await this.#sendClasses(used, options);
+    const op = opAdd(pathOf(parent), field, raw);
+    return readStored(new ByteReader(await this.#transport.request(op, options))).version;
+  }
+
+  /**
+   * Sets one place inside an object, `await fs.set("/customers/c0#address.city", "Ulm")`, and gives the object's version. The last name may be new. With
+   * `base` it is a `conflict` when the object is at another version.
+   */
+  async set(path: string, value: unknown, options: Options & { base?: number | undefined } = {}): Promise<number> {
+    const used = new Set<ClassRecord>();
+    const encoded = encodeField("any", value, "value", used);
+    for (const each of used) this.#remember(each);
+    await this.#sendClasses(used, options);
+    const op = opSet(path, encoded, options.base);
+    return readStored(new ByteReader(await this.#transport.request(op, options))).version;
+  }
+
   /** Fetches the properties of what is stored at a path. */
-  async stat(path: string, options?: Options): Promise<Meta> {
+  async stat(at: string | Ref, options?: Options): Promise<Meta> {
+    const path = pathOf(at);
     return new Meta(normal(path), readStat(new ByteReader(await this.#transport.request(opStat(path), options))));
   }
 
@@ -306,7 +377,7 @@ export class FileSystem {
    * Runs a method on the node and gives what it returns. On a directory it runs on each member that is an object, and
    * gives a `Map` from name to result; the first error of a member is thrown ({@link callEach} gives all).
    */
-  async call(path: string, method: string, ...args: unknown[]): Promise<unknown> {
+  async call(path: string | Ref, method: string, ...args: unknown[]): Promise<unknown> {
     try {
       return (await this.invoke(path, method, args)).result;
     } catch (error) {
@@ -321,14 +392,15 @@ export class FileSystem {
   }
 
   /** Runs a method of one object on the node, with all that can be said and asked of a call. */
-  async invoke(path: string, method: string, args: readonly unknown[] = [], options: InvokeOptions = {}): Promise<Called> {
-    const op = await this.#callOp(path, method, args, options);
+  async invoke(path: string | Ref, method: string, args: readonly unknown[] = [], options: InvokeOptions = {}): Promise<Called> {
+    const op = await this.#callOp(pathOf(path), method, args, options);
     const called = readCalled(new ByteReader(await this.#transport.request(op, options)));
-    return { result: await this.#result(called), version: called.version ?? null, log: called.log ?? null };
+    return { result: await this.#value(called.result), version: called.version ?? null, log: called.log ?? null };
   }
 
   /** Runs a method on each member of a directory that is an object, each call a transaction of its own. */
-  callEach(path: string, method: string, args: readonly unknown[] = [], options: Options = {}): Stream<MemberResult> {
+  callEach(at: string | Ref, method: string, args: readonly unknown[] = [], options: Options = {}): Stream<MemberResult> {
+    const path = pathOf(at);
     const transport = this.#transport;
     const opening = this.#callOp(path, method, args, {});
     const items = {
@@ -340,12 +412,13 @@ export class FileSystem {
     return Stream.map(items, async (item) => {
       const { name, called, error } = readMember(new ByteReader(item));
       const at = joinPath(normal(path), name);
-      return called ? { name, path: at, result: await this.#result(called) } : { name, path: at, error };
+      return called ? { name, path: at, result: await this.#value(called.result) } : { name, path: at, error };
     });
   }
 
   /** Stands for an object on the node: `await fs.proxy("/inventory/widget1").totalCost()` runs there. */
-  proxy<T extends EmergeObject = AnyObject>(path: string): Remote<T> {
+  proxy<T extends EmergeObject = AnyObject>(at: string | Ref): Remote<T> {
+    const path = pathOf(at);
     return proxyOf(path, (method, args) => this.invoke(path, method, args).then((called) => called.result)) as Remote<T>;
   }
 
@@ -475,10 +548,10 @@ export class FileSystem {
     return Promise.all(unknown.map((hash) => this.#resolve(hash, undefined))).then(() => this.#instance(cls, head));
   }
 
-  async #result(called: RawCalled): Promise<unknown> {
+  async #value(encoded: Uint8Array): Promise<unknown> {
     for (;;) {
       const unknown: Uint8Array[] = [];
-      const value = decodeValue(called.result, (hash) => this.#resolved.get(hex(hash)), unknown);
+      const value = decodeValue(encoded, (hash) => this.#resolved.get(hex(hash)), unknown);
       if (unknown.length === 0) return value;
       await Promise.all(unknown.map((hash) => this.#resolve(hash, undefined)));
     }

@@ -133,6 +133,10 @@ export const LIMITS = {
   KEEP_DAYS: 30,
   /** Objects and directories that one copy may make. */
   MAX_COPY: 10000,
+  /** References that one path may lead through. */
+  MAX_REFERENCES: 16,
+  /** Children that one `add` or one request for them may have. */
+  MAX_CHILDREN: 1000,
   /** Times that a transaction is run again after a conflict. */
   MAX_RETRIES: 64,
 } as const;
@@ -143,7 +147,7 @@ export const OP = {
   mkdir: 0,
   /** Stores an object; directories are made on the way. Replies with `Stored`. */
   store: 1,
-  /** Fetches an object's properties and state: `Fetched`. On a directory `is_a_directory`. */
+  /** Fetches an object's properties and state, or with a path into an object what is at that place: `Fetched`. On a directory `is_a_directory`. */
   get: 2,
   /** Fetches the properties: `Stat`. */
   stat: 3,
@@ -167,6 +171,10 @@ export const OP = {
   diff: 12,
   /** Makes a new version of an object with the state and the class of an earlier one; its owner, group and permissions stay. Replies with `Stored`. */
   restore: 13,
+  /** Makes objects the children of another: references to them are added to a list in a field of it, which is made when it is not there. Replies with `Stored`, of the parent. */
+  add: 41,
+  /** Sets one place inside an object, which makes a version of that object. Replies with `Stored`. */
+  set: 42,
 } as const;
 
 /** Makes a directory and those above it. Replies with `Stored`. A directory that exists already is `already_exists`, unless `exist_ok`. */
@@ -207,17 +215,20 @@ export type StoreArgs = [
   removed?: string[] | null,
 ];
 
-/** Fetches an object's properties and state: `Fetched`. On a directory `is_a_directory`. */
+/** Fetches an object's properties and state, or with a path into an object what is at that place: `Fetched`. On a directory `is_a_directory`. */
 export const GET_ARGS = {
   /** Which. */
   path: 0,
   /** An earlier version; the current one when absent. */
   version: 1,
+  /** Of a list of references: the objects that they lead to, from this place on. */
+  children: 2,
 } as const;
 /** The decoded form of {@link GET_ARGS}. */
 export type GetArgs = [
   path: string | Uint8Array | number,
   version?: number | [number] | null,
+  children?: number | null,
 ];
 
 /** Fetches the properties: `Stat`. */
@@ -378,6 +389,54 @@ export type RestoreArgs = [
   base?: number | null,
 ];
 
+/** Makes objects the children of another: references to them are added to a list in a field of it, which is made when it is not there. Replies with `Stored`, of the parent. */
+export const ADD_ARGS = {
+  /** Whose children they become; it may be a path into an object. */
+  path: 0,
+  /** The field path of the list, such as `farms`. */
+  field: 1,
+  /** The children, `limits::MAX_CHILDREN` at most. One that is in the list already is `already_exists`. */
+  children: 2,
+} as const;
+/** The decoded form of {@link ADD_ARGS}. */
+export type AddArgs = [
+  path: string | Uint8Array | number,
+  field: string,
+  children: Child[],
+];
+
+/** Sets one place inside an object, which makes a version of that object. Replies with `Stored`. */
+export const SET_ARGS = {
+  /** A path into an object: `/customers/c0#address.city`. */
+  path: 0,
+  /** An encoded `Value`. In a field that is declared a float an integer becomes one. */
+  value: 1,
+  /** The version that the object is at; `conflict` when it is at another. Not asked when absent. */
+  base: 2,
+} as const;
+/** The decoded form of {@link SET_ARGS}. */
+export type SetArgs = [
+  path: string | Uint8Array | number,
+  value: Uint8Array,
+  base?: number | null,
+];
+
+/** A child that `add` adds: an object that is there, or a new one. */
+export const CHILD = {
+  /** Where it is, or with `class` where it is to be; directories are made on the way, and it is `already_exists` when something is there. */
+  path: 0,
+  /** The class version of a new object. */
+  class: 1,
+  /** The fields of a new object: an encoded map. */
+  fields: 2,
+} as const;
+/** The decoded form of {@link CHILD}. */
+export type Child = [
+  path: string,
+  class_?: Uint8Array | null,
+  fields?: Uint8Array | null,
+];
+
 /** How a store meets what is at the path. */
 export const StoreMode = {
   /** Makes the object, or makes a new version of the one that is there, with exactly these fields. */
@@ -465,13 +524,54 @@ export type Stat = [
 export const FETCHED = {
   /** The properties. */
   stat: 0,
-  /** The fields: an encoded map `Value`. */
+  /** The fields: an encoded map `Value`; with `part` the value of that place. */
   state: 1,
+  /** Where the object is, when the request's path led into an object: `stat` is of the object at this path. */
+  path: 2,
+  /** The field path, within that object, of what `state` is the value of; absent when `state` are the fields. */
+  part: 3,
+  /** The objects that a list of references leads to, when they were asked for; `state` is null then. */
+  children: 4,
 } as const;
 /** The decoded form of {@link FETCHED}. */
 export type Fetched = [
   stat: Stat,
   state: Uint8Array,
+  path?: string | null,
+  part?: string | null,
+  children?: Children | null,
+];
+
+/** Some of the objects that a list of references leads to. */
+export const CHILDREN = {
+  /** How many references the list has. */
+  total: 0,
+  /** What they lead to, from the place that was asked for on; not all of them, when they are many or large. */
+  items: 1,
+} as const;
+/** The decoded form of {@link CHILDREN}. */
+export type Children = [
+  total: number,
+  items: FetchedChild[],
+];
+
+/** What one reference of a list leads to: the object, or why there is none. */
+export const FETCHED_CHILD = {
+  /** The path that the reference has. */
+  path: 0,
+  /** The properties of the object. */
+  stat: 1,
+  /** Its fields: an encoded map. */
+  state: 2,
+  /** Why there is no object: `not_found` when it was deleted. */
+  error: 3,
+} as const;
+/** The decoded form of {@link FETCHED_CHILD}. */
+export type FetchedChild = [
+  path: string,
+  stat?: Stat | null,
+  state?: Uint8Array | null,
+  error?: Error | null,
 ];
 
 /** The reply to `store`. */

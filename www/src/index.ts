@@ -8,6 +8,7 @@ export { connect, Connection, type ConnectOptions } from "./client.js";
 export {
   CalendarDate, Decimal, Duration, EmbeddedObject, Float64, NdArray, Ref, type TypedArray, Uuid,
 } from "./codec.js";
+export type { Child, Children } from "./compose.js";
 export type { Description, FieldInfo, MethodInfo } from "./describe.js";
 export * from "./error.js";
 export {

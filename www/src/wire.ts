@@ -104,11 +104,14 @@ export interface RawCalled {
 }
 
 // One encoder serves all operations: nothing here is re-entrant, and `take` copies.
-const out = new Encoder();
+/** @internal */
+export const out = new Encoder();
 
-const ARRAY = 4;
+/** @internal */
+export const ARRAY = 4;
 
-function op(number: number, count: number): void {
+/** @internal */
+export function op(number: number, count: number): void {
   // What an operation that failed half-way left behind is dropped.
   out.take();
   out.head(ARRAY, 2);
@@ -116,17 +119,20 @@ function op(number: number, count: number): void {
   out.head(ARRAY, count);
 }
 
-function text(value: string, what = "path"): void {
+/** @internal */
+export function text(value: string, what = "path"): void {
   if (typeof value !== "string") throw errorOf("bad_argument", `the ${what} must be a text`, { field: what });
   out.text(value);
 }
 
-function optional<T>(value: T | undefined, write: (value: T) => void): void {
+/** @internal */
+export function optional<T>(value: T | undefined, write: (value: T) => void): void {
   if (value === undefined) out.value(null);
   else write(value);
 }
 
-function whole(value: number, what: string): void {
+/** @internal */
+export function whole(value: number, what: string): void {
   if (!Number.isSafeInteger(value) || value < 0) {
     throw errorOf("bad_argument", `the ${what} must be a whole number, not ${String(value)}`, { field: what });
   }
@@ -165,7 +171,8 @@ export function opStore(
  */
 export type Which = number | Date;
 
-function which(version: Which, what: string): void {
+/** @internal */
+export function which(version: Which, what: string): void {
   if (!(version instanceof Date)) {
     whole(version, what);
     return;
@@ -297,7 +304,7 @@ export function encodeClassSource(source: ClassSource): Uint8Array {
 }
 
 /** Reads a record: its members by position, those that this client does not know yet skipped. */
-function record<T>(reader: ByteReader, read: (has: (position: number) => boolean) => T): T {
+export function record<T>(reader: ByteReader, read: (has: (position: number) => boolean) => T): T {
   const count = reader.array();
   let at = 0;
   const result = read((position) => {
@@ -313,7 +320,8 @@ function record<T>(reader: ByteReader, read: (has: (position: number) => boolean
   return result;
 }
 
-function need(here: boolean, what: string): void {
+/** @internal */
+export function need(here: boolean, what: string): void {
   if (!here) throw errorOf("bad_frame", `the record lacks its ${what}`);
 }
 

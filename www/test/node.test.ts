@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import {
-  connect, type Connection, EmergeError, EmergeObject, type ErrorCode, float, int, LIMITS, list, type MemberResult, Ref,
+  any, connect, type Connection, EmergeError, EmergeObject, type ErrorCode, float, int, LIMITS, list, type MemberResult, object, Ref, text,
 } from "../src/index.js";
 import { TestNode } from "../e2e/node.js";
 import { InventoryItem, Perishable } from "./classes.js";
@@ -161,6 +161,65 @@ test("the time of a version means that version", async () => {
   for (const { version, modified } of await fs.history("/moments")) {
     assert.equal((await fs.get("/moments", { version: modified })).meta.version, version);
   }
+});
+
+class Farm extends EmergeObject {
+  static override fields = { name: text(), acres: float(1) };
+  declare name: string;
+  declare acres: number;
+  grow(by: number): number {
+    this.acres += by;
+    return this.acres;
+  }
+}
+
+class Customer extends EmergeObject {
+  static override fields = { name: text(), farms: list<Ref>(), best: object<Farm>(), address: any() };
+  declare name: string;
+  declare farms: Ref[];
+  declare best: Farm;
+}
+
+test("paths into objects, and children", async () => {
+  const address = { city: "Ulm", "odd name": [1, 2] };
+  await fs.store("/customers/c0", new Customer({ name: "Ada", best: new Farm({ name: "Best" }), address }));
+  const hill = await fs.store("/farms/hill", new Farm({ name: "Hill", acres: 3 }));
+  await fs.store("/farms/moor", new Farm({ name: "Moor" }));
+  assert.equal(await fs.add("/customers/c0", "farms", [hill, "/farms/moor"]), 2);
+  assert.equal(await fs.add("/customers/c0", "farms", { "/farms/dale": new Farm({ name: "Dale" }) }), 3);
+  const customer = await fs.get<Customer>("/customers/c0");
+  assert.deepEqual(customer.farms.map(String), ["/farms/hill", "/farms/moor", "/farms/dale"]);
+  const [first] = customer.farms;
+  assert.ok(first instanceof Ref);
+  assert.equal((await fs.get<Farm>(first)).acres, 3);
+  assert.equal(await fs.get("/customers/c0#farms[2].name"), "Dale");
+  assert.equal(await fs.get('/customers/c0#address["odd name"][1]'), 2);
+  const farm = await fs.get<Farm>("/customers/c0#farms[0]");
+  assert.ok(farm instanceof Farm && farm.meta?.path === "/farms/hill");
+  farm.acres = 5;
+  await fs.store("/farms/hill", farm);
+  const best = await fs.get<Farm>("/customers/c0#best");
+  assert.ok(best instanceof Farm && best.meta === undefined && best.name === "Best");
+
+  assert.equal(await fs.call("/customers/c0#farms[0]", "grow", 2), 7);
+  assert.equal(await fs.call("/customers/c0#best", "grow", 2), 3);
+  assert.equal(await fs.get("/customers/c0#best.acres"), 3);
+  assert.equal(await fs.set("/customers/c0#farms[1].acres", 8), 2);
+  assert.equal(await fs.get("/farms/moor#acres"), 8);
+  assert.equal(await fs.set("/customers/c0#address.city", "Bonn", { base: 4 }), 5);
+  await fails("conflict", /version 5/, fs.set("/customers/c0#address.city", "Ulm", { base: 4 }));
+  await fails("bad_argument", /"acres" is declared float/, fs.set("/farms/moor#acres", "many"));
+
+  await fs.rm("/farms/moor");
+  const children = await fs.children<Farm>("/customers/c0", "farms");
+  assert.deepEqual(children.map((child) => child?.name ?? null), ["Hill", null, "Dale"]);
+  assert.equal(children[2]?.meta.path, "/farms/dale");
+  const gone = await fails("not_found", /refers to \/farms\/moor/, fs.get("/customers/c0#farms[1]"));
+  assert.deepEqual([gone.path, gone.field], ["/farms/moor", "farms[1]"]);
+  await fails("not_found", /it has name, farms/, fs.get("/customers/c0#frams"));
+  await fails("bad_path", /at character 6/, fs.get("/customers/c0#farms.[0]"));
+  await fails("already_exists", /\/farms\/dale is in/, fs.add("/customers/c0", "farms", "/farms/dale"));
+  await fails("bad_argument", /needs a path/, fs.add("/customers/c0", "farms", new Farm()));
 });
 
 test("methods, code, help and describe", async () => {

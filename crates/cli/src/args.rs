@@ -39,8 +39,12 @@ pub(crate) enum Command {
     Store(Store),
     /// List a directory.
     Ls(Ls),
-    /// Show an object's fields, or one field (PATH#field).
+    /// Show an object's fields, or what is at a place inside it (PATH#farms[0].name).
     Cat(Cat),
+    /// Set one place inside an object (PATH#address.city).
+    Set(Set),
+    /// Make objects the children of another, by references in a list of it.
+    Add(Add),
     /// Show the properties of an object or a directory.
     Stat(OnePath),
     /// Show the versions of an object.
@@ -99,6 +103,8 @@ impl Command {
             Command::Init(args) => args.format,
             Command::Ls(args) => args.format,
             Command::Cat(args) => args.format,
+            Command::Set(args) => args.format,
+            Command::Add(args) => args.format,
             Command::Diff(args) => args.format,
             Command::Restore(args) => args.format,
             Command::Rm(args) => args.format,
@@ -204,14 +210,44 @@ pub(crate) struct Ls {
 pub(crate) struct Cat {
     #[command(flatten)]
     pub(crate) format: Format,
-    /// The object, or one of its fields: /customers/c0#farms[0].name
+    /// The object, or a place inside it: /customers/c0#farms[0].name
     pub(crate) path: String,
+    /// Show the objects that a list of references leads to, a line each; null for one that is gone.
+    #[arg(long, conflicts_with = "version")]
+    pub(crate) children: bool,
     /// Indent the JSON.
     #[arg(short, long)]
     pub(crate) pretty: bool,
     /// An earlier version: its number, or a moment at which it was current (2026-01-31T12:00:00Z).
     #[arg(long, value_parser = which_version)]
     pub(crate) version: Option<AsOf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Set {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// A place inside an object: /customers/c0#address.city
+    pub(crate) path: String,
+    /// What is to be there, as JSON; what is no JSON is a text.
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) value: String,
+    /// Fail when the object is not at this version.
+    #[arg(long)]
+    pub(crate) base: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// Whose children they become.
+    pub(crate) path: String,
+    /// The field path of the list, which is made when it is not there.
+    pub(crate) field: String,
+    /// The children, by their paths.
+    #[arg(required = true)]
+    pub(crate) children: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,6 @@
 
 mod args;
 mod command;
-mod field;
 mod output;
 mod settings;
 

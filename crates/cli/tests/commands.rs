@@ -172,6 +172,43 @@ fn a_method_runs_here_once_its_class_is_trusted() {
 }
 
 #[test]
+fn places_inside_objects_and_children() {
+    let node = Node::start();
+    let customer = r#"{"name": "Ada", "address": {"city": "Ulm", "odd name": [1, 2]}}"#;
+    node.ok(&["store", "/customers/c0", "--class", "Customer", "--json", customer]);
+    for name in ["hill", "dale"] {
+        let json = format!("{{\"name\": \"{name}\"}}");
+        node.ok(&["store", &format!("/farms/{name}"), "--class", "Farm", "--json", &json]);
+    }
+    assert_eq!(
+        node.ok(&["add", "/customers/c0", "farms", "/farms/hill", "/farms/dale"]),
+        "/customers/c0 version 2\n"
+    );
+    assert_eq!(node.ok(&["cat", "/customers/c0#farms[0].name"]), "\"hill\"\n");
+    assert_eq!(node.ok(&["cat", "/customers/c0#farms[1]"]), "{\"name\":\"dale\"}\n");
+    assert_eq!(node.ok(&["cat", "/customers/c0#address[\"odd name\"][1]"]), "2\n");
+    assert_eq!(
+        node.ok(&["set", "/customers/c0#address.city", "Bonn", "--base", "2"]),
+        "/customers/c0#address.city version 3\n"
+    );
+    assert_eq!(node.ok(&["cat", "/customers/c0#address.city"]), "\"Bonn\"\n");
+    assert_eq!(node.ok(&["cat", "--version", "2", "/customers/c0#address.city"]), "\"Ulm\"\n");
+    assert!(node.ok(&["stat", "/customers/c0#farms[0]"]).contains("Farm"));
+    node.ok(&["rm", "/farms/hill"]);
+    assert_eq!(node.ok(&["cat", "--children", "/customers/c0#farms"]), "null\n{\"name\":\"dale\"}\n");
+    let (code, error) = node.fails(&["cat", "/customers/c0#farms[0]"]);
+    assert_eq!(
+        (code, &error["path"], &error["field"]),
+        (3, &json!("/farms/hill"), &json!("farms[0]")),
+        "{error}"
+    );
+    let (_, error) = node.fails(&["cat", "/customers/c0#farms[x]"]);
+    assert_eq!(error["code"], "bad_path", "{error}");
+    let (code, _) = node.fails(&["set", "/customers/c0#name", "Bob", "--base", "1"]);
+    assert_eq!(code, 7);
+}
+
+#[test]
 fn fields_become_what_their_class_declares() {
     let node = Node::start();
     node.ok(&["store", "--from", INVENTORY]);

@@ -14,6 +14,8 @@
 //! | stat | `r` on the object or on the directory that holds it, since listing that shows the same |
 //! | store over an object | `w` on the object |
 //! | restore | `r` and `w` on the object |
+//! | a path into an object | `r` on each object that it leads through, and of a call `x` on the last |
+//! | set, add | `r` and `w` on the object that changes; of add what stat needs on each child |
 //! | call | `x` on the object; `w` too when the method changes it |
 //!
 //! A new object or directory belongs to the user who made it and to that user's first group (or, with none, to a group

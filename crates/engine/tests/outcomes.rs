@@ -194,7 +194,7 @@ fn concurrent_increments_all_count() {
                     let object = tx.object_for_call(&path("/counter")).await.unwrap();
                     yield_now().await;
                     let state = n(n_of(&object.state) + 1);
-                    tx.set_state(object.id, object.version, &state, "increment").await.unwrap();
+                    tx.set_state(&object, &state, "increment").await.unwrap();
                     if task.is_multiple_of(2) {
                         yield_now().await;
                     }

@@ -55,7 +55,7 @@ fn permissions_hold() {
             assert_eq!(error.code, ErrorCode::PermissionDenied, "{error}");
         }
         let object = tx.object_for_call(&path("/ada/x")).await.unwrap();
-        let written = tx.set_state(object.id, object.version, &n(5), "m").await.unwrap_err();
+        let written = tx.set_state(&object, &n(5), "m").await.unwrap_err();
         assert_eq!(
             written.code,
             ErrorCode::PermissionDenied,

@@ -138,7 +138,7 @@ impl<B: Backend> Attempt<B> {
     /// Runs a method in this attempt's transaction.
     fn invoke<'a>(
         self: &'a Arc<Self>,
-        object: ObjectForCall,
+        mut object: ObjectForCall,
         call: &'a MethodCall,
         depth: usize,
     ) -> BoxFuture<'a, Result<Called>> {
@@ -153,8 +153,8 @@ impl<B: Backend> Attempt<B> {
             let request = Call {
                 lineage: lineage.to_vec(),
                 captured,
-                path: object.path.to_string(),
-                state: object.state,
+                path: object.path.clone(),
+                state: std::mem::take(&mut object.state),
                 method: call.method.clone(),
                 args: call.args.clone(),
                 user: self.user.clone(),
@@ -170,7 +170,7 @@ impl<B: Backend> Attempt<B> {
                 Some(state) => {
                     let mut tx = self.tx.lock().await;
                     let tx = tx.as_mut().ok_or_else(ended)?;
-                    Some(tx.set_state(object.id, object.version, &state, &call.method).await?.version)
+                    Some(tx.set_state(&object, &state, &call.method).await?.version)
                 }
                 None => None,
             };

@@ -15,7 +15,8 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[Met
             let removed = removed.as_deref().unwrap_or_default();
             encode(&tx.store(path, *class, fields, *mode, *base, removed).await?)
         }
-        Op::Get { path, version } => encode(&tx.get(path, *version).await?),
+        Op::Get { path, version, children: None } => encode(&tx.get(path, *version).await?),
+        Op::Get { path, version, children: Some(from) } => encode(&tx.children(path, *version, *from).await?),
         Op::Stat { path } => encode(&tx.stat(path).await?),
         Op::List { path, after, limit } => encode(&tx.list(path, after.as_deref(), *limit).await?),
         Op::Rm { path, recursive } => {
@@ -42,6 +43,8 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[Met
         }
         Op::Diff { path, from, to } => encode(&tx.diff(path, *from, *to).await?),
         Op::Restore { path, version, base } => encode(&tx.restore(path, *version, *base).await?),
+        Op::Add { path, field, children } => encode(&tx.add_children(path, field, children).await?),
+        Op::Set { path, value, base } => encode(&tx.set(path, value, *base).await?),
         Op::History { path } => encode(&tx.history(path).await?),
         Op::PutClass { class } => encode(&tx.put_class(class.clone(), methods.to_vec()).await?),
         Op::Call { .. } => {

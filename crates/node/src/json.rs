@@ -1,8 +1,10 @@
 //! Operations and records as JSON, for HTTP and the command line.
 
 use emerge_proto::class::decode;
-use emerge_proto::op::{StoreMode, Target};
-use emerge_proto::record::{Called, ClassInfo, Fetched, MemberCalled, Page, Stat, Stored, VersionInfo};
+use emerge_proto::op::{Child, StoreMode, Target};
+use emerge_proto::record::{
+    Called, ClassInfo, Fetched, FetchedChild, MemberCalled, Page, Stat, Stored, VersionInfo,
+};
 use emerge_proto::version::{ClassAt, Diff, FieldChange};
 use emerge_proto::{
     AsOf, ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, Op, Path,
@@ -41,7 +43,11 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             base: args.integer("base")?,
             removed: args.names("removed")?,
         },
-        "get" => Op::Get { path: args.target("path")?, version: args.which("version")? },
+        "get" => Op::Get {
+            path: args.target("path")?,
+            version: args.which("version")?,
+            children: args.integer("children")?,
+        },
         "stat" => Op::Stat { path: args.target("path")? },
         "list" => Op::List {
             path: args.target("path")?,
@@ -83,6 +89,16 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             base: args.integer("base")?,
         },
         "history" => Op::History { path: args.target("path")? },
+        "add" => Op::Add {
+            path: args.target("path")?,
+            field: args.text("field")?.to_owned(),
+            children: args.children("children")?,
+        },
+        "set" => Op::Set {
+            path: args.target("path")?,
+            value: args.value("value")?.ok_or_else(|| bad("value", "a value is needed"))?.encode(),
+            base: args.integer("base")?,
+        },
         other => return Err(bad("op", format!("there is no operation {other:?}"))),
     };
     Ok(op)
@@ -94,14 +110,11 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
 /// `bad_frame` when the bytes are not the operation's record.
 pub fn reply_to_json(op: &Op, reply: &[u8]) -> Result<Json> {
     Ok(match op {
-        Op::Mkdir { .. } | Op::Store { .. } | Op::Restore { .. } => {
+        Op::Mkdir { .. } | Op::Store { .. } | Op::Restore { .. } | Op::Add { .. } | Op::Set { .. } => {
             let stored: Stored = decode(reply)?;
             json!({ "id": stored.id.to_string(), "version": stored.version, "modified": time(stored.modified) })
         }
-        Op::Get { path, .. } => {
-            let fetched: Fetched = decode(reply)?;
-            json!({ "meta": stat_to_json(&fetched.stat, path_of(path)), "fields": Value::decode(&fetched.state)?.to_json() })
-        }
+        Op::Get { path, .. } => fetched_to_json(&decode(reply)?, path_of(path))?,
         Op::Stat { path } => stat_to_json(&decode::<Stat>(reply)?, path_of(path)),
         Op::List { path, .. } => {
             let page: Page = decode(reply)?;
@@ -124,6 +137,37 @@ pub fn reply_to_json(op: &Op, reply: &[u8]) -> Result<Json> {
         }
         Op::Diff { .. } => diff_to_json(&decode(reply)?)?,
     })
+}
+
+/// What was fetched as JSON: `meta`, and `fields`, or with a path into an object `part` and `value`, or `children`.
+///
+/// # Errors
+/// `bad_frame` when the state is no value.
+pub fn fetched_to_json(fetched: &Fetched, path: Option<Path>) -> Result<Json> {
+    let path = fetched.path.as_deref().map(Path::parse).transpose()?.or(path);
+    let mut json = json!({ "meta": stat_to_json(&fetched.stat, path) });
+    if let Some(children) = &fetched.children {
+        let child = |child: &FetchedChild| -> Result<Json> {
+            let mut json = json!({ "path": child.path });
+            if let (Some(stat), Some(state)) = (&child.stat, &child.state) {
+                json["meta"] = stat_to_json(stat, Path::parse(&child.path).ok());
+                json["fields"] = Value::decode(state)?.to_json();
+            }
+            if let Some(error) = &child.error {
+                json["error"] = error_to_json(error);
+            }
+            Ok(json)
+        };
+        json["part"] = fetched.part.clone().into();
+        json["total"] = children.total.into();
+        json["children"] = children.items.iter().map(child).collect::<Result<_>>()?;
+    } else if let Some(part) = &fetched.part {
+        json["part"] = part.clone().into();
+        json["value"] = Value::decode(&fetched.state)?.to_json();
+    } else {
+        json["fields"] = Value::decode(&fetched.state)?.to_json();
+    }
+    Ok(json)
 }
 
 /// An error as JSON: `code` and `message`, and what else is known.
@@ -365,6 +409,24 @@ impl<'a> Args<'a> {
 
     fn value(&self, name: &str) -> Result<Option<Value>> {
         self.map.get(name).map(Value::from_json).transpose()
+    }
+
+    fn children(&self, name: &str) -> Result<Vec<Child>> {
+        let needed = "a list of paths, or of {\"path\", \"class\", \"fields\"} for new objects, is needed";
+        let children = self.map.get(name).and_then(Json::as_array).ok_or_else(|| bad(name, needed))?;
+        let read = |child: &Json| match child {
+            Json::String(path) => Ok(Child { path: path.clone(), class: None, fields: None }),
+            Json::Object(map) => {
+                let args = Args { map };
+                Ok(Child {
+                    path: args.text("path")?.to_owned(),
+                    class: args.hash("class")?,
+                    fields: args.value("fields")?.map(|fields| fields.encode()),
+                })
+            }
+            _ => Err(bad(name, needed)),
+        };
+        children.iter().map(read).collect()
     }
 
     fn class(&self) -> Result<ClassSource> {

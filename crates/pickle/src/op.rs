@@ -4,7 +4,7 @@ use crate::failing::bad;
 use crate::machine::{self, Heap, Node};
 use crate::value::Reader;
 use emerge_proto::class::{BaseRef, Capture, Captured};
-use emerge_proto::op::{StoreMode, Target};
+use emerge_proto::op::{Child, StoreMode, Target};
 use emerge_proto::{
     AsOf, ClassHash, ClassSource, Error, ErrorCode, FieldDecl, FieldType, Language, ObjectId, Op, Result,
     Value,
@@ -28,7 +28,11 @@ pub fn op_from_pickle(pickle: &[u8]) -> Result<Op> {
             base: args.unsigned("base")?,
             removed: args.texts("removed")?,
         },
-        "get" => Op::Get { path: args.target()?, version: args.which("version")? },
+        "get" => Op::Get {
+            path: args.target()?,
+            version: args.which("version")?,
+            children: args.unsigned("children")?,
+        },
         "stat" => Op::Stat { path: args.target()? },
         "list" => Op::List {
             path: args.target()?,
@@ -65,6 +69,14 @@ pub fn op_from_pickle(pickle: &[u8]) -> Result<Op> {
             base: args.unsigned("base")?,
         },
         "history" => Op::History { path: args.target()? },
+        "add" => Op::Add {
+            path: args.target()?,
+            field: args.text("field")?,
+            children: args.each("children", child)?,
+        },
+        "set" => {
+            Op::Set { path: args.target()?, value: args.encoded("value")?, base: args.unsigned("base")? }
+        }
         other => return Err(bad(&format!("{other:?} is no operation"))),
     })
 }
@@ -240,6 +252,13 @@ fn class_source(heap: &Heap<'_>, at: Option<u32>) -> Result<ClassSource> {
     let captures = args.each("captures", capture)?;
     let captures = (!captures.is_empty()).then_some(captures);
     Ok(ClassSource { name, language, source, bases, fields, doc, captures })
+}
+
+fn child(args: &mut Args<'_, '_>) -> Result<Child> {
+    let path = args.text("path")?;
+    let class = args.optional_hash("class")?;
+    let fields = if class.is_some() { Some(args.map("fields")?) } else { None };
+    Ok(Child { path, class, fields })
 }
 
 fn field(args: &mut Args<'_, '_>) -> Result<FieldDecl> {

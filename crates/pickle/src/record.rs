@@ -3,7 +3,7 @@
 use crate::error;
 use crate::write::Writer;
 use emerge_proto::class::{BaseRef, Capture, Captured, ClassSource, ClassVersion, MethodDecl, decode};
-use emerge_proto::record::{Called, ClassInfo, MemberCalled, Page, Stored, VersionInfo};
+use emerge_proto::record::{Called, ClassInfo, FetchedChild, MemberCalled, Page, Stored, VersionInfo};
 use emerge_proto::version::{ClassAt, Diff};
 use emerge_proto::{Error, ErrorCode, Fetched, Result, Stat, Value};
 
@@ -14,7 +14,7 @@ use emerge_proto::{Error, ErrorCode, Fetched, Result, Stat, Value};
 pub fn reply_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
     let mut writer = Writer::new();
     match op {
-        "mkdir" | "store" | "restore" => stored(&mut writer, &decode(encoded)?),
+        "mkdir" | "store" | "restore" | "add" | "set" => stored(&mut writer, &decode(encoded)?),
         "get" => fetched(&mut writer, &decode(encoded)?)?,
         "stat" => stat(&mut writer, &decode(encoded)?),
         "list" => page(&mut writer, &decode(encoded)?)?,
@@ -90,7 +90,31 @@ fn fetched(writer: &mut Writer, fetched: &Fetched) -> Result<()> {
     let state = Value::decode(&fetched.state)?;
     writer.tuple(|writer| {
         stat(writer, &fetched.stat);
-        writer.value(&state)
+        writer.value(&state)?;
+        let Some(path) = &fetched.path else { return Ok(()) };
+        writer.text(path);
+        writer.optional(fetched.part.as_deref(), Writer::text);
+        match &fetched.children {
+            Some(children) => writer.tuple(|writer| {
+                writer.unsigned(children.total);
+                writer.list(&children.items, child)
+            }),
+            None => Ok(()),
+        }
+    })
+}
+
+fn child(writer: &mut Writer, child: &FetchedChild) -> Result<()> {
+    let state = child.state.as_deref().map(Value::decode).transpose()?;
+    writer.tuple(|writer| {
+        writer.text(&child.path);
+        writer.optional(child.stat.as_ref(), stat);
+        match &state {
+            Some(state) => writer.value(state)?,
+            None => writer.none(),
+        }
+        writer.optional(child.error.as_ref(), error::write);
+        Ok(())
     })
 }
 

@@ -8,6 +8,7 @@ pub mod class;
 pub mod error;
 pub mod frame;
 pub mod id;
+pub mod inside;
 pub mod limits;
 pub mod op;
 pub mod path;
@@ -23,6 +24,7 @@ pub use class::{
 pub use error::{Error, ErrorCode, Result};
 pub use frame::Frame;
 pub use id::{ObjectId, SessionId};
+pub use inside::Inside;
 pub use op::Op;
 pub use path::Path;
 pub use record::{Fetched, ObjectType, Page, Perms, Stat};

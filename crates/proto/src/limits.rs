@@ -66,6 +66,10 @@ limits! {
     KEEP_DAYS: u64 = 30;
     /// Objects and directories that one copy may make.
     MAX_COPY: usize = 10_000;
+    /// References that one path may lead through.
+    MAX_REFERENCES: usize = 16;
+    /// Children that one `add` or one request for them may have.
+    MAX_CHILDREN: usize = 1000;
     /// Times that a transaction is run again after a conflict.
     MAX_RETRIES: u32 = 64;
 }

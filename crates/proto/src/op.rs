@@ -41,7 +41,8 @@ pub enum Op {
         #[n(5)]
         removed: Option<Vec<String>>,
     },
-    /// Fetches an object's properties and state: [`crate::record::Fetched`]. On a directory `is_a_directory`.
+    /// Fetches an object's properties and state, or with a path into an object what is at that place:
+    /// [`crate::record::Fetched`]. On a directory `is_a_directory`.
     #[n(2)]
     Get {
         /// Which.
@@ -50,6 +51,9 @@ pub enum Op {
         /// An earlier version; the current one when absent.
         #[n(1)]
         version: Option<AsOf>,
+        /// Of a list of references: the objects that they lead to, from this place on.
+        #[n(2)]
+        children: Option<u64>,
     },
     /// Fetches the properties: [`crate::record::Stat`].
     #[n(3)]
@@ -179,6 +183,34 @@ pub enum Op {
         #[n(2)]
         base: Option<u64>,
     },
+    /// Makes objects the children of another: references to them are added to a list in a field of it, which is made when it is not there.
+    /// Replies with [`crate::record::Stored`], of the parent.
+    #[n(41)]
+    Add {
+        /// Whose children they become; it may be a path into an object.
+        #[n(0)]
+        path: Target,
+        /// The field path of the list, such as `farms`.
+        #[n(1)]
+        field: String,
+        /// The children, [`crate::limits::MAX_CHILDREN`] at most. One that is in the list already is `already_exists`.
+        #[n(2)]
+        children: Vec<Child>,
+    },
+    /// Sets one place inside an object, which makes a version of that object. Replies with [`crate::record::Stored`].
+    #[n(42)]
+    Set {
+        /// A path into an object: `/customers/c0#address.city`.
+        #[n(0)]
+        path: Target,
+        /// An encoded [`crate::Value`]. In a field that is declared a float an integer becomes one.
+        #[n(1)]
+        #[cbor(with = "minicbor::bytes")]
+        value: Vec<u8>,
+        /// The version that the object is at; `conflict` when it is at another. Not asked when absent.
+        #[n(2)]
+        base: Option<u64>,
+    },
 }
 
 impl Op {
@@ -199,6 +231,8 @@ impl Op {
             Op::History { .. } => "history",
             Op::Diff { .. } => "diff",
             Op::Restore { .. } => "restore",
+            Op::Add { .. } => "add",
+            Op::Set { .. } => "set",
         }
     }
 
@@ -214,6 +248,21 @@ impl Op {
                 | Op::Diff { .. }
         )
     }
+}
+
+/// A child that `add` adds: an object that is there, or a new one.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Child {
+    /// Where it is, or with `class` where it is to be; directories are made on the way, and it is `already_exists` when something is there.
+    #[n(0)]
+    pub path: String,
+    /// The class version of a new object.
+    #[n(1)]
+    pub class: Option<ClassHash>,
+    /// The fields of a new object: an encoded map.
+    #[n(2)]
+    #[cbor(with = "minicbor::bytes")]
+    pub fields: Option<Vec<u8>>,
 }
 
 /// How a store meets what is at the path.

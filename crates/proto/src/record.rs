@@ -134,10 +134,55 @@ pub struct Fetched {
     /// The properties.
     #[n(0)]
     pub stat: Stat,
-    /// The fields: an encoded map [`crate::Value`].
+    /// The fields: an encoded map [`crate::Value`]; with `part` the value of that place.
     #[n(1)]
     #[cbor(with = "minicbor::bytes")]
     pub state: Vec<u8>,
+    /// Where the object is, when the request's path led into an object: `stat` is of the object at this path.
+    #[n(2)]
+    pub path: Option<String>,
+    /// The field path, within that object, of what `state` is the value of; absent when `state` are the fields.
+    #[n(3)]
+    pub part: Option<String>,
+    /// The objects that a list of references leads to, when they were asked for; `state` is null then.
+    #[n(4)]
+    pub children: Option<Children>,
+}
+
+impl Fetched {
+    /// A whole object, at the path that was asked for.
+    pub fn whole(stat: Stat, state: Vec<u8>) -> Self {
+        Self { stat, state, path: None, part: None, children: None }
+    }
+}
+
+/// Some of the objects that a list of references leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Children {
+    /// How many references the list has.
+    #[n(0)]
+    pub total: u64,
+    /// What they lead to, from the place that was asked for on; not all of them, when they are many or large.
+    #[n(1)]
+    pub items: Vec<FetchedChild>,
+}
+
+/// What one reference of a list leads to: the object, or why there is none.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct FetchedChild {
+    /// The path that the reference has.
+    #[n(0)]
+    pub path: String,
+    /// The properties of the object.
+    #[n(1)]
+    pub stat: Option<Stat>,
+    /// Its fields: an encoded map.
+    #[n(2)]
+    #[cbor(with = "minicbor::bytes")]
+    pub state: Option<Vec<u8>>,
+    /// Why there is no object: `not_found` when it was deleted.
+    #[n(3)]
+    pub error: Option<Error>,
 }
 
 /// The reply to `store`.

@@ -62,7 +62,7 @@ fn conversation() -> Vec<Vec<Frame>> {
         vec![
             request(1, Op::Mkdir { path: target("/a"), exist_ok: false }),
             request(2, Op::Stat { path: target("/a") }),
-            request(3, Op::Get { path: target("/b"), version: None }),
+            request(3, Op::Get { path: target("/b"), version: None, children: None }),
         ],
         vec![
             Frame::Result { seq: 1, value: Some(encode(&stored)), error: None },
@@ -139,7 +139,7 @@ fn the_operations_have_their_numbers() {
             base: None,
             removed: None,
         },
-        Op::Get { path: path(), version: None },
+        Op::Get { path: path(), version: None, children: None },
         Op::Stat { path: path() },
         Op::List { path: path(), after: None, limit: None },
         Op::Rm { path: path(), recursive: false },
@@ -151,9 +151,14 @@ fn the_operations_have_their_numbers() {
         Op::History { path: path() },
         Op::Diff { path: path(), from: AsOf::Version(1), to: None },
         Op::Restore { path: path(), version: AsOf::Version(1), base: None },
+        Op::Add { path: path(), field: "f".into(), children: Vec::new() },
+        Op::Set { path: path(), value: vec![0xf6], base: None },
     ];
     for op in &ops {
-        has(&format!("| {} | `{}` | ", encode(op)[1], op.name()));
+        let bytes = encode(op);
+        let mut decoder = minicbor::Decoder::new(&bytes);
+        decoder.array().unwrap();
+        has(&format!("| {} | `{}` | ", decoder.u32().unwrap(), op.name()));
     }
     let section = TEXT.split("## Operations").nth(1).unwrap().split("### Records").next().unwrap();
     let rows = section

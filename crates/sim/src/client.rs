@@ -213,7 +213,7 @@ fn operation(work: &Work, token: &str, class: ClassHash, rng: &mut Rng) -> (Op, 
         Work::Fail { path } => (call(path, "fail"), None),
         Work::AddToAll { path } => (call(path, "add"), credit),
         Work::List { path } => (Op::List { path: target(path), after: None, limit: Some(2) }, credit),
-        Work::Read { path } => (Op::Get { path: target(path), version: None }, None),
+        Work::Read { path } => (Op::Get { path: target(path), version: None, children: None }, None),
         Work::Move { from, to } => (Op::Mv { from: target(from), to: to.clone() }, None),
         Work::Remove { path } => (Op::Rm { path: target(path), recursive: false }, None),
     }

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import builtins
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Union
 
 from . import _classes, _host, _wire
 from ._meta import Called, ClassAt, Diff, FieldChange, MemberResult, Meta, Method, VersionInfo, moment
 from ._object import Head, Object, fields_of, head_of, set_head
-from .errors import ConflictError, IsADirectoryError, NotFoundError, UnmappableValueError, from_wire
+from ._values import Ref
+from .errors import BadArgumentError, ConflictError, IsADirectoryError, NotFoundError, UnmappableValueError, from_wire
 
 T = TypeVar("T", bound=Object)
+Child = Union[str, Ref, Object]
+Children = Union[Child, Iterable[Child], Mapping[str, Object]]
 
 
 class AsyncFileSystem:
@@ -134,22 +139,29 @@ class AsyncFileSystem:
         set_head(value, Head(path, raw, version, lambda: state, False))
         return value
 
-    async def get(self, path: str, *, version: int | datetime | None = None, timeout: float | None = None) -> Any:
+    async def get(self, path: str | Ref, *, version: int | datetime | None = None, timeout: float | None = None) -> Any:
         """Fetches an object, as an instance of this program's class of that name.
 
         Nothing stored is ever run by it: of a class that this program lacks the object shows its fields, and its
         methods say where they run.
 
         Args:
-            path: which.
+            path: which; or a path into an object, such as ``/customers/c0#farms[0].name``, which gives what is there. A
+                reference at that place leads on to its object.
             version: an earlier version, by its number or by a moment (with a time zone) at which it was current.
             timeout: seconds.
         """
+        if not isinstance(path, str):
+            path = path_of(path)
         request, _ = _wire.dumps(("get", path, version))
         good, payload = await self._connection.ask_soon(request, timeout)
         if not good:
             raise _host.failure(payload)
-        raw, fields = _wire.loads(payload)
+        raw, fields, *led = _wire.loads(payload)
+        if led:
+            if led[1] is not None:
+                return fields
+            path, version = str(led[0]), None
         cls = _classes.known(raw[4], raw[3]) or await self._shown_class(raw[4])
         value = _classes.instance(cls, fields)
         path = normal(path)
@@ -160,6 +172,89 @@ class AsyncFileSystem:
         set_head(value, Head(path, raw, raw[9], state, version is not None))
         return value
 
+    async def children(
+        self,
+        path: str | Ref,
+        field: str | None = None,
+        *,
+        version: int | datetime | None = None,
+        timeout: float | None = None,
+    ) -> builtins.list[Any]:
+        """Fetches the objects that a list of references leads to, in one request unless they are many or large.
+
+        For a child that was deleted, or that the caller may not read, there is ``None`` in its place.
+
+        Args:
+            path: whose children, or a path into an object to the list.
+            field: the field path of the list, such as ``farms``.
+            version: an earlier version of the list.
+            timeout: seconds.
+        """
+        at = inside(path_of(path), field)
+        found: list[Any] = []
+        while True:
+            *_, (total, items) = await self._ask("get", at, version, len(found), timeout=timeout)
+            for child in items:
+                found.append(await self._child(*child))
+            if not items or len(found) >= total:
+                return found
+
+    async def _child(self, path: str, raw: Any, fields: Any, error: Any) -> Any:
+        if error is not None:
+            if error[0] in ("not_found", "permission_denied"):
+                return None
+            raise from_wire(error)
+        state, _ = _wire.dumps(fields)
+        cls = _classes.known(raw[4], raw[3]) or await self._shown_class(raw[4])
+        value = _classes.instance(cls, fields)
+        set_head(value, Head(path, raw, raw[9], lambda: state, False))
+        return value
+
+    async def add(self, parent: str | Ref, field: str, children: Children, *, timeout: float | None = None) -> int:
+        """Makes objects the children of another, and gives the parent's version.
+
+        References to them are added to the list in a field of the parent, which is made when it is not there.
+
+        Args:
+            parent: whose children they become.
+            field: the field path of the list, such as ``farms``.
+            children: a path, a reference or a stored object, or several; or, to be stored by the same transaction, a
+                dict from path to new object.
+            timeout: seconds.
+
+        Raises:
+            AlreadyExistsError: a child is in the list already, or something is stored at the path of a new one.
+        """
+        raw: list[tuple[Any, ...]] = []
+        new: dict[bytes, type[Object]] = {}
+        if isinstance(children, Mapping):
+            for path, child in children.items():
+                if not isinstance(child, Object):
+                    raise UnmappableValueError(
+                        f"what is to be stored at {path} is no instance of emerge.Object", path=path
+                    )
+                address = _classes.record_of(type(child)).hash
+                new[address] = type(child)
+                raw.append((path, address, fields_of(child)))
+        elif isinstance(children, (str, Ref, Object)):
+            raw.append((path_of(children),))
+        else:
+            raw += [(path_of(child),) for child in children]
+        request, used = _wire.dumps(("add", path_of(parent), field, raw))
+        await self._send_classes({**new, **used})
+        return int((await self._reply(request, timeout))[1])
+
+    async def set(self, path: str, value: Any, *, base: int | None = None, timeout: float | None = None) -> int:
+        """Sets one place inside an object, and gives the object's version: ``fs.set("/customers/c0#address.city", "Ulm")``.
+
+        Args:
+            path: a path into an object; its last name may be new.
+            value: what is to be there.
+            base: the version that the object should be at; it is a conflict when it is at another.
+            timeout: seconds.
+        """
+        return int((await self._ask("set", path, value, base, timeout=timeout))[1])
+
     async def _shown_class(self, address: bytes) -> type[Object]:
         """A class that only shows fields, for a version that this program does not have."""
         from ._standin import stand_in
@@ -168,8 +263,9 @@ class AsyncFileSystem:
         _classes.remember(address, cls)
         return cls
 
-    async def stat(self, path: str, *, timeout: float | None = None) -> Meta:
+    async def stat(self, path: str | Ref, *, timeout: float | None = None) -> Meta:
         """Fetches the properties of what is stored at a path."""
+        path = path_of(path)
         return Meta(normal(path), await self._ask("stat", path, timeout=timeout))
 
     async def exists(self, path: str, *, timeout: float | None = None) -> bool:
@@ -187,12 +283,14 @@ class AsyncFileSystem:
             for raw in _wire.loads(page)[0]:
                 yield Meta(join(path, raw[0]), raw)
 
-    async def call(self, path: str, method: str, *args: Any, timeout: float | None = None) -> Any:
+    async def call(self, path: str | Ref, method: str, *args: Any, timeout: float | None = None) -> Any:
         """Runs a method on the node and gives what it returns.
 
         On a directory it runs on each member that is an object, and gives a dict from name to result; the first error
         of a member is raised (:meth:`call_each` gives all).
         """
+        if not isinstance(path, str):
+            path = path_of(path)
         try:
             return (await self._ask("call", path, method, args, False, timeout=timeout))[0]
         except IsADirectoryError:
@@ -360,6 +458,27 @@ def methods_of(lineage: Any) -> tuple[Method, ...]:
                 signature = name if is_property else f"{name}({shown})"
                 found[name] = Method(name, signature, doc, is_async, is_static, is_property)
     return tuple(found.values())
+
+
+def path_of(at: str | Ref | Object) -> str:
+    """The path of what is named by its path, by a reference or by the object as it was stored or fetched."""
+    if isinstance(at, str):
+        return at
+    if isinstance(at, Ref):
+        return at.path
+    head = head_of(at) if isinstance(at, Object) else None
+    if head is None:
+        raise BadArgumentError("a path is needed: a str, a Ref, or an object that was stored or fetched", field="path")
+    return head.path
+
+
+def inside(path: str, field: str | None) -> str:
+    """A path with a field path behind it."""
+    if field is None:
+        return path
+    if "#" not in path:
+        return f"{path}#{field}"
+    return path + field if field.startswith("[") else f"{path}.{field}"
 
 
 def normal(path: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Coroutine, Generator, Iterator
 from datetime import datetime
 from typing import Any, TypeVar
 
 from . import _address, _host
-from ._aio import AsyncFileSystem, Proxy
+from ._aio import AsyncFileSystem, Children, Proxy
 from ._meta import Called, Diff, MemberResult, Meta, Method, VersionInfo
 from ._object import Object
+from ._values import Ref
 
 T = TypeVar("T", bound=Object)
 R = TypeVar("R")
@@ -119,11 +121,30 @@ class FileSystem:
         """Stores an object; see :meth:`AsyncFileSystem.store`."""
         return _run(self._all.store(path, value, overwrite=overwrite, create=create, timeout=timeout))
 
-    def get(self, path: str, *, version: int | datetime | None = None, timeout: float | None = None) -> Any:
+    def get(self, path: str | Ref, *, version: int | datetime | None = None, timeout: float | None = None) -> Any:
         """Fetches an object; see :meth:`AsyncFileSystem.get`."""
         return _run(self._all.get(path, version=version, timeout=timeout))
 
-    def stat(self, path: str, *, timeout: float | None = None) -> Meta:
+    def children(
+        self,
+        path: str | Ref,
+        field: str | None = None,
+        *,
+        version: int | datetime | None = None,
+        timeout: float | None = None,
+    ) -> builtins.list[Any]:
+        """Fetches the objects that a list of references leads to; see :meth:`AsyncFileSystem.children`."""
+        return _run(self._all.children(path, field, version=version, timeout=timeout))
+
+    def add(self, parent: str | Ref, field: str, children: Children, *, timeout: float | None = None) -> int:
+        """Makes objects the children of another; see :meth:`AsyncFileSystem.add`."""
+        return _run(self._all.add(parent, field, children, timeout=timeout))
+
+    def set(self, path: str, value: Any, *, base: int | None = None, timeout: float | None = None) -> int:
+        """Sets one place inside an object; see :meth:`AsyncFileSystem.set`."""
+        return _run(self._all.set(path, value, base=base, timeout=timeout))
+
+    def stat(self, path: str | Ref, *, timeout: float | None = None) -> Meta:
         """Fetches the properties of what is stored at a path."""
         return _run(self._all.stat(path, timeout=timeout))
 
@@ -135,7 +156,7 @@ class FileSystem:
         """Lists a directory with the properties of its members: ``for meta in fs.list("/")``."""
         return _iterate(self._all.list(path, page_size=page_size))
 
-    def call(self, path: str, method: str, *args: Any, timeout: float | None = None) -> Any:
+    def call(self, path: str | Ref, method: str, *args: Any, timeout: float | None = None) -> Any:
         """Runs a method on the node; see :meth:`AsyncFileSystem.call`."""
         return _run(self._all.call(path, method, *args, timeout=timeout))
 

@@ -1,8 +1,7 @@
 //! Looking: ls, cat, stat.
 
-use super::path;
+use super::{path, place};
 use crate::args::{Cat, Ls};
-use crate::field;
 use crate::output::{DIM, Output, member_name, table};
 use emerge_client::native::Client;
 use emerge_node::json::{stat_to_json, time};
@@ -43,30 +42,43 @@ fn long_row(stat: &Stat) -> Vec<String> {
 }
 
 pub(super) async fn cat(args: &Cat, client: &Client, output: &Output) -> Result<()> {
-    let (text, field) = field::split(&args.path);
-    let fetched = client.get(&path(text)?, args.version).await?;
-    let mut value = Value::decode(&fetched.state)?;
-    if let Some(field) = field {
-        value = field::follow(value, field).map_err(|error| error.at(text))?;
+    let target = place(&args.path)?;
+    if args.children {
+        for child in client.children(target).await? {
+            match child.state {
+                Some(state) => show(&Value::decode(&state)?, args, output),
+                None => {
+                    if let Some(error) = &child.error {
+                        output.note(error);
+                    }
+                    show(&Value::Null, args, output);
+                }
+            }
+        }
+        return Ok(());
     }
+    let fetched = client.get(target, args.version).await?;
+    show(&Value::decode(&fetched.state)?, args, output);
+    Ok(())
+}
+
+fn show(value: &Value, args: &Cat, output: &Output) {
     let json = value.to_json();
     if args.pretty && !output.json {
         output.line(format!("{json:#}"));
     } else {
         output.json(&json);
     }
-    Ok(())
 }
 
 pub(super) async fn stat(text: &str, client: &Client, output: &Output) -> Result<()> {
-    let path = path(text)?;
-    let stat = client.stat(&path).await?;
-    print_stat(&stat, &path, output);
+    let stat = client.stat(place(text)?).await?;
+    print_stat(&stat, Path::parse(text).ok(), output);
     Ok(())
 }
 
-fn print_stat(stat: &Stat, path: &Path, output: &Output) {
-    let json = stat_to_json(stat, Some(path.clone()));
+fn print_stat(stat: &Stat, path: Option<Path>, output: &Output) {
+    let json = stat_to_json(stat, path);
     if output.json {
         output.json(&json);
         return;

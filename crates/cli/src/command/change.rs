@@ -1,6 +1,6 @@
 //! Changing: rm, mv, cp, mkdir, call.
 
-use super::path;
+use super::{argument, path, place};
 use crate::args::{Call, Cp, FromTo, Mkdir, Rm};
 use crate::output::{NAME, Output};
 use emerge_client::native::Client;
@@ -40,14 +40,16 @@ pub(super) async fn call(
     client: &Client,
     output: &Output,
 ) -> Result<()> {
-    let path = path(&args.path)?;
+    let target = place(&args.path)?;
     let values: Vec<Value> = args.args.iter().map(|text| argument(text)).collect::<Result<_>>()?;
     if args.local {
         let json = super::local::call(args, values, super::here(sandbox)?, client, output).await?;
         print(&json, output);
         return Ok(());
     }
-    if client.stat(&path).await?.kind == ObjectType::Directory {
+    // A path into an object leads to no directory.
+    if !args.path.contains('#') && client.stat(target.clone()).await?.kind == ObjectType::Directory {
+        let path = path(&args.path)?;
         let mut members = pin!(client.call_members(&path, &args.method, &values));
         let mut failed = 0usize;
         while let Some(member) = members.next().await {
@@ -68,7 +70,7 @@ pub(super) async fn call(
         }
         return Ok(());
     }
-    let called = client.call(&path, &args.method, &values, args.log).await?;
+    let called = client.call(target, &args.method, &values, args.log).await?;
     print(&called_to_json(&called)?, output);
     Ok(())
 }
@@ -88,12 +90,4 @@ fn print(called: &Json, output: &Output) {
 /// A result for a person: a text without quotes, a number that JSON lacks by its name, all else as JSON.
 fn shown(json: &Json) -> String {
     json.as_str().or_else(|| json["$float"].as_str()).map_or_else(|| json.to_string(), str::to_owned)
-}
-
-/// An argument: JSON, and what is no JSON is a text.
-fn argument(text: &str) -> Result<Value> {
-    match serde_json::from_str::<Json>(text) {
-        Ok(json) => Value::from_json(&json),
-        Err(_) => Ok(Value::Text(text.to_owned())),
-    }
 }

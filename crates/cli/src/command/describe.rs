@@ -1,6 +1,6 @@
 //! Describing: methods, code, help.
 
-use super::path;
+use super::place;
 use crate::output::{DIM, NAME, Output};
 use emerge_client::native::Client;
 use emerge_node::json::class_to_json;
@@ -9,10 +9,9 @@ use emerge_proto::{Error, ErrorCode, MethodDecl, Result, Value};
 use serde_json::json;
 
 async fn class_of(text: &str, client: &Client) -> Result<ClassInfo> {
-    let path = path(text)?;
-    let info = client.class(&path).await?;
+    let info = client.class(place(text)?).await?;
     if info.lineage.is_empty() {
-        return Err(Error::new(ErrorCode::ClassNotFound, format!("{path} has no class")).at(path));
+        return Err(Error::new(ErrorCode::ClassNotFound, format!("{text} has no class")).at(text));
     }
     Ok(info)
 }

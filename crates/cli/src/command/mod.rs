@@ -2,6 +2,7 @@
 
 mod browse;
 mod change;
+mod compose;
 mod describe;
 mod local;
 mod node;
@@ -13,7 +14,8 @@ use crate::output::Output;
 use crate::settings::Settings;
 use clap::CommandFactory;
 use emerge_client::native::Client;
-use emerge_proto::{Error, ErrorCode, Language, Path, Result};
+use emerge_proto::op::Target;
+use emerge_proto::{Error, ErrorCode, Inside, Language, Path, Result, Value};
 use emerge_runtime::Sandbox;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +65,7 @@ async fn sandbox_for(
     let needs_python = match command {
         Command::Store(Store { from: Some(file), .. }) => file.extension().is_some_and(|kind| kind == "py"),
         Command::Call(Call { local: true, path: text, .. }) => {
-            let info = timed(limit, client.class(&path(text)?)).await?;
+            let info = timed(limit, client.class(place(text)?)).await?;
             info.lineage.iter().any(|class| class.source.language == Language::Python)
         }
         _ => return Ok(None),
@@ -91,6 +93,8 @@ async fn dispatch(
         Command::Store(args) => store::store(args, sandbox, client, output).await,
         Command::Ls(args) => browse::ls(args, client, output).await,
         Command::Cat(args) => browse::cat(args, client, output).await,
+        Command::Set(args) => compose::set(args, client, output).await,
+        Command::Add(args) => compose::add(args, client, output).await,
         Command::Stat(args) => browse::stat(&args.path, client, output).await,
         Command::History(args) => versions::history(&args.path, client, output).await,
         Command::Diff(args) => versions::diff(args, client, output).await,
@@ -162,6 +166,24 @@ async fn init(cli: &Cli, address: &str, output: &Output) -> Result<()> {
         output.line(format!("remembered {} in {}", settings.url, file.display()));
     }
     Ok(())
+}
+
+/// Checks a path, or a path into an object, before anything is sent.
+fn place(text: &str) -> Result<Target> {
+    let (path, inside) = emerge_proto::inside::split(text);
+    Path::parse(path)?;
+    if let Some(inside) = inside {
+        Inside::parse(inside).map_err(|error| error.at(path))?;
+    }
+    Ok(Target::from(text))
+}
+
+/// An argument: JSON, and what is no JSON is a text.
+fn argument(text: &str) -> Result<Value> {
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(json) => Value::from_json(&json),
+        Err(_) => Ok(Value::Text(text.to_owned())),
+    }
 }
 
 /// Checks a path before anything is sent.

@@ -7,11 +7,11 @@ use emerge_client::native::Client;
 use emerge_proto::op::StoreMode;
 use emerge_proto::record::Stored;
 use emerge_proto::{
-    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, Path, Result,
-    Value,
+    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, Result, Value,
 };
 use emerge_runtime::Sandbox;
 use serde_json::json;
+use std::fmt::Display;
 use std::path::Path as File;
 
 pub(super) async fn store(
@@ -47,10 +47,11 @@ pub(super) async fn store(
 }
 
 /// Says which version was made.
-pub(super) fn tell(path: &Path, stored: &Stored, output: &Output) {
+pub(super) fn tell(path: impl Display, stored: &Stored, output: &Output) {
     if output.json {
-        output
-            .json(&json!({ "path": path.as_str(), "id": stored.id.to_string(), "version": stored.version }));
+        output.json(
+            &json!({ "path": path.to_string(), "id": stored.id.to_string(), "version": stored.version }),
+        );
     } else {
         output.line(format!("{path} version {}", stored.version));
     }

@@ -3,8 +3,10 @@
 use super::{Client, Items};
 use crate::session::EncodedOp;
 use emerge_proto::class::decode;
-use emerge_proto::op::{StoreMode, Target};
-use emerge_proto::record::{Called, ClassInfo, MemberCalled, Page, Stored, VersionInfo};
+use emerge_proto::op::{Child, StoreMode, Target};
+use emerge_proto::record::{
+    Called, Children, ClassInfo, FetchedChild, MemberCalled, Page, Stored, VersionInfo,
+};
 use emerge_proto::version::Diff;
 use emerge_proto::{AsOf, ClassHash, ClassSource, ClassVersion, Fetched, Op, Path, Result, Stat, Value};
 use minicbor::Decode;
@@ -71,7 +73,46 @@ impl Client {
     /// # Errors
     /// `not_found`, `is_a_directory`, `permission_denied`.
     pub async fn get(&self, path: impl Into<Target>, version: Option<AsOf>) -> Result<Fetched> {
-        self.ask(Op::Get { path: path.into(), version }).await
+        self.ask(Op::Get { path: path.into(), version, children: None }).await
+    }
+
+    /// Fetches the objects that a list of references leads to: `path` is a path into an object, `/customers/c0#farms`. All of them, in as many requests as that
+    /// takes; one that is gone, or that the caller may not read, has its error instead.
+    ///
+    /// # Errors
+    /// As [`Client::get`]; `bad_argument` when the place is no list of references.
+    pub async fn children(&self, path: impl Into<Target>) -> Result<Vec<FetchedChild>> {
+        let path = path.into();
+        let mut found = Vec::new();
+        loop {
+            let op = Op::Get { path: path.clone(), version: None, children: Some(found.len() as u64) };
+            let Fetched { children, .. } = self.ask(op).await?;
+            let Some(Children { total, items }) = children.filter(|children| !children.items.is_empty())
+            else {
+                return Ok(found);
+            };
+            found.extend(items);
+            if found.len() as u64 >= total {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Makes objects the children of another, in a list under a field of it.
+    ///
+    /// # Errors
+    /// `not_found`, `already_exists`, `bad_argument` when the field is no list, `permission_denied`.
+    pub async fn add(&self, path: impl Into<Target>, field: &str, children: Vec<Child>) -> Result<Stored> {
+        self.ask(Op::Add { path: path.into(), field: field.to_owned(), children }).await
+    }
+
+    /// Sets one place inside an object: `path` is a path into an object, `/customers/c0#address.city`. With `base` it is a `conflict` when the object is at
+    /// another version.
+    ///
+    /// # Errors
+    /// `not_found` of what leads to the place, `bad_path`, `bad_argument`, `conflict`, `permission_denied`.
+    pub async fn set(&self, path: impl Into<Target>, value: &Value, base: Option<u64>) -> Result<Stored> {
+        self.ask(Op::Set { path: path.into(), value: value.encode(), base }).await
     }
 
     /// Fetches the properties of what is at the path.

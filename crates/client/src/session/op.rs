@@ -143,7 +143,7 @@ mod tests {
                 base: None,
                 removed: None,
             },
-            Op::Get { path: path.clone(), version: Some(AsOf::Version(3)) },
+            Op::Get { path: path.clone(), version: Some(AsOf::Version(3)), children: None },
             Op::Stat { path: path.clone() },
             Op::List { path: path.clone(), after: None, limit: Some(10) },
             Op::Rm { path: path.clone(), recursive: true },
@@ -154,7 +154,9 @@ mod tests {
             Op::Class { path: Some(path.clone()), hash: None, name: None },
             Op::History { path: path.clone() },
             Op::Diff { path: path.clone(), from: AsOf::Version(1), to: None },
-            Op::Restore { path, version: AsOf::Moment(7), base: None },
+            Op::Restore { path: path.clone(), version: AsOf::Moment(7), base: None },
+            Op::Add { path: path.clone(), field: "f".into(), children: vec![] },
+            Op::Set { path, value: vec![0xf6], base: Some(1) },
         ]
     }
 

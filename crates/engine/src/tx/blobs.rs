@@ -9,6 +9,7 @@ use crate::fields::{self, Large};
 use crate::keys;
 use crate::object::{BlobRef, Object, Record};
 use bytes::Bytes;
+use emerge_proto::value::raw;
 use emerge_proto::{Error, ErrorCode, ObjectId, Result};
 use sha2::{Digest, Sha256};
 
@@ -63,6 +64,33 @@ impl<B: Backend> Tx<B> {
         Ok(())
     }
 
+    /// The encoded value of one field, without the other fields' blobs.
+    pub(super) async fn field_of(&mut self, object: &Object, name: &str) -> Result<Option<Vec<u8>>> {
+        for (at, entry) in raw::entries(&object.state)?.enumerate() {
+            let (key, value) = entry?;
+            if key != name {
+                continue;
+            }
+            return match object.blobs.iter().find(|blob| blob.field as usize == at) {
+                Some(blob) => self.blob(blob).await.map(Some),
+                None => Ok(Some(value.to_vec())),
+            };
+        }
+        Ok(None)
+    }
+
+    async fn blob(&mut self, blob: &BlobRef) -> Result<Vec<u8>> {
+        let keys: Vec<Vec<u8>> = (0..chunks(blob)).map(|at| keys::blob(&blob.hash, at)).collect();
+        let mut value = Vec::with_capacity(blob.len as usize);
+        for chunk in self.read_many(&keys).await? {
+            // It can only be gone when the object has been changed since it was read.
+            let chunk = chunk
+                .ok_or_else(|| Error::new(ErrorCode::Conflict, "the object was changed while it was read"))?;
+            value.extend_from_slice(&chunk.bytes()?);
+        }
+        Ok(value)
+    }
+
     /// The state of an object as users see it.
     pub(super) async fn state_of(&mut self, object: &Object) -> Result<Vec<u8>> {
         if object.blobs.is_empty() {
@@ -70,15 +98,7 @@ impl<B: Backend> Tx<B> {
         }
         let mut values = Vec::with_capacity(object.blobs.len());
         for blob in &object.blobs {
-            let keys: Vec<Vec<u8>> = (0..chunks(blob)).map(|at| keys::blob(&blob.hash, at)).collect();
-            let mut value = Vec::with_capacity(blob.len as usize);
-            for chunk in self.read_many(&keys).await? {
-                // It can only be gone when the object has been changed since it was read.
-                let chunk = chunk.ok_or_else(|| {
-                    Error::new(ErrorCode::Conflict, "the object was changed while it was read")
-                })?;
-                value.extend_from_slice(&chunk.bytes()?);
-            }
+            let value = self.blob(blob).await?;
             values.push(Large { field: blob.field, value: value.into() });
         }
         fields::join(&object.state, &values)

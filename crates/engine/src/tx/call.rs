@@ -1,27 +1,29 @@
 //! What a method call needs of a transaction.
 
 use super::Tx;
+use super::inside::{self, End, Spot};
 use super::object::Cause;
 use super::place;
 use crate::access::Want;
 use crate::backend::Backend;
 use emerge_proto::op::Target;
 use emerge_proto::record::Stored;
-use emerge_proto::{ClassHash, Error, ErrorCode, ObjectId, Path, Result, Stat};
+use emerge_proto::value::{FieldPath, Step};
+use emerge_proto::{ClassHash, Error, ErrorCode, ObjectId, Result, Value};
 
 /// An object whose method is to be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectForCall {
     /// Its identity.
     pub id: ObjectId,
-    /// Where it is.
-    pub path: Path,
+    /// Where it is; a path into another object when it lies inside that.
+    pub path: String,
+    /// The place inside the object with this identity, for one that lies inside another.
+    pub inside: Option<Box<[Step]>>,
     /// Its class version.
     pub class: ClassHash,
     /// Its version.
     pub version: u64,
-    /// Its properties.
-    pub stat: Stat,
     /// Its fields: an encoded map.
     pub state: Vec<u8>,
 }
@@ -33,47 +35,71 @@ impl<B: Backend> Tx<B> {
     /// # Errors
     /// `not_found`, `is_a_directory`, `permission_denied`, `bad_path`.
     pub async fn object_for_call(&mut self, target: &Target) -> Result<ObjectForCall> {
-        let place = self.place(target).await?;
+        let place = if inside::is_inside(target) {
+            let spot = self.spot(target, None, &[], End::Follow).await?;
+            if !spot.steps.is_empty() {
+                return self.inner_for_call(spot);
+            }
+            spot.place
+        } else {
+            self.place(target).await?
+        };
         let Some(class) = place.object.class else { return Err(place::is_a_directory(&place.path)) };
         self.check(&place.object, Want::Execute, &place.path)?;
         Ok(ObjectForCall {
             id: place.id,
             class,
             version: place.object.version,
-            stat: self.stat_of(place.id, &place.object, place.path.name()).await?,
             state: self.state_of(&place.object).await?,
-            path: place.path,
+            path: place.path.to_string(),
+            inside: None,
         })
     }
 
-    /// Stores what a method has made of its own object, which needs `w` for the caller. `version` is what
-    /// [`Tx::object_for_call`] gave.
+    /// An object that lies inside another, which must be readable too.
+    fn inner_for_call(&self, spot: Spot) -> Result<ObjectForCall> {
+        let Spot { place, steps, value } = spot;
+        let part = FieldPath(&steps).to_string();
+        let path = format!("{}#{part}", place.path);
+        self.check(&place.object, Want::Execute, &place.path)?;
+        match value {
+            Some(Value::Object { class, fields }) => Ok(ObjectForCall {
+                id: place.id,
+                class,
+                version: place.object.version,
+                state: Value::Map(fields).encode(),
+                path,
+                inside: Some(steps.into()),
+            }),
+            other => {
+                let kind = other.as_ref().map_or("null", Value::type_name);
+                let why = format!("{path} is a value ({kind}) and has no methods");
+                Err(Error::new(ErrorCode::BadArgument, why).at(&place.path).field(part))
+            }
+        }
+    }
+
+    /// Stores what a method has made of its own object, which needs `w` for the caller. `object` is what
+    /// [`Tx::object_for_call`] gave; its state does not matter.
     ///
     /// # Errors
     /// `conflict` when a nested call or an operation of the method has changed the object meanwhile, `permission_denied`,
     /// `not_found` (the method removed it), `too_large`.
-    pub async fn set_state(
-        &mut self,
-        id: ObjectId,
-        version: u64,
-        state: &[u8],
-        method: &str,
-    ) -> Result<Stored> {
+    pub async fn set_state(&mut self, object: &ObjectForCall, state: &[u8], method: &str) -> Result<Stored> {
         let savepoint = self.savepoint();
-        let result = self.set_state_inner(id, version, state, method).await;
+        let result = self.set_state_inner(object, state, method).await;
         self.settle(&savepoint, result)
     }
 
     async fn set_state_inner(
         &mut self,
-        id: ObjectId,
-        version: u64,
+        object: &ObjectForCall,
         state: &[u8],
         method: &str,
     ) -> Result<Stored> {
-        let place = self.place(&Target::Id(id)).await?;
+        let place = self.place(&Target::Id(object.id)).await?;
         self.check(&place.object, Want::Write, &place.path)?;
-        if place.object.version != version {
+        if place.object.version != object.version {
             return Err(Error::new(
                 ErrorCode::Conflict,
                 format!("{} was changed by an operation inside its own method {method:?}", place.path),
@@ -81,6 +107,13 @@ impl<B: Backend> Tx<B> {
             .at(&place.path));
         }
         crate::fields::check(state)?;
+        if let Some(steps) = &object.inside {
+            let Value::Map(fields) = Value::decode(state)? else {
+                return Err(Error::new(ErrorCode::BadFrame, "the state of an object is a map"));
+            };
+            let inner = Value::Object { class: object.class, fields };
+            return self.put_inside(&place, steps, Cause::Method(method), |_| Ok(inner)).await;
+        }
         let class = place.object.class;
         self.make_version(&place, class, &bytes::Bytes::copy_from_slice(state), Cause::Method(method)).await
     }

@@ -106,7 +106,7 @@ impl<B: Backend> Tx<B> {
     /// # Errors
     /// `not_found`, `is_a_directory`, `permission_denied`, `bad_path`.
     pub async fn class_by_path(&mut self, target: &Target) -> Result<ClassInfo> {
-        let place = self.place(target).await?;
+        let place = self.whole(target).await?;
         self.check(&place.object, Want::Read, &place.path)?;
         match place.object.class {
             Some(hash) => self.class_by_hash(hash).await,

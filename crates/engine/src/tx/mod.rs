@@ -2,7 +2,9 @@
 
 mod blobs;
 mod call;
+mod children;
 mod class;
+mod inside;
 mod object;
 mod place;
 mod tree;

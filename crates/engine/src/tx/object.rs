@@ -1,8 +1,9 @@
 //! Objects: store, get, stat, list, and how a version is made.
 
 use super::Tx;
+use super::inside;
 use super::place::{self, Place, Way};
-use crate::access::{self, Want};
+use crate::access::Want;
 use crate::backend::Backend;
 use crate::change::Change;
 use crate::fields;
@@ -43,7 +44,7 @@ impl<B: Backend> Tx<B> {
         self.settle(&savepoint, result)
     }
 
-    async fn store_inner(
+    pub(super) async fn store_inner(
         &mut self,
         target: &Target,
         class: ClassHash,
@@ -190,23 +191,26 @@ impl<B: Backend> Tx<B> {
         Ok(())
     }
 
-    /// The properties and the state of an object, at an earlier version if one is asked for.
+    /// The properties and the state of an object, at an earlier version if one is asked for; with a path into an object what is at that place.
     ///
     /// # Errors
-    /// `not_found`, `is_a_directory`, `permission_denied`, `bad_path`.
+    /// `not_found`, `is_a_directory`, `permission_denied`, `bad_path`; `limit_exceeded` when the path leads through too many references.
     pub async fn get(&mut self, target: &Target, version: Option<AsOf>) -> Result<Fetched> {
+        if inside::is_inside(target) {
+            return self.get_inside(target, version).await;
+        }
         let place = self.readable_object(target).await?;
         let object = match version {
             Some(version) => self.version_of(&place, version).await?,
             None => place.object,
         };
         let stat = self.stat_of(place.id, &object, place.path.name()).await?;
-        Ok(Fetched { stat, state: self.state_of(&object).await? })
+        Ok(Fetched::whole(stat, self.state_of(&object).await?))
     }
 
     /// An object that is not a directory and that the caller may read.
     pub(super) async fn readable_object(&mut self, target: &Target) -> Result<Place> {
-        let place = self.place(target).await?;
+        let place = self.whole(target).await?;
         self.check(&place.object, Want::Read, &place.path)?;
         if place.object.is_directory() {
             return Err(place::is_a_directory(&place.path));
@@ -219,12 +223,8 @@ impl<B: Backend> Tx<B> {
     /// # Errors
     /// `not_found`, `permission_denied`, `bad_path`.
     pub async fn stat(&mut self, target: &Target) -> Result<Stat> {
-        let place = self.place(target).await?;
-        let listed =
-            place.parent().is_some_and(|(_, parent)| access::may(&self.principal, parent, Want::Read));
-        if !listed {
-            self.check(&place.object, Want::Read, &place.path)?;
-        }
+        let place = self.whole(target).await?;
+        self.may_stat(&place)?;
         self.stat_of(place.id, &place.object, place.path.name()).await
     }
 

@@ -124,6 +124,16 @@ impl Value {
         from_json::value(json)
     }
 
+    /// The value that a text stands for where one of this declared type is needed: `2024-02-29` of a date. Types that JSON writes by a text have one.
+    ///
+    /// # Errors
+    /// `bad_argument`.
+    pub fn of_text(kind: crate::FieldType, text: &str) -> Result<Self, Error> {
+        let tag = format!("${}", kind.as_str());
+        from_json::value(&serde_json::Value::Object([(tag, text.into())].into_iter().collect()))
+            .map_err(|error| Error::new(crate::ErrorCode::BadArgument, error.message))
+    }
+
     /// The name of the value's type, as declared types of fields are named.
     pub fn type_name(&self) -> &'static str {
         match self {

@@ -251,7 +251,7 @@ impl Fs for OneObject {
             tokio::task::yield_now().await;
             match op {
                 Op::Stat { .. } => Ok(encode(&self.stat())),
-                Op::Get { .. } => Ok(encode(&Fetched { stat: self.stat(), state: self.state.encode() })),
+                Op::Get { .. } => Ok(encode(&Fetched::whole(self.stat(), self.state.encode()))),
                 Op::Store { .. } => Ok(encode(&Stored { id: ObjectId([1; 16]), version: 4, modified: 5 })),
                 Op::Class { .. } => Ok(encode(&emerge_proto::record::ClassInfo {
                     lineage: self.lineage.iter().map(|class| ClassVersion::clone(class)).collect(),

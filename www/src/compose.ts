@@ -1,0 +1,53 @@
+// Paths into objects, and children.
+
+import { type ClassRecord, recordOf } from "./class.js";
+import { Ref } from "./codec.js";
+import { errorOf } from "./error.js";
+import { classOf, EmergeObject, headOf } from "./object.js";
+import { encodeObject } from "./state.js";
+import type { RawChild } from "./wire-compose.js";
+
+/** An object that is there: its path, a reference to it, or itself as it was stored or fetched. */
+export type Child = string | Ref | EmergeObject;
+
+/** Children to add; new objects stand under their paths in a `Map` or a plain object. */
+export type Children = Child | readonly Child[] | ReadonlyMap<string, EmergeObject> | Readonly<Record<string, EmergeObject>>;
+
+/** The path of what is named by its path or by a reference to it. */
+export function pathOf(at: string | Ref): string {
+  if (typeof at === "string") return at;
+  if (at instanceof Ref) return at.path;
+  throw errorOf("bad_argument", "the path must be a text or a Ref", { field: "path" });
+}
+
+/** A path with a field path behind it. */
+export function inside(path: string, field: string | undefined): string {
+  if (field === undefined) return path;
+  if (!path.includes("#")) return `${path}#${field}`;
+  return field.startsWith("[") ? path + field : `${path}.${field}`;
+}
+
+/** Children as they travel; the classes of new ones are added to `used`. */
+export function rawChildren(children: Children, used: Set<ClassRecord>): RawChild[] {
+  if (Array.isArray(children)) return (children as readonly Child[]).map(there);
+  if (typeof children === "string" || children instanceof Ref || children instanceof EmergeObject) return [there(children)];
+  const made = children instanceof Map ? (children as ReadonlyMap<string, EmergeObject>) : Object.entries(children);
+  return Array.from(made, ([path, object]) => {
+    if (!(object instanceof EmergeObject)) throw wrong(`what is to be stored at ${path} is no instance of a class that extends EmergeObject`);
+    const cls = classOf(object);
+    const record = recordOf(cls);
+    used.add(record);
+    return { path, made: { hash: record.hash, fields: encodeObject(object, cls, used) } };
+  });
+}
+
+function there(child: Child): RawChild {
+  if (!(child instanceof EmergeObject)) return { path: pathOf(child) };
+  const path = headOf(child)?.path;
+  if (path === undefined) throw wrong("a new object needs a path: give { \"/farms/hill\": object }");
+  return { path };
+}
+
+function wrong(why: string): Error {
+  return errorOf("bad_argument", why, { field: "children" });
+}
