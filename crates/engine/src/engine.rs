@@ -42,6 +42,8 @@ pub struct Mutations {
     pub acknowledge_before_commit: bool,
     /// A request's outcome is written in a commit of its own, after that of the change.
     pub outcome_in_another_commit: bool,
+    /// What a transaction has listed is not validated when it commits.
+    pub forget_listed_ranges: bool,
 }
 
 impl EngineOptions {

@@ -58,4 +58,5 @@ pub(crate) struct Defects {
     pub(crate) resend_forgets_sequence: bool,
     pub(crate) cursor_off_by_one: bool,
     pub(crate) cut_message_accepted: bool,
+    pub(crate) forget_listed_ranges: bool,
 }

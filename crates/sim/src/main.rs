@@ -4,6 +4,7 @@ mod backend;
 mod check;
 mod client;
 mod faults;
+mod history;
 mod link;
 #[cfg(feature = "mutations")]
 mod mutations;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
         return prove_mutations();
     }
     if let Some(seed) = args.seed {
-        let outcome = World::new(seed, Defects::default(), true).run();
+        let outcome = World::new(seed, Defects::default(), true).run().and_then(|()| history::run(seed, Defects::default()));
         return match outcome {
             Ok(()) => {
                 println!("1 seeds, 1 passed");
@@ -52,7 +53,8 @@ fn main() -> ExitCode {
     }
     let mut passed = 0;
     for seed in args.from..args.from.saturating_add(args.seeds) {
-        match World::new(seed, Defects::default(), false).run() {
+        let outcome = World::new(seed, Defects::default(), false).run();
+        match outcome.and_then(|()| history::run(seed, Defects::default())) {
             Ok(()) => passed += 1,
             Err(why) => println!("seed {seed} failed: {why}\n  replay: cargo xtask sim --seed {seed}"),
         }

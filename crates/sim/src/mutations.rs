@@ -1,6 +1,7 @@
-//! Five deliberate defects, each of which must be found.
+//! Deliberate defects, each of which must be found.
 
 use crate::faults::Defects;
+use crate::history;
 use crate::world::World;
 use std::process::ExitCode;
 
@@ -15,11 +16,15 @@ pub(crate) fn prove() -> ExitCode {
         ("resend forgets the sequence", Defects { resend_forgets_sequence: true, ..none() }),
         ("cursor off by one", Defects { cursor_off_by_one: true, ..none() }),
         ("cut message accepted", Defects { cut_message_accepted: true, ..none() }),
+        ("phantom read", Defects { forget_listed_ranges: true, ..none() }),
     ];
     let mut found = 0;
     for (name, defects) in &mutations {
         let hit =
-            (1..=SEEDS).find_map(|seed| World::new(seed, *defects, false).run().err().map(|why| (seed, why)));
+            (1..=SEEDS).find_map(|seed| {
+                let outcome = World::new(seed, *defects, false).run().and_then(|()| history::run(seed, *defects));
+                outcome.err().map(|why| (seed, why))
+            });
         match hit {
             Some((seed, why)) => {
                 found += 1;

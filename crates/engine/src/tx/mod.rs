@@ -22,6 +22,7 @@ use crate::outcomes::no_longer_kept;
 use crate::queue::{self, Waiting};
 use crate::random::Random;
 use crate::session::{LoggedOutcome, Outcome};
+use crate::state::State;
 use bytes::Bytes;
 use emerge_proto::{Error, ObjectId, Result, SessionId};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -121,9 +122,16 @@ impl<B: Backend> Tx<B> {
     /// False when something that was read has been changed since: then nothing that the transaction said, an error
     /// included, need be true, and it should be run again.
     pub fn is_current(&self) -> bool {
-        let state = self.engine.state();
-        self.reads.iter().all(|(key, (at, _))| state.is_good(key, *at))
-            && self.ranges.iter().all(|(range, at)| state.is_range_good(range, *at))
+        self.is_current_in(&self.engine.state())
+    }
+
+    fn is_current_in(&self, state: &State) -> bool {
+        let reads_are_good = self.reads.iter().all(|(key, (at, _))| state.is_good(key, *at));
+        #[cfg(feature = "mutations")]
+        if self.engine.shared.options.mutations.forget_listed_ranges {
+            return reads_are_good;
+        }
+        reads_are_good && self.ranges.iter().all(|(range, at)| state.is_range_good(range, *at))
     }
 
     /// Commits: from now on every later transaction sees the writes. Nobody outside may be told before
@@ -185,9 +193,7 @@ impl<B: Backend> Tx<B> {
     ) -> Result<Commit, CommitError> {
         let mut state = self.engine.state();
         state.usable()?;
-        let good = self.reads.iter().all(|(key, (at, _))| state.is_good(key, *at))
-            && self.ranges.iter().all(|(range, at)| state.is_range_good(range, *at));
-        if !good {
+        if !self.is_current_in(&state) {
             return Err(CommitError::Conflict);
         }
         if let Some(outcome) = &log.outcome {
