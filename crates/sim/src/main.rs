@@ -39,7 +39,9 @@ fn main() -> ExitCode {
         return prove_mutations();
     }
     if let Some(seed) = args.seed {
-        let outcome = World::new(seed, Defects::default(), true).run().and_then(|()| history::run(seed, Defects::default()));
+        let outcome = World::new(seed, Defects::default(), true)
+            .run()
+            .and_then(|()| history::run(seed, Defects::default()));
         return match outcome {
             Ok(()) => {
                 println!("1 seeds, 1 passed");

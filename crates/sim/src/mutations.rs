@@ -20,11 +20,10 @@ pub(crate) fn prove() -> ExitCode {
     ];
     let mut found = 0;
     for (name, defects) in &mutations {
-        let hit =
-            (1..=SEEDS).find_map(|seed| {
-                let outcome = World::new(seed, *defects, false).run().and_then(|()| history::run(seed, *defects));
-                outcome.err().map(|why| (seed, why))
-            });
+        let hit = (1..=SEEDS).find_map(|seed| {
+            let outcome = World::new(seed, *defects, false).run().and_then(|()| history::run(seed, *defects));
+            outcome.err().map(|why| (seed, why))
+        });
         match hit {
             Some((seed, why)) => {
                 found += 1;

@@ -51,7 +51,11 @@ pub(crate) fn run(
     }
     let mut opening = pin!(Engine::open(Slow(disk.clone()), options, NOW));
     let engine = finish(&disk, opening.as_mut())?.map_err(|error| error.to_string())?;
-    let world = World { engine, history: Mutex::new(LinearizabilityTester::new(Files::default())), drawn: AtomicU64::new(seed << 20) };
+    let world = World {
+        engine,
+        history: Mutex::new(LinearizabilityTester::new(Files::default())),
+        drawn: AtomicU64::new(seed << 20),
+    };
     let mut committer = pin!(world.engine.run());
     let class = {
         let mut putting = pin!(world.put_class());
@@ -102,7 +106,10 @@ pub(crate) fn run(
 }
 
 /// Polls a future to its end, while the disk does what it is asked.
-fn finish<T>(disk: &SimBackend, mut future: Pin<&mut impl Future<Output = T>>) -> std::result::Result<T, String> {
+fn finish<T>(
+    disk: &SimBackend,
+    mut future: Pin<&mut impl Future<Output = T>>,
+) -> std::result::Result<T, String> {
     let mut context = Context::from_waker(Waker::noop());
     for _ in 0..STEPS {
         if let Poll::Ready(done) = future.as_mut().poll(&mut context) {
@@ -300,7 +307,11 @@ impl Backend for Slow {
         self.0.get_many(keys).await
     }
 
-    async fn scan(&self, range: Range<Key>, limit: usize) -> std::result::Result<Vec<(Key, Bytes)>, BackendError> {
+    async fn scan(
+        &self,
+        range: Range<Key>,
+        limit: usize,
+    ) -> std::result::Result<Vec<(Key, Bytes)>, BackendError> {
         step().await;
         self.0.scan(range, limit).await
     }

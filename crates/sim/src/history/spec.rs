@@ -91,9 +91,7 @@ impl SequentialSpec for Files {
             }
             Doing::All => {
                 let objects = self.0.iter().flat_map(|(directory, names)| {
-                    names
-                        .iter()
-                        .map(|(name, number)| ((*directory).to_owned(), (*name).to_owned(), *number))
+                    names.iter().map(|(name, number)| ((*directory).to_owned(), (*name).to_owned(), *number))
                 });
                 return Came::Objects(objects.collect());
             }
