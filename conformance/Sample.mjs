@@ -10,5 +10,7 @@ class Sample extends EmergeObject {
   total() { return this.count * this.price; }
   /** Counts on, and tells how far. */
   add(by) { this.count += by; return this.count; }
+  /** What it is given, in order. */
+  pair(first, second = 2, third = 2) { return [first, second, third]; }
   fail(text) { throw new Error(text); }
 }

@@ -28,5 +28,9 @@ class Sample(emerge.Object):
         self.count += by
         return self.count
 
+    def pair(self, first, second=2, third=2):
+        """What it is given, in order."""
+        return [first, second, third]
+
     def fail(self, text):
         raise ValueError(text)

@@ -17,6 +17,7 @@ export async function runCases(emerge, fs, file) {
     $decimal: (text) => emerge.Decimal.parse(text),
     $duration: (text) => new emerge.Duration(BigInt(Math.round(Number(/^PT([\d.]+)S$/.exec(text)[1]) * 1e6))),
     $ref: (path) => new emerge.Ref(path),
+    $table: ({ columns, rows }) => new emerge.Table(columns, rows.map((row) => row.map(native))),
     $array: ({ dtype, data }) => new arrays[dtype](bytesOf(data).buffer),
   };
   /** The value of a tagged JSON. */
@@ -37,8 +38,15 @@ export async function runCases(emerge, fs, file) {
     if (value instanceof Set) return `set ${[...value].map(shown).sort().join(", ")}`;
     if (value instanceof Date) return `moment ${value.toISOString()}`;
     if (ArrayBuffer.isView(value)) return `${value.constructor.name} ${[...value].join(", ")}`;
+    if (value instanceof emerge.Table) return `table ${shown(value.columns)} ${shown(value.rows)}`;
     if (Object.getPrototypeOf(value) !== Object.prototype) return `${value.constructor.name} ${value}`;
     return `{${Object.entries(value).map(([key, inner]) => `${JSON.stringify(key)}: ${shown(inner)}`).join(", ")}}`;
+  }
+  async function outcome(path, test) {
+    if (test.get !== undefined) return (await fs.get(path))[test.get];
+    if (test.place !== undefined) return fs.get(`${path}#${test.place}`);
+    if (test.kwargs === undefined) return fs.call(path, test.method, ...test.args.map(native));
+    return (await fs.invoke(path, test.method, test.args.map(native), { kwargs: native(test.kwargs) })).result;
   }
   let passed = 0;
   const failed = [];
@@ -48,7 +56,7 @@ export async function runCases(emerge, fs, file) {
       const wanted = test.error ?? shown(native(test.results?.[language] ?? test.result));
       let got;
       try {
-        got = shown(test.get === undefined ? await fs.call(path, test.method, ...test.args.map(native)) : (await fs.get(path))[test.get]);
+        got = shown(await outcome(path, test));
       } catch (error) {
         got = error.code ?? String(error);
       }

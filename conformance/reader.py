@@ -38,6 +38,7 @@ READERS = {
     "$decimal": decimal.Decimal,
     "$duration": lambda text: datetime.timedelta(microseconds=round(float(text[2:-1]) * 1e6)),
     "$ref": emerge.Ref,
+    "$table": lambda it: emerge.Table(it["columns"], [native(row) for row in it["rows"]]),
     "$array": lambda it: array.array(CODES[it["dtype"]], base64.b64decode(it["data"])),
 }
 
@@ -54,6 +55,8 @@ def shown(value):
         return f"set {sorted(map(shown, value))}"
     if isinstance(value, datetime.datetime):
         return f"moment {value.astimezone(datetime.timezone.utc).isoformat()}"
+    if isinstance(value, emerge.Table):
+        return f"table {shown(value.columns)} {shown(value.rows)}"
     if isinstance(value, (array.array, memoryview)) or hasattr(value, "dtype"):
         return f"array {value.tolist()}"
     return f"{type(value).__name__} {value!r}"
@@ -69,8 +72,11 @@ async def run_cases(fs, file):
             try:
                 if "get" in test:
                     got = shown(getattr(await fs.aio.get(path), test["get"]))
+                elif "place" in test:
+                    got = shown(await fs.aio.get(f"{path}#{test['place']}"))
                 else:
-                    got = shown(await fs.aio.call(path, test["method"], *map(native, test["args"])))
+                    kwargs = native(test.get("kwargs", {}))
+                    got = shown(await fs.aio.call(path, test["method"], *map(native, test["args"]), **kwargs))
             except emerge.EmergeError as error:
                 got = error.code
             if got == wanted:

@@ -4,7 +4,7 @@
 
 use emerge_client::native::Client;
 use emerge_proto::class::{Capture, Captured, decode};
-use emerge_proto::op::{StoreMode, Target};
+use emerge_proto::op::{CallWith, StoreMode, Target};
 use emerge_proto::record::Called;
 use emerge_proto::{ClassSource, FieldDecl, FieldType, Language, Op, Result, Value};
 use emerge_server::Config;
@@ -57,6 +57,10 @@ async fn store(client: &Client, file: &Json, language: Language) {
 }
 
 async fn outcome(client: &Client, path: &str, case: &Json) -> Result<Value> {
+    if let Some(place) = case["place"].as_str() {
+        let fetched = client.get(Target::Path(format!("{path}#{place}")), None).await?;
+        return Value::decode(&fetched.state);
+    }
     let path = Target::Path(path.to_owned());
     if let Some(name) = case["get"].as_str() {
         let Value::Map(fields) = Value::decode(&client.get(path, None).await?.state)? else {
@@ -67,12 +71,15 @@ async fn outcome(client: &Client, path: &str, case: &Json) -> Result<Value> {
             .find(|(field, _)| *field == *name)
             .map_or(Value::Null, |(_, value)| value));
     }
+    let kwargs = (!case["kwargs"].is_null()).then(|| value(&case["kwargs"]).encode());
+    let with = kwargs.map(|kwargs| Box::new(CallWith { kwargs: Some(kwargs), ..CallWith::default() }));
     let op = Op::Call {
         path,
         method: case["method"].as_str().unwrap().to_owned(),
         args: value(&case["args"]).encode(),
         log: false,
         after: None,
+        with,
     };
     let called: Called = decode(&client.request(&op)?.await?)?;
     Value::decode(&called.result)

@@ -204,6 +204,7 @@ async fn bad_requests_get_typed_errors_and_change_nothing() {
         args: Value::List(Vec::new()).encode(),
         log: false,
         after: None,
+        with: None,
     };
     let cases = [
         (store("/thing", state(deep)), ErrorCode::TooDeep),

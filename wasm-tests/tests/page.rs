@@ -53,6 +53,7 @@ async fn an_object_is_stored_fetched_and_called() {
         args: Value::List(vec![Value::Int(2)]).encode(),
         log: false,
         after: None,
+        with: None,
     };
     let called: Called = decode(&client.run(call).await.unwrap()).unwrap();
     assert_eq!(Value::decode(&called.result).unwrap(), Value::Int(42));

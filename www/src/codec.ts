@@ -16,6 +16,7 @@
 //   typed array               the matching TypedArray; NdArray when it has other than one dimension, and for one of uint8, since
 //                             a Uint8Array means bytes
 //   reference                 Ref
+//   table                     Table
 //   embedded object           what the hooks make of it; else EmbeddedObject
 //
 // `undefined` is null at the top (what a function without a result returns) and is dropped from the end of a list; anywhere else it is refused,
@@ -38,6 +39,7 @@ export {
   Float64,
   NdArray,
   Ref,
+  Table,
   type TypedArray,
   Uuid,
 } from "./codec/types.js";

@@ -3,6 +3,7 @@
 import { type ClassRecord, recordOf } from "./class.js";
 import { Ref } from "./codec.js";
 import { errorOf } from "./error.js";
+import { Meta } from "./meta.js";
 import { classOf, EmergeObject, headOf } from "./object.js";
 import { encodeObject } from "./state.js";
 import type { RawChild } from "./wire-compose.js";
@@ -18,6 +19,23 @@ export function pathOf(at: string | Ref): string {
   if (typeof at === "string") return at;
   if (at instanceof Ref) return at.path;
   throw errorOf("bad_argument", "the path must be a text or a Ref", { field: "path" });
+}
+
+/** Several objects: a directory's members, or each by itself, also as a listing or a search gives them. */
+export type Several = string | Ref | Iterable<One> | AsyncIterable<One>;
+
+/** One of several objects. */
+export type One = string | Ref | Meta | EmergeObject;
+
+/** The paths of several objects. */
+export async function pathsOf(several: Iterable<One> | AsyncIterable<One>): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const one of several) {
+    if (one instanceof Meta) paths.push(one.path);
+    else if (one instanceof EmergeObject) paths.push(there(one).path);
+    else paths.push(pathOf(one));
+  }
+  return paths;
 }
 
 /** A path with a field path behind it. */

@@ -75,9 +75,12 @@ export function describe(lineage: readonly ClassVersion[]): Description {
 }
 
 function signature(method: Method): string {
-  if (method.isProperty) return method.name;
-  const params = method.params.map(({ name, default: value }) => (value === undefined ? name : `${name} = ${value}`));
-  return `${method.name}(${params.join(", ")})`;
+  const returns = method.returns === undefined ? "" : ` -> ${method.returns}`;
+  if (method.isProperty) return method.name + returns;
+  const params = method.params.map(({ name, type, default: value }) => {
+    return name + (type === undefined ? "" : `: ${type}`) + (value === undefined ? "" : ` = ${value}`);
+  });
+  return `${method.name}(${params.join(", ")})${returns}`;
 }
 
 /** What a class says of itself, for people. */

@@ -168,9 +168,9 @@ function kindOfTag(value: Uint8Array): FieldKind {
     case 1004:
       return "date";
     case 27: {
-      // `27(["emerge/ref", …])` or `27(["emerge/object", …])`: the first letter that differs.
+      // `27(["emerge/ref", …])` or `27(["emerge/object", …])`: the first letter that differs. A table has no type of its own.
       const letter = value[2 + 1 + 1 + "emerge/".length];
-      return letter === "r".charCodeAt(0) ? "ref" : "object";
+      return letter === "r".charCodeAt(0) ? "ref" : letter === "t".charCodeAt(0) ? "any" : "object";
     }
     default:
       return tag === 40 || (tag >= 64 && tag <= 87) ? "array" : "any";

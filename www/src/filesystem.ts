@@ -7,141 +7,22 @@ import { StoreMode } from "./generated.js";
 import { bare, classOf, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
 import { proxyOf } from "./proxy.js";
 import { hex } from "./sha256.js";
-import type { Ref } from "./codec.js";
-import { type Children, inside, pathOf, rawChildren } from "./compose.js";
+import { Ref } from "./codec.js";
+import { type Children, inside, pathOf, pathsOf, rawChildren, type Several } from "./compose.js";
+import type {
+  AnyObject, CallEachOptions, Called, ClassAt, Diff, How, InvokeOptions, ListOptions, MemberResult, Mixed, Options,
+  Remote, StoreAllOptions, StoreOptions, Stored, Transport, VersionInfo,
+} from "./results.js";
 import { standIn } from "./standin.js";
 import { changes, encodeArgs, encodeObject } from "./state.js";
 import { Stream } from "./stream.js";
 import { decodeState, decodeValue, encodeField } from "./values.js";
-import { opAdd, opChildren, opSet, type RawFetchedChild, readFetched } from "./wire-compose.js";
+import { opAdd, opChildren, opMigrate, opMixin, opQuery, opSet, type RawFetchedChild, readFetched, readMixed } from "./wire-compose.js";
 import {
   opCall, opClassByHash, opClassOf, opCp, opDiff, opGet, opHistory, opList, opMkdir, opMv, opPutClass, opRestore, opRm, opStat, opStore,
   type RawClassAt, type RawStat, type RawVersion, readCalled, readDiff, readHistory, readLineage, readMember, readPage,
   readStat, readStored, type Which,
 } from "./wire.js";
-
-/** What every operation takes. */
-export interface Options {
-  /** Gives the operation up when it is aborted. */
-  readonly signal?: AbortSignal | undefined;
-  /** Milliseconds after which the node gives it up with `deadline_exceeded`. */
-  readonly timeout?: number | undefined;
-}
-
-/** How operations reach a node: by a session in a page, by the transaction of a running method on the node. */
-export interface Transport {
-  /** Asks for an operation and gives its encoded reply. Rejects with an {@link EmergeError}. */
-  request(op: Uint8Array, options?: Options): Promise<Uint8Array>;
-  /** Asks for a streamed operation and gives its encoded items, of which `credit` at most may wait to be read. */
-  stream(op: Uint8Array, options?: Options, credit?: number): AsyncIterable<Uint8Array>;
-}
-
-/** An object whose class is not known here: any field may be read. */
-// Its fields are whatever some other program declared, so no type could be right.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-export type AnyObject = EmergeObject & { readonly meta: Meta; [field: string]: any };
-
-/** A fetched or stored object: its properties are known. */
-export type Stored<T extends EmergeObject = AnyObject> = T & { readonly meta: Meta };
-
-/** The methods of an object as a proxy has them: each runs on the node, and gives a promise. */
-export type Remote<T extends EmergeObject = AnyObject> = string extends keyof T
-  ? Record<string, (...args: unknown[]) => Promise<unknown>>
-  : {
-      readonly [K in keyof T as T[K] extends (...args: never[]) => unknown ? K : never]: T[K] extends (
-        ...args: infer A
-      ) => infer R
-        ? (...args: A) => Promise<Awaited<R>>
-        : never;
-    };
-
-/** How to store. */
-export interface StoreOptions extends Options {
-  /** Stores also when the object has changed at the node since it was fetched. */
-  readonly overwrite?: boolean | undefined;
-  /** Fails with `already_exists` when something is there. */
-  readonly create?: boolean | undefined;
-}
-
-/** How to store many. */
-export interface StoreAllOptions extends StoreOptions {
-  /** How many are on the way at a time; 256 if not given. */
-  readonly concurrency?: number | undefined;
-  /** Is told after each object how many are stored; `total` is 0 when the entries do not tell how many they are. */
-  readonly onProgress?: ((progress: { done: number; total: number; path: string }) => void) | undefined;
-}
-
-/** How to list. */
-export interface ListOptions extends Options {
-  /** Goes on after this name. */
-  readonly after?: string | undefined;
-  /** Members fetched at a time, at most 1000. */
-  readonly pageSize?: number | undefined;
-}
-
-/** How to call. */
-export interface InvokeOptions extends Options {
-  /** Whether what the method logs comes back. */
-  readonly log?: boolean | undefined;
-}
-
-/** What a call came to. */
-export interface Called {
-  /** What the method returned. */
-  readonly result: unknown;
-  /** The object's version after the call; `null` when the call changed nothing. */
-  readonly version: number | null;
-  /** What the method logged; `null` when it was not asked for. */
-  readonly log: string | null;
-}
-
-/** One member's outcome in a call on a directory: a result or an error. */
-export interface MemberResult {
-  readonly name: string;
-  readonly path: string;
-  readonly result?: unknown;
-  readonly error?: EmergeError | undefined;
-}
-
-/** One version of an object's history. */
-export interface VersionInfo {
-  readonly version: number;
-  readonly modified: Date;
-  readonly author: string;
-  /** The method that made it; `null` when it was stored. */
-  readonly method: string | null;
-  readonly size: number;
-  /** The version whose state it has again; `null` when it was not restored. */
-  readonly restored: number | null;
-}
-
-/** A field that differs between two versions. */
-export interface FieldChange {
-  readonly field: string;
-  readonly kind: "changed" | "added" | "removed";
-  /** Its earlier value; `undefined` when it was added. */
-  readonly old: unknown;
-  /** Its later value; `undefined` when it was removed. */
-  readonly new: unknown;
-}
-
-/** A class version, as people name it. */
-export interface ClassAt {
-  readonly name: string;
-  readonly version: number;
-  /** The address, 32 hexadecimal digits. */
-  readonly hash: string;
-}
-
-/** What differs between two versions of an object. */
-export interface Diff {
-  readonly from: VersionInfo;
-  readonly to: VersionInfo;
-  readonly fields: readonly FieldChange[];
-  /** `null`, as `newClass` is, when both versions have the same class. */
-  readonly oldClass: ClassAt | null;
-  readonly newClass: ClassAt | null;
-}
 
 function versionInfo({ version, modified, author, method, size, restored }: RawVersion): VersionInfo {
   return {
@@ -398,11 +279,30 @@ export class FileSystem {
     return { result: await this.#value(called.result), version: called.version ?? null, log: called.log ?? null };
   }
 
-  /** Runs a method on each member of a directory that is an object, each call a transaction of its own. */
-  callEach(at: string | Ref, method: string, args: readonly unknown[] = [], options: Options = {}): Stream<MemberResult> {
-    const path = pathOf(at);
+  /**
+   * Runs a method on each member of a directory that is an object, or on each of several objects: paths, references, properties as a listing has them, or
+   * objects, also as a search gives them. Each call is a transaction of its own, and a failure is an item with an `error`; with `atomic` all of them are one.
+   */
+  callEach(at: Several, method: string, args: readonly unknown[] = [], options: CallEachOptions = {}): Stream<MemberResult> {
+    const path = typeof at === "string" || at instanceof Ref ? pathOf(at) : undefined;
+    let total = 0;
+    const opening = async (): Promise<Uint8Array> => {
+      const paths = path === undefined ? await pathsOf(at as Exclude<Several, string | Ref>) : undefined;
+      total = paths ? new Set(paths).size : 0;
+      return this.#callOp(path ?? "/", method, args, options, { atomic: options.atomic, paths });
+    };
+    return this.#each(path, opening(), options, () => total);
+  }
+
+  /** The outcomes of members, one after the other. */
+  #each(
+    directory: string | undefined,
+    opening: Promise<Uint8Array>,
+    options: Options & Pick<CallEachOptions, "onProgress">,
+    total: () => number,
+  ): Stream<MemberResult> {
     const transport = this.#transport;
-    const opening = this.#callOp(path, method, args, {});
+    let [done, failed] = [0, 0];
     const items = {
       async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
         yield* transport.stream(await opening, options);
@@ -411,9 +311,62 @@ export class FileSystem {
     opening.catch(() => undefined);
     return Stream.map(items, async (item) => {
       const { name, called, error } = readMember(new ByteReader(item));
-      const at = joinPath(normal(path), name);
-      return called ? { name, path: at, result: await this.#value(called.result) } : { name, path: at, error };
+      const path = directory === undefined ? name : joinPath(normal(directory), name);
+      done += 1;
+      if (!called) failed += 1;
+      options.onProgress?.({ done, failed, total: total(), path });
+      if (!called) return { name, path, error };
+      return { name, path, result: await this.#value(called.result), version: called.version ?? null };
     });
+  }
+
+  /**
+   * Runs a query object's own `query(fs)` on the node, with the rights of who asks, and gives what it gave, which the object keeps as `results`, with
+   * `results_at` and `results_by`: read it later by `await fs.get("/queries/q1#results")`. Objects are kept as references; {@link children} fetches them.
+   */
+  async query(path: string | Ref, options?: Options): Promise<unknown> {
+    const reply = await this.#transport.request(opQuery(pathOf(path)), options);
+    return this.#value(readCalled(new ByteReader(reply)).result);
+  }
+
+  /**
+   * Mixes two objects: a new object at `to` with the fields of both, of a new class with the methods of both. Of what both have, that of the first counts.
+   * `class_invalid` when there can be no such class.
+   */
+  async mixin(first: string | Ref, second: string | Ref, to: string, options: Options & { name?: string | undefined } = {}): Promise<Mixed> {
+    const op = opMixin(pathOf(first), pathOf(second), to, options.name);
+    const mixed = readMixed(new ByteReader(await this.#transport.request(op, options)));
+    return {
+      version: mixed.version,
+      class: { ...mixed.class, hash: hex(mixed.class.hash) },
+      clashes: mixed.clashes.map(({ name, isMethod, kept, hidden }) => ({ name, kind: isMethod ? "method" : "field", kept, hidden })),
+    };
+  }
+
+  /**
+   * Gives an object another class version, and its fields what that declares: new ones have their defaults, or are what `how` gives for the old fields. Gives
+   * the object's new version; `null` when it had that class version already.
+   */
+  async migrate(path: string | Ref, cls: EmergeClass, how?: How, options: Options = {}): Promise<number | null> {
+    const op = await this.#migrateOp(pathOf(path), cls, how, undefined, options);
+    return readCalled(new ByteReader(await this.#transport.request(op, options))).version ?? null;
+  }
+
+  /** Migrates each member of a directory that has another version of the class, or with `from` each of the class of that name; see {@link migrate}. */
+  migrateEach(
+    path: string,
+    cls: EmergeClass,
+    how?: How,
+    options: Options & Pick<CallEachOptions, "onProgress"> & { from?: string | undefined } = {},
+  ): Stream<MemberResult> {
+    return this.#each(path, this.#migrateOp(path, cls, how, options.from, options), options, () => 0);
+  }
+
+  async #migrateOp(path: string, cls: EmergeClass, how: How | undefined, from: string | undefined, options: Options): Promise<Uint8Array> {
+    const record = recordOf(cls);
+    this.#remember(record);
+    await this.#sendClasses([record], options);
+    return opMigrate(path, record.hash, typeof how === "function" ? Function.prototype.toString.call(how) : how, from);
   }
 
   /** Stands for an object on the node: `await fs.proxy("/inventory/widget1").totalCost()` runs there. */
@@ -557,12 +510,20 @@ export class FileSystem {
     }
   }
 
-  async #callOp(path: string, method: string, args: readonly unknown[], options: InvokeOptions): Promise<Uint8Array> {
+  async #callOp(
+    path: string,
+    method: string,
+    args: readonly unknown[],
+    { kwargs, deadline, log, ...options }: InvokeOptions,
+    several: { atomic?: boolean | undefined; paths?: readonly string[] | undefined } = {},
+  ): Promise<Uint8Array> {
     const used = new Set<ClassRecord>();
     const encoded = encodeArgs(args, used);
+    const named = kwargs === undefined ? undefined : encodeField("map", kwargs, "kwargs", used);
     for (const each of used) this.#remember(each);
     if (used.size > 0) await this.#sendClasses(used, options);
-    return opCall(path, method, encoded, options.log ?? false);
+    const plain = named === undefined && deadline === undefined && several.atomic !== true && several.paths === undefined;
+    return opCall(path, method, encoded, log ?? false, plain ? undefined : { kwargs: named, deadline, ...several });
   }
 
   /** Objects of a user's class that was seen become its instances when they come back; a stand-in's do not. */

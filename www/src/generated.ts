@@ -137,6 +137,8 @@ export const LIMITS = {
   MAX_REFERENCES: 16,
   /** Children that one `add` or one request for them may have. */
   MAX_CHILDREN: 1000,
+  /** Objects on which one request may call a method, when they are named one by one or called in one transaction. */
+  MAX_CALLED: 10000,
   /** Times that a transaction is run again after a conflict. */
   MAX_RETRIES: 64,
 } as const;
@@ -171,10 +173,16 @@ export const OP = {
   diff: 12,
   /** Makes a new version of an object with the state and the class of an earlier one; its owner, group and permissions stay. Replies with `Stored`. */
   restore: 13,
+  /** Mixes two objects: a new class that inherits from both their classes, and a new object of it with the fields of both. Where both have a member of one name, that of the first counts. Replies with `Mixed`. */
+  mixin: 40,
   /** Makes objects the children of another: references to them are added to a list in a field of it, which is made when it is not there. Replies with `Stored`, of the parent. */
   add: 41,
   /** Sets one place inside an object, which makes a version of that object. Replies with `Stored`. */
   set: 42,
+  /** Runs a query object's own `query(fs)` with the caller's rights and keeps what it gives in the object's field `results`, besides when (`results_at`) and for whom (`results_by`). Objects that are stored are kept as references. Replies with `Called`. */
+  query: 43,
+  /** Makes an object one of another class version: `Called`, without a version when it is one already. On a directory, as a stream: one `MemberCalled` for each member that is taken, each a transaction of its own. */
+  migrate: 44,
 } as const;
 
 /** Makes a directory and those above it. Replies with `Stored`. A directory that exists already is `already_exists`, unless `exist_ok`. */
@@ -311,6 +319,8 @@ export const CALL_ARGS = {
   log: 3,
   /** On a directory: goes on after the member of this name. */
   after: 4,
+  /** How else it is called. */
+  with: 5,
 } as const;
 /** The decoded form of {@link CALL_ARGS}. */
 export type CallArgs = [
@@ -319,6 +329,7 @@ export type CallArgs = [
   args: Uint8Array,
   log: boolean,
   after?: string | null,
+  with_?: CallWith | null,
 ];
 
 /** Sends a class version; the node compiles it and keeps it. Replies with `ClassVersion`. */
@@ -389,6 +400,25 @@ export type RestoreArgs = [
   base?: number | null,
 ];
 
+/** Mixes two objects: a new class that inherits from both their classes, and a new object of it with the fields of both. Where both have a member of one name, that of the first counts. Replies with `Mixed`. */
+export const MIXIN_ARGS = {
+  /** Whose members count. */
+  first: 0,
+  /** The other. */
+  second: 1,
+  /** Where the new object is to be; directories are made on the way. */
+  to: 2,
+  /** The name of the new class; that of the first and that of the second together when absent. */
+  name: 3,
+} as const;
+/** The decoded form of {@link MIXIN_ARGS}. */
+export type MixinArgs = [
+  first: string | Uint8Array | number,
+  second: string | Uint8Array | number,
+  to: string,
+  name?: string | null,
+];
+
 /** Makes objects the children of another: references to them are added to a list in a field of it, which is made when it is not there. Replies with `Stored`, of the parent. */
 export const ADD_ARGS = {
   /** Whose children they become; it may be a path into an object. */
@@ -419,6 +449,57 @@ export type SetArgs = [
   path: string | Uint8Array | number,
   value: Uint8Array,
   base?: number | null,
+];
+
+/** Runs a query object's own `query(fs)` with the caller's rights and keeps what it gives in the object's field `results`, besides when (`results_at`) and for whom (`results_by`). Objects that are stored are kept as references. Replies with `Called`. */
+export const QUERY_ARGS = {
+  /** Which query object. */
+  path: 0,
+} as const;
+/** The decoded form of {@link QUERY_ARGS}. */
+export type QueryArgs = [
+  path: string | Uint8Array | number,
+];
+
+/** Makes an object one of another class version: `Called`, without a version when it is one already. On a directory, as a stream: one `MemberCalled` for each member that is taken, each a transaction of its own. */
+export const MIGRATE_ARGS = {
+  /** What. */
+  path: 0,
+  /** The class version that it is to have. */
+  class: 1,
+  /** What gives the new fields, called with the old ones: the name of a method of the new class, or the source of a function. When absent the fields stay, and those that the new class adds have their defaults. */
+  how: 2,
+  /** On a directory: the name of the class whose objects are taken; when absent those of other versions of the new class. */
+  from: 3,
+  /** On a directory: goes on after the member of this name. */
+  after: 4,
+} as const;
+/** The decoded form of {@link MIGRATE_ARGS}. */
+export type MigrateArgs = [
+  path: string | Uint8Array | number,
+  class_: Uint8Array,
+  how?: string | null,
+  from?: string | null,
+  after?: string | null,
+];
+
+/** How a method is called, besides its arguments by place. */
+export const CALL_WITH = {
+  /** Arguments by name: an encoded map. */
+  kwargs: 0,
+  /** Milliseconds that the method may take, at most the node's own limit, `limits::CALL_DEADLINE_MS`. */
+  deadlineMs: 1,
+  /** On several objects: whether all calls are one transaction, so that when one fails none has happened. The first failure ends the stream. */
+  atomic: 2,
+  /** The objects on which it is called, by their paths, `limits::MAX_CALLED` at most, in the place of the members of a directory; `path` does not count then. They are called in the order of their paths, each once, and each item's name is its path. */
+  paths: 3,
+} as const;
+/** The decoded form of {@link CALL_WITH}. */
+export type CallWith = [
+  kwargs?: Uint8Array | null,
+  deadlineMs?: number | null,
+  atomic?: boolean | null,
+  paths?: string[] | null,
 ];
 
 /** A child that `add` adds: an object that is there, or a new one. */
@@ -654,6 +735,41 @@ export type Called = [
   log?: string | null,
 ];
 
+/** The reply to `mixin`. */
+export const MIXED = {
+  /** The new object. */
+  stored: 0,
+  /** Its class. */
+  class: 1,
+  /** Members that both had: fields first, then methods, in the order of the first. */
+  clashes: 2,
+} as const;
+/** The decoded form of {@link MIXED}. */
+export type Mixed = [
+  stored: Stored,
+  class_: ClassAt,
+  clashes: Clash[],
+];
+
+/** A name that both of two mixed objects have. */
+export const CLASH = {
+  /** The name. */
+  name: 0,
+  /** Whether it is a method; a field otherwise. */
+  isMethod: 1,
+  /** The name of the class whose member counts. */
+  kept: 2,
+  /** The name of the class whose member is hidden. */
+  hidden: 3,
+} as const;
+/** The decoded form of {@link CLASH}. */
+export type Clash = [
+  name: string,
+  isMethod: boolean,
+  kept: string,
+  hidden: string,
+];
+
 /** One member's outcome in a call on a directory. */
 export const MEMBER_CALLED = {
   /** The member's name. */
@@ -788,11 +904,14 @@ export const PARAM_DECL = {
   name: 0,
   /** The source of its default. */
   default: 1,
+  /** Its annotation, as it is written. */
+  kind: 2,
 } as const;
 /** The decoded form of {@link PARAM_DECL}. */
 export type ParamDecl = [
   name: string,
   default_?: string | null,
+  kind?: string | null,
 ];
 
 /** A method of a class, as the node's analysis found it. */
@@ -809,6 +928,8 @@ export const METHOD_DECL = {
   isStatic: 4,
   /** True for a getter or `@property`. */
   isProperty: 5,
+  /** The annotation of what it returns, as it is written. */
+  returns: 6,
 } as const;
 /** The decoded form of {@link METHOD_DECL}. */
 export type MethodDecl = [
@@ -818,6 +939,7 @@ export type MethodDecl = [
   isAsync: boolean,
   isStatic: boolean,
   isProperty: boolean,
+  returns?: string | null,
 ];
 
 /** A class as a client sends it. */

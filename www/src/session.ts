@@ -1,6 +1,6 @@
 import { ByteReader } from "./bytes.js";
 import { checkAborted, type EmergeError } from "./error.js";
-import type { Options, Transport } from "./filesystem.js";
+import type { Options, Transport } from "./results.js";
 import type { Wasm } from "./wasm.js";
 import { readError } from "./wire.js";
 

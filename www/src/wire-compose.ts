@@ -3,7 +3,7 @@
 import type { ByteReader } from "./bytes.js";
 import type { EmergeError } from "./error.js";
 import { OP } from "./generated.js";
-import { ARRAY, need, op, optional, out, type RawStat, readError, readStat, record, text, type Which, which, whole } from "./wire.js";
+import { ARRAY, need, op, optional, out, type RawClassAt, type RawStat, readClassAt, readError, readStat, readStored, record, text, type Which, which, whole } from "./wire.js";
 
 /** A child to add: where it is or is to be, and of a new one its class version and its encoded fields. */
 export interface RawChild {
@@ -34,6 +34,61 @@ export function opSet(path: string, value: Uint8Array, base?: number): Uint8Arra
   out.bytes(value);
   if (base !== undefined) whole(base, "base");
   return out.take();
+}
+
+export function opMixin(first: string, second: string, to: string, name?: string): Uint8Array {
+  op(OP.mixin, name === undefined ? 3 : 4);
+  text(first, "first");
+  text(second, "second");
+  text(to, "to");
+  if (name !== undefined) text(name, "name");
+  return out.take();
+}
+
+export function opQuery(path: string): Uint8Array {
+  op(OP.query, 1);
+  text(path);
+  return out.take();
+}
+
+export function opMigrate(path: string, hash: Uint8Array, how?: string, from?: string): Uint8Array {
+  op(OP.migrate, from !== undefined ? 4 : how !== undefined ? 3 : 2);
+  text(path);
+  out.bytes(hash);
+  if (how !== undefined || from !== undefined) optional(how, (how) => text(how, "how"));
+  if (from !== undefined) text(from, "from");
+  return out.take();
+}
+
+/** A name that both of two mixed objects have. */
+export interface RawClash {
+  readonly name: string;
+  readonly isMethod: boolean;
+  readonly kept: string;
+  readonly hidden: string;
+}
+
+export function readMixed(reader: ByteReader): { version: number; class: RawClassAt; clashes: RawClash[] } {
+  return record(reader, (has) => {
+    need(has(0), "stored");
+    const { version } = readStored(reader);
+    need(has(1), "class");
+    const at = readClassAt(reader);
+    const clashes: RawClash[] = [];
+    if (has(2)) {
+      for (let left = reader.array(); left > 0; left -= 1) {
+        clashes.push(
+          record(reader, (has) => ({
+            name: has(0) ? reader.text() : "",
+            isMethod: has(1) ? reader.bool() : false,
+            kept: has(2) ? reader.text() : "",
+            hidden: has(3) ? reader.text() : "",
+          })),
+        );
+      }
+    }
+    return { version, class: at, clashes };
+  });
 }
 
 /** Asks for the objects that a list of references leads to, from a place on. */

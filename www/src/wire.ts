@@ -44,6 +44,8 @@ export interface Param {
   readonly name: string;
   /** The source of its default. */
   readonly default?: string | undefined;
+  /** Its annotation, as a Python method has it. */
+  readonly type?: string | undefined;
 }
 
 /** A method, as the node's analysis found it. */
@@ -54,6 +56,8 @@ export interface Method {
   readonly isAsync: boolean;
   readonly isStatic: boolean;
   readonly isProperty: boolean;
+  /** The annotation of what it returns. */
+  readonly returns?: string | undefined;
 }
 
 /** A class version as a node keeps it. */
@@ -242,12 +246,32 @@ export function opCp(from: string, to: string, recursive: boolean): Uint8Array {
   return out.take();
 }
 
-export function opCall(path: string, method: string, args: Uint8Array, log: boolean): Uint8Array {
-  op(OP.call, 4);
+/** How a method is called, besides its arguments by place. */
+export interface CallWith {
+  /** An encoded map. */
+  readonly kwargs?: Uint8Array | undefined;
+  /** Milliseconds. */
+  readonly deadline?: number | undefined;
+  readonly atomic?: boolean | undefined;
+  readonly paths?: readonly string[] | undefined;
+}
+
+export function opCall(path: string, method: string, args: Uint8Array, log: boolean, given?: CallWith): Uint8Array {
+  op(OP.call, given ? 6 : 4);
   text(path);
   text(method, "method");
   out.bytes(args);
   out.value(log);
+  if (given) {
+    out.value(null);
+    const { kwargs, deadline, atomic, paths } = given;
+    const count = paths ? 4 : atomic === true ? 3 : deadline !== undefined ? 2 : 1;
+    out.head(ARRAY, count);
+    optional(kwargs, (kwargs) => out.bytes(kwargs));
+    if (count > 1) optional(deadline, (deadline) => whole(deadline, "deadline"));
+    if (count > 2) out.value(atomic === true ? true : null);
+    if (paths) out.value(paths);
+  }
   return out.take();
 }
 
@@ -445,7 +469,8 @@ export interface RawClassAt {
   readonly hash: Uint8Array;
 }
 
-function readClassAt(reader: ByteReader): RawClassAt {
+/** @internal */
+export function readClassAt(reader: ByteReader): RawClassAt {
   return record(reader, (has) => ({
     name: has(0) ? reader.text() : "",
     version: has(1) ? reader.uint() : 0,
@@ -496,6 +521,7 @@ function readMethod(reader: ByteReader): Method {
           record(reader, (has) => ({
             name: has(0) ? reader.text() : "",
             default: has(1) ? reader.text() : undefined,
+            type: has(2) ? reader.text() : undefined,
           })),
         );
       }
@@ -507,6 +533,7 @@ function readMethod(reader: ByteReader): Method {
       isAsync: has(3) && reader.bool(),
       isStatic: has(4) && reader.bool(),
       isProperty: has(5) && reader.bool(),
+      returns: has(6) ? reader.text() : undefined,
     };
   });
 }

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import {
-  CalendarDate, type CodecHooks, decode, Decimal, Duration, EmbeddedObject, encode, Encoder, Float64, NdArray, Ref, type TypedArray, Uuid,
+  CalendarDate, type CodecHooks, decode, Decimal, Duration, EmbeddedObject, encode, Encoder, Float64, NdArray, Ref, Table, type TypedArray, Uuid,
 } from "../src/codec.js";
 import { EmergeError } from "../src/error.js";
 import { LIMITS, OP, STAT, type Stat } from "../src/generated.js";
@@ -62,6 +62,7 @@ function json(value: unknown): unknown {
   if (value instanceof Decimal) return { $decimal: String(value) };
   if (value instanceof Duration) return { $duration: String(value) };
   if (value instanceof Ref) return { $ref: value.path };
+  if (value instanceof Table) return { $table: { columns: value.columns, rows: value.rows.map(json) } };
   if (value instanceof EmbeddedObject) return { $object: { class: hex(value.hash), fields: entries(value.fields) } };
   const map = entries(value);
   return Object.keys(map).some((key) => key.startsWith("$")) ? { $map: map } : map;

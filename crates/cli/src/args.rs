@@ -45,6 +45,12 @@ pub(crate) enum Command {
     Set(Set),
     /// Make objects the children of another, by references in a list of it.
     Add(Add),
+    /// Mix two objects into a new one, of a class that inherits from both theirs.
+    Mixin(Mixin),
+    /// Run a query object's query and keep its results in it.
+    Query(OnePath),
+    /// Give an object, or the members of a directory, another version of their class.
+    Migrate(Migrate),
     /// Show the properties of an object or a directory.
     Stat(OnePath),
     /// Show the versions of an object.
@@ -105,6 +111,9 @@ impl Command {
             Command::Cat(args) => args.format,
             Command::Set(args) => args.format,
             Command::Add(args) => args.format,
+            Command::Mixin(args) => args.format,
+            Command::Query(args) => args.format,
+            Command::Migrate(args) => args.format,
             Command::Diff(args) => args.format,
             Command::Restore(args) => args.format,
             Command::Rm(args) => args.format,
@@ -251,6 +260,37 @@ pub(crate) struct Add {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Mixin {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The object whose members count.
+    pub(crate) first: String,
+    /// The other.
+    pub(crate) second: String,
+    /// Where the new object is to be.
+    pub(crate) to: String,
+    /// The name of the new class; both names together when left out.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The object, or a directory for its members that have another version of the class.
+    pub(crate) path: String,
+    /// The name of one of your own classes, for its newest version, or the path of an object of the class.
+    pub(crate) class: String,
+    /// What gives the new fields for the old ones: the name of a method of the class, or a function (lambda old: {…}).
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) how: Option<String>,
+    /// On a directory: take the objects of the class of this name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) from: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Diff {
     #[command(flatten)]
     pub(crate) format: Format,
@@ -342,7 +382,13 @@ pub(crate) struct Call {
     pub(crate) path: String,
     /// The method.
     pub(crate) method: String,
-    /// The arguments, each as JSON; what is no JSON is a text.
+    /// Give up the method after so many milliseconds.
+    #[arg(long, value_name = "MS")]
+    pub(crate) deadline: Option<u64>,
+    /// On a directory: make one transaction of all calls, so that when one fails none has happened.
+    #[arg(long)]
+    pub(crate) atomic: bool,
+    /// The arguments, each as JSON; what is no JSON is a text. NAME=VALUE gives one by its name; a text with = in it is given as JSON: '"a=b"'.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) args: Vec<String>,
 }

@@ -209,6 +209,65 @@ fn places_inside_objects_and_children() {
 }
 
 #[test]
+fn calls_with_names_queries_mixins_and_migrations() {
+    let node = Node::start();
+    let store = |name: &str, text: &str| {
+        let file = node.folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        node.ok(&["store", "--from", file.to_str().unwrap()]);
+    };
+    store(
+        "shop.js",
+        "import { EmergeObject, float, text, list, Table } from 'emerge-client';
+class Item extends EmergeObject {
+  static fields = { price: float(2), count: float(3) };
+  cost(factor = 1, plus = 0) { return this.price * this.count * factor + plus; }
+  sell(by) { if (by > this.count) throw new Error('too many'); return this.count -= by; }
+}
+class Named extends EmergeObject {
+  static fields = { name: text('Ada') };
+  greet() { return `I am ${this.name}`; }
+}
+class Costs extends EmergeObject {
+  async query(fs) { return new Table(['cost'], [[await fs.call('/shop/a', 'cost')]]); }
+}
+export const objects = { '/shop/a': new Item(), '/shop/b': new Item({ count: 1 }), '/named': new Named(), '/costs': new Costs() };
+",
+    );
+    assert_eq!(node.ok(&["call", "/shop/a", "cost", "2", "plus=0.5"]), "12.5\n");
+    let (_, error) = node.fails(&["call", "/shop/a", "cost", "plus=0.5", "x=1"]);
+    assert!(error["message"].as_str().unwrap().contains("cost(factor = 1, plus = 0)"), "{error}");
+    let (code, _) = node.fails(&["call", "--atomic", "/shop", "sell", "2"]);
+    assert_eq!((code, node.ok(&["cat", "/shop/a#count"])), (6, "3.0\n".to_owned()));
+    assert_eq!(node.ok(&["call", "--atomic", "/shop", "sell", "1"]), "a  2\nb  0\n");
+
+    node.ok(&["query", "/costs"]);
+    assert_eq!(node.ok(&["cat", "/costs#results"]), "{\"$table\":{\"columns\":[\"cost\"],\"rows\":[[4]]}}\n");
+    let mixed = node.ok(&["mixin", "/shop/a", "/named", "/both", "--name", "Both"]);
+    assert_eq!(mixed, "/both version 1, of class Both\n");
+    assert_eq!(node.ok(&["call", "/both", "greet"]), "I am Ada\n");
+    let (_, error) = node.fails(&["mixin", "/shop/a", "/shop/b", "/bad"]);
+    assert_eq!(error["code"], "class_invalid", "{error}");
+
+    store(
+        "newer.js",
+        "import { EmergeObject, float, text } from 'emerge-client';
+class Item extends EmergeObject {
+  static fields = { price: float(2), count: float(3), note: text('new') };
+  cost() { return this.price * this.count; }
+}
+export const objects = { '/newer': new Item() };
+",
+    );
+    assert_eq!(node.ok(&["migrate", "/shop/a", "Item"]), "/shop/a version 3\n");
+    assert_eq!(node.ok(&["cat", "/shop/a#note"]), "\"new\"\n");
+    let how = "(old) => ({ price: old.price + 1 })";
+    assert_eq!(node.ok(&["migrate", "/shop", "/newer", "--how", how]), "b version 3\n");
+    assert_eq!(node.ok(&["cat", "/shop/b"]), "{\"price\":3.0,\"count\":3.0,\"note\":\"new\"}\n");
+    assert!(node.ok(&["migrate", "/shop/a", "Item"]).contains("already"));
+}
+
+#[test]
 fn fields_become_what_their_class_declares() {
     let node = Node::start();
     node.ok(&["store", "--from", INVENTORY]);

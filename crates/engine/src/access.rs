@@ -13,7 +13,8 @@
 //! | get, history, diff, class of an object, cp from | `r` on the object; `r` on each directory that is copied |
 //! | stat | `r` on the object or on the directory that holds it, since listing that shows the same |
 //! | store over an object | `w` on the object |
-//! | restore | `r` and `w` on the object |
+//! | restore, migrate | `r` and `w` on the object |
+//! | mixin | `r` on both objects, and what a store of the new one needs |
 //! | a path into an object | `r` on each object that it leads through, and of a call `x` on the last |
 //! | set, add | `r` and `w` on the object that changes; of add what stat needs on each child |
 //! | call | `x` on the object; `w` too when the method changes it |

@@ -60,7 +60,14 @@ fn a_path_leads_into_an_object_and_through_references() {
     on_memory(async |engine| {
         customers(engine).await;
         let mut tx = admin(engine);
+        let table = Value::Table {
+            columns: vec!["a".into(), "b".into()],
+            rows: vec![vec![Value::Int(1), text("x")]],
+        };
+        tx.set(&path("/farms/dale#table"), &table.encode(), None).await.unwrap();
         for (at, wanted) in [
+            ("/farms/dale#table.rows[0][1]", text("x")),
+            ("/farms/dale#table.columns[0]", text("a")),
             ("/customers/c0#name", text("Ada")),
             ("/customers/c0#address.city", text("Ulm")),
             ("/customers/c0#address[\"odd name\"][1]", text("b")),
@@ -415,5 +422,38 @@ fn a_method_of_an_object_inside_another_changes_its_place() {
         assert_eq!(tx.history(&path("/customers/c0")).await.unwrap()[0].method.as_deref(), Some("grow"));
         let farm = tx.object_for_call(&path("/customers/c0#farms[0]")).await.unwrap();
         assert_eq!(farm.path, "/farms/hill");
+    });
+}
+
+#[test]
+fn an_object_gets_another_class_version_and_earlier_versions_keep_theirs() {
+    on_memory(async |engine| {
+        let class = put_class(engine).await;
+        let mut tx = admin(engine);
+        put(&mut tx, "/a", class, &map(&[("n", Value::Int(1))])).await;
+        let newer =
+            tx.put_class(source("Counter", "class Counter { more() {} }"), vec![]).await.unwrap().hash;
+        commit(tx).await.unwrap();
+        let mut tx = admin(engine);
+        let object = tx.object_to_migrate(&path("/a")).await.unwrap();
+        let state = map(&[("n", Value::Int(1)), ("m", Value::Int(2))]).encode();
+        assert_eq!(
+            tx.migrate(&object, ClassHash([9; 16]), &state).await.unwrap_err().code,
+            ErrorCode::ClassNotFound
+        );
+        assert_eq!(tx.migrate(&object, newer, &[0x80]).await.unwrap_err().code, ErrorCode::BadFrame);
+        assert_eq!(tx.migrate(&object, newer, &state).await.unwrap().version, 2);
+        assert_eq!(tx.migrate(&object, newer, &state).await.unwrap_err().code, ErrorCode::Conflict);
+        commit(tx).await.unwrap();
+        let mut tx = admin(engine);
+        let now = tx.get(&path("/a"), None).await.unwrap();
+        assert_eq!((now.stat.class_hash, now.stat.version, now.state), (Some(newer), 2, state));
+        assert_eq!(tx.get(&path("/a"), Some(1.into())).await.unwrap().stat.class_hash, Some(class));
+        assert_eq!(tx.history(&path("/a")).await.unwrap()[0].method.as_deref(), Some("migrate"));
+        assert_eq!(
+            as_user(engine, "ada").object_to_migrate(&path("/a")).await.unwrap_err().code,
+            ErrorCode::PermissionDenied
+        );
+        assert_eq!(tx.object_to_migrate(&path("/")).await.unwrap_err().code, ErrorCode::IsADirectory);
     });
 }

@@ -1,15 +1,24 @@
 //! Method calls: a call is a transaction, run again after a conflict, with its outcome in the same commit.
 
 use crate::dispatch::dispatch;
+use crate::migrate::Migration;
+use crate::mixin;
 use crate::node::{Node, Reply, RequestKey, too_much_contention};
 use emerge_engine::{Backend, CommitError, ObjectForCall, Principal, Tx};
 use emerge_proto::class::encode;
-use emerge_proto::op::Target;
-use emerge_proto::record::Called;
-use emerge_proto::{ClassSource, Error, ErrorCode, MethodDecl, Op, Result, limits};
+use emerge_proto::op::{CallWith, Target};
+use emerge_proto::record::{Called, MemberCalled, ObjectType, Page};
+use emerge_proto::value::raw;
+use emerge_proto::{
+    ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, Op, Path, Result, Value, class, limits,
+};
 use emerge_runtime::{BoxFuture, Call, Fs};
-use futures_util::lock::Mutex;
+use futures_util::lock::{Mutex, MutexGuard};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The method of a query object.
+const QUERY: &str = "query";
 
 /// What a request asks to be called.
 #[derive(Clone, Debug)]
@@ -18,6 +27,49 @@ pub(crate) struct MethodCall {
     pub(crate) method: String,
     pub(crate) args: Vec<u8>,
     pub(crate) log: bool,
+    pub(crate) kwargs: Option<Vec<u8>>,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) work: Work,
+}
+
+/// What is made of a call.
+#[derive(Clone, Debug)]
+pub(crate) enum Work {
+    /// Its result goes to the caller.
+    Call,
+    /// Its results are kept in the object.
+    Query,
+    /// The object gets another class.
+    Migrate(Arc<Migration>),
+}
+
+impl MethodCall {
+    /// A plain call of a method, which `with` may say more of.
+    pub(crate) fn new(
+        path: Target,
+        method: String,
+        args: Vec<u8>,
+        log: bool,
+        with: Option<&CallWith>,
+    ) -> Self {
+        let kwargs = with.and_then(|with| with.kwargs.clone());
+        let deadline = with.and_then(|with| with.deadline_ms).map(Duration::from_millis);
+        Self { path, method, args, log, kwargs, deadline, work: Work::Call }
+    }
+
+    /// The call of a query object's own method.
+    pub(crate) fn query(path: Target) -> Self {
+        let args = Value::List(Vec::new()).encode();
+        Self { work: Work::Query, ..Self::new(path, QUERY.to_owned(), args, false, None) }
+    }
+
+    /// The migration of an object.
+    pub(crate) fn migrate(path: Target, migration: Migration) -> Self {
+        Self {
+            work: Work::Migrate(Arc::new(migration)),
+            ..Self::new(path, String::new(), Vec::new(), false, None)
+        }
+    }
 }
 
 /// Checks a class with the runtime, before it is kept.
@@ -29,13 +81,23 @@ pub(crate) async fn analyse<B: Backend>(node: &Node<B>, class: &ClassSource) -> 
     {
         return Ok(known.methods.clone());
     }
+    let mut tx = node.engine().begin(Principal::admin(), 0, 0);
+    analyse_in(node, &mut tx, class).await
+}
+
+/// Checks a class whose bases and captures a transaction sees.
+pub(crate) async fn analyse_in<B: Backend>(
+    node: &Node<B>,
+    tx: &mut Tx<B>,
+    class: &ClassSource,
+) -> Result<Vec<MethodDecl>> {
     let mut bases = Vec::with_capacity(class.bases.len());
     for base in &class.bases {
-        bases.push(node.engine().class(base.hash).await?.to_vec());
+        bases.push(tx.class(base.hash).await?.to_vec());
     }
     let sources: Vec<&ClassSource> =
         std::iter::once(class).chain(bases.iter().flatten().map(|base| &base.source)).collect();
-    let captured = node.engine().begin(Principal::admin(), 0, 0).captured_by(&sources).await?;
+    let captured = tx.captured_by(&sources).await?;
     if !captured.is_empty() {
         bases.push(captured);
     }
@@ -58,7 +120,7 @@ pub(crate) async fn run<B: Backend>(
             Err(error) => return Reply::error(error),
         }
         let attempt = Attempt::new(node, principal, now);
-        let object = match attempt.object(&call.path).await {
+        let object = match attempt.object(&call).await {
             Ok(object) => object,
             Err(error) => match attempt.failed(error).await {
                 Some(reply) => return reply,
@@ -73,19 +135,15 @@ pub(crate) async fn run<B: Backend>(
                 continue;
             }
         }
-        let called = match attempt.invoke(object, &call, 0).await {
+        let called = match attempt.perform(object, &call, 0).await {
             Ok(called) => called,
             Err(error) => match attempt.failed(error).await {
                 Some(reply) => return reply,
                 None => continue,
             },
         };
-        let Some(tx) = attempt.tx.lock().await.take() else {
-            return Reply::error(Error::new(ErrorCode::Internal, "the call's transaction is gone"));
-        };
-        let reply = encode(&called);
-        match tx.commit(key.map(|key| key.outcome(reply.clone()))).await {
-            Ok(commit) => return Reply { result: Ok(reply), depends_on: commit.number },
+        match attempt.commit(key, encode(&called)).await {
+            Ok(reply) => return reply,
             Err(CommitError::Conflict) => {
                 if turn.is_none() {
                     turn = Some(node.hot().turn(id).await);
@@ -97,8 +155,62 @@ pub(crate) async fn run<B: Backend>(
     Reply::error(too_much_contention())
 }
 
+/// Runs a method on several objects in one transaction: all of it happens, or nothing. Replies with a list of [`MemberCalled`], none of which is a failure.
+pub(crate) async fn run_all<B: Backend>(
+    node: &Node<B>,
+    principal: &Principal,
+    key: Option<&RequestKey>,
+    call: &MethodCall,
+    paths: Option<&[String]>,
+    now: i64,
+) -> Reply {
+    for _ in 0..limits::MAX_RETRIES {
+        match node.earlier_outcome(key).await {
+            Ok(None) => {}
+            Ok(Some(reply)) => return reply,
+            Err(error) => return Reply::error(error),
+        }
+        let attempt = Attempt::new(node, principal, now);
+        let all = match attempt.all(call, paths).await {
+            Ok(all) => all,
+            Err(error) => match attempt.failed(error).await {
+                Some(reply) => return reply,
+                None => continue,
+            },
+        };
+        match attempt.commit(key, encode(&all)).await {
+            Ok(reply) => return reply,
+            Err(CommitError::Conflict) => {}
+            Err(CommitError::Error(error)) => return Reply::error(error),
+        }
+    }
+    Reply::error(too_much_contention())
+}
+
+/// The objects that a call names, each once, in the order of their paths.
+///
+/// # Errors
+/// `limit_exceeded`, `bad_path`.
+pub(crate) fn named(paths: &[String]) -> Result<Vec<String>> {
+    if paths.len() > limits::MAX_CALLED {
+        return Err(too_many_called());
+    }
+    let mut named = paths.to_vec();
+    named.sort_unstable();
+    named.dedup();
+    for path in &named {
+        Path::parse(emerge_proto::inside::split(path).0)?;
+    }
+    Ok(named)
+}
+
+pub(crate) fn too_many_called() -> Error {
+    let why = format!("one request calls a method on {} objects at most", limits::MAX_CALLED);
+    Error::new(ErrorCode::LimitExceeded, why).limit(limits::MAX_CALLED as u64)
+}
+
 /// One attempt at a call: its transaction, shared with the operations that the method asks for.
-struct Attempt<B: Backend> {
+pub(crate) struct Attempt<B: Backend> {
     node: Node<B>,
     user: String,
     now: i64,
@@ -116,12 +228,22 @@ impl<B: Backend> Attempt<B> {
         })
     }
 
-    async fn object(&self, target: &Target) -> Result<ObjectForCall> {
-        self.tx.lock().await.as_mut().ok_or_else(ended)?.object_for_call(target).await
+    /// The transaction, alone; see [`open`].
+    pub(crate) async fn lock(&self) -> MutexGuard<'_, Option<Tx<B>>> {
+        self.tx.lock().await
+    }
+
+    async fn object(&self, call: &MethodCall) -> Result<ObjectForCall> {
+        let mut tx = self.lock().await;
+        let tx = open(&mut tx)?;
+        match call.work {
+            Work::Migrate(_) => tx.object_to_migrate(&call.path).await,
+            Work::Call | Work::Query => tx.object_for_call(&call.path).await,
+        }
     }
 
     async fn dispatch(&self, op: &Op, methods: &[MethodDecl]) -> Result<Vec<u8>> {
-        dispatch(self.tx.lock().await.as_mut().ok_or_else(ended)?, op, methods).await
+        dispatch(open(&mut *self.lock().await)?, op, methods).await
     }
 
     /// The reply for an error; none when the attempt should be made again, since what it read while others committed may
@@ -135,6 +257,70 @@ impl<B: Backend> Attempt<B> {
         }
     }
 
+    async fn commit(&self, key: Option<&RequestKey>, reply: Vec<u8>) -> Result<Reply, CommitError> {
+        let tx = self.tx.lock().await.take();
+        let tx = tx.ok_or_else(|| Error::new(ErrorCode::Internal, "the call's transaction is gone"))?;
+        let commit = tx.commit(key.map(|key| key.outcome(reply.clone()))).await?;
+        Ok(Reply { result: Ok(reply), depends_on: commit.number })
+    }
+
+    /// Calls on several objects, which end at the first that fails.
+    async fn all(self: &Arc<Self>, call: &MethodCall, paths: Option<&[String]>) -> Result<Vec<MemberCalled>> {
+        let members = match paths {
+            Some(paths) => named(paths)?.into_iter().map(|path| (path.clone(), Target::Path(path))).collect(),
+            None => self.members(&call.path).await?,
+        };
+        let mut all = Vec::with_capacity(members.len());
+        for (name, path) in members {
+            let one = MethodCall { path: path.clone(), ..call.clone() };
+            let called = async { self.perform(self.object(&one).await?, &one, 0).await };
+            let called = called.await.map_err(|mut error| {
+                error.message = format!("{name}: {}", error.message);
+                match &path {
+                    Target::Path(path) if error.path.is_none() => error.at(path),
+                    _ => error,
+                }
+            })?;
+            all.push(MemberCalled { name, called: Some(called), error: None });
+        }
+        Ok(all)
+    }
+
+    /// The members of a directory that are objects.
+    async fn members(&self, target: &Target) -> Result<Vec<(String, Target)>> {
+        let directory = open(&mut *self.lock().await)?.path_of(target).await?;
+        let mut members = Vec::new();
+        let mut after = None;
+        loop {
+            let list = Op::List { path: target.clone(), after, limit: None };
+            let page: Page = class::decode(&self.dispatch(&list, &[]).await?)?;
+            for member in page.members.into_iter().filter(|member| member.kind == ObjectType::Object) {
+                let path = directory.join(&member.name)?;
+                members.push((member.name, (&path).into()));
+            }
+            if members.len() > limits::MAX_CALLED {
+                return Err(too_many_called().at(&directory));
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(members);
+            }
+        }
+    }
+
+    /// Does the work of a call on its object, in this attempt's transaction.
+    fn perform<'a>(
+        self: &'a Arc<Self>,
+        object: ObjectForCall,
+        call: &'a MethodCall,
+        depth: usize,
+    ) -> BoxFuture<'a, Result<Called>> {
+        match &call.work {
+            Work::Call | Work::Query => self.invoke(object, call, depth),
+            Work::Migrate(migration) => Box::pin(migration.migrate(self, object, depth)),
+        }
+    }
+
     /// Runs a method in this attempt's transaction.
     fn invoke<'a>(
         self: &'a Arc<Self>,
@@ -143,39 +329,86 @@ impl<B: Backend> Attempt<B> {
         depth: usize,
     ) -> BoxFuture<'a, Result<Called>> {
         Box::pin(async move {
-            let lineage = self.tx.lock().await.as_mut().ok_or_else(ended)?.class(object.class).await?;
-            let captured = {
-                let mut tx = self.tx.lock().await;
+            let (lineage, captured) = {
+                let mut tx = self.lock().await;
+                let tx = open(&mut tx)?;
+                let lineage = tx.class(object.class).await?;
                 let sources: Vec<&ClassSource> = lineage.iter().map(|class| &class.source).collect();
-                tx.as_mut().ok_or_else(ended)?.captured_by(&sources).await?
+                let captured = tx.captured_by(&sources).await?;
+                (lineage, captured)
             };
-            let options = self.node.options();
+            let is_query = matches!(call.work, Work::Query);
+            let before = is_query.then(|| object.state.clone());
             let request = Call {
-                lineage: lineage.to_vec(),
-                captured,
                 path: object.path.clone(),
                 state: std::mem::take(&mut object.state),
                 method: call.method.clone(),
                 args: call.args.clone(),
-                user: self.user.clone(),
-                now_micros: self.now,
-                seed: self.node.seed(),
-                deadline: options.call_deadline,
-                memory: options.call_memory,
+                kwargs: call.kwargs.clone(),
+                is_query,
                 log: call.log,
+                ..self.request(lineage.to_vec(), captured, call.deadline)
             };
-            let fs = Arc::new(MethodFs { attempt: self.clone(), depth });
-            let returned = self.node.runtime().call(request, fs).await?;
-            let version = match returned.state {
+            let returned = self.node.runtime().call(request, self.fs(depth)).await?;
+            let state = match before {
+                Some(before) => {
+                    let state = returned.state.as_deref().unwrap_or(&before);
+                    Some(self.with_results(state, &returned.result)?)
+                }
+                None => returned.state,
+            };
+            let version = match state {
                 Some(state) => {
-                    let mut tx = self.tx.lock().await;
-                    let tx = tx.as_mut().ok_or_else(ended)?;
-                    Some(tx.set_state(&object, &state, &call.method).await?.version)
+                    let mut tx = self.lock().await;
+                    Some(open(&mut tx)?.set_state(&object, &state, &call.method).await?.version)
                 }
                 None => None,
             };
             Ok(Called { result: returned.result, version, log: call.log.then_some(returned.log) })
         })
+    }
+
+    /// A call of this attempt's user and time, of which only what is particular to it is still to be said.
+    pub(crate) fn request(
+        &self,
+        lineage: Vec<Arc<ClassVersion>>,
+        captured: Vec<Arc<ClassVersion>>,
+        deadline: Option<Duration>,
+    ) -> Call {
+        let options = self.node.options();
+        Call {
+            lineage,
+            captured,
+            path: String::new(),
+            state: raw::EMPTY.to_vec(),
+            method: String::new(),
+            args: Vec::new(),
+            kwargs: None,
+            is_query: false,
+            user: self.user.clone(),
+            now_micros: self.now,
+            seed: self.node.seed(),
+            deadline: deadline.map_or(options.call_deadline, |deadline| deadline.min(options.call_deadline)),
+            memory: options.call_memory,
+            log: false,
+        }
+    }
+
+    /// The file system for a method that runs this deep.
+    pub(crate) fn fs(self: &Arc<Self>, depth: usize) -> Arc<dyn Fs> {
+        Arc::new(MethodFs { attempt: self.clone(), depth })
+    }
+
+    /// The node that this is an attempt on.
+    pub(crate) fn node(&self) -> &Node<B> {
+        &self.node
+    }
+
+    /// The state of a query object with what its query gave, when and for whom.
+    fn with_results(&self, state: &[u8], results: &[u8]) -> Result<Vec<u8>> {
+        let (at, by) = (Value::DateTime(self.now).encode(), Value::Text(self.user.clone()).encode());
+        let kept = raw::build(&[("results", results), ("results_at", &at[..]), ("results_by", &by[..])]);
+        raw::patch(state, &kept, &[])
     }
 }
 
@@ -185,31 +418,59 @@ struct MethodFs<B: Backend> {
     depth: usize,
 }
 
+impl<B: Backend> MethodFs<B> {
+    async fn call(&self, call: MethodCall) -> Result<Vec<u8>> {
+        let depth = self.depth + 1;
+        if depth > limits::MAX_CALL_DEPTH {
+            return Err(Error::new(
+                ErrorCode::LimitExceeded,
+                format!("calls nest deeper than {}", limits::MAX_CALL_DEPTH),
+            )
+            .limit(limits::MAX_CALL_DEPTH as u64));
+        }
+        let object = self.attempt.object(&call).await?;
+        Ok(encode(&self.attempt.perform(object, &call, depth).await?))
+    }
+}
+
 impl<B: Backend> Fs for MethodFs<B> {
     fn request(&self, op: Op) -> BoxFuture<'_, Result<Vec<u8>>> {
         Box::pin(async move {
             match op {
-                Op::Call { path, method, args, log, after: _ } => {
-                    let depth = self.depth + 1;
-                    if depth > limits::MAX_CALL_DEPTH {
-                        return Err(Error::new(
-                            ErrorCode::LimitExceeded,
-                            format!("calls nest deeper than {}", limits::MAX_CALL_DEPTH),
-                        )
-                        .limit(limits::MAX_CALL_DEPTH as u64));
+                Op::Call { path, method, args, log, after: _, with } => {
+                    if with.as_ref().is_some_and(|with| with.paths.is_some()) {
+                        let why =
+                            "inside a method the objects are called one by one: all of it is one transaction";
+                        return Err(Error::new(ErrorCode::BadArgument, why).field("paths"));
                     }
-                    let call = MethodCall { path, method, args, log };
-                    let object = self.attempt.object(&call.path).await?;
-                    Ok(encode(&self.attempt.invoke(object, &call, depth).await?))
+                    self.call(MethodCall::new(path, method, args, log, with.as_deref())).await
+                }
+                Op::Query { path } => self.call(MethodCall::query(path)).await,
+                Op::Migrate { path, class, how, from, after: _ } => {
+                    let migration = {
+                        let mut tx = self.attempt.lock().await;
+                        Migration::prepare(self.attempt.node(), open(&mut tx)?, class, how, from).await?
+                    };
+                    self.call(MethodCall::migrate(path, migration)).await
+                }
+                Op::Mixin { first, second, to, name } => {
+                    let mut tx = self.attempt.lock().await;
+                    mixin::mixin(self.attempt.node(), open(&mut tx)?, &first, &second, &to, name.as_deref())
+                        .await
                 }
                 Op::PutClass { ref class } => {
-                    let methods = analyse(&self.attempt.node, class).await?;
+                    let methods = analyse(self.attempt.node(), class).await?;
                     self.attempt.dispatch(&op, &methods).await
                 }
                 op => self.attempt.dispatch(&op, &[]).await,
             }
         })
     }
+}
+
+/// The transaction of an attempt that has not ended.
+pub(crate) fn open<B: Backend>(tx: &mut Option<Tx<B>>) -> Result<&mut Tx<B>> {
+    tx.as_mut().ok_or_else(ended)
 }
 
 fn ended() -> Error {

@@ -1,9 +1,9 @@
 //! Operations and records as JSON, for HTTP and the command line.
 
 use emerge_proto::class::decode;
-use emerge_proto::op::{Child, StoreMode, Target};
+use emerge_proto::op::{CallWith, Child, StoreMode, Target};
 use emerge_proto::record::{
-    Called, ClassInfo, Fetched, FetchedChild, MemberCalled, Page, Stat, Stored, VersionInfo,
+    Called, Clash, ClassInfo, Fetched, FetchedChild, MemberCalled, Mixed, Page, Stat, Stored, VersionInfo,
 };
 use emerge_proto::version::{ClassAt, Diff, FieldChange};
 use emerge_proto::{
@@ -71,6 +71,7 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             },
             log: args.flag("log")?,
             after: None,
+            with: args.called_with()?,
         },
         "put_class" => Op::PutClass { class: args.class()? },
         "class" => Op::Class {
@@ -89,6 +90,22 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             base: args.integer("base")?,
         },
         "history" => Op::History { path: args.target("path")? },
+        "mixin" => Op::Mixin {
+            first: args.target("first")?,
+            second: args.target("second")?,
+            to: args.text("to")?.to_owned(),
+            name: args.optional_text("name")?.map(str::to_owned),
+        },
+        "query" => Op::Query { path: args.target("path")? },
+        "migrate" => Op::Migrate {
+            path: args.target("path")?,
+            class: args
+                .hash("class")?
+                .ok_or_else(|| bad("class", "the address of a class version is needed"))?,
+            how: args.optional_text("how")?.map(str::to_owned),
+            from: args.optional_text("from")?.map(str::to_owned),
+            after: None,
+        },
         "add" => Op::Add {
             path: args.target("path")?,
             field: args.text("field")?.to_owned(),
@@ -125,7 +142,12 @@ pub fn reply_to_json(op: &Op, reply: &[u8]) -> Result<Json> {
             json!({ "members": page.members.iter().map(member).collect::<Vec<_>>(), "next": page.next })
         }
         Op::Rm { .. } | Op::Mv { .. } | Op::Cp { .. } => Json::Null,
-        Op::Call { .. } => called_to_json(&decode::<Called>(reply)?)?,
+        Op::Call { with: Some(with), .. } if with.atomic == Some(true) => {
+            let all: Vec<MemberCalled> = decode(reply)?;
+            all.iter().map(member_to_json).collect::<Result<_>>()?
+        }
+        Op::Call { .. } | Op::Query { .. } | Op::Migrate { .. } => called_to_json(&decode::<Called>(reply)?)?,
+        Op::Mixin { .. } => mixed_to_json(&decode(reply)?),
         Op::PutClass { .. } => class_to_json(&decode::<ClassVersion>(reply)?)?,
         Op::Class { .. } => {
             let info: ClassInfo = decode(reply)?;
@@ -280,6 +302,21 @@ pub fn called_to_json(called: &Called) -> Result<Json> {
     Ok(json)
 }
 
+/// The reply to a mixin as JSON.
+pub fn mixed_to_json(mixed: &Mixed) -> Json {
+    let clash = |clash: &Clash| {
+        let kind = if clash.is_method { "method" } else { "field" };
+        json!({ "name": clash.name, "kind": kind, "kept": clash.kept, "hidden": clash.hidden })
+    };
+    json!({
+        "id": mixed.stored.id.to_string(),
+        "version": mixed.stored.version,
+        "modified": time(mixed.stored.modified),
+        "class": { "name": mixed.class.name, "version": mixed.class.version, "hash": mixed.class.hash.to_string() },
+        "clashes": mixed.clashes.iter().map(clash).collect::<Vec<_>>(),
+    })
+}
+
 /// One member's outcome in a call on a directory as JSON.
 ///
 /// # Errors
@@ -312,11 +349,12 @@ pub fn class_to_json(class: &ClassVersion) -> Result<Json> {
             let params: Vec<Json> = method
                 .params
                 .iter()
-                .map(|param| json!({ "name": param.name, "default": param.default }))
+                .map(|param| json!({ "name": param.name, "default": param.default, "type": param.kind }))
                 .collect();
             json!({
                 "name": method.name, "params": params, "doc": method.doc, "async": method.is_async,
                 "static": method.is_static, "property": method.is_property,
+                "returns": method.returns, "signature": method.signature(),
             })
         })
         .collect();
@@ -409,6 +447,22 @@ impl<'a> Args<'a> {
 
     fn value(&self, name: &str) -> Result<Option<Value>> {
         self.map.get(name).map(Value::from_json).transpose()
+    }
+
+    fn called_with(&self) -> Result<Option<Box<CallWith>>> {
+        let kwargs = match self.value("kwargs")? {
+            None => None,
+            Some(map @ Value::Map(_)) => Some(map.encode()),
+            Some(_) => return Err(bad("kwargs", "an object is needed")),
+        };
+        let atomic = self.flag("atomic")?.then_some(true);
+        let with = CallWith {
+            kwargs,
+            deadline_ms: self.integer("deadline_ms")?,
+            atomic,
+            paths: self.names("paths")?,
+        };
+        Ok((with != CallWith::default()).then(|| Box::new(with)))
     }
 
     fn children(&self, name: &str) -> Result<Vec<Child>> {

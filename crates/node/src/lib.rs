@@ -17,6 +17,8 @@ mod connection;
 mod dispatch;
 mod hot;
 pub mod json;
+mod migrate;
+mod mixin;
 mod node;
 mod session;
 mod stream;

@@ -1,8 +1,10 @@
 //! A node: an engine, a runtime, the sessions, and the running of one operation from beginning to end.
 
-use crate::call;
+use crate::call::{self, MethodCall};
 use crate::dispatch::dispatch;
 use crate::hot::HotObjects;
+use crate::migrate::Migration;
+use crate::mixin;
 use crate::session::{Session, Sessions};
 use emerge_engine::{Backend, CommitError, Engine, Outcome, Principal, Tx};
 use emerge_proto::frame::{Hello, Welcome};
@@ -273,8 +275,27 @@ impl<B: Backend> Node<B> {
         now: i64,
     ) -> Reply {
         match op {
-            Op::Call { path, method, args, log, after: _ } => {
-                call::run(self, principal, key, call::MethodCall { path, method, args, log }, now).await
+            Op::Call { path, method, args, log, after: _, with } => {
+                let call = MethodCall::new(path, method, args, log, with.as_deref());
+                match with {
+                    Some(with) if with.atomic == Some(true) => {
+                        call::run_all(self, principal, key, &call, with.paths.as_deref(), now).await
+                    }
+                    Some(with) if with.paths.is_some() => {
+                        Reply::error(streams_only("a call of several objects"))
+                    }
+                    _ => call::run(self, principal, key, call, now).await,
+                }
+            }
+            Op::Query { path } => call::run(self, principal, key, MethodCall::query(path), now).await,
+            Op::Migrate { path, class, how, from, after: _ } => {
+                let mut tx = self.begin(principal, now);
+                match Migration::prepare(self, &mut tx, class, how, from).await {
+                    Ok(migration) => {
+                        call::run(self, principal, key, MethodCall::migrate(path, migration), now).await
+                    }
+                    Err(error) => Reply { result: Err(error), depends_on: tx.depends_on() },
+                }
             }
             op => {
                 let methods = match &op {
@@ -305,7 +326,13 @@ impl<B: Backend> Node<B> {
                 Err(error) => return Reply::error(error),
             }
             let mut tx = self.begin(principal, now);
-            let reply = match dispatch(&mut tx, op, methods).await {
+            let done = match op {
+                Op::Mixin { first, second, to, name } => {
+                    mixin::mixin(self, &mut tx, first, second, to, name.as_deref()).await
+                }
+                op => dispatch(&mut tx, op, methods).await,
+            };
+            let reply = match done {
                 Ok(reply) => reply,
                 // What was read while others committed may never have been true together.
                 Err(_) if !tx.is_current() => continue,
@@ -327,6 +354,11 @@ impl<B: Backend> Node<B> {
         let kept = self.shared.engine.outcome(key.session, key.seq, &key.part).await?;
         Ok(kept.map(|kept| Reply { result: Ok(kept.reply), depends_on: kept.depends_on }))
     }
+}
+
+fn streams_only(what: &str) -> Error {
+    Error::new(ErrorCode::BadArgument, format!("{what} is answered as a stream, or with \"atomic\" at once"))
+        .field("paths")
 }
 
 pub(crate) fn too_much_contention() -> Error {

@@ -1,6 +1,7 @@
 //! Streamed results: a listing page by page, a call on each member of a directory.
 
-use crate::call::{self, MethodCall};
+use crate::call::{self, MethodCall, Work};
+use crate::migrate::Migration;
 use crate::node::{Node, RequestKey};
 use emerge_engine::{Backend, Principal};
 use emerge_proto::class::encode;
@@ -8,6 +9,7 @@ use emerge_proto::op::Target;
 use emerge_proto::record::{Called, MemberCalled, ObjectType, Page};
 use emerge_proto::{Op, Path, Result, class, limits};
 use futures_util::stream::{self, BoxStream, StreamExt};
+use std::sync::Arc;
 
 /// One step of a stream.
 pub(crate) struct Step {
@@ -43,14 +45,44 @@ pub(crate) async fn open<B: Backend>(
         Op::List { path, after, limit } => {
             Ok(Some(pages(node.clone(), principal.clone(), path.clone(), after.clone(), *limit, now)))
         }
-        Op::Call { path, method, args, log, after } => {
-            let stat = node.begin(principal, now).stat(path).await?;
-            if stat.kind != ObjectType::Directory {
+        Op::Call { path, method, args, log, after, with } => {
+            let call = MethodCall::new(path.clone(), method.clone(), args.clone(), *log, with.as_deref());
+            let (atomic, paths) =
+                with.as_ref().map_or((false, None), |with| (with.atomic == Some(true), with.paths.clone()));
+            if paths.is_none() && !is_directory(node, principal, path, now).await? {
                 return Ok(None);
             }
-            let call =
-                MethodCall { path: path.clone(), method: method.clone(), args: args.clone(), log: *log };
-            Ok(Some(member_calls(node.clone(), principal.clone(), key.clone(), call, after.clone(), now)))
+            let caller = Caller { node: node.clone(), principal: principal.clone(), key: key.clone(), now };
+            let after = after.clone();
+            Ok(Some(match (atomic, paths) {
+                (true, paths) => all_at_once(caller, call, paths, after),
+                (false, Some(paths)) => {
+                    let members = call::named(&paths)?.into_iter();
+                    let members = members.filter(|path| after.as_ref().is_none_or(|after| path > after));
+                    let members: Vec<_> =
+                        members.map(|path| Ok((path.clone(), Target::Path(path), 0))).collect();
+                    member_calls(caller, call, stream::iter(members).boxed())
+                }
+                (false, None) => {
+                    let members = members(&caller, call.path.clone(), after, None);
+                    member_calls(caller, call, members)
+                }
+            }))
+        }
+        Op::Migrate { path, class, how, from, after } => {
+            if !is_directory(node, principal, path, now).await? {
+                return Ok(None);
+            }
+            let mut tx = node.begin(principal, now);
+            let migration = Migration::prepare(node, &mut tx, *class, how.clone(), from.clone()).await?;
+            let call = MethodCall::migrate(path.clone(), migration);
+            let caller = Caller { node: node.clone(), principal: principal.clone(), key: key.clone(), now };
+            let taken = match &call.work {
+                Work::Migrate(migration) => Some(migration.clone()),
+                _ => None,
+            };
+            let members = members(&caller, path.clone(), after.clone(), taken);
+            Ok(Some(member_calls(caller, call, members)))
         }
         _ => Ok(None),
     }
@@ -85,51 +117,95 @@ fn pages<B: Backend>(
     .boxed()
 }
 
-/// A call on each member that is an object, in the order of their names, each a transaction with an outcome of its own.
-fn member_calls<B: Backend>(
+/// Who calls, and for which request.
+struct Caller<B: Backend> {
     node: Node<B>,
     principal: Principal,
     key: RequestKey,
-    call: MethodCall,
-    after: Option<String>,
     now: i64,
-) -> Items {
-    let members =
-        pages(node.clone(), principal.clone(), call.path.clone(), after, Some(limits::MAX_PAGE as u32), now)
-            .flat_map(|page| {
-                let page = page.and_then(|step| {
-                    let page = step.item.map(|item| class::decode::<Page>(&item.value)).transpose()?;
-                    Ok((page, step.depends_on))
-                });
-                let members: Vec<Result<(String, u64)>> = match page {
-                    Ok((page, depends_on)) => page
-                        .into_iter()
-                        .flat_map(|page| page.members)
-                        .filter(|member| member.kind == ObjectType::Object)
-                        .map(|member| Ok((member.name, depends_on)))
-                        .collect(),
-                    Err(error) => vec![Err(error)],
+}
+
+impl<B: Backend> Clone for Caller<B> {
+    fn clone(&self) -> Self {
+        let Self { node, principal, key, now } = self;
+        Self { node: node.clone(), principal: principal.clone(), key: key.clone(), now: *now }
+    }
+}
+
+async fn is_directory<B: Backend>(
+    node: &Node<B>,
+    principal: &Principal,
+    path: &Target,
+    now: i64,
+) -> Result<bool> {
+    // A path into an object leads to no directory.
+    if matches!(path, Target::Path(path) if path.contains('#')) {
+        return Ok(false);
+    }
+    Ok(node.begin(principal, now).stat(path).await?.kind == ObjectType::Directory)
+}
+
+/// A member's name and where it is, and the highest commit that this depends on.
+type Member = Result<(String, Target, u64)>;
+
+/// The members of a directory that are objects, in the order of their names; with a migration those that it takes.
+fn members<B: Backend>(
+    caller: &Caller<B>,
+    directory: Target,
+    after: Option<String>,
+    taken: Option<Arc<Migration>>,
+) -> BoxStream<'static, Member> {
+    let Caller { node, principal, now, .. } = caller.clone();
+    let listed =
+        pages(node.clone(), principal.clone(), directory.clone(), after, Some(limits::MAX_PAGE as u32), now);
+    listed
+        .then(move |page| {
+            let (node, principal) = (node.clone(), principal.clone());
+            let (directory, taken) = (directory.clone(), taken.clone());
+            async move {
+                let step = page?;
+                let Some(item) = step.item else { return Ok(Vec::new()) };
+                let directory = match &directory {
+                    Target::Path(path) => Path::parse(path)?,
+                    other => node.begin(&principal, now).path_of(other).await?,
                 };
-                stream::iter(members)
-            });
+                let mut members = Vec::new();
+                for member in class::decode::<Page>(&item.value)?.members {
+                    let wanted = match &taken {
+                        Some(migration) => migration.takes(&node, &member).await?,
+                        None => member.kind == ObjectType::Object,
+                    };
+                    if wanted {
+                        let path = Target::from(&directory.join(&member.name)?);
+                        members.push((member.name, path, step.depends_on));
+                    }
+                }
+                Ok(members)
+            }
+        })
+        .flat_map(|members: Result<Vec<(String, Target, u64)>>| {
+            stream::iter(match members {
+                Ok(members) => members.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            })
+        })
+        .boxed()
+}
+
+/// A call on each member, in their order, each a transaction with an outcome of its own.
+fn member_calls<B: Backend>(
+    caller: Caller<B>,
+    call: MethodCall,
+    members: BoxStream<'static, Member>,
+) -> Items {
     members
         .map(move |member| {
-            let (node, principal, key, call) = (node.clone(), principal.clone(), key.clone(), call.clone());
+            let (Caller { node, principal, key, now }, call) = (caller.clone(), call.clone());
             async move {
-                let (name, listed) = member?;
-                let path = match &call.path {
-                    Target::Path(path) => Path::parse(path)?.join(&name)?,
-                    other => node.begin(&principal, now).path_of(other).await?.join(&name)?,
-                };
+                let (name, path, listed) = member?;
                 let key = RequestKey { part: name.clone(), ..key };
-                let reply = call::run(
-                    &node,
-                    &principal,
-                    Some(&key),
-                    MethodCall { path: (&path).into(), ..call },
-                    now,
-                )
-                .await;
+                let call = MethodCall { path, ..call };
+                let reply = call::run(&node, &principal, Some(&key), call, now).await;
                 let called = reply.result.and_then(|value| class::decode::<Called>(&value));
                 let (called, error) = match called {
                     Ok(called) => (Some(called), None),
@@ -142,4 +218,31 @@ fn member_calls<B: Backend>(
         })
         .buffered(CALLS_AT_ONCE)
         .boxed()
+}
+
+/// The items of a call that is one transaction: they come once it has committed, or its error does.
+fn all_at_once<B: Backend>(
+    caller: Caller<B>,
+    call: MethodCall,
+    paths: Option<Vec<String>>,
+    after: Option<String>,
+) -> Items {
+    let called = async move {
+        let Caller { node, principal, key, now } = caller;
+        let reply = call::run_all(&node, &principal, Some(&key), &call, paths.as_deref(), now).await;
+        let steps: Vec<Result<Step>> =
+            match reply.result.and_then(|all| class::decode::<Vec<MemberCalled>>(&all)) {
+                Ok(all) => all
+                    .into_iter()
+                    .filter(|member| after.as_ref().is_none_or(|after| member.name > *after))
+                    .map(|member| {
+                        let item = Item { value: encode(&member), cursor: member.name };
+                        Ok(Step { item: Some(item), depends_on: reply.depends_on })
+                    })
+                    .collect(),
+                Err(error) => vec![Err(error)],
+            };
+        stream::iter(steps)
+    };
+    stream::once(called).flatten().boxed()
 }

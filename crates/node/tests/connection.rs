@@ -175,8 +175,14 @@ fn an_item_does_not_overtake_one_at_the_gate() {
     peer.says(&frames, NOW);
     commit(&node);
     assert_eq!(peer.hears(NOW).len(), 4);
-    let op =
-        Op::Call { path: "/things".into(), method: "run".into(), args: vec![0x80], log: false, after: None };
+    let op = Op::Call {
+        path: "/things".into(),
+        method: "run".into(),
+        args: vec![0x80],
+        log: false,
+        after: None,
+        with: None,
+    };
     let call = Frame::Request(Request { seq: 5, acknowledged: 4, op, timeout_ms: None, credit: Some(8) });
     let mut heard = peer.says(&[call], NOW);
     // The change of `a` becomes durable while the stream is being polled.
@@ -234,8 +240,14 @@ fn endless_requests_end_by_deadline_and_by_cancel() {
     let (mut peer, _) = Peer::open(&node, None, 1);
     let class = thing();
     let store = store("/thing", &class);
-    let call =
-        Op::Call { path: "/thing".into(), method: "run".into(), args: vec![0x80], log: false, after: None };
+    let call = Op::Call {
+        path: "/thing".into(),
+        method: "run".into(),
+        args: vec![0x80],
+        log: false,
+        after: None,
+        with: None,
+    };
     peer.says(&[request(1, 0, Op::PutClass { class }, None), request(2, 0, store, None)], NOW);
     commit(&node);
     assert_eq!(peer.hears(NOW).len(), 2);

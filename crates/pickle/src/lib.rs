@@ -17,7 +17,7 @@ pub use error::error_to_pickle;
 pub use op::{class_from_pickle, op_from_pickle};
 pub use record::{reply_to_pickle, stream_item_to_pickle};
 
-use emerge_proto::{Result, Value};
+use emerge_proto::{Error, Result, Value};
 use std::collections::{HashMap, HashSet};
 
 /// Reads a pickled Python value and gives it encoded.
@@ -48,19 +48,35 @@ pub fn value_to_pickle(encoded: &[u8]) -> Result<Vec<u8>> {
     Ok(writer.finish())
 }
 
-/// Writes what a call takes as one pickled tuple: the address of its class version, the method's name, the object's path, and the encoded state and arguments.
+/// Writes what a call takes as one pickled tuple: the address of its class version, the method's name, the object's path, and the encoded state and arguments; of a call with arguments by name also these, and
+/// whether it is a query.
 ///
 /// # Errors
 /// As [`value_to_pickle`].
-pub fn call_to_pickle(class: &[u8], method: &str, path: &str, state: &[u8], args: &[u8]) -> Result<Vec<u8>> {
+pub fn call_to_pickle(
+    class: &[u8],
+    method: &str,
+    path: &str,
+    state: &[u8],
+    args: &[u8],
+    kwargs: Option<&[u8]>,
+    is_query: bool,
+) -> Result<Vec<u8>> {
     let (state, args) = (Value::decode(state)?, Value::decode(args)?);
+    let kwargs = kwargs.map_or(Ok(Value::Map(Vec::new())), Value::decode)?;
+    let is_plain = matches!(&kwargs, Value::Map(kwargs) if kwargs.is_empty());
     let mut writer = write::Writer::new();
     writer.tuple(|writer| {
         writer.bytes(class);
         writer.text(method);
         writer.text(path);
         writer.value(&state)?;
-        writer.value(&args)
+        writer.value(&args)?;
+        if !is_plain || is_query {
+            writer.value(&kwargs)?;
+            writer.bool(is_query);
+        }
+        Ok::<_, Error>(())
     })?;
     Ok(writer.finish())
 }

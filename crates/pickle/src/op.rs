@@ -4,7 +4,7 @@ use crate::failing::bad;
 use crate::machine::{self, Heap, Node};
 use crate::value::Reader;
 use emerge_proto::class::{BaseRef, Capture, Captured};
-use emerge_proto::op::{Child, StoreMode, Target};
+use emerge_proto::op::{CallWith, Child, StoreMode, Target};
 use emerge_proto::{
     AsOf, ClassHash, ClassSource, Error, ErrorCode, FieldDecl, FieldType, Language, ObjectId, Op, Result,
     Value,
@@ -51,6 +51,7 @@ pub fn op_from_pickle(pickle: &[u8]) -> Result<Op> {
             args: args.list("args")?,
             log: args.bool("log")?,
             after: args.optional_text("after")?,
+            with: args.called_with()?,
         },
         "put_class" => Op::PutClass { class: class_source(&heap, args.next())? },
         "class" => Op::Class {
@@ -69,6 +70,20 @@ pub fn op_from_pickle(pickle: &[u8]) -> Result<Op> {
             base: args.unsigned("base")?,
         },
         "history" => Op::History { path: args.target()? },
+        "mixin" => Op::Mixin {
+            first: args.target()?,
+            second: args.target()?,
+            to: args.text("to")?,
+            name: args.optional_text("name")?,
+        },
+        "query" => Op::Query { path: args.target()? },
+        "migrate" => Op::Migrate {
+            path: args.target()?,
+            class: args.hash("class")?,
+            how: args.optional_text("how")?,
+            from: args.optional_text("from")?,
+            after: args.optional_text("after")?,
+        },
         "add" => Op::Add {
             path: args.target()?,
             field: args.text("field")?,
@@ -207,6 +222,21 @@ impl<'h, 'p> Args<'h, 'p> {
             Some(list @ Value::List(_)) => Ok(list.encode()),
             _ => Err(wrong(name, "a tuple")),
         }
+    }
+
+    /// What a call says besides, as a tuple: arguments by name, deadline in milliseconds, atomic, paths.
+    fn called_with(&mut self) -> Result<Option<Box<CallWith>>> {
+        let Some(at) = self.next() else { return Ok(None) };
+        let mut with = Args::new(self.heap, at, "with")?;
+        let kwargs = match with.rest.next().map(|at| self.heap.node(*at)) {
+            None | Some(Node::None) => None,
+            Some(Node::Map(entries)) => Some(Value::Map(Reader::new(self.heap).fields(entries)?).encode()),
+            Some(_) => return Err(wrong("kwargs", "a dict")),
+        };
+        let deadline_ms = with.unsigned("deadline")?;
+        let atomic = with.bool("atomic")?.then_some(true);
+        let paths = with.texts("paths")?;
+        Ok(Some(Box::new(CallWith { kwargs, deadline_ms, atomic, paths })))
     }
 
     /// Reads each member of a nested list as a tuple of its own.

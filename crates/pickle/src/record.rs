@@ -3,7 +3,7 @@
 use crate::error;
 use crate::write::Writer;
 use emerge_proto::class::{BaseRef, Capture, Captured, ClassSource, ClassVersion, MethodDecl, decode};
-use emerge_proto::record::{Called, ClassInfo, FetchedChild, MemberCalled, Page, Stored, VersionInfo};
+use emerge_proto::record::{Called, ClassInfo, FetchedChild, MemberCalled, Mixed, Page, Stored, VersionInfo};
 use emerge_proto::version::{ClassAt, Diff};
 use emerge_proto::{Error, ErrorCode, Fetched, Result, Stat, Value};
 
@@ -19,7 +19,8 @@ pub fn reply_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
         "stat" => stat(&mut writer, &decode(encoded)?),
         "list" => page(&mut writer, &decode(encoded)?)?,
         "rm" | "mv" | "cp" => writer.none(),
-        "call" => called(&mut writer, &decode(encoded)?)?,
+        "call" | "query" | "migrate" => called(&mut writer, &decode(encoded)?)?,
+        "mixin" => mixed(&mut writer, &decode(encoded)?)?,
         "put_class" => class_version(&mut writer, &decode(encoded)?)?,
         "class" => {
             let info: ClassInfo = decode(encoded)?;
@@ -42,7 +43,7 @@ pub fn reply_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`reply_to_pickle`].
 pub fn stream_item_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
-    if op != "call" {
+    if !matches!(op, "call" | "migrate") {
         return reply_to_pickle(op, encoded);
     }
     let member: MemberCalled = decode(encoded)?;
@@ -65,6 +66,22 @@ fn stored(writer: &mut Writer, stored: &Stored) {
         writer.unsigned(stored.version);
         writer.int(stored.modified);
     });
+}
+
+fn mixed(writer: &mut Writer, mixed: &Mixed) -> Result<()> {
+    writer.tuple(|writer| {
+        stored(writer, &mixed.stored);
+        class_at(writer, &mixed.class);
+        writer.list(&mixed.clashes, |writer, clash| {
+            writer.tuple(|writer| {
+                writer.text(&clash.name);
+                writer.bool(clash.is_method);
+                writer.text(&clash.kept);
+                writer.text(&clash.hidden);
+            });
+            Ok(())
+        })
+    })
 }
 
 fn stat(writer: &mut Writer, stat: &Stat) {
@@ -264,6 +281,7 @@ fn method(writer: &mut Writer, method: &MethodDecl) -> Result<()> {
             writer.tuple(|writer| {
                 writer.text(&param.name);
                 writer.optional(param.default.as_deref(), Writer::text);
+                writer.optional(param.kind.as_deref(), Writer::text);
             });
             Ok(())
         })?;
@@ -271,6 +289,7 @@ fn method(writer: &mut Writer, method: &MethodDecl) -> Result<()> {
         writer.bool(method.is_async);
         writer.bool(method.is_static);
         writer.bool(method.is_property);
+        writer.optional(method.returns.as_deref(), Writer::text);
         Ok(())
     })
 }

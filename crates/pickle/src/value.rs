@@ -196,6 +196,7 @@ impl<'h, 'p> Reader<'h, 'p> {
                 };
                 Value::Object { class: ClassHash(hash), fields: self.fields(entries)? }
             }
+            ("emerge._wire", "table") => self.table(args)?.ok_or_else(odd)?,
             ("emerge._wire", "array") => self.array(args).ok_or_else(odd)?,
             ("datetime", "datetime") => self.datetime(args)?,
             ("datetime", "date") => {
@@ -216,6 +217,44 @@ impl<'h, 'p> Reader<'h, 'p> {
             }
             _ => return Err(self.unmappable(&format!("an instance of {module}.{name}"))),
         })
+    }
+
+    /// The names of the columns and the rows.
+    fn table(&mut self, args: &[u32]) -> Result<Option<Value>> {
+        let (Some(columns), Some(rows)) = (self.parts(args.first()), self.parts(args.get(1))) else {
+            return Ok(None);
+        };
+        let columns: Option<Vec<String>> =
+            columns.iter().map(|at| self.heap.text(*at).map(str::to_owned)).collect();
+        let Some(columns) = columns else {
+            return Err(self.unmappable("a table with a column whose name is no str"));
+        };
+        if columns.iter().collect::<HashSet<_>>().len() != columns.len() {
+            return Err(self.unmappable("a table with two columns of one name"));
+        }
+        let mut table = Vec::with_capacity(rows.len());
+        self.steps.push(Step::Key("rows".into()));
+        for (at, row) in rows.iter().enumerate() {
+            self.steps.push(Step::Index(at));
+            let Some(items) = self.parts(Some(row)).filter(|items| items.len() == columns.len()) else {
+                let why = format!(
+                    "a row that does not have as many values as there are columns ({})",
+                    columns.len()
+                );
+                return Err(self.unmappable(&why));
+            };
+            table.push(self.inside(*row, |reader| reader.items(items))?);
+            self.steps.pop();
+        }
+        self.steps.pop();
+        Ok(Some(Value::Table { columns, rows: table }))
+    }
+
+    fn parts(&self, at: Option<&u32>) -> Option<&'h [u32]> {
+        match self.heap.node(*at?) {
+            Node::List(items) | Node::Tuple(items) => Some(items),
+            _ => None,
+        }
     }
 
     /// Element type, shape and bytes.

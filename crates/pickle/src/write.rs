@@ -16,10 +16,11 @@ pub(crate) enum Name {
     Ref,
     Object,
     Array,
+    Table,
 }
 
 impl Name {
-    const COUNT: usize = 9;
+    const COUNT: usize = 10;
 
     fn parts(self) -> (&'static str, &'static str) {
         match self {
@@ -32,6 +33,7 @@ impl Name {
             Name::Ref => ("emerge._wire", "ref"),
             Name::Object => ("emerge._wire", "object"),
             Name::Array => ("emerge._wire", "array"),
+            Name::Table => ("emerge._wire", "table"),
         }
     }
 }
@@ -213,6 +215,13 @@ impl Writer {
                 writer.bytes(&class.0);
                 writer.map(fields)
             })?,
+            Value::Table { columns, rows } => self.call(Name::Table, |writer| {
+                writer.list(columns, |writer, column| {
+                    writer.text(column);
+                    Ok(())
+                })?;
+                writer.list(rows, |writer, row| writer.list(row, Self::value))
+            })?,
         }
         Ok(())
     }
@@ -271,7 +280,15 @@ impl Writer {
 
 /// Whether Python takes it as a member of a set.
 fn is_hashable(value: &Value) -> bool {
-    !matches!(value, Value::List(_) | Value::Map(_) | Value::Set(_) | Value::Array(_) | Value::Object { .. })
+    !matches!(
+        value,
+        Value::List(_)
+            | Value::Map(_)
+            | Value::Set(_)
+            | Value::Array(_)
+            | Value::Object { .. }
+            | Value::Table { .. }
+    )
 }
 
 /// A day of Python's calendar, which begins with year 1.

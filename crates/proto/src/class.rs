@@ -180,6 +180,9 @@ pub struct ParamDecl {
     /// The source of its default.
     #[n(1)]
     pub default: Option<String>,
+    /// Its annotation, as it is written.
+    #[n(2)]
+    pub kind: Option<String>,
 }
 
 /// A method of a class, as the node's analysis found it.
@@ -203,6 +206,34 @@ pub struct MethodDecl {
     /// True for a getter or `@property`.
     #[n(5)]
     pub is_property: bool,
+    /// The annotation of what it returns, as it is written.
+    #[n(6)]
+    pub returns: Option<String>,
+}
+
+impl MethodDecl {
+    /// As it is called: `total_cost(discount: float = 0)`; a property by its name alone.
+    pub fn signature(&self) -> String {
+        let returns = self.returns.as_ref().map(|kind| format!(" -> {kind}")).unwrap_or_default();
+        if self.is_property {
+            return format!("{}{returns}", self.name);
+        }
+        let params: Vec<String> = self.params.iter().map(ToString::to_string).collect();
+        format!("{}({}){returns}", self.name, params.join(", "))
+    }
+}
+
+impl fmt::Display for ParamDecl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if let Some(kind) = &self.kind {
+            write!(f, ": {kind}")?;
+        }
+        match &self.default {
+            Some(default) => write!(f, " = {default}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A class as a client sends it.

@@ -70,6 +70,8 @@ limits! {
     MAX_REFERENCES: usize = 16;
     /// Children that one `add` or one request for them may have.
     MAX_CHILDREN: usize = 1000;
+    /// Objects on which one request may call a method, when they are named one by one or called in one transaction.
+    MAX_CALLED: usize = 10_000;
     /// Times that a transaction is run again after a conflict.
     MAX_RETRIES: u32 = 64;
 }

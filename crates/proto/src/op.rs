@@ -128,6 +128,9 @@ pub enum Op {
         /// On a directory: goes on after the member of this name.
         #[n(4)]
         after: Option<String>,
+        /// How else it is called.
+        #[n(5)]
+        with: Option<Box<CallWith>>,
     },
     /// Sends a class version; the node compiles it and keeps it. Replies with [`crate::ClassVersion`].
     #[n(9)]
@@ -183,6 +186,23 @@ pub enum Op {
         #[n(2)]
         base: Option<u64>,
     },
+    /// Mixes two objects: a new class that inherits from both their classes, and a new object of it with the fields of both. Where both have a member of one
+    /// name, that of the first counts. Replies with [`crate::record::Mixed`].
+    #[n(40)]
+    Mixin {
+        /// Whose members count.
+        #[n(0)]
+        first: Target,
+        /// The other.
+        #[n(1)]
+        second: Target,
+        /// Where the new object is to be; directories are made on the way.
+        #[n(2)]
+        to: String,
+        /// The name of the new class; that of the first and that of the second together when absent.
+        #[n(3)]
+        name: Option<String>,
+    },
     /// Makes objects the children of another: references to them are added to a list in a field of it, which is made when it is not there.
     /// Replies with [`crate::record::Stored`], of the parent.
     #[n(41)]
@@ -211,6 +231,35 @@ pub enum Op {
         #[n(2)]
         base: Option<u64>,
     },
+    /// Runs a query object's own `query(fs)` with the caller's rights and keeps what it gives in the object's field `results`, besides when (`results_at`)
+    /// and for whom (`results_by`). Objects that are stored are kept as references. Replies with [`crate::record::Called`].
+    #[n(43)]
+    Query {
+        /// Which query object.
+        #[n(0)]
+        path: Target,
+    },
+    /// Makes an object one of another class version: [`crate::record::Called`], without a version when it is one already. On a directory, as a stream:
+    /// one [`crate::record::MemberCalled`] for each member that is taken, each a transaction of its own.
+    #[n(44)]
+    Migrate {
+        /// What.
+        #[n(0)]
+        path: Target,
+        /// The class version that it is to have.
+        #[n(1)]
+        class: ClassHash,
+        /// What gives the new fields, called with the old ones: the name of a method of the new class, or the source of a function. When absent the fields
+        /// stay, and those that the new class adds have their defaults.
+        #[n(2)]
+        how: Option<String>,
+        /// On a directory: the name of the class whose objects are taken; when absent those of other versions of the new class.
+        #[n(3)]
+        from: Option<String>,
+        /// On a directory: goes on after the member of this name.
+        #[n(4)]
+        after: Option<String>,
+    },
 }
 
 impl Op {
@@ -231,6 +280,9 @@ impl Op {
             Op::History { .. } => "history",
             Op::Diff { .. } => "diff",
             Op::Restore { .. } => "restore",
+            Op::Mixin { .. } => "mixin",
+            Op::Query { .. } => "query",
+            Op::Migrate { .. } => "migrate",
             Op::Add { .. } => "add",
             Op::Set { .. } => "set",
         }
@@ -248,6 +300,25 @@ impl Op {
                 | Op::Diff { .. }
         )
     }
+}
+
+/// How a method is called, besides its arguments by place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct CallWith {
+    /// Arguments by name: an encoded map.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub kwargs: Option<Vec<u8>>,
+    /// Milliseconds that the method may take, at most the node's own limit, [`crate::limits::CALL_DEADLINE_MS`].
+    #[n(1)]
+    pub deadline_ms: Option<u64>,
+    /// On several objects: whether all calls are one transaction, so that when one fails none has happened. The first failure ends the stream.
+    #[n(2)]
+    pub atomic: Option<bool>,
+    /// The objects on which it is called, by their paths, [`crate::limits::MAX_CALLED`] at most, in the place of the members of a directory; `path` does not
+    /// count then. They are called in the order of their paths, each once, and each item's name is its path.
+    #[n(3)]
+    pub paths: Option<Vec<String>>,
 }
 
 /// A child that `add` adds: an object that is there, or a new one.

@@ -1,6 +1,7 @@
 //! Records that operations return. Each is a CBOR array in the order of its numbers.
 
 use crate::class::{ClassHash, ClassVersion, MethodDecl};
+use crate::version::ClassAt;
 use crate::{Error, ObjectId};
 use minicbor::{Decode, Encode};
 use std::fmt;
@@ -267,6 +268,37 @@ pub struct Called {
     /// What the method logged, when the request asked for it.
     #[n(2)]
     pub log: Option<String>,
+}
+
+/// The reply to `mixin`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Mixed {
+    /// The new object.
+    #[n(0)]
+    pub stored: Stored,
+    /// Its class.
+    #[n(1)]
+    pub class: ClassAt,
+    /// Members that both had: fields first, then methods, in the order of the first.
+    #[n(2)]
+    pub clashes: Vec<Clash>,
+}
+
+/// A name that both of two mixed objects have.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Clash {
+    /// The name.
+    #[n(0)]
+    pub name: String,
+    /// Whether it is a method; a field otherwise.
+    #[n(1)]
+    pub is_method: bool,
+    /// The name of the class whose member counts.
+    #[n(2)]
+    pub kept: String,
+    /// The name of the class whose member is hidden.
+    #[n(3)]
+    pub hidden: String,
 }
 
 /// One member's outcome in a call on a directory.

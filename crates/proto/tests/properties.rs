@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use emerge_proto::frame::{decode_message, encode_frame};
-use emerge_proto::value::{Array, DType, Value, check, check_map, raw};
-use emerge_proto::{ClassHash, perturb};
+use emerge_proto::value::{Array, DType, Step, Value, check, check_map, raw};
+use emerge_proto::{ClassHash, ErrorCode, Inside, perturb};
 use num_bigint::BigInt;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -46,9 +46,23 @@ fn leaf() -> impl Strategy<Value = Value> {
     ]
 }
 
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![".{0,12}".prop_map(Step::Key), any::<usize>().prop_map(Step::Index)]
+}
+
 fn distinct(entries: Vec<(String, Value)>) -> Vec<(String, Value)> {
     let mut known = HashSet::new();
     entries.into_iter().filter(|(key, _)| known.insert(key.clone())).collect()
+}
+
+fn table(inner: impl Strategy<Value = Value> + Clone) -> impl Strategy<Value = Value> {
+    (0usize..4).prop_flat_map(move |columns| {
+        let rows = vec(vec(inner.clone(), columns..=columns), 0..4);
+        rows.prop_map(move |rows| Value::Table {
+            columns: (0..columns).map(|at| format!("c{at}")).collect(),
+            rows,
+        })
+    })
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -57,6 +71,7 @@ fn value() -> impl Strategy<Value = Value> {
         prop_oneof![
             vec(inner.clone(), 0..6).prop_map(Value::List),
             entries().prop_map(Value::Map),
+            table(inner.clone()),
             // Reading it keeps equal members once.
             vec(inner.clone(), 0..6)
                 .prop_map(|members| Value::decode(&Value::Set(members).encode()).unwrap()),
@@ -80,6 +95,20 @@ fn has_odd_nan(value: &Value) -> bool {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn field_paths_go_round(steps in vec(step(), 1..6)) {
+        let inside = Inside::of(steps).unwrap();
+        prop_assert_eq!(Inside::parse(&inside.to_string()).unwrap(), inside);
+    }
+
+    #[test]
+    fn any_text_is_a_field_path_or_a_typed_error(text in "[a-z0-9.\\[\\]\"\\\\# \u{fc}]{0,16}") {
+        match Inside::parse(&text) {
+            Ok(inside) => prop_assert_eq!(Inside::parse(&inside.to_string()).unwrap(), inside),
+            Err(error) => prop_assert_eq!(error.code, ErrorCode::BadPath),
+        }
+    }
 
     #[test]
     fn values_come_back(value in value()) {

@@ -3,7 +3,9 @@
 
 use emerge_proto::class::{decode, encode};
 use emerge_proto::frame::{Frame, decode_message, encode_frame};
-use emerge_proto::record::{Called, ClassInfo, Fetched, MemberCalled, Page, Stat, Stored, VersionInfo};
+use emerge_proto::record::{
+    Called, ClassInfo, Fetched, MemberCalled, Mixed, Page, Stat, Stored, VersionInfo,
+};
 use emerge_proto::value::{Value, check};
 use emerge_proto::version::Diff;
 use emerge_proto::{ClassVersion, Error, ErrorCode};
@@ -141,6 +143,7 @@ fn records() {
             "stored" => again!(Stored),
             "page" => again!(Page),
             "diff" => again!(Diff),
+            "mixed" => again!(Mixed),
             "history" => again!(Vec<VersionInfo>),
             "called" => again!(Called),
             "member" => again!(MemberCalled),

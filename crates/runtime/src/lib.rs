@@ -33,6 +33,11 @@ pub struct Call {
     pub method: String,
     /// The arguments: an encoded list value.
     pub args: Vec<u8>,
+    /// Arguments by name: an encoded map value.
+    pub kwargs: Option<Vec<u8>>,
+    /// Whether it is the query of a query object: the method gets the file system as its argument, and what it gives is what can be kept: objects that are
+    /// stored become references.
+    pub is_query: bool,
     /// The caller's user name; instances are never shared between users.
     pub user: String,
     /// The clock that the method sees: microseconds since 1970-01-01T00:00:00Z.

@@ -204,6 +204,7 @@ fn operation(work: &Work, token: &str, class: ClassHash, rng: &mut Rng) -> (Op, 
         args: Value::List(vec![Value::Text(token.to_owned())]).encode(),
         log: false,
         after: None,
+        with: None,
     };
     let credit = Some(rng.u32(1..=3));
     match work {

@@ -176,8 +176,11 @@ fn record(name: &str, attrs: &[Attribute], fields: &Fields, out: &mut String) ->
             None => type_of(&field.ty, field)?,
         };
         // A label may not be a word of the language.
-        let label =
-            if matches!(name.as_str(), "class" | "default") { format!("{name}_") } else { name.clone() };
+        let label = if matches!(name.as_str(), "class" | "default" | "with") {
+            format!("{name}_")
+        } else {
+            name.clone()
+        };
         writeln!(out, "  {label}{}: {kind},", if *number >= needed { "?" } else { "" })?;
     }
     out.push_str("];\n");

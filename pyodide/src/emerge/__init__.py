@@ -23,9 +23,9 @@ from typing import Any
 
 from ._aio import AsyncFileSystem
 from ._fs import FileSystem, connect
-from ._meta import Called, ClassAt, Diff, FieldChange, MemberResult, Meta, Method, VersionInfo
+from ._meta import Called, ClassAt, Clash, Diff, FieldChange, MemberResult, Meta, Method, Mixed, Progress, VersionInfo
 from ._object import Object, dataclass, field
-from ._values import Ref
+from ._values import Ref, Table
 from .errors import EmergeError
 
 __version__ = "0.1.0"
@@ -34,6 +34,7 @@ __all__ = [
     "AsyncFileSystem",
     "Called",
     "ClassAt",
+    "Clash",
     "Diff",
     "EmergeError",
     "FieldChange",
@@ -41,8 +42,11 @@ __all__ = [
     "MemberResult",
     "Meta",
     "Method",
+    "Mixed",
     "Object",
+    "Progress",
     "Ref",
+    "Table",
     "VersionInfo",
     "connect",
     "dataclass",

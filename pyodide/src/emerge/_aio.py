@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import builtins
-
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
+from itertools import starmap
 from typing import Any, TypeVar, Union
 
 from . import _classes, _host, _wire
-from ._meta import Called, ClassAt, Diff, FieldChange, MemberResult, Meta, Method, VersionInfo, moment
+from ._meta import (
+    Called,
+    ClassAt,
+    Clash,
+    Diff,
+    FieldChange,
+    MemberResult,
+    Meta,
+    Method,
+    Mixed,
+    Progress,
+    VersionInfo,
+    moment,
+)
 from ._object import Head, Object, fields_of, head_of, set_head
-from ._values import Ref
+from ._values import Ref, Table
 from .errors import BadArgumentError, ConflictError, IsADirectoryError, NotFoundError, UnmappableValueError, from_wire
 
 T = TypeVar("T", bound=Object)
 Child = Union[str, Ref, Object]
+One = Union[str, Ref, Meta, Object]
+Several = Union[str, Ref, Iterable[One], AsyncIterable[One]]
 Children = Union[Child, Iterable[Child], Mapping[str, Object]]
 
 
@@ -283,27 +298,48 @@ class AsyncFileSystem:
             for raw in _wire.loads(page)[0]:
                 yield Meta(join(path, raw[0]), raw)
 
-    async def call(self, path: str | Ref, method: str, *args: Any, timeout: float | None = None) -> Any:
+    async def call(
+        self, path: str | Ref, method: str, /, *args: Any, timeout: float | None = None, **kwargs: Any
+    ) -> Any:
         """Runs a method on the node and gives what it returns.
 
         On a directory it runs on each member that is an object, and gives a dict from name to result; the first error
         of a member is raised (:meth:`call_each` gives all).
+
+        Args:
+            path: on what.
+            method: which method.
+            args: its arguments by place.
+            timeout: seconds. An argument of this name goes through :meth:`invoke`.
+            kwargs: its arguments by name; of a JavaScript method those of its parameters.
+
+        Raises:
+            BadArgumentError: the arguments do not fit; it shows the method's signature.
         """
         if not isinstance(path, str):
             path = path_of(path)
         try:
+            if kwargs:
+                return (await self._ask("call", path, method, args, False, None, (kwargs,), timeout=timeout))[0]
             return (await self._ask("call", path, method, args, False, timeout=timeout))[0]
         except IsADirectoryError:
             pass
         results = {}
-        async for member in self.call_each(path, method, *args):
+        async for member in self.call_each(path, method, *args, kwargs=kwargs):
             if member.error is not None:
                 raise member.error
             results[member.name] = member.result
         return results
 
     async def invoke(
-        self, path: str, method: str, *args: Any, log: bool = False, timeout: float | None = None
+        self,
+        path: str | Ref,
+        method: str,
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
+        log: bool = False,
+        deadline: float | None = None,
+        timeout: float | None = None,
     ) -> Called:
         """Runs a method of one object on the node, with all that can be said of a call.
 
@@ -311,23 +347,153 @@ class AsyncFileSystem:
             path: on what.
             method: which method.
             args: its arguments.
+            kwargs: its arguments by name.
             log: whether what the method prints comes back.
+            deadline: seconds that the method may take, at most the node's own limit.
             timeout: seconds.
         """
-        return Called(*await self._ask("call", path, method, args, log, timeout=timeout))
+        given = _called_with(kwargs, deadline)
+        return Called(*await self._ask("call", path_of(path), method, args, log, None, given, timeout=timeout))
 
-    async def call_each(self, path: str, method: str, *args: Any) -> AsyncIterator[MemberResult]:
-        """Runs a method on each member of a directory that is an object, each call a transaction of its own."""
-        request, used = _wire.dumps(("call", path, method, args, False))
+    async def call_each(
+        self,
+        path: Several,
+        method: str,
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
+        deadline: float | None = None,
+        atomic: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> AsyncIterator[MemberResult]:
+        """Runs a method on each member of a directory that is an object, or on each of several objects.
+
+        Each call is a transaction of its own, and one that fails is an item with its ``error``. A loop that is left early
+        cancels the calls that have not begun.
+
+        Args:
+            path: a directory; or several objects, each by its path, a reference, its properties or itself, also as a search
+                gives them.
+            method: which method.
+            args: its arguments.
+            kwargs: its arguments by name.
+            deadline: seconds that each call may take, at most the node's own limit.
+            atomic: makes one transaction of all calls: when one fails, none has happened, and its error is raised.
+            progress: is told after each object.
+        """
+        directory = path_of(path) if isinstance(path, (str, Ref)) else None
+        paths = None if directory is not None else await _paths(path)
+        given = _called_with(kwargs, deadline, atomic, paths)
+        total = None if paths is None else len(set(paths))
+        op = ("call", directory or "/", method, args, False, None, given)
+        async for member in self._each(op, directory, progress, total):
+            yield member
+
+    async def _each(
+        self, op: tuple[Any, ...], directory: str | None, progress: Callable[[Progress], None] | None, total: int | None
+    ) -> AsyncIterator[MemberResult]:
+        request, used = _wire.dumps(op)
         await self._send_classes(used)
+        done = failed = 0
         async for item in _host.each(self._connection.stream(request, None)):
             name, called, error = _wire.loads(item)
-            result = called[0] if called is not None else None
-            yield MemberResult(name, join(path, name), result, from_wire(error) if error is not None else None)
+            path = name if directory is None else join(directory, name)
+            done += 1
+            failed += called is None
+            if progress is not None:
+                progress(Progress(done, failed, total, path))
+            result, version = called[:2] if called is not None else (None, None)
+            yield MemberResult(name, path, result, from_wire(error) if error is not None else None, version)
 
-    def proxy(self, path: str) -> Any:
+    async def query(self, path: str | Ref, *, frames: bool = False, timeout: float | None = None) -> Any:
+        """Runs a query object's own ``query(fs)`` on the node, with the rights of who asks, and gives what it gave.
+
+        The object keeps it in its field ``results``, with ``results_at`` and ``results_by``: read it later by
+        ``fs.get("/queries/q1#results")``. Objects are kept as references; :meth:`children` fetches them.
+
+        Args:
+            path: which query object.
+            frames: gives a table as a ``pandas.DataFrame``.
+            timeout: seconds.
+        """
+        (result, *_) = await self._ask("query", path_of(path), timeout=timeout)
+        return result.to_pandas() if frames and isinstance(result, Table) else result
+
+    async def mixin(
+        self, first: str | Ref, second: str | Ref, to: str, *, name: str | None = None, timeout: float | None = None
+    ) -> Mixed:
+        """Mixes two objects: a new object with the fields of both, of a new class with the methods of both.
+
+        Args:
+            first: the object whose members count where both have one of a name.
+            second: the other.
+            to: where the new object is to be.
+            name: the name of the new class; both names together when it is left out.
+            timeout: seconds.
+
+        Raises:
+            ClassInvalidError: there can be no such class.
+        """
+        op = ("mixin", path_of(first), path_of(second), to, name)
+        stored, at, clashes = await self._ask(*op, timeout=timeout)
+        told = (Clash(each[0], "method" if each[1] else "field", each[2], each[3]) for each in clashes)
+        return Mixed(int(stored[1]), ClassAt(at[0], at[1], at[2].hex()), tuple(told))
+
+    async def migrate(
+        self,
+        path: str | Ref,
+        cls: type[Object],
+        how: str | Callable[[Any], Any] | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> int | None:
+        """Gives an object another class version, and its fields what that declares.
+
+        Args:
+            path: which object.
+            cls: the class that it is to have, as this program has it.
+            how: what gives the new fields for the old ones: the name of a method of ``cls``, or a function, which is sent by its
+                source and uses nothing from around it. Without it the fields stay, and new ones have their defaults.
+            timeout: seconds.
+
+        Returns:
+            The object's new version; ``None`` when it had that class version already.
+
+        Raises:
+            BadArgumentError: a new field has no default.
+        """
+        called = await self._ask("migrate", path_of(path), await self._version(cls), _how(how), timeout=timeout)
+        version: int | None = called[1]
+        return version
+
+    async def migrate_each(
+        self,
+        path: str,
+        cls: type[Object],
+        how: str | Callable[[Any], Any] | None = None,
+        *,
+        of: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> AsyncIterator[MemberResult]:
+        """Migrates each member of a directory that has another version of the class, each in a transaction of its own.
+
+        Args:
+            path: the directory.
+            cls: as in :meth:`migrate`.
+            how: as in :meth:`migrate`.
+            of: takes the objects of the class of this name instead.
+            progress: is told after each object.
+        """
+        op = ("migrate", path, await self._version(cls), _how(how), of)
+        async for member in self._each(op, path, progress, None):
+            yield member
+
+    async def _version(self, cls: type[Object]) -> bytes:
+        await self._send(cls)
+        return _classes.record_of(cls).hash
+
+    def proxy(self, path: str | Ref) -> Any:
         """Stands for an object on the node: ``await fs.aio.proxy("/a").total_cost()`` runs there."""
-        return Proxy(path, self.call)
+        return Proxy(path_of(path), self.call)
 
     async def mkdir(self, path: str, *, exist_ok: bool = False, timeout: float | None = None) -> None:
         """Makes a directory and those above it."""
@@ -431,8 +597,8 @@ class Proxy:
             raise AttributeError(name)
         path, call = self._path, self._call
 
-        def method(*args: Any) -> Any:
-            return call(path, name, *args)
+        def method(*args: Any, **kwargs: Any) -> Any:
+            return call(path, name, *args, **kwargs)
 
         method.__name__ = method.__qualname__ = name
         return method
@@ -452,12 +618,45 @@ def methods_of(lineage: Any) -> tuple[Method, ...]:
     """Methods of a class version and those above it."""
     found: dict[str, Method] = {}
     for version in lineage:
-        for name, params, doc, is_async, is_static, is_property in version[6]:
+        for name, params, doc, is_async, is_static, is_property, returns in version[6]:
             if name not in found:
-                shown = ", ".join(each if default is None else f"{each}={default}" for each, default in params)
-                signature = name if is_property else f"{name}({shown})"
+                shown = ", ".join(starmap(_param, params))
+                signature = (name if is_property else f"{name}({shown})") + (f" -> {returns}" if returns else "")
                 found[name] = Method(name, signature, doc, is_async, is_static, is_property)
     return tuple(found.values())
+
+
+def _param(name: str, default: str | None, kind: str | None) -> str:
+    if kind is not None:
+        return f"{name}: {kind}" + (f" = {default}" if default is not None else "")
+    return name if default is None else f"{name}={default}"
+
+
+def _called_with(
+    kwargs: Mapping[str, Any] | None, deadline: float | None, atomic: bool = False, paths: list[str] | None = None
+) -> tuple[Any, ...] | None:
+    if not kwargs and deadline is None and not atomic and paths is None:
+        return None
+    return dict(kwargs) if kwargs else None, None if deadline is None else round(deadline * 1000), atomic, paths
+
+
+async def _paths(several: Any) -> list[str]:
+    if hasattr(several, "__aiter__"):
+        return [_path_of_one(each) async for each in several]
+    return [_path_of_one(each) for each in several]
+
+
+def _path_of_one(one: One) -> str:
+    return one.path if isinstance(one, Meta) else path_of(one)
+
+
+def _how(how: str | Callable[[Any], Any] | None) -> str | None:
+    """The name of a method or the source of a function."""
+    if how is None or isinstance(how, str):
+        return how
+    from ._travel import function_text
+
+    return function_text(how)
 
 
 def path_of(at: str | Ref | Object) -> str:

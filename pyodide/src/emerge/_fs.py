@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
 from . import _address, _host
-from ._aio import AsyncFileSystem, Children, Proxy
-from ._meta import Called, Diff, MemberResult, Meta, Method, VersionInfo
+from ._aio import AsyncFileSystem, Children, Proxy, Several, path_of
+from ._meta import Called, Diff, MemberResult, Meta, Method, Mixed, Progress, VersionInfo
 from ._object import Object
 from ._values import Ref
 
@@ -156,21 +156,74 @@ class FileSystem:
         """Lists a directory with the properties of its members: ``for meta in fs.list("/")``."""
         return _iterate(self._all.list(path, page_size=page_size))
 
-    def call(self, path: str | Ref, method: str, *args: Any, timeout: float | None = None) -> Any:
+    def call(self, path: str | Ref, method: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
         """Runs a method on the node; see :meth:`AsyncFileSystem.call`."""
-        return _run(self._all.call(path, method, *args, timeout=timeout))
+        return _run(self._all.call(path, method, *args, timeout=timeout, **kwargs))
 
-    def invoke(self, path: str, method: str, *args: Any, log: bool = False, timeout: float | None = None) -> Called:
+    def invoke(
+        self,
+        path: str | Ref,
+        method: str,
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
+        log: bool = False,
+        deadline: float | None = None,
+        timeout: float | None = None,
+    ) -> Called:
         """Runs a method of one object on the node; see :meth:`AsyncFileSystem.invoke`."""
-        return _run(self._all.invoke(path, method, *args, log=log, timeout=timeout))
+        given: dict[str, Any] = {"kwargs": kwargs, "log": log, "deadline": deadline, "timeout": timeout}
+        return _run(self._all.invoke(path, method, *args, **given))
 
-    def call_each(self, path: str, method: str, *args: Any) -> Iterator[MemberResult]:
-        """Runs a method on each member of a directory that is an object, each call a transaction of its own."""
-        return _iterate(self._all.call_each(path, method, *args))
+    def call_each(
+        self,
+        path: Several,
+        method: str,
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
+        deadline: float | None = None,
+        atomic: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Iterator[MemberResult]:
+        """Runs a method on each member of a directory, or on each of several objects; see :meth:`AsyncFileSystem.call_each`."""
+        given: dict[str, Any] = {"kwargs": kwargs, "deadline": deadline, "atomic": atomic, "progress": progress}
+        return _iterate(self._all.call_each(path, method, *args, **given))
 
-    def proxy(self, path: str) -> Any:
+    def query(self, path: str | Ref, *, frames: bool = False, timeout: float | None = None) -> Any:
+        """Runs a query object's query and keeps what it gives in the object; see :meth:`AsyncFileSystem.query`."""
+        return _run(self._all.query(path, frames=frames, timeout=timeout))
+
+    def mixin(
+        self, first: str | Ref, second: str | Ref, to: str, *, name: str | None = None, timeout: float | None = None
+    ) -> Mixed:
+        """Mixes two objects into a new one; see :meth:`AsyncFileSystem.mixin`."""
+        return _run(self._all.mixin(first, second, to, name=name, timeout=timeout))
+
+    def migrate(
+        self,
+        path: str | Ref,
+        cls: type[Object],
+        how: str | Callable[[Any], Any] | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> int | None:
+        """Gives an object another class version; see :meth:`AsyncFileSystem.migrate`."""
+        return _run(self._all.migrate(path, cls, how, timeout=timeout))
+
+    def migrate_each(
+        self,
+        path: str,
+        cls: type[Object],
+        how: str | Callable[[Any], Any] | None = None,
+        *,
+        of: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Iterator[MemberResult]:
+        """Migrates each member of a directory; see :meth:`AsyncFileSystem.migrate_each`."""
+        return _iterate(self._all.migrate_each(path, cls, how, of=of, progress=progress))
+
+    def proxy(self, path: str | Ref) -> Any:
         """Stands for an object on the node: ``fs.proxy("/a").total_cost()`` runs there."""
-        return Proxy(path, self.call)
+        return Proxy(path_of(path), self.call)
 
     def mkdir(self, path: str, *, exist_ok: bool = False, timeout: float | None = None) -> None:
         """Makes a directory and those above it."""

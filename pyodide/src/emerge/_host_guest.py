@@ -68,10 +68,21 @@ class GuestItems(Items):
             if after is None:
                 return
 
-    def _members(self, path: str, method: str, args: Any, log: bool) -> Iterator[tuple[bool, bytes]]:
+    def _members(
+        self, path: str, method: str, args: Any, log: bool, after: None = None, given: Any = None
+    ) -> Iterator[tuple[bool, bytes]]:
         # All of it belongs to the one transaction.
-        from . import _wire
         from ._aio import join
+
+        paths = None
+        if given is not None:
+            kwargs, deadline, _, paths = given
+            given = (kwargs, deadline)
+        if paths is not None:
+            for each in sorted(set(paths)):
+                yield self._member(each, (each, method, args, log, None, given))
+            return
+        from . import _wire
 
         for good, payload in self._pages(path):
             if not good:
@@ -81,9 +92,14 @@ class GuestItems(Items):
                 name, kind = member[0], member[2]
                 if kind != "object":
                     continue
-                good, reply = self._connection.ask(_wire.dumps(("call", join(path, name), method, args, log))[0], None)
-                called = _wire.loads(reply)
-                yield True, _wire.dumps((name, called, None) if good else (name, None, called))[0]
+                yield self._member(name, (join(path, name), method, args, log, None, given))
+
+    def _member(self, name: str, call: tuple[Any, ...]) -> tuple[bool, bytes]:
+        from . import _wire
+
+        good, reply = self._connection.ask(_wire.dumps(("call", *call))[0], None)
+        called = _wire.loads(reply)
+        return True, _wire.dumps((name, called, None) if good else (name, None, called))[0]
 
 
 class GuestHost(Host):

@@ -166,6 +166,38 @@ class MemberResult(NamedTuple):
     path: str
     result: Any
     error: Exception | None
+    version: int | None = None
+    """The object's version after the call; ``None`` when the call changed nothing."""
+
+
+class Progress(NamedTuple):
+    """How far an operation on several objects is."""
+
+    done: int
+    failed: int
+    total: int | None
+    """How many there are; ``None`` when it is not known, which it is when the objects were named one by one."""
+    path: str
+
+
+class Clash(NamedTuple):
+    """A name that both of two mixed objects have, and whose member counts."""
+
+    name: str
+    kind: str
+    """``field`` or ``method``."""
+    kept: str
+    """The class whose member counts."""
+    hidden: str
+    """The class whose member is hidden."""
+
+
+class Mixed(NamedTuple):
+    """What a mixin came to."""
+
+    version: int
+    cls: ClassAt
+    clashes: tuple[Clash, ...]
 
 
 class Called(NamedTuple):

@@ -121,6 +121,43 @@ def _statement(lines: list[str], line: int, name: str) -> str | None:
     return textwrap.dedent("".join(lines[best[0] - 1 : best[1]])).rstrip() + "\n"
 
 
+def function_text(function: Any) -> str:
+    """The source of a function or lambda, which is sent by itself.
+
+    Raises:
+        ClassInvalidError: it cannot be found.
+    """
+    import ast
+    import linecache
+    import textwrap
+
+    code = getattr(function, "__code__", None)
+    if code is None:
+        raise ClassInvalidError(f"a function is needed, not {function!r}")
+    lines = linecache.getlines(code.co_filename)
+    if function.__name__ != "<lambda>":
+        text = _statement(lines, code.co_firstlineno, function.__name__)
+        if text is None:
+            raise _no_source(function.__name__, code.co_filename)
+        return text
+    try:
+        tree = ast.parse("".join(lines))
+    except SyntaxError:
+        tree = ast.parse("")
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno]
+    same = [node for node in found if _code_of(node, code) == code.co_code]
+    if not same:
+        raise _no_source("the lambda", code.co_filename)
+    return textwrap.dedent(ast.unparse(same[0]))
+
+
+def _code_of(node: Any, code: CodeType) -> bytes:
+    import ast
+
+    made = compile(ast.unparse(node), code.co_filename, "eval", dont_inherit=True)
+    return next((each.co_code for each in made.co_consts if isinstance(each, CodeType)), b"")
+
+
 class _Captures:
     """Names from around a class, in the order in which they are to be defined."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 
@@ -29,3 +30,76 @@ class Ref:
 
     def __reduce__(self) -> tuple[type[Ref], tuple[str]]:
         return Ref, (self.path,)
+
+
+class Table:
+    """Columns and rows, as many values in each row as there are columns: the result of a query, for example.
+
+    ::
+
+        emerge.Table(["name", "cost"], [["widget1", 30.0], ["widget2", 2.0]])
+
+    Args:
+        columns: the names of the columns, none twice.
+        rows: the rows, each a sequence of values.
+
+    Raises:
+        ValueError: a row has another number of values, or a name stands twice.
+    """
+
+    __slots__ = ("columns", "rows")
+
+    columns: list[str]
+    rows: list[list[Any]]
+
+    def __init__(self, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+        self.columns = list(columns)
+        self.rows = [list(row) for row in rows]
+        if len(set(self.columns)) != len(self.columns):
+            raise ValueError("a column stands twice in a table")
+        for at, row in enumerate(self.rows):
+            if len(row) != len(self.columns):
+                raise ValueError(f"a table of {len(self.columns)} columns has {len(row)} values in row {at}")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        return iter(self.rows)
+
+    def __getitem__(self, column: str) -> list[Any]:
+        """The values of one column."""
+        try:
+            at = self.columns.index(column)
+        except ValueError:
+            raise KeyError(f"{column}: the table has {', '.join(self.columns)}") from None
+        return [row[at] for row in self.rows]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Each row as a dict of its values by the names of their columns."""
+        return [dict(zip(self.columns, row)) for row in self.rows]
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame``.
+
+        Raises:
+            ImportError: this Python has no pandas.
+        """
+        from importlib import import_module
+
+        return import_module("pandas").DataFrame(self.rows, columns=self.columns)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Table) and (other.columns, other.rows) == (self.columns, self.rows)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Table({self.columns!r}, {self.rows!r})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
+        shown = ("".join(f"<td>{escape(str(value))}</td>" for value in row) for row in self.rows)
+        return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in shown)}</table>"

@@ -14,7 +14,7 @@ from typing import Any
 
 from . import _classes
 from ._object import Object, fields_of
-from ._values import Ref
+from ._values import Ref, Table
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICRO = timedelta(microseconds=1)
@@ -33,6 +33,11 @@ _FORMATS = {
 def ref(path: str) -> Ref:
     """A reference."""
     return Ref(path)
+
+
+def table(columns: list[str], rows: list[list[Any]]) -> Table:
+    """A table."""
+    return Table(columns, rows)
 
 
 def uuid(data: bytes) -> Any:
@@ -90,7 +95,7 @@ def _numpy() -> Any:
     return _numpy_module or None
 
 
-_CONSTRUCTORS = frozenset((ref, uuid, instant, same, no, array, object))
+_CONSTRUCTORS = frozenset((ref, table, uuid, instant, same, no, array, object))
 _PLAIN: tuple[Any, ...] = (str, int, float, bytes, list, dict, tuple, set, frozenset)
 
 
@@ -118,6 +123,8 @@ class _Writer(pickle.Pickler):
             return NotImplemented
         if kind is Ref:
             return ref, (value.path,)
+        if kind is Table:
+            return table, (value.columns, value.rows)
         if callable(value) and (value in _CONSTRUCTORS if kind is _FUNCTION else value in _known()):
             return NotImplemented
         module = kind.__module__

@@ -3,7 +3,7 @@
 import { type EmergeError, errorOf } from "../error.js";
 import { LIMITS } from "../generated.js";
 import { ARRAYS, BIG_ENDIAN_HOST, FIRST_MOMENT, LAST_MOMENT, littleEndian, NO_HOOKS, pathOf, type Step, tooDeep, tooLarge } from "./shared.js";
-import { CalendarDate, type CodecHooks, Decimal, Duration, EmbeddedObject, type Fields, moment, NdArray, Ref, type TypedArray, Uuid } from "./types.js";
+import { CalendarDate, type CodecHooks, Decimal, Duration, EmbeddedObject, type Fields, moment, NdArray, Ref, Table, type TypedArray, Uuid } from "./types.js";
 
 // Strings are short more often than not, and then calling out costs more, most of all in a page that was idle; the sandbox has no TextDecoder at all.
 const SHORT = 128;
@@ -499,6 +499,26 @@ export class Decoder {
     });
   }
 
+  #table(): Table {
+    this.#expect(4, "the columns of a table must be a list");
+    const length = this.#argument;
+    const columns: string[] = [];
+    while (!this.#ended(length, columns.length)) {
+      this.#expect(3, "the name of a column must be a text");
+      columns.push(this.#text());
+    }
+    if (new Set(columns).size !== columns.length) throw this.#bad("a column stands twice in a table");
+    const at = this.#at;
+    this.#expect(4, "the rows of a table must be a list");
+    this.#at = at;
+    const rows = this.value() as unknown[];
+    for (const row of rows) {
+      if (!Array.isArray(row)) throw this.#bad("a row of a table must be a list");
+      if (row.length !== columns.length) throw this.#bad(`a row has ${row.length} values, and the table ${columns.length} columns`);
+    }
+    return new Table(columns, rows as unknown[][]);
+  }
+
   /** Tag 27: what Emerge adds, by name. */
   #named(): unknown {
     const wrong = "a named value (tag 27)";
@@ -506,13 +526,15 @@ export class Decoder {
     const length = this.#argument;
     this.#expect(3, `the name of ${wrong} must be a text`);
     const name = this.#text();
-    const needs = name === "emerge/ref" ? 2 : name === "emerge/object" ? 3 : 0;
+    const needs = name === "emerge/ref" ? 2 : name === "emerge/object" || name === "emerge/table" ? 3 : 0;
     if (!needs) throw this.#bad(`the name ${JSON.stringify(name.slice(0, 40))} of ${wrong} is unknown`);
     if (length >= 0 && length !== needs) throw this.#bad(`${name} must have ${needs} elements`);
     let result: unknown;
     if (needs === 2) {
       this.#expect(3, "a reference must be a text");
       result = new Ref(this.#text());
+    } else if (name === "emerge/table") {
+      result = this.#table();
     } else {
       this.#expect(2, "the class of an object must be bytes");
       const hash = this.#string(2).slice();

@@ -4,7 +4,7 @@ import { type EmergeError, errorOf } from "../error.js";
 import { LIMITS } from "../generated.js";
 import { ARRAYS, BIG_ENDIAN_HOST, FIRST_MOMENT, LAST_MOMENT, littleEndian, NO_HOOKS, pathOf, type Step, tooDeep, tooLarge } from "./shared.js";
 import {
-  CalendarDate, type CodecHooks, Decimal, Duration, EmbeddedObject, type Fields, Float64, NdArray, Ref, type TypedArray, Uuid,
+  CalendarDate, type CodecHooks, Decimal, Duration, EmbeddedObject, type Fields, Float64, NdArray, Ref, Table, type TypedArray, Uuid,
 } from "./types.js";
 
 // Strings are short more often than not, and then calling out costs more; the sandbox has no TextEncoder at all.
@@ -303,6 +303,8 @@ export class Encoder {
       this.head(4, 2);
       this.text("emerge/ref");
       this.text(value.path);
+    } else if (value instanceof Table) {
+      this.#table(value);
     } else if (value instanceof CalendarDate) {
       this.head(6, 1004);
       this.text(value.toString());
@@ -333,6 +335,15 @@ export class Encoder {
       return false;
     }
     return true;
+  }
+
+  #table({ columns, rows }: Table): void {
+    this.head(6, 27);
+    this.head(4, 3);
+    this.text("emerge/table");
+    this.head(4, columns.length);
+    for (const column of columns) this.text(column);
+    this.#inside("rows", rows);
   }
 
   #set(set: Set<unknown>): void {

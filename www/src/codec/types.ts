@@ -129,6 +129,31 @@ export class NdArray {
   }
 }
 
+/** Columns and rows, as many values in each row as there are columns: the result of a query, for example. */
+export class Table {
+  constructor(
+    readonly columns: readonly string[],
+    readonly rows: readonly (readonly unknown[])[],
+  ) {
+    if (new Set(columns).size !== columns.length) throw errorOf("bad_argument", "a column stands twice in a table");
+    const odd = rows.findIndex((row) => row.length !== columns.length);
+    if (odd >= 0) {
+      const why = `a table of ${columns.length} columns has ${(rows[odd] ?? []).length} values in row ${odd}`;
+      throw errorOf("bad_argument", why, { field: `rows[${odd}]` });
+    }
+  }
+  /** The values of one column. */
+  column(name: string): unknown[] {
+    const at = this.columns.indexOf(name);
+    if (at < 0) throw errorOf("bad_argument", `the table has no column ${JSON.stringify(name)}; it has ${this.columns.join(", ")}`, { field: name });
+    return this.rows.map((row) => row[at]);
+  }
+  /** Each row as an object of its values by the names of their columns. */
+  records(): Fields[] {
+    return this.rows.map((row) => Object.fromEntries(this.columns.map((name, at) => [name, row[at]])));
+  }
+}
+
 /** An embedded object whose class nobody here knows; it can be written again. */
 export class EmbeddedObject {
   constructor(

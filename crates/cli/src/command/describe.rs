@@ -33,21 +33,15 @@ pub(super) async fn methods(text: &str, client: &Client, output: &Output) -> Res
 }
 
 fn signature(method: &MethodDecl) -> String {
-    let params: Vec<String> = method
-        .params
-        .iter()
-        .map(|param| match &param.default {
-            Some(default) => format!("{} = {default}", param.name),
-            None => param.name.clone(),
-        })
-        .collect();
+    let params: Vec<String> = method.params.iter().map(ToString::to_string).collect();
     let kind = match (method.is_static, method.is_property) {
         (true, _) => "static ",
         (_, true) => "get ",
         _ => "",
     };
     let wait = if method.is_async { "async " } else { "" };
-    format!("{DIM}{kind}{wait}{DIM:#}{NAME}{}{NAME:#}({})", method.name, params.join(", "))
+    let returns = method.returns.as_ref().map(|kind| format!("{DIM} -> {kind}{DIM:#}")).unwrap_or_default();
+    format!("{DIM}{kind}{wait}{DIM:#}{NAME}{}{NAME:#}({}){returns}", method.name, params.join(", "))
 }
 
 pub(super) async fn code(text: &str, client: &Client, output: &Output) -> Result<()> {

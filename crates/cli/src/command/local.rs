@@ -21,6 +21,7 @@ const MAX_CLASSES: usize = 256;
 pub(super) async fn call(
     args: &Call,
     values: Vec<Value>,
+    kwargs: Option<Vec<u8>>,
     sandbox: &Sandbox,
     client: &Client,
     output: &Output,
@@ -39,6 +40,8 @@ pub(super) async fn call(
         state: fetched.state,
         method: args.method.clone(),
         args: Value::List(values).encode(),
+        kwargs,
+        is_query: false,
         user: fetched.stat.owner,
         now_micros: i64::try_from(now).unwrap_or(i64::MAX),
         seed: now as u64,

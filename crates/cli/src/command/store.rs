@@ -146,6 +146,7 @@ fn type_of(value: &Value) -> FieldType {
         Value::Array(_) => FieldType::Array,
         Value::Ref(_) => FieldType::Ref,
         Value::Object { .. } => FieldType::Object,
+        Value::Table { .. } => FieldType::Any,
     }
 }
 

@@ -3,9 +3,9 @@
 use super::{Client, Items};
 use crate::session::EncodedOp;
 use emerge_proto::class::decode;
-use emerge_proto::op::{Child, StoreMode, Target};
+use emerge_proto::op::{CallWith, Child, StoreMode, Target};
 use emerge_proto::record::{
-    Called, Children, ClassInfo, FetchedChild, MemberCalled, Page, Stored, VersionInfo,
+    Called, Children, ClassInfo, FetchedChild, MemberCalled, Mixed, Page, Stored, VersionInfo,
 };
 use emerge_proto::version::Diff;
 use emerge_proto::{AsOf, ClassHash, ClassSource, ClassVersion, Fetched, Op, Path, Result, Stat, Value};
@@ -166,6 +166,79 @@ impl Client {
         self.ask(call(path.into(), method, args, log)).await
     }
 
+    /// Runs a method of an object on the node, with arguments by name, a deadline of its own and the like.
+    ///
+    /// # Errors
+    /// As [`Client::call`]; `bad_argument` with the method's signature.
+    pub async fn call_with(
+        &self,
+        path: impl Into<Target>,
+        method: &str,
+        args: &[Value],
+        log: bool,
+        with: CallWith,
+    ) -> Result<Called> {
+        self.ask(called_with(call(path.into(), method, args, log), with)).await
+    }
+
+    /// Runs a method of each member of a directory, or of each object that `with` names, each in a transaction of its own, or with `atomic` all in one.
+    pub fn call_members_with(
+        &self,
+        path: impl Into<Target>,
+        method: &str,
+        args: &[Value],
+        with: CallWith,
+    ) -> Items<MemberCalled> {
+        self.stream(&called_with(call(path.into(), method, args, false), with), MEMBERS)
+    }
+
+    /// Runs a query object's query and keeps what it gives in the object.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn query(&self, path: impl Into<Target>) -> Result<Called> {
+        self.ask(Op::Query { path: path.into() }).await
+    }
+
+    /// Mixes two objects into a new one, of a class that inherits from both theirs.
+    ///
+    /// # Errors
+    /// `class_invalid` when there can be no such class; `not_found`, `already_exists`, `permission_denied`.
+    pub async fn mixin(
+        &self,
+        first: impl Into<Target>,
+        second: impl Into<Target>,
+        to: &Path,
+        name: Option<&str>,
+    ) -> Result<Mixed> {
+        let (first, second) = (first.into(), second.into());
+        self.ask(Op::Mixin { first, second, to: to.to_string(), name: name.map(str::to_owned) }).await
+    }
+
+    /// Gives an object another class version. `how` is the name of a method of that class, or the source of a function, which gives the new fields for the old.
+    ///
+    /// # Errors
+    /// `class_not_found`, `bad_argument` (a new field without a default), `permission_denied`; as [`Client::call`].
+    pub async fn migrate(
+        &self,
+        path: impl Into<Target>,
+        class: ClassHash,
+        how: Option<&str>,
+    ) -> Result<Called> {
+        self.ask(migrate(path.into(), class, how, None)).await
+    }
+
+    /// Gives each member of a directory another class version that has an earlier one, or with `from` each that has the class of that name.
+    pub fn migrate_members(
+        &self,
+        path: impl Into<Target>,
+        class: ClassHash,
+        how: Option<&str>,
+        from: Option<&str>,
+    ) -> Items<MemberCalled> {
+        self.stream(&migrate(path.into(), class, how, from), MEMBERS)
+    }
+
     /// Runs a method of each member of a directory on the node, each in a transaction of its own.
     pub fn call_members(&self, path: impl Into<Target>, method: &str, args: &[Value]) -> Items<MemberCalled> {
         self.stream(&call(path.into(), method, args, false), MEMBERS)
@@ -240,5 +313,16 @@ impl Client {
 
 fn call(path: Target, method: &str, args: &[Value], log: bool) -> Op {
     let args = Value::List(args.to_vec()).encode();
-    Op::Call { path, method: method.to_owned(), args, log, after: None }
+    Op::Call { path, method: method.to_owned(), args, log, after: None, with: None }
+}
+
+fn called_with(mut call: Op, given: CallWith) -> Op {
+    if let Op::Call { with, .. } = &mut call {
+        *with = (given != CallWith::default()).then(|| Box::new(given));
+    }
+    call
+}
+
+fn migrate(path: Target, class: ClassHash, how: Option<&str>, from: Option<&str>) -> Op {
+    Op::Migrate { path, class, how: how.map(str::to_owned), from: from.map(str::to_owned), after: None }
 }

@@ -43,6 +43,8 @@ impl Nature {
         match number {
             // get, stat, class, history, diff
             2 | 3 | 10 | 11 | 12 => Self { writes: false, cursor: None },
+            // migrate
+            44 => Self { writes: true, cursor: Some(4) },
             // list
             4 => Self { writes: false, cursor: Some(1) },
             // call
@@ -149,12 +151,22 @@ mod tests {
             Op::Rm { path: path.clone(), recursive: true },
             Op::Mv { from: path.clone(), to: "/b".into() },
             Op::Cp { from: path.clone(), to: "/b".into(), recursive: false },
-            Op::Call { path: path.clone(), method: "m".into(), args: vec![0x80], log: true, after: None },
+            Op::Call {
+                path: path.clone(),
+                method: "m".into(),
+                args: vec![0x80],
+                log: true,
+                after: None,
+                with: None,
+            },
             Op::PutClass { class },
             Op::Class { path: Some(path.clone()), hash: None, name: None },
             Op::History { path: path.clone() },
             Op::Diff { path: path.clone(), from: AsOf::Version(1), to: None },
             Op::Restore { path: path.clone(), version: AsOf::Moment(7), base: None },
+            Op::Mixin { first: path.clone(), second: path.clone(), to: "/b".into(), name: None },
+            Op::Query { path: path.clone() },
+            Op::Migrate { path: path.clone(), class: ClassHash([1; 16]), how: None, from: None, after: None },
             Op::Add { path: path.clone(), field: "f".into(), children: vec![] },
             Op::Set { path, value: vec![0xf6], base: Some(1) },
         ]
@@ -165,7 +177,7 @@ mod tests {
         for op in every_op() {
             let nature = EncodedOp::from(&op).check().unwrap();
             assert_eq!(nature.writes, op.may_write(), "{}", op.name());
-            let streams = matches!(op, Op::List { .. } | Op::Call { .. });
+            let streams = matches!(op, Op::List { .. } | Op::Call { .. } | Op::Migrate { .. });
             assert_eq!(nature.cursor.is_some(), streams, "{}", op.name());
         }
     }
@@ -179,7 +191,9 @@ mod tests {
             let again: Op = class::decode(&with_cursor(&class::encode(&moved), at, "z").unwrap()).unwrap();
             let mut expected = op.clone();
             let set = |op: &mut Op, cursor: &str| match op {
-                Op::List { after, .. } | Op::Call { after, .. } => *after = Some(cursor.into()),
+                Op::List { after, .. } | Op::Call { after, .. } | Op::Migrate { after, .. } => {
+                    *after = Some(cursor.into())
+                }
                 _ => unreachable!(),
             };
             set(&mut expected, "m~é");

@@ -28,6 +28,9 @@ pub struct ObjectForCall {
     pub state: Vec<u8>,
 }
 
+/// What the history names as the method of a version that a migration made.
+const MIGRATE: &str = "migrate";
+
 impl<B: Backend> Tx<B> {
     /// An object that the caller may call, which needs `x` on it and nothing more: a method may show and use what its
     /// caller may not read.
@@ -77,6 +80,56 @@ impl<B: Backend> Tx<B> {
                 Err(Error::new(ErrorCode::BadArgument, why).at(&place.path).field(part))
             }
         }
+    }
+
+    /// An object whose class is to change, which needs `r` and `w` on it.
+    ///
+    /// # Errors
+    /// `not_found`, `is_a_directory`, `permission_denied`, `bad_path`.
+    pub async fn object_to_migrate(&mut self, target: &Target) -> Result<ObjectForCall> {
+        let place = self.readable_object(target).await?;
+        self.check(&place.object, Want::Write, &place.path)?;
+        let Some(class) = place.object.class else { return Err(place::is_a_directory(&place.path)) };
+        Ok(ObjectForCall {
+            id: place.id,
+            class,
+            version: place.object.version,
+            state: self.state_of(&place.object).await?,
+            path: place.path.to_string(),
+            inside: None,
+        })
+    }
+
+    /// Gives an object another class version, and the fields that go with it. `object` is what [`Tx::object_to_migrate`] gave; its state does not matter.
+    ///
+    /// # Errors
+    /// `class_not_found`, `conflict` when the object has been changed meanwhile, `permission_denied`, `not_found`, `too_large`.
+    pub async fn migrate(
+        &mut self,
+        object: &ObjectForCall,
+        class: ClassHash,
+        state: &[u8],
+    ) -> Result<Stored> {
+        let savepoint = self.savepoint();
+        let result = self.migrate_inner(object, class, state).await;
+        self.settle(&savepoint, result)
+    }
+
+    async fn migrate_inner(
+        &mut self,
+        object: &ObjectForCall,
+        class: ClassHash,
+        state: &[u8],
+    ) -> Result<Stored> {
+        let place = self.place(&Target::Id(object.id)).await?;
+        self.check(&place.object, Want::Write, &place.path)?;
+        if place.object.version != object.version {
+            return Err(place::moved_on(&place, Some(object.version)));
+        }
+        self.class(class).await?;
+        crate::fields::check(state)?;
+        let state = bytes::Bytes::copy_from_slice(state);
+        self.make_version(&place, Some(class), &state, Cause::Method(MIGRATE)).await
     }
 
     /// Stores what a method has made of its own object, which needs `w` for the caller. `object` is what

@@ -377,6 +377,11 @@ fn inner(value: Value, step: &Step) -> Result<Value, Missing> {
             let count = items.len();
             items.into_iter().nth(*at).ok_or(Missing::Number(count))
         }
+        (Step::Key(name), Value::Table { columns, rows }) => match name.as_str() {
+            "columns" => Ok(Value::List(columns.into_iter().map(Value::Text).collect())),
+            "rows" => Ok(Value::List(rows.into_iter().map(Value::List).collect())),
+            _ => Err(Missing::Name(vec!["columns".into(), "rows".into()])),
+        },
         (_, value) => Err(Missing::Kind(value.type_name())),
     }
 }

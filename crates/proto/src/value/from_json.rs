@@ -103,10 +103,35 @@ fn tagged(tag: &str, inner: &Json, depth: usize) -> Result<Value, Fail> {
                 }
             }
         }
+        "$table" => table(inner, depth)?,
         _ => {
             return Err(bad(format!("{tag:?} is unknown; a map with such a key is written {{\"$map\": …}}")));
         }
     })
+}
+
+fn table(inner: &Json, depth: usize) -> Result<Value, Fail> {
+    let wrong = || {
+        bad(
+            "$table must be {\"columns\": [names], \"rows\": [[values], …]}, as many in each row as there are columns",
+        )
+    };
+    let columns = inner["columns"].as_array().ok_or_else(wrong)?;
+    let columns: Vec<String> = columns
+        .iter()
+        .map(|column| column.as_str().map(str::to_owned))
+        .collect::<Option<_>>()
+        .ok_or_else(wrong)?;
+    if let Some((at, name)) = columns.iter().enumerate().find(|(at, name)| columns[..*at].contains(name)) {
+        return Err(bad(format!("the column {name:?} stands twice in a table")).index(at).key("columns"));
+    }
+    let depth = deeper(deeper(depth)?)?;
+    let rows = inner["rows"].as_array().ok_or_else(wrong)?.iter().enumerate().map(|(at, row)| {
+        let row = row.as_array().filter(|row| row.len() == columns.len()).ok_or_else(wrong);
+        row.and_then(|row| list(row, depth)).map_err(|fail| fail.index(at).key("rows"))
+    });
+    let rows = rows.collect::<Result<_, Fail>>()?;
+    Ok(Value::Table { columns, rows })
 }
 
 fn integer(text: &str) -> Result<BigInt, Fail> {

@@ -79,6 +79,13 @@ pub enum Value {
         /// Its fields, as in a map.
         fields: Vec<(String, Value)>,
     },
+    /// Columns and rows, as many values in each row as there are columns.
+    Table {
+        /// The names of the columns, none twice.
+        columns: Vec<String>,
+        /// The rows.
+        rows: Vec<Vec<Value>>,
+    },
 }
 
 impl Value {
@@ -154,6 +161,7 @@ impl Value {
             Value::Array(_) => "array",
             Value::Ref(_) => "ref",
             Value::Object { .. } => "object",
+            Value::Table { .. } => "table",
         }
     }
 }
@@ -182,6 +190,9 @@ impl PartialEq for Value {
             (Array(a), Array(b)) => a == b,
             (Object { class: class_a, fields: fields_a }, Object { class: class_b, fields: fields_b }) => {
                 class_a == class_b && fields_a == fields_b
+            }
+            (Table { columns: columns_a, rows: rows_a }, Table { columns: columns_b, rows: rows_b }) => {
+                columns_a == columns_b && rows_a == rows_b
             }
             _ => false,
         }

@@ -40,6 +40,9 @@ pub(super) fn value(value: &Value) -> Json {
         Value::Object { class, fields } => {
             json!({ "$object": { "class": class.to_string(), "fields": map(fields) } })
         }
+        Value::Table { columns, rows } => {
+            json!({ "$table": { "columns": columns, "rows": rows.iter().map(|row| list(row)).collect::<Vec<_>>() } })
+        }
     }
 }
 

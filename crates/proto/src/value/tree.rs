@@ -71,6 +71,14 @@ impl Build for Tree {
     fn object(class: ClassHash, fields: Vec<(String, Value)>) -> Value {
         Value::Object { class, fields }
     }
+
+    fn table(columns: Vec<String>, rows: Vec<Value>) -> Value {
+        let row = |row| match row {
+            Value::List(row) => row,
+            other => vec![other],
+        };
+        Value::Table { columns, rows: rows.into_iter().map(row).collect() }
+    }
 }
 
 /// Keeps the first of equal members.

@@ -47,6 +47,8 @@ pub(super) trait Build {
     fn set(items: Self::Items) -> Self::Out;
     fn map(fields: Self::Fields) -> Self::Out;
     fn object(class: ClassHash, fields: Self::Fields) -> Self::Out;
+    /// Each of the rows is a list.
+    fn table(columns: Vec<String>, rows: Self::Items) -> Self::Out;
 }
 
 /// Builds nothing.
@@ -65,6 +67,7 @@ impl Build for Nothing {
     fn set((): ()) {}
     fn map((): ()) {}
     fn object(_: ClassHash, (): ()) {}
+    fn table(_: Vec<String>, (): ()) {}
 }
 
 /// Checks that the bytes are exactly one value, without building it.
@@ -396,7 +399,7 @@ impl<'b> Walk<'b> {
         let name = self.text("the name of a named value")?;
         let needs = match &*name {
             "emerge/ref" => 2,
-            "emerge/object" => 3,
+            "emerge/object" | "emerge/table" => 3,
             other => {
                 return Err(Fail::bad(format!(
                     "the name {:?} of a named value (tag 27) is unknown",
@@ -409,6 +412,8 @@ impl<'b> Walk<'b> {
         }
         let out = if needs == 2 {
             B::leaf(Leaf::Ref(self.text("a reference")?))
+        } else if name == "emerge/table" {
+            self.table::<B>(depth)?
         } else {
             let hash = self.byte_string("the class of an object")?;
             let hash = <[u8; 16]>::try_from(&hash[..])
@@ -421,6 +426,47 @@ impl<'b> Walk<'b> {
         };
         self.end(&outer, WHAT)?;
         Ok(out)
+    }
+
+    /// The columns and the rows of a table; a row counts as a list inside it.
+    fn table<B: Build>(&mut self, depth: usize) -> Result<B::Out, Fail> {
+        let head = self.array("the columns of a table")?;
+        let mut columns = Vec::with_capacity(self.capacity(&head)?);
+        let mut known = HashSet::new();
+        while !self.at_end(&head, columns.len() as u64)? {
+            let name = self.text("the name of a column")?.into_owned();
+            if !known.insert(name.clone()) {
+                let fail = Fail::bad("a column stands twice in a table");
+                return Err(fail.index(columns.len()).key("columns"));
+            }
+            columns.push(name);
+        }
+        let depth = deeper(depth)?;
+        let head = self.array("the rows of a table")?;
+        let mut rows = B::items(self.capacity(&head)?);
+        let mut count = 0;
+        while !self.at_end(&head, count)? {
+            let row = self.row::<B>(columns.len() as u64, depth);
+            B::item(&mut rows, row.map_err(|fail| fail.index(count as usize).key("rows"))?);
+            count += 1;
+        }
+        Ok(B::table(columns, rows))
+    }
+
+    fn row<B: Build>(&mut self, columns: u64, depth: usize) -> Result<B::Out, Fail> {
+        let head = self.array("a row of a table")?;
+        let depth = deeper(depth)?;
+        let mut items = B::items(self.capacity(&head)?);
+        let mut count = 0;
+        while !self.at_end(&head, count)? {
+            let item = self.value::<B>(depth).map_err(|fail| fail.index(count as usize))?;
+            B::item(&mut items, item);
+            count += 1;
+        }
+        if count != columns {
+            return Err(Fail::bad(format!("a row has {count} values, and the table {columns} columns")));
+        }
+        Ok(B::list(items))
     }
 }
 

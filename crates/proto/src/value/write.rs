@@ -56,6 +56,15 @@ pub(super) fn value(value: &Value, out: &mut Vec<u8>) {
             bytes(&class.0, out);
             map(fields, out);
         }
+        Value::Table { columns, rows } => {
+            head(TAG, 27, out);
+            head(ARRAY, 3, out);
+            text("emerge/table", out);
+            head(ARRAY, columns.len() as u64, out);
+            columns.iter().for_each(|column| text(column, out));
+            head(ARRAY, rows.len() as u64, out);
+            rows.iter().for_each(|row| list(row, out));
+        }
     }
 }
 

@@ -76,6 +76,7 @@ def methods_of(statement: ast.ClassDef, name: str) -> list[dict[str, Any]]:
             "is_async": isinstance(node, ast.AsyncFunctionDef),
             "is_static": static,
             "is_property": bool(marks & {"property", "cached_property", "functools.cached_property"}),
+            "returns": _written(node.returns),
         }
     return list(found.values())
 
@@ -83,11 +84,16 @@ def methods_of(statement: ast.ClassDef, name: str) -> list[dict[str, Any]]:
 def _params(args: ast.arguments) -> list[list[str | None]]:
     plain = [*args.posonlyargs, *args.args]
     defaults: list[ast.expr | None] = [None] * (len(plain) - len(args.defaults)) + list(args.defaults)
-    params = [[each.arg, ast.unparse(default) if default else None] for each, default in zip(plain, defaults)]
+    params = [[each.arg, _written(default), _written(each.annotation)] for each, default in zip(plain, defaults)]
     if args.vararg is not None:
-        params.append([f"*{args.vararg.arg}", None])
+        params.append([f"*{args.vararg.arg}", None, _written(args.vararg.annotation)])
     for each, default in zip(args.kwonlyargs, args.kw_defaults):
-        params.append([each.arg, ast.unparse(default) if default else None])
+        params.append([each.arg, _written(default), _written(each.annotation)])
     if args.kwarg is not None:
-        params.append([f"**{args.kwarg.arg}", None])
+        params.append([f"**{args.kwarg.arg}", None, _written(args.kwarg.annotation)])
     return params
+
+
+def _written(part: ast.expr | None) -> str | None:
+    """A default or an annotation as it is written."""
+    return None if part is None else ast.unparse(part)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import annotationlib
 import ast
 import builtins
 import functools
 import importlib
+import inspect
 import json
 import linecache
 import sys
@@ -202,7 +204,7 @@ _set = object.__setattr__
 
 def call(data: bytes) -> bytes:
     """Runs a method. Takes a pickled tuple: the class version, the method's name, the object's path, state and the arguments."""
-    address, name, path, state, args = _wire.loads(data)
+    address, name, path, state, args, *more = _wire.loads(data)
     cls = _loaded[address]
     target = _new(cls)
     fields = target.__dict__
@@ -219,14 +221,23 @@ def call(data: bytes) -> bytes:
         member = _members[cls][name]
     except KeyError:
         raise AttributeError(f"class {cls.__name__} has no method {name}") from None
-    if type(member) is _FUNCTION:
-        result = member(target, *args)
-    else:
-        result = member.__get__(target, cls)
-        if not isinstance(member, _PROPERTIES):
-            result = result(*args)
+    try:
+        if more:
+            result = _call_with(member, target, cls, args, *more)
+        elif type(member) is _FUNCTION:
+            result = member(target, *args)
+        else:
+            result = member.__get__(target, cls)
+            if not isinstance(member, _PROPERTIES):
+                result = result(*args)
+    except TypeError as error:
+        if _is_of_the_call(error, len(more)):
+            raise _wrong_arguments(error, name, member) from None
+        raise
     if hasattr(result, "send") and hasattr(result, "__await__"):
         result = _finish(result)
+    if more and more[1]:
+        result = _kept(result)
     # As it may be by now.
     fields = target.__dict__
     if converters:
@@ -237,6 +248,53 @@ def call(data: bytes) -> bytes:
     # They may be large, and so is the copy that is to come.
     del result, fields, target
     return done(pickled)
+
+
+def _call_with(member: Any, target: Any, cls: Any, args: list[Any], kwargs: dict[str, Any], is_query: bool) -> Any:
+    if is_query:
+        args = [emerge.fs, *args]
+    bound = member.__get__(target, cls)
+    return bound if isinstance(member, _PROPERTIES) else bound(*args, **kwargs)
+
+
+def _is_of_the_call(error: TypeError, deeper: int) -> bool:
+    """Whether the arguments did not fit: then no frame of the method is in the traceback."""
+    step = error.__traceback__
+    for _ in range(1 + bool(deeper)):
+        step = step.tb_next if step is not None else None
+    return step is None
+
+
+def _wrong_arguments(error: TypeError, name: str, member: Any) -> Exception:
+    function = getattr(member, "__func__", member)
+    try:
+        signature = inspect.signature(function, annotation_format=annotationlib.Format.STRING)
+        params = list(signature.parameters.values())
+        if not isinstance(member, staticmethod):
+            params = params[1:]
+        shown = signature.replace(parameters=params).format(quote_annotation_strings=False)
+    except (TypeError, ValueError):
+        return error
+    return emerge.errors.BadArgumentError(f"{error}; it is called as {name}{shown}", field="args")
+
+
+def _kept(value: Any) -> Any:
+    """What a query gave, as it can be kept: objects that are stored become references, and what gives values one by one a list."""
+    kind = type(value)
+    if isinstance(value, Object):
+        head = getattr(value, "_emerge_head", None)
+        return value if head is None else emerge.Ref(head.path)
+    if kind is Meta:
+        return emerge.Ref(value.path)
+    if kind is emerge.Table:
+        return emerge.Table(value.columns, [[_kept(each) for each in row] for row in value.rows])
+    if isinstance(value, dict):
+        return {name: _kept(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)) or hasattr(value, "__next__"):
+        return [_kept(each) for each in value]
+    if isinstance(value, (set, frozenset)):
+        return {_kept(each) for each in value}
+    return value
 
 
 class _CallHead:

@@ -1,14 +1,15 @@
 // A method call: the object from its state, the arguments, the method, and the state again.
 
 import type { ClassRecord } from "../../../../www/src/class.js";
-import { encode, Encoder } from "../../../../www/src/codec.js";
+import { encode, Encoder, Ref, Table } from "../../../../www/src/codec.js";
 import { errorOf } from "../../../../www/src/error.js";
-import { bare, type EmergeClass, type EmergeObject, setHead } from "../../../../www/src/object.js";
+import { Meta } from "../../../../www/src/meta.js";
+import { bare, type EmergeClass, EmergeObject, headOf as headOfObject, setHead } from "../../../../www/src/object.js";
 import { ByteReader } from "../../../../www/src/bytes.js";
 import { changes, encodeObject } from "../../../../www/src/state.js";
 import { decodeState, decodeValue, hooks } from "../../../../www/src/values.js";
 import { opPutClass, opStat, type RawStat, readStat } from "../../../../www/src/wire.js";
-import { classOf, subject } from "./classes.js";
+import { classOf, fs, subject } from "./classes.js";
 import { natives } from "./natives.js";
 import { success, textOf } from "./parts.js";
 import { request } from "./transport.js";
@@ -23,7 +24,13 @@ export async function call(parts: readonly Uint8Array[]): Promise<Uint8Array> {
   setHead(object, headOf(path, state));
   decodeState(object, state, classOf, []);
   const args = decodeValue(given, classOf, []) as unknown[];
-  const result: unknown = await invoke(cls, object, name, args);
+  const [, , , , holes, query] = parts;
+  // What was not given between arguments by name has its default.
+  for (const hole of holes ?? []) args[hole] = undefined;
+  const isQuery = query?.[0] === 1;
+  if (isQuery) args.unshift(fs);
+  let result: unknown = await invoke(cls, object, name, args);
+  if (isQuery) result = await kept(result);
 
   const used = new Set<ClassRecord>();
   const encoded = encode(result, hooks(used));
@@ -31,6 +38,28 @@ export async function call(parts: readonly Uint8Array[]): Promise<Uint8Array> {
   // A class that a method made is new to the node.
   for (const record of used) if (record.encoded) request(opPutClass(record.encoded));
   return success(encoded, after);
+}
+
+/** What a query gave, as it can be kept: objects that are stored become references, and what gives values one by one an array. */
+async function kept(value: unknown): Promise<unknown> {
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof EmergeObject) {
+    const path = headOfObject(value)?.path;
+    return path === undefined ? value : new Ref(path);
+  }
+  if (value instanceof Meta) return new Ref(value.path);
+  if (value instanceof Table) return new Table(value.columns, (await kept(value.rows)) as unknown[][]);
+  if (Array.isArray(value)) return Promise.all(value.map(kept));
+  if (value instanceof Set) return new Set(await Promise.all([...value].map(kept)));
+  if (Symbol.asyncIterator in value) {
+    const all: unknown[] = [];
+    for await (const each of value as AsyncIterable<unknown>) all.push(await kept(each));
+    return all;
+  }
+  const plain = value instanceof Map || Object.getPrototypeOf(value) === Object.prototype;
+  if (!plain) return Symbol.iterator in value && !ArrayBuffer.isView(value) && !(value instanceof String) ? kept([...(value as Iterable<unknown>)]) : value;
+  const entries = value instanceof Map ? [...(value as Map<string, unknown>)] : Object.entries(value);
+  return Object.fromEntries(await Promise.all(entries.map(async ([key, each]) => [key, await kept(each)] as const)));
 }
 
 function invoke(cls: EmergeClass, object: EmergeObject, name: string, args: unknown[]): unknown {

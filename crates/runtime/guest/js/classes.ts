@@ -44,6 +44,10 @@ export function load(parts: readonly Uint8Array[]): void {
     const parent = base ? made.get(hex(base.hash)) : (EmergeObject as unknown as EmergeClass);
     if (!parent) throw new Error(`the base ${base?.name} of class ${version.source.name} is not there`);
     const cls = evaluate(text, file, heritage, parent);
+    for (const { hash } of version.source.bases.slice(1)) {
+      const mixed = made.get(hex(hash));
+      if (mixed) mix(cls, mixed);
+    }
     adopt(cls, version);
     made.set(hex(version.hash), cls);
     known.set(hex(version.hash), cls);
@@ -59,6 +63,34 @@ function evaluate(text: string, file: string, heritage: string, parent: EmergeCl
     ...values: unknown[]
   ) => EmergeClass;
   return make(...names.values());
+}
+
+/** Gives a class the members of a second base that it does not have, also over those of a class that both inherit from. */
+function mix(cls: EmergeClass, from: EmergeClass): void {
+  for (let at: object = from; at !== EmergeObject; at = Object.getPrototypeOf(at) as object) {
+    copy(cls.prototype, (at as EmergeClass).prototype, INSTANCE);
+    copy(cls, at, STATIC);
+  }
+}
+
+const INSTANCE: readonly PropertyKey[] = ["constructor"];
+const STATIC: readonly PropertyKey[] = ["prototype", "name", "length", "fields", "className", "doc"];
+
+function copy(to: object, from: object, except: readonly PropertyKey[]): void {
+  for (const key of Reflect.ownKeys(from)) {
+    if (except.includes(key)) continue;
+    const owner = ownerOf(to, key);
+    if (owner && !Object.prototype.isPrototypeOf.call(owner, from)) continue;
+    Object.defineProperty(to, key, Object.getOwnPropertyDescriptor(from, key) as PropertyDescriptor);
+  }
+}
+
+/** The object in a chain of prototypes that has a member; what every object and function has does not count. */
+function ownerOf(start: object, key: PropertyKey): object | undefined {
+  for (let at: object | null = start; at && at !== Object.prototype && at !== Function.prototype; at = Object.getPrototypeOf(at) as object | null) {
+    if (at !== EmergeObject.prototype && at !== EmergeObject && Object.hasOwn(at, key)) return at;
+  }
+  return undefined;
 }
 
 function adopt(cls: EmergeClass, version: ClassVersion): void {

@@ -4,7 +4,7 @@ import { errorOf } from "../../../../www/src/error.js";
 
 export * from "../../../../www/src/error.js";
 export * from "../../../../www/src/fields.js";
-export { CalendarDate, Decimal, Duration, EmbeddedObject, Float64, NdArray, Ref, Uuid } from "../../../../www/src/codec.js";
+export { CalendarDate, Decimal, Duration, EmbeddedObject, Float64, NdArray, Ref, Table, Uuid } from "../../../../www/src/codec.js";
 export { EmergeObject } from "../../../../www/src/object.js";
 
 /** There is no connection in the sandbox: objects are named by the file, and stored by who runs it. */

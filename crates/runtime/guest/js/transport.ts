@@ -1,10 +1,10 @@
 // How operations leave a running method: each is done at once, within the call's transaction.
 
 import { Encoder } from "../../../../www/src/codec.js";
-import type { Transport } from "../../../../www/src/filesystem.js";
+import type { Transport } from "../../../../www/src/results.js";
 import { joinPath } from "../../../../www/src/meta.js";
 import { ByteReader } from "../../../../www/src/bytes.js";
-import { opCall, opList, readError, readPage } from "../../../../www/src/wire.js";
+import { type CallWith, opCall, opList, readError, readPage } from "../../../../www/src/wire.js";
 import { natives } from "./natives.js";
 
 /** Runs an operation and gives its encoded reply; throws the node's error. */
@@ -50,24 +50,42 @@ function* pages(op: ByteReader): Generator<Uint8Array, void, undefined> {
 /** Calls a method of each member of a directory; all of it belongs to the one transaction. */
 function* members(op: ByteReader): Generator<Uint8Array, void, undefined> {
   const ARRAY = 4, OBJECT = 0;
-  op.array();
+  const count = op.array();
   const path = op.text();
   const method = op.text();
   const args = op.bytes();
   const log = op.bool();
+  let given: CallWith | undefined;
+  let named: string[] | undefined;
+  if (count > 5) {
+    op.skip();
+    const parts = op.array();
+    const kwargs = op.takeNull() ? undefined : op.bytes();
+    const deadline = parts > 1 && !op.takeNull() ? op.uint() : undefined;
+    if (parts > 2) op.skip();
+    if (parts > 3) named = Array.from({ length: op.array() }, () => op.text());
+    if (kwargs !== undefined || deadline !== undefined) given = { kwargs, deadline };
+  }
+  const call = function* (name: string, at: string): Generator<Uint8Array, void, undefined> {
+    const reply = natives.request(opCall(at, method, args, log, given));
+    const record = new Encoder();
+    record.head(ARRAY, reply[0] === 0 ? 2 : 3);
+    record.text(name);
+    if (reply[0] !== 0) record.value(null);
+    record.raw(reply.subarray(1));
+    yield record.take();
+  };
+  if (named) {
+    for (const at of [...new Set(named)].sort()) yield* call(at, at);
+    return;
+  }
   const list = new ByteReader(opList(path));
   list.array();
   list.uint();
   for (const page of pages(list)) {
     for (const member of readPage(new ByteReader(page)).members) {
       if (member.kind !== OBJECT) continue;
-      const reply = natives.request(opCall(joinPath(path, member.name), method, args, log));
-      const record = new Encoder();
-      record.head(ARRAY, reply[0] === 0 ? 2 : 3);
-      record.text(member.name);
-      if (reply[0] !== 0) record.value(null);
-      record.raw(reply.subarray(1));
-      yield record.take();
+      yield* call(member.name, joinPath(path, member.name));
     }
   }
 }

@@ -135,10 +135,11 @@ fn read_method(parsed: &Parsed<'_>, method: &MethodDefinition<'_>) -> Result<Opt
         .map(|param| ParamDecl {
             name: parsed.text(param.pattern.span()).to_owned(),
             default: param.initializer.as_ref().map(|default| parsed.text(default.span()).to_owned()),
+            kind: None,
         })
         .collect();
     if let Some(rest) = &params.rest {
-        decls.push(ParamDecl { name: parsed.text(rest.span).to_owned(), default: None });
+        decls.push(ParamDecl { name: parsed.text(rest.span).to_owned(), default: None, kind: None });
     }
     Ok(Some(MethodDecl {
         name,
@@ -147,6 +148,7 @@ fn read_method(parsed: &Parsed<'_>, method: &MethodDefinition<'_>) -> Result<Opt
         is_async: method.value.r#async,
         is_static: method.r#static,
         is_property: method.kind == MethodDefinitionKind::Get,
+        returns: None,
     }))
 }
 

@@ -4,12 +4,14 @@
 //! QuickJS has parsed in the sandbox before, within the little stack that it has there. What still nests deep then (`a+a+a+…`) does so by two bytes a level.
 
 mod analysis;
+mod arguments;
 mod class_text;
 mod docs;
 mod file;
 mod place;
 
 pub(crate) use analysis::Analysis;
+pub(crate) use arguments::placed;
 pub(crate) use class_text::ClassText;
 pub(crate) use file::file_module;
 

@@ -8,7 +8,7 @@ use super::instance::{Instance, Output, Trapped};
 use super::outcome::{Listing, Subject, join, split};
 use super::pool::{ClassKey, Idle, Images, Instances, Loaded};
 use super::{LOAD_DEADLINE, SandboxOptions, cache, guests, internal};
-use crate::javascript::{Analysis, ClassText, deep, file_module};
+use crate::javascript::{Analysis, ClassText, deep, file_module, placed};
 use crate::{Call, Fs, Returned};
 use emerge_proto::class::{decode, encode};
 use emerge_proto::record::ClassInfo;
@@ -118,12 +118,6 @@ impl JavaScript {
         let known = Arc::clone(&self.known);
         let of_class = class.clone();
         let methods = deep(move || Analysis::of(&of_class, &known)).await?.methods;
-        if let [_, _, ..] = bases {
-            return Err(Error::new(
-                ErrorCode::ClassInvalid,
-                format!("class {:?} has {} bases; in JavaScript a class has one", class.name, bases.len()),
-            ));
-        }
         let mut lineage = vec![Arc::new(ClassVersion {
             hash: class.hash(),
             class_id: ObjectId([0; 16]),
@@ -133,7 +127,11 @@ impl JavaScript {
             source: class,
             methods: methods.clone(),
         })];
-        lineage.extend(bases.iter().flatten().cloned());
+        // A class that is reached twice stands at its last place, as in every lineage.
+        for class in bases.iter().flatten() {
+            lineage.retain(|known| known.hash != class.hash);
+            lineage.push(Arc::clone(class));
+        }
         self.load(&lineage, ErrorCode::ClassInvalid).await?;
         Ok(methods)
     }
@@ -149,7 +147,29 @@ impl JavaScript {
             deadline_ms: admitted.deadline_ms,
             memory: call.memory,
         };
-        let input = join(&[call.method.as_bytes(), call.path.as_bytes(), &call.state, &call.args]);
+        let placed = match &call.kwargs {
+            Some(kwargs) => Some(placed(&call.lineage, &call.method, &call.args, kwargs)?),
+            None => None,
+        };
+        let input = match (&placed, call.is_query) {
+            (None, false) => join(&[call.method.as_bytes(), call.path.as_bytes(), &call.state, &call.args]),
+            (placed, is_query) => {
+                let none: &[u8] = &[];
+                let (args, holes) = match placed {
+                    Some(placed) => (&placed.args[..], &placed.holes[..]),
+                    None => (&call.args[..], none),
+                };
+                let parts: [&[u8]; 6] = [
+                    call.method.as_bytes(),
+                    call.path.as_bytes(),
+                    &call.state,
+                    args,
+                    holes,
+                    &[u8::from(is_query)],
+                ];
+                join(&parts)
+            }
+        };
         let mut instance = self.instance(&call.user, &loaded).await?;
         instance.store.data_mut().begin(Some(fs), call.log, call.deadline, call.memory);
         let running = instance.run(CALL, &input, call.now_micros, call.seed);

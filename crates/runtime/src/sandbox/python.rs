@@ -161,8 +161,15 @@ impl Python {
         let Some(class) = call.lineage.first() else {
             return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
         };
-        let input =
-            emerge_pickle::call_to_pickle(&class.hash.0, &call.method, &call.path, &call.state, &call.args)?;
+        let input = emerge_pickle::call_to_pickle(
+            &class.hash.0,
+            &call.method,
+            &call.path,
+            &call.state,
+            &call.args,
+            call.kwargs.as_deref(),
+            call.is_query,
+        )?;
         let loaded = self.loaded(&call).await?;
         let mut instance = self.instance(&call.user, &loaded).await?;
         let world = instance.store.data_mut();
@@ -348,7 +355,8 @@ impl Python {
 #[derive(Deserialize)]
 struct Member {
     name: String,
-    params: Vec<(String, Option<String>)>,
+    params: Vec<(String, Option<String>, Option<String>)>,
+    returns: Option<String>,
     doc: Option<String>,
     is_async: bool,
     is_static: bool,
@@ -359,7 +367,12 @@ impl Member {
     fn declared(self) -> MethodDecl {
         MethodDecl {
             name: self.name,
-            params: self.params.into_iter().map(|(name, default)| ParamDecl { name, default }).collect(),
+            params: self
+                .params
+                .into_iter()
+                .map(|(name, default, kind)| ParamDecl { name, default, kind })
+                .collect(),
+            returns: self.returns,
             doc: self.doc,
             is_async: self.is_async,
             is_static: self.is_static,

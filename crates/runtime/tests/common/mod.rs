@@ -77,6 +77,8 @@ pub fn call_of(lineage: &[Arc<ClassVersion>], method: &str, state: Value, args: 
         state: state.encode(),
         method: method.into(),
         args: Value::List(args).encode(),
+        kwargs: None,
+        is_query: false,
         user: "ada".into(),
         now_micros: 1_700_000_000_123_456,
         seed: 42,

@@ -248,7 +248,14 @@ fn a_slow_read_holds_nobody_back() {
 fn a_stream_that_writes_and_is_not_read_gives_an_error() {
     let mut bench = Bench::open();
     bench.peer.mute = true;
-    let op = Op::Call { path: "/d".into(), method: "m".into(), args: vec![0x80], log: false, after: None };
+    let op = Op::Call {
+        path: "/d".into(),
+        method: "m".into(),
+        args: vec![0x80],
+        log: false,
+        after: None,
+        with: None,
+    };
     let stream = bench.session.request(&op, None, Some(1), 0).unwrap();
     for _ in 1..limits::MAX_OUTCOMES {
         // Each is answered before it is sent, so that only the stream is outstanding.

@@ -53,6 +53,8 @@ fn call(class: &Arc<ClassVersion>, method: &str, args: &[i64]) -> Call {
         state: Value::Map(Vec::new()).encode(),
         method: method.into(),
         args: Value::List(args.iter().copied().map(Value::Int).collect()).encode(),
+        kwargs: None,
+        is_query: false,
         user: "ada".into(),
         now_micros: 1_700_000_000_000_000,
         seed: 7,

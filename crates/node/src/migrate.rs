@@ -1,0 +1,235 @@
+//! Migration: an object gets another class version, and its fields become what that declares.
+
+use crate::call::{Attempt, open};
+use crate::node::Node;
+use emerge_engine::{Backend, ObjectForCall, Tx};
+use emerge_proto::class::{Capture, Captured};
+use emerge_proto::record::{Called, ObjectType, Stat};
+use emerge_proto::{
+    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldType, Language, ObjectId, Result, Value,
+};
+use std::sync::Arc;
+
+/// The class that is made of a function, and its method.
+const CLASS: &str = "Migration";
+const METHOD: &str = "how";
+/// The name under which a Python function stands there.
+const FUNCTION: &str = "migration";
+
+/// What a migration does to each object, found out once.
+#[derive(Debug)]
+pub(crate) struct Migration {
+    class: ClassHash,
+    lineage: Vec<Arc<ClassVersion>>,
+    how: Option<How>,
+    from: Option<String>,
+}
+
+/// What gives the new fields.
+#[derive(Debug)]
+struct How {
+    lineage: Vec<Arc<ClassVersion>>,
+    captured: Vec<Arc<ClassVersion>>,
+    method: String,
+}
+
+impl Migration {
+    /// Finds the class, and of a function makes what can be called.
+    ///
+    /// # Errors
+    /// `class_not_found`; `class_invalid` when the function does not compile or uses names that are not there; `bad_argument`.
+    pub(crate) async fn prepare<B: Backend>(
+        node: &Node<B>,
+        tx: &mut Tx<B>,
+        class: ClassHash,
+        how: Option<String>,
+        from: Option<String>,
+    ) -> Result<Self> {
+        let lineage = tx.class(class).await?.to_vec();
+        let how = match how {
+            None => None,
+            Some(how) if is_name(&how) => {
+                if !lineage.iter().any(|class| class.methods.iter().any(|method| method.name == how)) {
+                    let name = lineage.first().map_or("", |class| &class.source.name);
+                    let why = format!(
+                        "class {name:?} has no method {how:?}; how is a method of the new class, or a function"
+                    );
+                    return Err(Error::new(ErrorCode::MethodNotFound, why).field("how"));
+                }
+                let sources: Vec<&ClassSource> = lineage.iter().map(|class| &class.source).collect();
+                let captured = tx.captured_by(&sources).await?;
+                Some(How { lineage: lineage.clone(), captured, method: how })
+            }
+            Some(how) => {
+                let language = lineage.first().map_or(Language::JavaScript, |class| class.source.language);
+                let source = function_class(language, &how)?;
+                let methods = node.runtime().analyse(&source, &[]).await?;
+                let version = ClassVersion {
+                    hash: source.hash(),
+                    class_id: ObjectId([0; 16]),
+                    version: 1,
+                    owner: String::new(),
+                    created: 0,
+                    source,
+                    methods,
+                };
+                Some(How {
+                    lineage: vec![Arc::new(version)],
+                    captured: Vec::new(),
+                    method: METHOD.to_owned(),
+                })
+            }
+        };
+        Ok(Self { class, lineage, how, from })
+    }
+
+    /// Whether a member of a directory is taken.
+    pub(crate) async fn takes<B: Backend>(&self, node: &Node<B>, member: &Stat) -> Result<bool> {
+        let Some(hash) = member.class_hash.filter(|_| member.kind == ObjectType::Object) else {
+            return Ok(false);
+        };
+        if hash == self.class {
+            return Ok(false);
+        }
+        if let Some(from) = &self.from {
+            return Ok(member.class.as_ref() == Some(from));
+        }
+        let lineage = node.engine().class(hash).await?;
+        let id = |lineage: &[Arc<ClassVersion>]| lineage.first().map(|class| class.class_id);
+        Ok(id(&lineage) == id(&self.lineage))
+    }
+
+    /// Migrates one object.
+    pub(crate) async fn migrate<B: Backend>(
+        &self,
+        attempt: &Arc<Attempt<B>>,
+        mut object: ObjectForCall,
+        depth: usize,
+    ) -> Result<Called> {
+        let nothing = Value::Null.encode();
+        if object.class == self.class {
+            return Ok(Called { result: nothing, version: None, log: None });
+        }
+        let old = std::mem::take(&mut object.state);
+        let fields = match &self.how {
+            Some(how) => how.fields(attempt, &object.path, old, depth).await?,
+            None => fields_of(Value::decode(&old)?).unwrap_or_default(),
+        };
+        let state = Value::Map(self.completed(fields).map_err(|error| error.at(&object.path))?).encode();
+        let stored = open(&mut *attempt.lock().await)?.migrate(&object, self.class, &state).await?;
+        Ok(Called { result: nothing, version: Some(stored.version), log: None })
+    }
+
+    /// The fields with those that the class declares besides, and a whole number in a float field as a float.
+    fn completed(&self, mut fields: Vec<(String, Value)>) -> Result<Vec<(String, Value)>> {
+        for declared in self.lineage.iter().rev().flat_map(|class| &class.source.fields) {
+            match fields.iter_mut().find(|(name, _)| *name == declared.name) {
+                Some((_, value)) => {
+                    if let (FieldType::Float, Value::Int(int)) = (declared.kind, &*value) {
+                        *value = Value::Float(*int as f64);
+                    }
+                }
+                None => {
+                    // That of the nearest class, though the order is that of the farthest.
+                    let mut nearest = self.lineage.iter().flat_map(|class| &class.source.fields);
+                    let nearest = nearest.find(|other| other.name == declared.name).unwrap_or(declared);
+                    let Some(default) = &nearest.default else {
+                        let why = format!(
+                            "the field {:?} is new and has no default: say how, by a function that gives the new fields",
+                            declared.name
+                        );
+                        return Err(Error::new(ErrorCode::BadArgument, why).field(&*declared.name));
+                    };
+                    fields.push((declared.name.clone(), Value::decode(default)?));
+                }
+            }
+        }
+        Ok(fields)
+    }
+}
+
+impl How {
+    /// The new fields for the old ones. A method that gives nothing has changed its object, which began with the old fields.
+    async fn fields<B: Backend>(
+        &self,
+        attempt: &Arc<Attempt<B>>,
+        path: &str,
+        old: Vec<u8>,
+        depth: usize,
+    ) -> Result<Vec<(String, Value)>> {
+        let args = Value::List(vec![Value::decode(&old)?]).encode();
+        let call = emerge_runtime::Call {
+            path: path.to_owned(),
+            state: old.clone(),
+            method: self.method.clone(),
+            args,
+            ..attempt.request(self.lineage.clone(), self.captured.clone(), None)
+        };
+        let returned = attempt.node().runtime().call(call, attempt.fs(depth)).await?;
+        let given = match Value::decode(&returned.result)? {
+            Value::Null => Value::decode(&returned.state.unwrap_or(old))?,
+            given => given,
+        };
+        let kind = given.type_name();
+        fields_of(given).ok_or_else(|| {
+            let why = format!("{}() gave a {kind} and not the new fields", self.method);
+            Error::new(ErrorCode::BadArgument, why).at(path).field("how")
+        })
+    }
+}
+
+fn fields_of(value: Value) -> Option<Vec<(String, Value)>> {
+    match value {
+        Value::Map(fields) | Value::Object { fields, .. } => Some(fields),
+        _ => None,
+    }
+}
+
+fn is_name(how: &str) -> bool {
+    let good = |char: char| char.is_alphanumeric() || char == '_' || char == '$';
+    !how.is_empty() && how.chars().all(good) && !how.starts_with(|char: char| char.is_ascii_digit())
+}
+
+/// A class with one static method, which is the function.
+fn function_class(language: Language, how: &str) -> Result<ClassSource> {
+    let (source, captures) = match language {
+        Language::JavaScript => (
+            format!(
+                "class {CLASS} extends EmergeObject {{ static {METHOD}(old) {{ return (\n{how}\n)(old); }} }}"
+            ),
+            None,
+        ),
+        Language::Python => {
+            let how = how.trim_end();
+            let named = how.strip_prefix("def ").and_then(|rest| rest.split_once('('));
+            let text = match named {
+                Some((name, _)) => format!("{how}\n{FUNCTION} = {}\n", name.trim()),
+                None => format!("{FUNCTION} = (\n{how}\n)\n"),
+            };
+            let captures = vec![
+                Capture { name: "emerge".into(), what: Captured::Module("emerge".into()) },
+                Capture { name: FUNCTION.into(), what: Captured::Source(text) },
+            ];
+            let source = format!(
+                "class {CLASS}(emerge.Object):\n    @staticmethod\n    def {METHOD}(old):\n        return {FUNCTION}(old)\n"
+            );
+            (source, Some(captures))
+        }
+        Language::Wasm => {
+            return Err(
+                Error::new(ErrorCode::Unsupported, "a class in wasm has no functions by source").field("how")
+            );
+        }
+    };
+    let source = ClassSource {
+        name: CLASS.into(),
+        language,
+        source,
+        bases: Vec::new(),
+        fields: Vec::new(),
+        doc: None,
+        captures,
+    };
+    source.check()?;
+    Ok(source)
+}

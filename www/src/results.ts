@@ -1,0 +1,171 @@
+// What operations take and give, as the file system has it.
+
+import type { EmergeError } from "./error.js";
+import type { Meta } from "./meta.js";
+import type { EmergeObject } from "./object.js";
+
+/** What every operation takes. */
+export interface Options {
+  /** Gives the operation up when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds after which the node gives it up with `deadline_exceeded`. */
+  readonly timeout?: number | undefined;
+}
+
+/** How operations reach a node: by a session in a page, by the transaction of a running method on the node. */
+export interface Transport {
+  /** Asks for an operation and gives its encoded reply. Rejects with an {@link EmergeError}. */
+  request(op: Uint8Array, options?: Options): Promise<Uint8Array>;
+  /** Asks for a streamed operation and gives its encoded items, of which `credit` at most may wait to be read. */
+  stream(op: Uint8Array, options?: Options, credit?: number): AsyncIterable<Uint8Array>;
+}
+
+/** An object whose class is not known here: any field may be read. */
+// Its fields are whatever some other program declared, so no type could be right.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyObject = EmergeObject & { readonly meta: Meta; [field: string]: any };
+
+/** A fetched or stored object: its properties are known. */
+export type Stored<T extends EmergeObject = AnyObject> = T & { readonly meta: Meta };
+
+/** The methods of an object as a proxy has them: each runs on the node, and gives a promise. */
+export type Remote<T extends EmergeObject = AnyObject> = string extends keyof T
+  ? Record<string, (...args: unknown[]) => Promise<unknown>>
+  : {
+      readonly [K in keyof T as T[K] extends (...args: never[]) => unknown ? K : never]: T[K] extends (
+        ...args: infer A
+      ) => infer R
+        ? (...args: A) => Promise<Awaited<R>>
+        : never;
+    };
+
+/** How to store. */
+export interface StoreOptions extends Options {
+  /** Stores also when the object has changed at the node since it was fetched. */
+  readonly overwrite?: boolean | undefined;
+  /** Fails with `already_exists` when something is there. */
+  readonly create?: boolean | undefined;
+}
+
+/** How to store many. */
+export interface StoreAllOptions extends StoreOptions {
+  /** How many are on the way at a time; 256 if not given. */
+  readonly concurrency?: number | undefined;
+  /** Is told after each object how many are stored; `total` is 0 when the entries do not tell how many they are. */
+  readonly onProgress?: ((progress: { done: number; total: number; path: string }) => void) | undefined;
+}
+
+/** How to list. */
+export interface ListOptions extends Options {
+  /** Goes on after this name. */
+  readonly after?: string | undefined;
+  /** Members fetched at a time, at most 1000. */
+  readonly pageSize?: number | undefined;
+}
+
+/** How to call. */
+export interface InvokeOptions extends Options {
+  /** Whether what the method logs comes back. */
+  readonly log?: boolean | undefined;
+  /** Arguments by name: of a Python method its keywords, of a JavaScript method those of its parameters. */
+  readonly kwargs?: Readonly<Record<string, unknown>> | undefined;
+  /** Milliseconds that the method may take, at most the node's own limit. */
+  readonly deadline?: number | undefined;
+}
+
+/** How to call a method on several objects. */
+export interface CallEachOptions extends Omit<InvokeOptions, "log"> {
+  /** Makes one transaction of all calls: when one fails, none has happened, and its error is thrown. */
+  readonly atomic?: boolean | undefined;
+  /** Is told after each object; `total` is 0 when it is not known, which it is when the objects were named one by one. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** How far an operation on several objects is. */
+export interface Progress {
+  readonly done: number;
+  readonly failed: number;
+  readonly total: number;
+  readonly path: string;
+}
+
+/** A name that both of two mixed objects have, and whose member counts. */
+export interface Clash {
+  readonly name: string;
+  readonly kind: "field" | "method";
+  /** The class whose member counts. */
+  readonly kept: string;
+  /** The class whose member is hidden. */
+  readonly hidden: string;
+}
+
+/** What a mixin came to. */
+export interface Mixed {
+  readonly version: number;
+  readonly class: ClassAt;
+  readonly clashes: readonly Clash[];
+}
+
+/** What gives the new fields of a migration for the old ones: the name of a method of the new class, or a function. */
+export type How = string | ((old: Record<string, unknown>) => unknown);
+
+/** What a call came to. */
+export interface Called {
+  /** What the method returned. */
+  readonly result: unknown;
+  /** The object's version after the call; `null` when the call changed nothing. */
+  readonly version: number | null;
+  /** What the method logged; `null` when it was not asked for. */
+  readonly log: string | null;
+}
+
+/** One member's outcome in a call on a directory: a result or an error. */
+export interface MemberResult {
+  /** Its name in the directory; its path, when the objects were named one by one. */
+  readonly name: string;
+  readonly path: string;
+  readonly result?: unknown;
+  /** The object's version after the call; `null` when the call changed nothing. */
+  readonly version?: number | null | undefined;
+  readonly error?: EmergeError | undefined;
+}
+
+/** One version of an object's history. */
+export interface VersionInfo {
+  readonly version: number;
+  readonly modified: Date;
+  readonly author: string;
+  /** The method that made it; `null` when it was stored. */
+  readonly method: string | null;
+  readonly size: number;
+  /** The version whose state it has again; `null` when it was not restored. */
+  readonly restored: number | null;
+}
+
+/** A field that differs between two versions. */
+export interface FieldChange {
+  readonly field: string;
+  readonly kind: "changed" | "added" | "removed";
+  /** Its earlier value; `undefined` when it was added. */
+  readonly old: unknown;
+  /** Its later value; `undefined` when it was removed. */
+  readonly new: unknown;
+}
+
+/** A class version, as people name it. */
+export interface ClassAt {
+  readonly name: string;
+  readonly version: number;
+  /** The address, 32 hexadecimal digits. */
+  readonly hash: string;
+}
+
+/** What differs between two versions of an object. */
+export interface Diff {
+  readonly from: VersionInfo;
+  readonly to: VersionInfo;
+  readonly fields: readonly FieldChange[];
+  /** `null`, as `newClass` is, when both versions have the same class. */
+  readonly oldClass: ClassAt | null;
+  readonly newClass: ClassAt | null;
+}
