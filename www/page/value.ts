@@ -1,4 +1,4 @@
-import { CalendarDate, Decimal, Duration, EmbeddedObject, EmergeObject, NdArray, Ref, Uuid } from "emerge-client";
+import { CalendarDate, Decimal, Duration, EmbeddedObject, EmergeObject, NdArray, Ref, Table, Uuid } from "emerge-client";
 import { append, el } from "./dom.js";
 import { ago, bytes as size, many } from "./format.js";
 import { fragment } from "./route.js";
@@ -126,6 +126,7 @@ const SAID: readonly (readonly [new (...args: never[]) => object, string])[] = [
 
 function special(value: object, shown: Shown): HTMLElement {
   if (value instanceof Ref) return el("a", { class: "v v-ref", text: value.path, attrs: { href: fragment(value.path) } });
+  if (value instanceof Table) return group("table", value.rows.length, numbered(value.records()), shown);
   if (value instanceof NdArray) return numbers(value.data.constructor.name, value.shape, value.data);
   if (value instanceof EmbeddedObject) {
     const fields = Object.entries(value.fields);

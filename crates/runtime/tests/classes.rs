@@ -3,8 +3,10 @@
 mod common;
 
 use common::*;
-use emerge_proto::{ClassSource, ErrorCode, FieldType, Value};
+use emerge_proto::class::BaseRef;
+use emerge_proto::{ClassSource, ClassVersion, ErrorCode, FieldType, Value};
 use emerge_runtime::Runtime;
+use std::sync::Arc;
 
 async fn refused(source: &str) -> (String, Option<String>) {
     let error = keep(class("Thing", source, &[]), &[]).await.expect_err(source);
@@ -36,6 +38,42 @@ async fn its_methods_are_found() {
     assert_eq!(params, [("lat", None), ("{ lon }", Some("{}")), ("scale", Some("1 + 2")), ("...rest", None)]);
     assert!(methods[1].is_property && methods[1].doc.is_none());
     assert!(methods[2].is_static);
+}
+
+#[tokio::test]
+async fn a_second_base_gives_what_the_first_lacks() {
+    let top = "class Top extends EmergeObject { name() { return 'top'; } only() { return 'top'; } }";
+    let top = keep(class("Top", top, &[]), &[]).await.unwrap();
+    let one = "class One extends Top { one() { return 'one'; } both() { return 'one'; } static made() { return 'one'; } }";
+    let one = keep(extending("One", one, &top), &top).await.unwrap();
+    let two = "class Two extends Top {
+  name() { return `${super.name()} two`; }
+  both() { return 'two'; }
+  get got() { return 'two'; }
+  static made() { return 'two'; }
+  static kind() { return this.name; }
+  toString() { return 'two'; }
+}";
+    let two = keep(extending("Two", two, &top), &top).await.unwrap();
+    let mut mixed = extending("Mixed", "class Mixed extends One {}", &one);
+    mixed.bases.push(BaseRef { name: "Two".into(), hash: two[0].hash });
+    let methods = sandbox().analyse(&mixed, &[one.clone(), two.clone()]).await.unwrap();
+    let mixed = ClassVersion { hash: mixed.hash(), source: mixed, methods, ..ClassVersion::clone(&one[0]) };
+    let lineage = vec![Arc::new(mixed), one[0].clone(), two[0].clone(), top[0].clone()];
+    for (method, wanted) in [
+        ("one", "one"),
+        ("both", "one"),
+        ("made", "one"),
+        // What overrides a member of a class that both inherit from counts.
+        ("name", "top two"),
+        ("only", "top"),
+        ("got", "two"),
+        ("toString", "two"),
+        ("kind", "Mixed"),
+    ] {
+        let returned = run(&lineage, method, Value::Map(Vec::new()), Vec::new()).await.unwrap();
+        assert_eq!(Value::decode(&returned.result).unwrap(), Value::Text(wanted.into()), "{method}");
+    }
 }
 
 #[tokio::test]
