@@ -102,6 +102,29 @@ async fn refusal(socket: &mut Socket) -> Error {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_many_messages_that_wait_none_is_lost() {
+    let (node, _folder) = node().await;
+    let mut socket = connect(&node).await;
+    let ping = |token| Message::Binary(message(&[Frame::Ping { token }]).into());
+    // Far more than are taken in a row, and all of them there before the first is read.
+    for token in 0..1000 {
+        socket.feed(ping(token)).await.unwrap();
+    }
+    socket.flush().await.unwrap();
+    let mut answered = Vec::new();
+    while answered.len() < 1000 {
+        let next = tokio::time::timeout(Duration::from_secs(20), socket.next()).await;
+        let Ok(Some(Ok(Message::Binary(bytes)))) = next else { panic!("{} pongs: {next:?}", answered.len()) };
+        answered.extend(decode_message(&bytes).unwrap().into_iter().map(|frame| match frame {
+            Frame::Pong { token } => token,
+            other => panic!("{other:?}"),
+        }));
+    }
+    assert_eq!(answered, (0..1000).collect::<Vec<_>>());
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn broken_messages_end_the_connection_with_a_typed_error() {
     let (node, _folder) = node().await;
     let good = message(&[hello(&node.token)]);

@@ -77,7 +77,8 @@ async fn drive<B: Backend + 'static>(shell: Arc<Shell<B>>, socket: WebSocket) {
         tokio::select! {
             message = receiver.next() => {
                 let mut message = message;
-                for _ in 0..BATCH {
+                let mut taken = 0;
+                loop {
                     match message {
                         Some(Ok(Message::Binary(bytes))) => connection.handle_message(&bytes, now_micros()),
                         Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
@@ -91,6 +92,11 @@ async fn drive<B: Backend + 'static>(shell: Arc<Shell<B>>, socket: WebSocket) {
                                 Error::new(ErrorCode::TooLarge, format!("the message could not be read: {error}")).limit(limit),
                             );
                         }
+                    }
+                    taken += 1;
+                    // Only what is dealt with here may be taken from the socket.
+                    if taken == BATCH {
+                        break;
                     }
                     message = match receiver.next().now_or_never() {
                         Some(next) => next,
