@@ -45,7 +45,7 @@ impl<B: Backend> Tx<B> {
             }
             spot.place
         } else {
-            self.place(target).await?
+            self.seen(target).await?
         };
         let Some(class) = place.object.class else { return Err(place::is_a_directory(&place.path)) };
         self.check(&place.object, Want::Execute, &place.path)?;
