@@ -256,3 +256,14 @@ def test_pip_refuses_the_wheel_of_pyodide(tmp_path):
     )
     assert by_name.returncode == 1 and "No matching distribution found for emerge" in by_name.stderr
     assert not (tmp_path / "site").exists()
+
+
+def test_an_awaited_search(home, address):
+    async def found():
+        async with emerge.connect.aio(address) as fs:
+            for at in range(3):
+                await fs.aio.store(f"{home}/s{at}", Sleeper(count=at))
+            search = fs.aio.search(lambda o: o.count > 0, directory=home, order="count")
+            return [each.meta.name async for each in search], await search.count(), (await search.explain()).found
+
+    assert asyncio.run(found()) == (["s1", "s2"], 2, 2)

@@ -6,6 +6,7 @@ import { joinPath, Meta } from "./meta.js";
 import { StoreMode } from "./generated.js";
 import { bare, classOf, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
 import { proxyOf } from "./proxy.js";
+import { Search, type SearchOptions } from "./search.js";
 import { hex } from "./sha256.js";
 import { Ref } from "./codec.js";
 import { type Children, inside, pathOf, pathsOf, rawChildren, type Several } from "./compose.js";
@@ -20,7 +21,7 @@ import { decodeState, decodeValue, encodeField } from "./values.js";
 import { opAdd, opChildren, opMigrate, opMixin, opQuery, opSet, type RawFetchedChild, readFetched, readMixed } from "./wire-compose.js";
 import {
   opCall, opClassByHash, opClassOf, opCp, opDiff, opGet, opHistory, opList, opMkdir, opMv, opPutClass, opRestore, opRm, opStat, opStore,
-  type RawClassAt, type RawStat, type RawVersion, readCalled, readDiff, readHistory, readLineage, readMember, readPage,
+  type RawClassAt, type RawMatch, type RawStat, type RawVersion, readCalled, readDiff, readHistory, readLineage, readMember, readPage,
   readStat, readStored, type Which,
 } from "./wire.js";
 
@@ -373,6 +374,27 @@ export class FileSystem {
   proxy<T extends EmergeObject = AnyObject>(at: string | Ref): Remote<T> {
     const path = pathOf(at);
     return proxyOf(path, (method, args) => this.invoke(path, method, args).then((called) => called.result)) as Remote<T>;
+  }
+
+  /**
+   * Finds objects: those of which `wanted` says so. It is a plain function of an object (its fields, and `meta`) and of `params`; it runs on
+   * the node, so that it sees nothing of what surrounds it here. Every object is wanted without one.
+   *
+   * `for await (const item of fs.search((o, p) => o.unitPrice < p.max, { max: 3 }))`
+   */
+  search<T extends EmergeObject = AnyObject, P extends object = Record<string, unknown>>(
+    // A function of an object whose class is not known here may ask for any field.
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any
+    wanted?: ((object: any, params: P) => unknown) | string | null,
+    params?: P | null,
+    options: SearchOptions = {},
+  ): Search<Stored<T>> {
+    return new Search<Stored<T>>(this.#transport, wanted, params, options, (match) => this.#matched(match) as Promise<Stored<T>>);
+  }
+
+  async #matched({ path, stat, state }: RawMatch): Promise<EmergeObject> {
+    const cls = await this.#resolve(stat.classHash ?? new Uint8Array(16), stat.class);
+    return this.#instance(cls, { path, version: stat.version, state, historic: false, stat });
   }
 
   /** Makes a directory and those above it. */

@@ -401,3 +401,65 @@ test("a closed connection says so, and closing twice is no error", async () => {
   assert.equal((await last).name, "widget");
   await fails("disconnected", /closed/, other.get("/inventory/widget"));
 });
+
+test("a search finds what a function wants, and tells on what it failed", async () => {
+  for (let at = 0; at < 5; at += 1) await fs.store(`/found/i${at}`, new InventoryItem({ unitPrice: at, quantityOnHand: 10 - at }));
+  class Free extends EmergeObject {}
+  await fs.store("/found/odd", new Free({ unitPrice: null, inside: new InventoryItem({ unitPrice: 1 }) }));
+  const paths = (items: { meta: { path: string } }[]): string[] => items.map((item) => item.meta.path);
+  const directory = "/found";
+
+  const cheap = fs.search<InventoryItem, { max: number }>((o: InventoryItem, p) => o.unitPrice < p.max, { max: 2 }, { directory, class: InventoryItem, order: "unitPrice" });
+  const found = await cheap.toArray();
+  assert.deepEqual(paths(found), ["/found/i0", "/found/i1"]);
+  assert.ok(found[1] instanceof InventoryItem);
+  assert.equal(found[1].totalCost(), 9);
+  found[1].quantityOnHand = 1;
+  assert.equal((await fs.store("/found/i1", found[1])).meta.version, 2);
+
+  const failing = fs.search((o: { unitPrice: number }) => o.unitPrice.toFixed(0) === "3", null, { directory });
+  assert.deepEqual(paths(await failing.toArray()), ["/found/i3"]);
+  assert.deepEqual(failing.failures.map(({ path, error }) => [path, error.code]), [["/found/odd", "method_failed"]]);
+  assert.match(String(failing.failures[0]?.error.message), /^TypeError: /);
+
+  const ordered = { directory, class: "InventoryItem", order: "unitPrice", descending: true, pageSize: 2, limit: 3 };
+  assert.deepEqual(paths(await fs.search(null, null, ordered).toArray()), ["/found/i4", "/found/i3", "/found/i2"]);
+  const first = await fs.search(null, null, ordered).page();
+  assert.deepEqual(paths(first.items), ["/found/i4", "/found/i3"]);
+  assert.deepEqual(paths((await fs.search(null, null, ordered).page(String(first.next))).items), ["/found/i2"]);
+  await fails("bad_argument", /cursor/, fs.search(null, null, { directory }).page(String(first.next)));
+
+  assert.equal(await fs.search("o => o.unitPrice >= 3", null, { directory }).count(), 2);
+  const groups = await fs.search(null, null, { directory }).groupBy("unitPrice", { most: { max: "quantityOnHand" } });
+  assert.deepEqual(groups[0], { key: null, count: 1, most: null });
+  assert.deepEqual(groups[1], { key: 0, count: 1, most: 10 });
+  const [some] = await fs.search((o: { unitPrice: unknown }) => o.unitPrice === 4, null, { directory, fields: ["unitPrice"] }).toArray();
+  assert.deepEqual({ ...some }, { unitPrice: 4 });
+  const plan = await fs.search((o: { unitPrice: unknown }) => o.unitPrice === 4, null, { directory }).explain();
+  assert.deepEqual([plan.access, plan.sandbox, plan.seen, plan.sandboxed, plan.found], ["tree", null, 6, 0, 1]);
+
+  const outside = 3;
+  const free = await fails("bad_argument", /outside/, fs.search((o: { unitPrice: number }) => o.unitPrice < outside).count());
+  assert.equal(free.field, "outside");
+  await fails("not_found", /nowhere/, fs.search(null, null, { directory: "/nowhere" }).toArray());
+  await fails("bad_argument", /total/, fs.search().groupBy("x", { total: { middle: "y" } as object }));
+});
+
+test("a method searches in its transaction", async () => {
+  class Finder extends EmergeObject {
+    declare names: string[];
+    static override fields = { names: list() };
+    async find(max: number): Promise<string[]> {
+      const names: string[] = [];
+      // On the node this is the file system of the method's transaction.
+      for await (const item of fs.search((o: { unitPrice: number }, p: { max: number }) => o.unitPrice < p.max, { max }, { directory: "/sought", order: "unitPrice" })) {
+        names.push(item.meta.name);
+      }
+      this.names = names;
+      return names;
+    }
+  }
+  for (let at = 0; at < 3; at += 1) await fs.store(`/sought/i${at}`, new InventoryItem({ unitPrice: at }));
+  await fs.store("/finder", new Finder());
+  assert.deepEqual(await fs.call("/finder", "find", 1.5), ["i0", "i1"]);
+});

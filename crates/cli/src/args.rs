@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Diff(Diff),
     /// Make a version of an object with the state of an earlier one.
     Restore(Restore),
+    /// Find objects by a function that says which are wanted.
+    Search(Box<Search>),
     /// Remove an object, or with -r a directory.
     Rm(Rm),
     /// Move or rename.
@@ -116,6 +118,7 @@ impl Command {
             Command::Migrate(args) => args.format,
             Command::Diff(args) => args.format,
             Command::Restore(args) => args.format,
+            Command::Search(args) => args.format,
             Command::Rm(args) => args.format,
             Command::Mv(args) => args.format,
             Command::Cp(args) => args.paths.format,
@@ -302,6 +305,58 @@ pub(crate) struct Diff {
     /// The version to compare it with; the current one when left out.
     #[arg(value_parser = which_version)]
     pub(crate) to: Option<AsOf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Search {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The directory below which to look [default: /].
+    pub(crate) directory: Option<String>,
+    /// A JavaScript function that says of an object whether it is wanted: 'o => o.unitPrice < 3.5'. With params: '(o, p) => o.unitPrice < p.max'.
+    pub(crate) function: Option<String>,
+    /// The function in Python: 'lambda o: o.unit_price < 3.5'.
+    #[arg(long, value_name = "LAMBDA", conflicts_with = "function")]
+    pub(crate) python: Option<String>,
+    /// The function's second argument, a JSON object: '{"max": 3}'.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) params: Option<String>,
+    /// Only objects of the class of this name, and of those that inherit from it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) class: Option<String>,
+    /// The field that sets the order [default: the order in which the objects were made].
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) order: Option<String>,
+    /// Turn the order round.
+    #[arg(long)]
+    pub(crate) descending: bool,
+    /// How many objects are wanted at most.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// The fields that are wanted: a,b,c [default: all].
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    pub(crate) fields: Option<Vec<String>>,
+    /// Only how many objects there are.
+    #[arg(long, conflicts_with = "group_by")]
+    pub(crate) count: bool,
+    /// Only a row for each value of this field.
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) group_by: Option<String>,
+    /// The sum of a field in each group; may be given several times, as the next ones.
+    #[arg(long, value_name = "FIELD", requires = "group_by")]
+    pub(crate) sum: Vec<String>,
+    /// The smallest value of a field in each group.
+    #[arg(long, value_name = "FIELD", requires = "group_by")]
+    pub(crate) min: Vec<String>,
+    /// The largest value of a field in each group.
+    #[arg(long, value_name = "FIELD", requires = "group_by")]
+    pub(crate) max: Vec<String>,
+    /// The mean of a field in each group.
+    #[arg(long, value_name = "FIELD", requires = "group_by")]
+    pub(crate) mean: Vec<String>,
+    /// Tell how the search runs, and not what it finds.
+    #[arg(long)]
+    pub(crate) explain: bool,
 }
 
 #[derive(Debug, Args)]

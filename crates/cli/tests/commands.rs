@@ -443,3 +443,40 @@ fn start_and_wait(data: &Path) -> Output {
         .output()
         .unwrap()
 }
+
+#[test]
+fn objects_are_searched() {
+    let node = Node::start();
+    node.ok(&["store", "--from", INVENTORY]);
+    let found = node.ok(&["search", "/inventory", "o => o.unitPrice < 1", "--fields", "quantityOnHand"]);
+    assert_eq!(found, "/inventory/widget2  {\"quantityOnHand\":4}\n");
+    assert_eq!(node.ok(&["search", "--count"]), "2\n");
+    let python = ["--python", "lambda o, p: o.unitPrice > p.least", "--params", "{\"least\": 1}"];
+    assert_eq!(node.ok(&[&["search", "--count"], &python[..]].concat()), "1\n");
+    let ordered =
+        node.ok(&["search", "--json", "--order", "unitPrice", "--limit", "1", "--class", "InventoryItem"]);
+    let item: Value = serde_json::from_str(&ordered).unwrap();
+    assert_eq!(
+        (&item["meta"]["path"], &item["fields"]["unitPrice"]),
+        (&json!("/inventory/widget2"), &json!(0.5))
+    );
+    let groups = node.ok(&[
+        "search",
+        "--group-by",
+        "unitPrice",
+        "--sum",
+        "quantityOnHand",
+        "--mean",
+        "quantityOnHand",
+    ]);
+    assert_eq!(
+        groups,
+        "unitPrice  count  sum(quantityOnHand)  mean(quantityOnHand)\n0.5        1      4                    4.0\n3.0        1      10                   10.0\n"
+    );
+    let plan = node.ok(&["search", "/inventory", "o => o.unitPrice < 1", "--explain"]);
+    assert!(plan.contains("native    o => o.unitPrice < 1") && plan.ends_with("found 1\n"), "{plan}");
+    let failing = node.run(&["search", "o => o.unitPrice.none.more"]);
+    assert!(failing.status.success() && String::from_utf8(failing.stderr).unwrap().contains("TypeError"));
+    let (code, error) = node.fails(&["search", "o => o.unitPrice < limit"]);
+    assert_eq!((code, &error["field"]), (2, &json!("limit")));
+}

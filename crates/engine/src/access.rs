@@ -11,6 +11,7 @@
 //! | rm of a directory | `w` on it too (directories further down are not asked: the tree is unlinked as one) |
 //! | mv of a directory | `w` on it too |
 //! | get, history, diff, class of an object, cp from | `r` on the object; `r` on each directory that is copied |
+//! | search | `r` on an object that is to be found, and the directories above it passable; else it is as if it were not there |
 //! | stat | `r` on the object or on the directory that holds it, since listing that shows the same |
 //! | store over an object | `w` on the object |
 //! | restore, migrate | `r` and `w` on the object |

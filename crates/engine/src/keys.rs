@@ -52,6 +52,23 @@ pub(crate) fn object(id: ObjectId) -> Vec<u8> {
     build(OBJECT, &[&id.0])
 }
 
+/// All objects, or those after an id.
+pub(crate) fn objects(after: Option<ObjectId>) -> Range<Key> {
+    let all = all(OBJECT);
+    match after {
+        Some(id) => join(OBJECT, &[&id.0, &[0]])..all.end,
+        None => all,
+    }
+}
+
+/// The next key after one.
+pub(crate) fn after(key: &[u8]) -> Key {
+    let mut next = Vec::with_capacity(key.len() + 1);
+    next.extend_from_slice(key);
+    next.push(0);
+    next.into()
+}
+
 pub(crate) fn version(id: ObjectId, version: u64) -> Vec<u8> {
     build(VERSION, &[&id.0, &version.to_be_bytes()])
 }

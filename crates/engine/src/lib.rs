@@ -61,4 +61,4 @@ pub use engine::Mutations;
 pub use engine::{Engine, EngineOptions};
 pub use memory::MemoryBackend;
 pub use session::{KeptOutcome, KeptSession, Outcome};
-pub use tx::{Commit, CommitError, ObjectForCall, Tx};
+pub use tx::{Candidate, Commit, CommitError, ObjectForCall, Scope, Tx, Walk};

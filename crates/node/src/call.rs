@@ -4,6 +4,7 @@ use crate::dispatch::dispatch;
 use crate::migrate::Migration;
 use crate::mixin;
 use crate::node::{Node, Reply, RequestKey, too_much_contention};
+use crate::search;
 use emerge_engine::{Backend, CommitError, ObjectForCall, Principal, Tx};
 use emerge_proto::class::encode;
 use emerge_proto::op::{CallWith, Target};
@@ -461,6 +462,12 @@ impl<B: Backend> Fs for MethodFs<B> {
                 Op::PutClass { ref class } => {
                     let methods = analyse(self.attempt.node(), class).await?;
                     self.attempt.dispatch(&op, &methods).await
+                }
+                Op::Search { .. } | Op::Explain { .. } => {
+                    let mut tx = self.attempt.lock().await;
+                    let place =
+                        search::Place { node: self.attempt.node(), now: self.attempt.now, noted: true };
+                    search::reply(&place, open(&mut tx)?, &op).await
                 }
                 op => self.attempt.dispatch(&op, &[]).await,
             }

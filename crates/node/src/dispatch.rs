@@ -7,7 +7,7 @@ use emerge_proto::{Error, ErrorCode, MethodDecl, Op, Result};
 /// The encoded null that operations without a record reply with.
 pub(crate) const NULL: &[u8] = &[0xf6];
 
-/// Runs any operation but `call`, `query`, `migrate` and `mixin`, which need the runtime. `methods` is what its analysis found in the class of a `put_class`.
+/// Runs any operation but `call`, `query`, `migrate`, `mixin`, `search` and `explain`, which need the runtime. `methods` is what its analysis found in the class of a `put_class`.
 pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[MethodDecl]) -> Result<Vec<u8>> {
     Ok(match op {
         Op::Mkdir { path, exist_ok } => encode(&tx.mkdir(path, *exist_ok).await?),
@@ -47,7 +47,12 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[Met
         Op::Set { path, value, base } => encode(&tx.set(path, value, *base).await?),
         Op::History { path } => encode(&tx.history(path).await?),
         Op::PutClass { class } => encode(&tx.put_class(class.clone(), methods.to_vec()).await?),
-        Op::Call { .. } | Op::Query { .. } | Op::Migrate { .. } | Op::Mixin { .. } => {
+        Op::Call { .. }
+        | Op::Query { .. }
+        | Op::Migrate { .. }
+        | Op::Mixin { .. }
+        | Op::Search { .. }
+        | Op::Explain { .. } => {
             return Err(Error::new(ErrorCode::Internal, format!("{:?} does not belong here", op.name())));
         }
     })

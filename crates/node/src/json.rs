@@ -1,5 +1,7 @@
 //! Operations and records as JSON, for HTTP and the command line.
 
+mod query;
+
 use emerge_proto::class::decode;
 use emerge_proto::op::{CallWith, Child, StoreMode, Target};
 use emerge_proto::record::{
@@ -10,6 +12,8 @@ use emerge_proto::{
     AsOf, ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, Op, Path,
     Result, Value,
 };
+use query::query_from;
+pub use query::{matches_to_json, plan_to_json};
 use serde_json::{Map, Value as Json, json};
 
 /// Reads an operation: `{"op": "get", "path": "/a", "version": 3}`; the names are those of [`Op`]'s fields.
@@ -116,6 +120,10 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             value: args.value("value")?.ok_or_else(|| bad("value", "a value is needed"))?.encode(),
             base: args.integer("base")?,
         },
+        "search" => {
+            Op::Search { query: query_from(&args)?, after: args.optional_text("after")?.map(str::to_owned) }
+        }
+        "explain" => Op::Explain { query: query_from(&args)? },
         other => return Err(bad("op", format!("there is no operation {other:?}"))),
     };
     Ok(op)
@@ -158,6 +166,8 @@ pub fn reply_to_json(op: &Op, reply: &[u8]) -> Result<Json> {
             versions.iter().map(version_to_json).collect()
         }
         Op::Diff { .. } => diff_to_json(&decode(reply)?)?,
+        Op::Search { query, .. } => matches_to_json(query, &decode(reply)?)?,
+        Op::Explain { .. } => plan_to_json(&decode(reply)?),
     })
 }
 

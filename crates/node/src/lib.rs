@@ -20,6 +20,7 @@ pub mod json;
 mod migrate;
 mod mixin;
 mod node;
+mod search;
 mod session;
 mod stream;
 

@@ -5,6 +5,7 @@ use crate::dispatch::dispatch;
 use crate::hot::HotObjects;
 use crate::migrate::Migration;
 use crate::mixin;
+use crate::search;
 use crate::session::{Session, Sessions};
 use emerge_engine::{Backend, CommitError, Engine, Outcome, Principal, Tx};
 use emerge_proto::frame::{Hello, Welcome};
@@ -329,6 +330,10 @@ impl<B: Backend> Node<B> {
             let done = match op {
                 Op::Mixin { first, second, to, name } => {
                     mixin::mixin(self, &mut tx, first, second, to, name.as_deref()).await
+                }
+                Op::Search { .. } | Op::Explain { .. } => {
+                    let place = search::Place { node: self, now, noted: false };
+                    search::reply(&place, &mut tx, op).await
                 }
                 op => dispatch(&mut tx, op, methods).await,
             };

@@ -3,11 +3,13 @@
 use crate::call::{self, MethodCall, Work};
 use crate::migrate::Migration;
 use crate::node::{Node, RequestKey};
+use crate::search;
 use emerge_engine::{Backend, Principal};
 use emerge_proto::class::encode;
 use emerge_proto::op::Target;
+use emerge_proto::query::Matches;
 use emerge_proto::record::{Called, MemberCalled, ObjectType, Page};
-use emerge_proto::{Op, Path, Result, class, limits};
+use emerge_proto::{Op, Path, Query, Result, class, limits};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use std::sync::Arc;
 
@@ -44,6 +46,9 @@ pub(crate) async fn open<B: Backend>(
     match op {
         Op::List { path, after, limit } => {
             Ok(Some(pages(node.clone(), principal.clone(), path.clone(), after.clone(), *limit, now)))
+        }
+        Op::Search { query, after } => {
+            Ok(Some(matches(node.clone(), principal.clone(), query.clone(), after.clone(), now)))
         }
         Op::Call { path, method, args, log, after, with } => {
             let call = MethodCall::new(path.clone(), method.clone(), args.clone(), *log, with.as_deref());
@@ -111,6 +116,38 @@ fn pages<B: Backend>(
                     (Ok(Step { item, depends_on: reply.depends_on }), page.next.map(Some))
                 }
                 Err(error) => (Err(error), None),
+            })
+        }
+    })
+    .boxed()
+}
+
+/// What a search finds, a page for each item.
+fn matches<B: Backend>(
+    node: Node<B>,
+    principal: Principal,
+    query: Query,
+    after: Option<String>,
+    now: i64,
+) -> Items {
+    let end = || Some(search::END.to_owned());
+    // The state is where to go on.
+    stream::unfold(after, move |from| {
+        let (node, principal, query) = (node.clone(), principal.clone(), query.clone());
+        async move {
+            if from == end() {
+                return None;
+            }
+            let reply = node.run(&principal, None, Op::Search { query, after: from }, now).await;
+            let page =
+                reply.result.and_then(|value| class::decode::<Matches>(&value).map(|page| (value, page)));
+            Some(match page {
+                Ok((value, page)) => {
+                    let next = page.next.or_else(end);
+                    let item = next.clone().map(|cursor| Item { value, cursor });
+                    (Ok(Step { item, depends_on: reply.depends_on }), next)
+                }
+                Err(error) => (Err(error), end()),
             })
         }
     })

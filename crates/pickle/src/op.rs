@@ -5,9 +5,10 @@ use crate::machine::{self, Heap, Node};
 use crate::value::Reader;
 use emerge_proto::class::{BaseRef, Capture, Captured};
 use emerge_proto::op::{CallWith, Child, StoreMode, Target};
+use emerge_proto::query::{Aggregate, AggregateKind, Group};
 use emerge_proto::{
-    AsOf, ClassHash, ClassSource, Error, ErrorCode, FieldDecl, FieldType, Language, ObjectId, Op, Result,
-    Value,
+    AsOf, ClassHash, ClassSource, Error, ErrorCode, FieldDecl, FieldType, Language, ObjectId, Op, Query,
+    Result, Value,
 };
 
 /// Reads a request. Members at the end that are `None` may be left out.
@@ -92,6 +93,8 @@ pub fn op_from_pickle(pickle: &[u8]) -> Result<Op> {
         "set" => {
             Op::Set { path: args.target()?, value: args.encoded("value")?, base: args.unsigned("base")? }
         }
+        "search" => Op::Search { query: query(&heap, args.next())?, after: args.optional_text("after")? },
+        "explain" => Op::Explain { query: query(&heap, args.next())? },
         other => return Err(bad(&format!("{other:?} is no operation"))),
     })
 }
@@ -209,6 +212,17 @@ impl<'h, 'p> Args<'h, 'p> {
         (0..args.rest.len()).map(|_| args.text(name)).collect::<Result<_>>().map(Some)
     }
 
+    fn optional_map(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
+        match self.next().map(|at| self.heap.node(at)) {
+            Some(Node::Map(entries)) => {
+                let fields = Reader::new(self.heap).fields(entries).map_err(|error| inside(error, name))?;
+                Ok(Some(Value::Map(fields).encode()))
+            }
+            Some(_) => Err(wrong(name, "a dict")),
+            None => Ok(None),
+        }
+    }
+
     fn map(&mut self, name: &str) -> Result<Vec<u8>> {
         match self.next().map(|at| self.heap.node(at)) {
             Some(Node::Map(entries)) => Ok(Value::Map(Reader::new(self.heap).fields(entries)?).encode()),
@@ -289,6 +303,44 @@ fn child(args: &mut Args<'_, '_>) -> Result<Child> {
     let class = args.optional_hash("class")?;
     let fields = if class.is_some() { Some(args.map("fields")?) } else { None };
     Ok(Child { path, class, fields })
+}
+
+fn query(heap: &Heap<'_>, at: Option<u32>) -> Result<Query> {
+    let mut args = Args::new(heap, at.ok_or_else(|| wrong("query", "a tuple"))?, "query")?;
+    let mut query = match args.optional_text("language")?.as_deref() {
+        None | Some("python") => Query::new(Language::Python, None),
+        Some("javascript") => Query::new(Language::JavaScript, None),
+        Some(_) => return Err(wrong("language", "javascript or python")),
+    };
+    query.source = args.optional_text("source")?;
+    query.params = args.optional_map("params")?;
+    query.values = args.optional_map("values")?;
+    let captures = args.each("captures", capture)?;
+    query.captures = (!captures.is_empty()).then_some(captures);
+    query.directory = args.optional_text("directory")?;
+    query.class = args.optional_text("class")?;
+    query.class_id = args.optional_hash("class_id")?.map(|id| ObjectId(id.0));
+    query.order = args.optional_text("order")?;
+    query.descending = args.bool("descending")?.then_some(true);
+    query.limit = args.unsigned("limit")?;
+    query.fields = args.texts("fields")?;
+    query.count = args.bool("count")?.then_some(true);
+    if let Some(at) = args.next() {
+        let mut group = Args::new(heap, at, "group")?;
+        let by = group.text("group")?;
+        let aggregates = group.each("aggregates", |aggregate| {
+            let kind = aggregate.text("the kind of an aggregate")?;
+            let kind = AggregateKind::ALL.iter().copied().find(|known| known.as_str() == kind);
+            let kind = kind.ok_or_else(|| wrong("aggregates", "sum, min, max or mean"))?;
+            Ok(Aggregate { kind, field: aggregate.text("the field of an aggregate")? })
+        })?;
+        query.group = Some(Group { by, aggregates });
+    }
+    query.page = args
+        .unsigned("page")?
+        .map(|page| u32::try_from(page).map_err(|_| wrong("page", "a number of objects")))
+        .transpose()?;
+    Ok(query)
 }
 
 fn field(args: &mut Args<'_, '_>) -> Result<FieldDecl> {

@@ -3,6 +3,7 @@
 use crate::error;
 use crate::write::Writer;
 use emerge_proto::class::{BaseRef, Capture, Captured, ClassSource, ClassVersion, MethodDecl, decode};
+use emerge_proto::query::{Matches, Plan, Row};
 use emerge_proto::record::{Called, ClassInfo, FetchedChild, MemberCalled, Mixed, Page, Stored, VersionInfo};
 use emerge_proto::version::{ClassAt, Diff};
 use emerge_proto::{Error, ErrorCode, Fetched, Result, Stat, Value};
@@ -31,6 +32,8 @@ pub fn reply_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
             writer.list(&versions, version_info)?;
         }
         "diff" => diff(&mut writer, &decode(encoded)?)?,
+        "search" => matches(&mut writer, &decode(encoded)?)?,
+        "explain" => plan(&mut writer, &decode(encoded)?)?,
         other => {
             return Err(Error::new(ErrorCode::BadArgument, format!("{other:?} is no operation")));
         }
@@ -142,6 +145,66 @@ fn page(writer: &mut Writer, page: &Page) -> Result<()> {
             Ok(())
         })?;
         writer.optional(page.next.as_deref(), Writer::text);
+        Ok(())
+    })
+}
+
+fn matches(writer: &mut Writer, page: &Matches) -> Result<()> {
+    writer.tuple(|writer| {
+        writer.list(&page.items, |writer, item| {
+            let state = Value::decode(&item.state)?;
+            writer.tuple(|writer| {
+                writer.text(&item.path);
+                stat(writer, &item.stat);
+                writer.value(&state)
+            })
+        })?;
+        writer.list(&page.failures, |writer, failure| {
+            writer.tuple(|writer| {
+                writer.text(&failure.path);
+                error::write(writer, &failure.error);
+            });
+            Ok(())
+        })?;
+        writer.optional(page.next.as_deref(), Writer::text);
+        writer.optional(page.count, Writer::unsigned);
+        match &page.groups {
+            Some(rows) => writer.list(rows, row)?,
+            None => writer.none(),
+        }
+        writer.unsigned(page.more_failures.unwrap_or(0));
+        Ok(())
+    })
+}
+
+/// Whether there is a key, the key, the count, the values.
+fn row(writer: &mut Writer, row: &Row) -> Result<()> {
+    let key = row.key.as_deref().map(Value::decode).transpose()?;
+    let values = Value::decode(&row.values)?;
+    writer.tuple(|writer| {
+        writer.bool(key.is_some());
+        match &key {
+            Some(key) => writer.value(key)?,
+            None => writer.none(),
+        }
+        writer.unsigned(row.count);
+        writer.value(&values)
+    })
+}
+
+fn plan(writer: &mut Writer, plan: &Plan) -> Result<()> {
+    writer.tuple(|writer| {
+        writer.text(&plan.access);
+        writer.optional(plan.index.as_deref(), Writer::text);
+        writer.list(&plan.ranges, |writer, range| {
+            writer.text(range);
+            Ok(())
+        })?;
+        writer.optional(plan.native.as_deref(), Writer::text);
+        writer.optional(plan.sandbox.as_deref(), Writer::text);
+        writer.unsigned(plan.seen);
+        writer.unsigned(plan.sandboxed);
+        writer.unsigned(plan.found);
         Ok(())
     })
 }

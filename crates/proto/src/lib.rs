@@ -14,6 +14,7 @@ pub mod op;
 pub mod path;
 #[cfg(feature = "perturb")]
 pub mod perturb;
+pub mod query;
 pub mod record;
 pub mod value;
 pub mod version;
@@ -27,6 +28,7 @@ pub use id::{ObjectId, SessionId};
 pub use inside::Inside;
 pub use op::Op;
 pub use path::Path;
+pub use query::Query;
 pub use record::{Fetched, ObjectType, Page, Perms, Stat};
 pub use value::Value;
 pub use version::AsOf;

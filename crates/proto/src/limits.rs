@@ -72,6 +72,12 @@ limits! {
     MAX_CHILDREN: usize = 1000;
     /// Objects on which one request may call a method, when they are named one by one or called in one transaction.
     MAX_CALLED: usize = 10_000;
+    /// Bytes of the text of a search's function.
+    MAX_LAMBDA: usize = 64 * 1024;
+    /// Failures that a page of a search tells one by one.
+    MAX_FAILURES: usize = 100;
+    /// Groups of one search.
+    MAX_GROUPS: usize = 10_000;
     /// Times that a transaction is run again after a conflict.
     MAX_RETRIES: u32 = 64;
 }

@@ -1,6 +1,7 @@
 //! Operations: what a request asks for. On the wire `[number, [argument, …]]`; trailing absent arguments may be left out.
 
 use crate::class::{ClassHash, ClassSource};
+use crate::query::Query;
 use crate::version::AsOf;
 use minicbor::{Decode, Encode};
 
@@ -186,6 +187,23 @@ pub enum Op {
         #[n(2)]
         base: Option<u64>,
     },
+    /// Finds objects that the caller may read: one [`crate::query::Matches`]; as a stream, one for each page until the end.
+    #[n(30)]
+    Search {
+        /// Which.
+        #[n(0)]
+        query: Query,
+        /// Goes on after this cursor of the same query.
+        #[n(1)]
+        after: Option<String>,
+    },
+    /// Runs a search and tells how: [`crate::query::Plan`].
+    #[n(31)]
+    Explain {
+        /// Which.
+        #[n(0)]
+        query: Query,
+    },
     /// Mixes two objects: a new class that inherits from both their classes, and a new object of it with the fields of both. Where both have a member of one
     /// name, that of the first counts. Replies with [`crate::record::Mixed`].
     #[n(40)]
@@ -280,6 +298,8 @@ impl Op {
             Op::History { .. } => "history",
             Op::Diff { .. } => "diff",
             Op::Restore { .. } => "restore",
+            Op::Search { .. } => "search",
+            Op::Explain { .. } => "explain",
             Op::Mixin { .. } => "mixin",
             Op::Query { .. } => "query",
             Op::Migrate { .. } => "migrate",
@@ -298,6 +318,8 @@ impl Op {
                 | Op::Class { .. }
                 | Op::History { .. }
                 | Op::Diff { .. }
+                | Op::Search { .. }
+                | Op::Explain { .. }
         )
     }
 }

@@ -129,6 +129,7 @@ fn the_operations_have_their_numbers() {
         doc: None,
         captures: None,
     };
+    let query = || emerge_proto::Query::new(emerge_proto::Language::Python, Some("lambda o: True"));
     let ops = [
         Op::Mkdir { path: path(), exist_ok: false },
         Op::Store {
@@ -156,6 +157,8 @@ fn the_operations_have_their_numbers() {
         Op::Migrate { path: path(), class: class().hash(), how: None, from: None, after: None },
         Op::Add { path: path(), field: "f".into(), children: Vec::new() },
         Op::Set { path: path(), value: vec![0xf6], base: None },
+        Op::Search { query: query(), after: None },
+        Op::Explain { query: query() },
     ];
     for op in &ops {
         let bytes = encode(op);

@@ -3,6 +3,7 @@
 
 use emerge_proto::class::{decode, encode};
 use emerge_proto::frame::{Frame, decode_message, encode_frame};
+use emerge_proto::query::{Matches, Plan};
 use emerge_proto::record::{
     Called, ClassInfo, Fetched, MemberCalled, Mixed, Page, Stat, Stored, VersionInfo,
 };
@@ -144,6 +145,8 @@ fn records() {
             "page" => again!(Page),
             "diff" => again!(Diff),
             "mixed" => again!(Mixed),
+            "matches" => again!(Matches),
+            "plan" => again!(Plan),
             "history" => again!(Vec<VersionInfo>),
             "called" => again!(Called),
             "member" => again!(MemberCalled),

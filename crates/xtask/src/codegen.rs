@@ -11,6 +11,7 @@ use syn::{Attribute, Expr, Fields, Item, Lit, Meta, Type};
 const SOURCES: &[(&str, &str)] = &[
     ("op.rs", include_str!("../../proto/src/op.rs")),
     ("record.rs", include_str!("../../proto/src/record.rs")),
+    ("query.rs", include_str!("../../proto/src/query.rs")),
     ("version.rs", include_str!("../../proto/src/version.rs")),
     ("class.rs", include_str!("../../proto/src/class.rs")),
     ("error.rs", include_str!("../../proto/src/error.rs")),

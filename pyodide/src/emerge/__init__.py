@@ -25,6 +25,7 @@ from ._aio import AsyncFileSystem
 from ._fs import FileSystem, connect
 from ._meta import Called, ClassAt, Clash, Diff, FieldChange, MemberResult, Meta, Method, Mixed, Progress, VersionInfo
 from ._object import Object, dataclass, field
+from ._search import AsyncSearch, Group, Plan, Search, SearchFailure
 from ._values import Ref, Table
 from .errors import EmergeError
 
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AsyncFileSystem",
+    "AsyncSearch",
     "Called",
     "ClassAt",
     "Clash",
@@ -39,13 +41,17 @@ __all__ = [
     "EmergeError",
     "FieldChange",
     "FileSystem",
+    "Group",
     "MemberResult",
     "Meta",
     "Method",
     "Mixed",
     "Object",
+    "Plan",
     "Progress",
     "Ref",
+    "Search",
+    "SearchFailure",
     "Table",
     "VersionInfo",
     "connect",

@@ -24,6 +24,7 @@ from ._meta import (
     moment,
 )
 from ._object import Head, Object, fields_of, head_of, set_head
+from ._search import AsyncSearch
 from ._values import Ref, Table
 from .errors import BadArgumentError, ConflictError, IsADirectoryError, NotFoundError, UnmappableValueError, from_wire
 
@@ -494,6 +495,42 @@ class AsyncFileSystem:
     def proxy(self, path: str | Ref) -> Any:
         """Stands for an object on the node: ``await fs.aio.proxy("/a").total_cost()`` runs there."""
         return Proxy(path_of(path), self.call)
+
+    def search(
+        self,
+        wanted: Any = None,
+        params: dict[str, Any] | None = None,
+        *,
+        directory: str = "/",
+        class_: Any = None,
+        order: str | None = None,
+        descending: bool = False,
+        limit: int | None = None,
+        fields: Any = None,
+        page_size: int | None = None,
+    ) -> AsyncSearch:
+        """Finds objects: ``async for item in fs.aio.search(lambda o: o.unit_price < 3.5)``.
+
+        Args:
+            wanted: a plain function of an object (its fields, and ``meta``), and of ``params`` when it takes two; it runs on the node.
+                Plain values, modules and functions that it names travel with it. Every object is wanted without one.
+            params: its second argument.
+            directory: where to look, and below.
+            class_: only objects of this class, or of one that inherits from it: the class, or its name.
+            order: the field that sets the order; that in which the objects were made when it is left out.
+            descending: turns the order round.
+            limit: how many objects are wanted at most.
+            fields: the fields that are wanted; all when it is left out.
+            page_size: objects fetched at a time, at most 1000.
+        """
+        return AsyncSearch(self, wanted, params, directory, class_, order, descending, limit, fields, page_size)
+
+    async def _matched(self, path: str, raw: Any, fields: dict[str, Any]) -> Any:
+        cls = _classes.known(raw[4], raw[3]) or await self._shown_class(raw[4])
+        state = _wire.dumps(fields)[0]
+        value = _classes.instance(cls, fields)
+        set_head(value, Head(path, raw, raw[9], lambda: state, False))
+        return value
 
     async def mkdir(self, path: str, *, exist_ok: bool = False, timeout: float | None = None) -> None:
         """Makes a directory and those above it."""

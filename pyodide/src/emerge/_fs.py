@@ -11,6 +11,7 @@ from . import _address, _host
 from ._aio import AsyncFileSystem, Children, Proxy, Several, path_of
 from ._meta import Called, Diff, MemberResult, Meta, Method, Mixed, Progress, VersionInfo
 from ._object import Object
+from ._search import Search
 from ._values import Ref
 
 T = TypeVar("T", bound=Object)
@@ -224,6 +225,26 @@ class FileSystem:
     def proxy(self, path: str | Ref) -> Any:
         """Stands for an object on the node: ``fs.proxy("/a").total_cost()`` runs there."""
         return Proxy(path_of(path), self.call)
+
+    def search(
+        self,
+        wanted: Any = None,
+        params: dict[str, Any] | None = None,
+        *,
+        directory: str = "/",
+        class_: Any = None,
+        order: str | None = None,
+        descending: bool = False,
+        limit: int | None = None,
+        fields: Any = None,
+        page_size: int | None = None,
+    ) -> Search:
+        """Finds objects: ``for item in fs.search(lambda o: o.unit_price < 3.5)``; see :meth:`AsyncFileSystem.search`."""
+        search = self._all.search(
+            wanted, params, directory=directory, class_=class_, order=order, descending=descending, limit=limit,
+            fields=fields, page_size=page_size,
+        )  # fmt: skip
+        return Search(search, _run, _iterate)
 
     def mkdir(self, path: str, *, exist_ok: bool = False, timeout: float | None = None) -> None:
         """Makes a directory and those above it."""

@@ -49,7 +49,8 @@ class GuestItems(Items):
 
         self._connection = connection
         op: tuple[Any, ...] = _wire.loads(request)
-        self._replies = self._members(*op[1:]) if op[0] == "call" else self._pages(*op[1:])
+        replies: Any = {"call": self._members, "search": self._matches}.get(op[0], self._pages)
+        self._replies: Iterator[tuple[bool, bytes]] = replies(*op[1:])
 
     def take(self) -> tuple[bool, bytes] | None:
         return next(self._replies, None)
@@ -65,6 +66,16 @@ class GuestItems(Items):
             good, payload = self._connection.ask(_wire.dumps(("list", path, after, *rest))[0], None)
             yield good, payload
             after = _wire.loads(payload)[1] if good else None
+            if after is None:
+                return
+
+    def _matches(self, query: Any, after: str | None = None) -> Iterator[tuple[bool, bytes]]:
+        from . import _wire
+
+        while True:
+            good, payload = self._connection.ask(_wire.dumps(("search", query, after))[0], None)
+            yield good, payload
+            after = _wire.loads(payload)[2] if good else None
             if after is None:
                 return
 

@@ -6,6 +6,7 @@ mod compose;
 mod describe;
 mod local;
 mod node;
+mod search;
 mod store;
 mod versions;
 
@@ -102,6 +103,7 @@ async fn dispatch(
         Command::History(args) => versions::history(&args.path, client, output).await,
         Command::Diff(args) => versions::diff(args, client, output).await,
         Command::Restore(args) => versions::restore(args, client, output).await,
+        Command::Search(args) => search::search(args, client, output).await,
         Command::Rm(args) => change::rm(args, client, output).await,
         Command::Mv(args) => change::mv(args, client, output).await,
         Command::Cp(args) => change::cp(args, client, output).await,

@@ -4,11 +4,14 @@ use super::{Client, Items};
 use crate::session::EncodedOp;
 use emerge_proto::class::decode;
 use emerge_proto::op::{CallWith, Child, StoreMode, Target};
+use emerge_proto::query::{Matches, Plan};
 use emerge_proto::record::{
     Called, Children, ClassInfo, FetchedChild, MemberCalled, Mixed, Page, Stored, VersionInfo,
 };
 use emerge_proto::version::Diff;
-use emerge_proto::{AsOf, ClassHash, ClassSource, ClassVersion, Fetched, Op, Path, Result, Stat, Value};
+use emerge_proto::{
+    AsOf, ClassHash, ClassSource, ClassVersion, Fetched, Op, Path, Query, Result, Stat, Value,
+};
 use minicbor::Decode;
 
 /// Pages that may be on the way.
@@ -308,6 +311,27 @@ impl Client {
         base: Option<u64>,
     ) -> Result<Stored> {
         self.ask(Op::Restore { path: path.into(), version: version.into(), base }).await
+    }
+
+    /// Finds objects, page by page. Each page also tells on which objects the function failed.
+    pub fn search(&self, query: Query) -> Items<Matches> {
+        self.stream(&Op::Search { query, after: None }, PAGES)
+    }
+
+    /// One page of what a search finds, after a cursor of the same query.
+    ///
+    /// # Errors
+    /// `not_found`, `permission_denied` (the directory), `bad_argument` (the function, a cursor of another query), `deadline_exceeded`, `out_of_memory`.
+    pub async fn search_page(&self, query: Query, after: Option<&str>) -> Result<Matches> {
+        self.ask(Op::Search { query, after: after.map(str::to_owned) }).await
+    }
+
+    /// Runs a search and tells how.
+    ///
+    /// # Errors
+    /// As [`Client::search_page`].
+    pub async fn explain(&self, query: Query) -> Result<Plan> {
+        self.ask(Op::Explain { query }).await
     }
 }
 

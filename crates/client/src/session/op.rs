@@ -41,14 +41,16 @@ impl Nature {
     /// By the operation's number; one that this version does not know counts as a write.
     fn of(number: u32) -> Self {
         match number {
-            // get, stat, class, history, diff
-            2 | 3 | 10 | 11 | 12 => Self { writes: false, cursor: None },
+            // get, stat, class, history, diff, explain
+            2 | 3 | 10 | 11 | 12 | 31 => Self { writes: false, cursor: None },
             // migrate
             44 => Self { writes: true, cursor: Some(4) },
             // list
             4 => Self { writes: false, cursor: Some(1) },
             // call
             8 => Self { writes: true, cursor: Some(4) },
+            // search
+            30 => Self { writes: false, cursor: Some(1) },
             _ => Self { writes: true, cursor: None },
         }
     }
@@ -122,10 +124,11 @@ pub(crate) fn with_cursor(op: &[u8], at: u64, cursor: &str) -> Result<Vec<u8>> {
 mod tests {
     use super::*;
     use emerge_proto::op::{StoreMode, Target};
-    use emerge_proto::{AsOf, ClassHash, ClassSource, Language};
+    use emerge_proto::{AsOf, ClassHash, ClassSource, Language, Query};
 
     fn every_op() -> Vec<Op> {
         let path = Target::from("/a");
+        let query = Query::new(Language::Python, Some("lambda o: o.x < 3"));
         let class = ClassSource {
             name: "A".into(),
             language: Language::JavaScript,
@@ -169,6 +172,8 @@ mod tests {
             Op::Migrate { path: path.clone(), class: ClassHash([1; 16]), how: None, from: None, after: None },
             Op::Add { path: path.clone(), field: "f".into(), children: vec![] },
             Op::Set { path, value: vec![0xf6], base: Some(1) },
+            Op::Search { query: query.clone(), after: None },
+            Op::Explain { query },
         ]
     }
 
@@ -177,7 +182,8 @@ mod tests {
         for op in every_op() {
             let nature = EncodedOp::from(&op).check().unwrap();
             assert_eq!(nature.writes, op.may_write(), "{}", op.name());
-            let streams = matches!(op, Op::List { .. } | Op::Call { .. } | Op::Migrate { .. });
+            let streams =
+                matches!(op, Op::List { .. } | Op::Call { .. } | Op::Migrate { .. } | Op::Search { .. });
             assert_eq!(nature.cursor.is_some(), streams, "{}", op.name());
         }
     }
@@ -191,9 +197,10 @@ mod tests {
             let again: Op = class::decode(&with_cursor(&class::encode(&moved), at, "z").unwrap()).unwrap();
             let mut expected = op.clone();
             let set = |op: &mut Op, cursor: &str| match op {
-                Op::List { after, .. } | Op::Call { after, .. } | Op::Migrate { after, .. } => {
-                    *after = Some(cursor.into())
-                }
+                Op::List { after, .. }
+                | Op::Call { after, .. }
+                | Op::Migrate { after, .. }
+                | Op::Search { after, .. } => *after = Some(cursor.into()),
                 _ => unreachable!(),
             };
             set(&mut expected, "m~é");

@@ -7,10 +7,12 @@ mod class;
 mod inside;
 mod object;
 mod place;
+mod search;
 mod tree;
 mod version;
 
 pub use call::ObjectForCall;
+pub use search::{Candidate, Scope, Walk};
 
 use crate::access::Principal;
 use crate::backend::{Backend, BackendError, Key, Write};

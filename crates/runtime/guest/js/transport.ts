@@ -4,7 +4,7 @@ import { Encoder } from "../../../../www/src/codec.js";
 import type { Transport } from "../../../../www/src/results.js";
 import { joinPath } from "../../../../www/src/meta.js";
 import { ByteReader } from "../../../../www/src/bytes.js";
-import { type CallWith, opCall, opList, readError, readPage } from "../../../../www/src/wire.js";
+import { type CallWith, opCall, opList, opSearch, readError, readMatches, readPage } from "../../../../www/src/wire.js";
 import { natives } from "./natives.js";
 
 /** Runs an operation and gives its encoded reply; throws the node's error. */
@@ -27,11 +27,12 @@ export class CallTransport implements Transport {
     const number = reader.uint();
     if (number === LIST) yield* pages(reader);
     else if (number === CALL) yield* members(reader);
+    else if (number === SEARCH) yield* matches(reader);
     else yield request(op);
   }
 }
 
-const LIST = 4, CALL = 8;
+const LIST = 4, CALL = 8, SEARCH = 30;
 
 /** The pages of a directory, one request each. */
 function* pages(op: ByteReader): Generator<Uint8Array, void, undefined> {
@@ -43,6 +44,19 @@ function* pages(op: ByteReader): Generator<Uint8Array, void, undefined> {
     const reply = request(opList(path, after, limit));
     yield reply;
     after = readPage(new ByteReader(reply)).next;
+    if (after === undefined) return;
+  }
+}
+
+/** The pages of a search, one request each. */
+function* matches(op: ByteReader): Generator<Uint8Array, void, undefined> {
+  const count = op.array();
+  const query = op.item();
+  let after = count > 1 && !op.takeNull() ? op.text() : undefined;
+  for (;;) {
+    const reply = request(opSearch(query, after));
+    yield reply;
+    after = readMatches(new ByteReader(reply)).next;
     if (after === undefined) return;
   }
 }
