@@ -7,11 +7,11 @@ import { StoreMode } from "./generated.js";
 import { bare, classOf, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
 import { proxyOf } from "./proxy.js";
 import { Search, type SearchOptions } from "./search.js";
-import { hex } from "./sha256.js";
+import { hex, uuidText } from "./sha256.js";
 import { Ref } from "./codec.js";
 import { type Children, inside, pathOf, pathsOf, rawChildren, type Several } from "./compose.js";
 import type {
-  AnyObject, CallEachOptions, Called, ClassAt, Diff, How, InvokeOptions, ListOptions, MemberResult, Mixed, Options,
+  AnyObject, CallEachOptions, Called, ClassAt, Diff, How, IndexInfo, InvokeOptions, ListOptions, MemberResult, Mixed, Options,
   Remote, StoreAllOptions, StoreOptions, Stored, Transport, VersionInfo,
 } from "./results.js";
 import { standIn } from "./standin.js";
@@ -20,10 +20,14 @@ import { Stream } from "./stream.js";
 import { decodeState, decodeValue, encodeField } from "./values.js";
 import { opAdd, opChildren, opMigrate, opMixin, opQuery, opSet, type RawFetchedChild, readFetched, readMixed } from "./wire-compose.js";
 import {
-  opCall, opClassByHash, opClassOf, opCp, opDiff, opGet, opHistory, opList, opMkdir, opMv, opPutClass, opRestore, opRm, opStat, opStore,
-  type RawClassAt, type RawMatch, type RawStat, type RawVersion, readCalled, readDiff, readHistory, readLineage, readMember, readPage,
+  opCall, opClassByHash, opClassOf, opCp, opCreateIndex, opDiff, opDropIndex, opGet, opHistory, opIndexes, opList, opMkdir, opMv, opPutClass, opRestore, opRm, opStat, opStore,
+  type RawClassAt, type RawIndex, type RawMatch, type RawStat, type RawVersion, readCalled, readDiff, readHistory, readIndex, readIndexes, readLineage, readMember, readPage,
   readStat, readStored, type Which,
 } from "./wire.js";
+
+function indexInfo({ class: name, classId, field, unique, ready }: RawIndex): IndexInfo {
+  return { class: name, classId: uuidText(classId), field, unique, ready };
+}
 
 function versionInfo({ version, modified, author, method, size, restored }: RawVersion): VersionInfo {
   return {
@@ -390,6 +394,27 @@ export class FileSystem {
     options: SearchOptions = {},
   ): Search<Stored<T>> {
     return new Search<Stored<T>>(this.#transport, wanted, params, options, (match) => this.#matched(match) as Promise<Stored<T>>);
+  }
+
+  /**
+   * Makes an index by a class (one of the user's own: it, or its name; any by its id; `*` for all) and a field, by which searches find
+   * objects. It is built in the background, and used when it is ready. With `unique` no two objects may have the same value from then on:
+   * to make one is `not_unique`. One that is there already stays.
+   */
+  async createIndex(cls: EmergeClass | string, field: string, options: Options & { unique?: boolean | undefined } = {}): Promise<IndexInfo> {
+    const op = opCreateIndex(typeof cls === "string" ? cls : registeredName(cls), field, options.unique ?? false);
+    return indexInfo(readIndex(new ByteReader(await this.#transport.request(op, options))));
+  }
+
+  /** Drops an index; gives whether there was one. */
+  async dropIndex(cls: EmergeClass | string, field: string, options?: Options): Promise<boolean> {
+    const op = opDropIndex(typeof cls === "string" ? cls : registeredName(cls), field);
+    return new ByteReader(await this.#transport.request(op, options)).bool();
+  }
+
+  /** All indexes. */
+  async indexes(options?: Options): Promise<IndexInfo[]> {
+    return readIndexes(new ByteReader(await this.#transport.request(opIndexes(), options))).map(indexInfo);
   }
 
   async #matched({ path, stat, state }: RawMatch): Promise<EmergeObject> {

@@ -169,3 +169,15 @@ export interface Diff {
   readonly oldClass: ClassAt | null;
   readonly newClass: ClassAt | null;
 }
+
+/** An index. */
+export interface IndexInfo {
+  /** The name of the class whose objects it has, and of those that inherit from it; `*` for all classes. */
+  readonly class: string;
+  readonly classId: string;
+  readonly field: string;
+  /** Whether no two objects may have the same value. */
+  readonly unique: boolean;
+  /** Whether all objects are in it, so that searches use it. */
+  readonly ready: boolean;
+}

@@ -365,6 +365,26 @@ export function opExplain(query: Uint8Array): Uint8Array {
   return out.take();
 }
 
+export function opCreateIndex(cls: string, field: string, unique: boolean): Uint8Array {
+  op(OP.createIndex, 3);
+  text(cls, "class");
+  text(field, "field");
+  out.value(unique);
+  return out.take();
+}
+
+export function opDropIndex(cls: string, field: string): Uint8Array {
+  op(OP.dropIndex, 2);
+  text(cls, "class");
+  text(field, "field");
+  return out.take();
+}
+
+export function opIndexes(): Uint8Array {
+  op(OP.indexes, 0);
+  return out.take();
+}
+
 /** The encoding that a class version's address is computed from: what is absent at the end is left out. */
 export function encodeClassSource(source: ClassSource): Uint8Array {
   out.take();
@@ -662,6 +682,29 @@ export function readPlan(reader: ByteReader): Plan {
     sandboxed: has(6) ? reader.uint() : 0,
     found: has(7) ? reader.uint() : 0,
   }));
+}
+
+/** An index, as on the wire. */
+export interface RawIndex {
+  readonly class: string;
+  readonly classId: Uint8Array;
+  readonly field: string;
+  readonly unique: boolean;
+  readonly ready: boolean;
+}
+
+export function readIndex(reader: ByteReader): RawIndex {
+  return record(reader, (has) => ({
+    class: has(0) ? reader.text() : "",
+    classId: has(1) ? reader.bytes() : new Uint8Array(16),
+    field: has(2) ? reader.text() : "",
+    unique: has(3) && reader.bool(),
+    ready: has(4) && reader.bool(),
+  }));
+}
+
+export function readIndexes(reader: ByteReader): RawIndex[] {
+  return items(reader, true, readIndex);
 }
 
 function readMethod(reader: ByteReader): Method {

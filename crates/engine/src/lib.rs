@@ -40,6 +40,7 @@ mod committer;
 mod engine;
 mod fields;
 mod gate;
+mod index;
 mod keys;
 mod memory;
 mod object;
@@ -59,6 +60,7 @@ pub use collect::Collected;
 #[cfg(feature = "mutations")]
 pub use engine::Mutations;
 pub use engine::{Engine, EngineOptions};
+pub use index::Index;
 pub use memory::MemoryBackend;
 pub use session::{KeptOutcome, KeptSession, Outcome};
 pub use tx::{Candidate, Commit, CommitError, ObjectForCall, Scope, Tx, Walk};

@@ -9,6 +9,7 @@ use crate::backend::{Key, Write};
 use crate::cache::{Cache, Slot};
 use crate::engine::EngineOptions;
 use crate::gate::Gate;
+use crate::index::Indexes;
 use crate::keys;
 use crate::object::Record;
 use crate::queue::Queue;
@@ -41,6 +42,7 @@ pub(crate) struct State {
     pub(crate) gate: Gate,
     pub(crate) queue: Queue,
     pub(crate) sessions: SessionIndex,
+    pub(crate) indexes: Indexes,
     cache: Cache,
     recent: BTreeMap<Key, Slot>,
     /// The keys of each commit in `recent`, oldest first.
@@ -60,9 +62,9 @@ pub(crate) enum Found {
     Unknown,
 }
 
-/// The log and the sessions are hardly ever read: none of them is in the cache.
+/// The log, the sessions and the entries of indexes are hardly ever read one by one: none of them is in the cache.
 fn may_be_hot(key: &[u8]) -> bool {
-    !matches!(key.first(), Some(&(keys::LOG | keys::SESSION)))
+    !matches!(key.first(), Some(&(keys::LOG | keys::SESSION | keys::INDEX)))
 }
 
 impl State {
@@ -73,6 +75,7 @@ impl State {
             gate: Gate::new(last),
             queue: Queue::default(),
             sessions: SessionIndex::new(options.checkpoint),
+            indexes: Indexes::default(),
             cache: Cache::new(options.cache_bytes),
             recent: BTreeMap::new(),
             written: VecDeque::new(),

@@ -1,7 +1,8 @@
 //! From an operation to the transaction's method, and from its record to bytes.
 
-use emerge_engine::{Backend, Tx};
+use emerge_engine::{Backend, Index, Tx};
 use emerge_proto::class::encode;
+use emerge_proto::query::IndexInfo;
 use emerge_proto::{Error, ErrorCode, MethodDecl, Op, Result};
 
 /// The encoded null that operations without a record reply with.
@@ -46,6 +47,9 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[Met
         Op::Add { path, field, children } => encode(&tx.add_children(path, field, children).await?),
         Op::Set { path, value, base } => encode(&tx.set(path, value, *base).await?),
         Op::History { path } => encode(&tx.history(path).await?),
+        Op::CreateIndex { class, field, unique } => encode(&info(&tx.create_index(class, field, *unique).await?)),
+        Op::DropIndex { class, field } => encode(&tx.drop_index(class, field).await?),
+        Op::Indexes {} => encode(&tx.indexes().iter().map(|index| info(index)).collect::<Vec<_>>()),
         Op::PutClass { class } => encode(&tx.put_class(class.clone(), methods.to_vec()).await?),
         Op::Call { .. }
         | Op::Query { .. }
@@ -56,4 +60,14 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[Met
             return Err(Error::new(ErrorCode::Internal, format!("{:?} does not belong here", op.name())));
         }
     })
+}
+
+fn info(index: &Index) -> IndexInfo {
+    IndexInfo {
+        class: index.class.clone(),
+        class_id: index.class_id,
+        field: index.field.clone(),
+        unique: index.unique,
+        ready: index.ready,
+    }
 }

@@ -7,13 +7,14 @@ use emerge_proto::op::{CallWith, Child, StoreMode, Target};
 use emerge_proto::record::{
     Called, Clash, ClassInfo, Fetched, FetchedChild, MemberCalled, Mixed, Page, Stat, Stored, VersionInfo,
 };
+use emerge_proto::query::IndexInfo;
 use emerge_proto::version::{ClassAt, Diff, FieldChange};
 use emerge_proto::{
     AsOf, ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, Op, Path,
     Result, Value,
 };
 use query::query_from;
-pub use query::{matches_to_json, plan_to_json};
+pub use query::{index_to_json, matches_to_json, plan_to_json};
 use serde_json::{Map, Value as Json, json};
 
 /// Reads an operation: `{"op": "get", "path": "/a", "version": 3}`; the names are those of [`Op`]'s fields.
@@ -124,6 +125,15 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             Op::Search { query: query_from(&args)?, after: args.optional_text("after")?.map(str::to_owned) }
         }
         "explain" => Op::Explain { query: query_from(&args)? },
+        "create_index" => Op::CreateIndex {
+            class: args.text("class")?.to_owned(),
+            field: args.text("field")?.to_owned(),
+            unique: args.flag("unique")?,
+        },
+        "drop_index" => {
+            Op::DropIndex { class: args.text("class")?.to_owned(), field: args.text("field")?.to_owned() }
+        }
+        "indexes" => Op::Indexes {},
         other => return Err(bad("op", format!("there is no operation {other:?}"))),
     };
     Ok(op)
@@ -168,6 +178,9 @@ pub fn reply_to_json(op: &Op, reply: &[u8]) -> Result<Json> {
         Op::Diff { .. } => diff_to_json(&decode(reply)?)?,
         Op::Search { query, .. } => matches_to_json(query, &decode(reply)?)?,
         Op::Explain { .. } => plan_to_json(&decode(reply)?),
+        Op::CreateIndex { .. } => index_to_json(&decode(reply)?),
+        Op::DropIndex { .. } => decode::<bool>(reply)?.into(),
+        Op::Indexes {} => decode::<Vec<IndexInfo>>(reply)?.iter().map(index_to_json).collect(),
     })
 }
 

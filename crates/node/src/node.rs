@@ -98,6 +98,7 @@ struct Shared<B: Backend> {
     options: NodeOptions,
     sessions: Sessions,
     hot: HotObjects,
+    wishes: search::Wishes,
     drawn: AtomicU64,
 }
 
@@ -122,6 +123,7 @@ impl<B: Backend> Node<B> {
             options,
             sessions: Sessions::default(),
             hot: HotObjects::default(),
+            wishes: search::Wishes::default(),
             drawn: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
@@ -139,6 +141,10 @@ impl<B: Backend> Node<B> {
 
     pub(crate) fn runtime(&self) -> &dyn Runtime {
         &*self.shared.runtime
+    }
+
+    pub(crate) fn wishes(&self) -> &search::Wishes {
+        &self.shared.wishes
     }
 
     pub(crate) fn hot(&self) -> &HotObjects {

@@ -108,6 +108,8 @@ codes! {
     ForbiddenOrigin = 29, "forbidden_origin";
     /// A defect in Emerge; please report it.
     Internal = 30, "internal";
+    /// A field of the class is unique, and another object has this value.
+    NotUnique = 31, "not_unique";
 }
 
 impl ErrorCode {

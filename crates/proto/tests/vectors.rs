@@ -3,7 +3,7 @@
 
 use emerge_proto::class::{decode, encode};
 use emerge_proto::frame::{Frame, decode_message, encode_frame};
-use emerge_proto::query::{Matches, Plan};
+use emerge_proto::query::{IndexInfo, Matches, Plan};
 use emerge_proto::record::{
     Called, ClassInfo, Fetched, MemberCalled, Mixed, Page, Stat, Stored, VersionInfo,
 };
@@ -147,6 +147,7 @@ fn records() {
             "mixed" => again!(Mixed),
             "matches" => again!(Matches),
             "plan" => again!(Plan),
+            "index" => again!(IndexInfo),
             "history" => again!(Vec<VersionInfo>),
             "called" => again!(Called),
             "member" => again!(MemberCalled),

@@ -281,5 +281,9 @@ fn describe(field: &str, test: &Test<'_>) -> String {
             value,
         ),
     };
-    format!("{field} {sign} {}", value.to_json())
+    match value {
+        // As people write it.
+        Value::Float(float) => format!("{field} {sign} {float}"),
+        other => format!("{field} {sign} {}", other.to_json()),
+    }
 }

@@ -25,7 +25,7 @@ from ._aio import AsyncFileSystem
 from ._fs import FileSystem, connect
 from ._meta import Called, ClassAt, Clash, Diff, FieldChange, MemberResult, Meta, Method, Mixed, Progress, VersionInfo
 from ._object import Object, dataclass, field
-from ._search import AsyncSearch, Group, Plan, Search, SearchFailure
+from ._search import AsyncSearch, Group, IndexInfo, Plan, Search, SearchFailure
 from ._values import Ref, Table
 from .errors import EmergeError
 
@@ -42,6 +42,7 @@ __all__ = [
     "FieldChange",
     "FileSystem",
     "Group",
+    "IndexInfo",
     "MemberResult",
     "Meta",
     "Method",

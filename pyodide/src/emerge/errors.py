@@ -23,6 +23,7 @@ __all__ = [
     "MethodNotFoundError",
     "NotADirectoryError",
     "NotFoundError",
+    "NotUniqueError",
     "OutOfMemoryError",
     "PermissionDeniedError",
     "SessionExpiredError",
@@ -263,6 +264,12 @@ class InternalError(EmergeError):
     """A defect in Emerge; please report it."""
 
     code = "internal"
+
+
+class NotUniqueError(EmergeError):
+    """A field of the class is unique, and another object has this value."""
+
+    code = "not_unique"
 
 
 CODES: dict[str, type[EmergeError]] = {each.code: each for each in EmergeError.__subclasses__()}

@@ -104,6 +104,7 @@ async fn dispatch(
         Command::Diff(args) => versions::diff(args, client, output).await,
         Command::Restore(args) => versions::restore(args, client, output).await,
         Command::Search(args) => search::search(args, client, output).await,
+        Command::Index(args) => search::index(args, client, output).await,
         Command::Rm(args) => change::rm(args, client, output).await,
         Command::Mv(args) => change::mv(args, client, output).await,
         Command::Cp(args) => change::cp(args, client, output).await,

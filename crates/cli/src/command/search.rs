@@ -1,11 +1,11 @@
 //! Searching.
 
 use super::path;
-use crate::args::Search;
+use crate::args::{Index, Search};
 use crate::output::{NAME, Output, table};
 use emerge_client::native::Client;
-use emerge_node::json::{matches_to_json, plan_to_json};
-use emerge_proto::query::{Aggregate, AggregateKind, Group, Matches, Plan};
+use emerge_node::json::{index_to_json, matches_to_json, plan_to_json};
+use emerge_proto::query::{Aggregate, AggregateKind, Group, IndexInfo, Matches, Plan};
 use emerge_proto::{Error, ErrorCode, Language, Query, Result, Value};
 use futures_util::StreamExt;
 use std::pin::pin;
@@ -96,6 +96,38 @@ fn explain(plan: &Plan, output: &Output) {
         "looked at {}, of them {} in the sandbox; found {}",
         plan.seen, plan.sandboxed, plan.found
     ));
+}
+
+pub(super) async fn index(args: &Index, client: &Client, output: &Output) -> Result<()> {
+    match args {
+        Index::Create(args) => {
+            let index = client.create_index(&args.class, &args.field, args.unique).await?;
+            show_indexes(&[index], output);
+        }
+        Index::Drop(args) => {
+            let dropped = client.drop_index(&args.class, &args.field).await?;
+            if output.json {
+                output.json(&dropped.into());
+            } else if !dropped {
+                output.note("there is no such index");
+            }
+        }
+        Index::List { .. } => show_indexes(&client.indexes().await?, output),
+    }
+    Ok(())
+}
+
+fn show_indexes(indexes: &[IndexInfo], output: &Output) {
+    if output.json {
+        indexes.iter().for_each(|index| output.json(&index_to_json(index)));
+        return;
+    }
+    let row = |index: &IndexInfo| {
+        let state = if index.ready { "ready" } else { "being built" };
+        let unique = if index.unique { ", unique" } else { "" };
+        vec![index.class.clone(), index.field.clone(), format!("{state}{unique}")]
+    };
+    table(&indexes.iter().map(row).collect::<Vec<_>>()).iter().for_each(|line| output.line(line));
 }
 
 fn query(args: &Search) -> Result<Query> {

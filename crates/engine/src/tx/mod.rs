@@ -4,6 +4,7 @@ mod blobs;
 mod call;
 mod children;
 mod class;
+mod index;
 mod inside;
 mod object;
 mod place;
@@ -18,6 +19,7 @@ use crate::access::Principal;
 use crate::backend::{Backend, BackendError, Key, Write};
 use crate::change::{Change, LogRecord};
 use crate::engine::{Engine, Looked};
+use crate::index::Indexes;
 use crate::keys;
 use crate::object::{Entry, Object, Record};
 use crate::outcomes::no_longer_kept;
@@ -54,6 +56,10 @@ pub struct Tx<B: Backend> {
     depends_on: u64,
     /// Sessions that this transaction ends; those with a time only if they have had no outcome since.
     ended: Vec<(SessionId, Option<i64>)>,
+    /// The indexes when it began: it cannot commit when there are others.
+    indexes: Indexes,
+    /// The indexes that there are when it has committed.
+    new_indexes: Option<Indexes>,
 }
 
 enum Undo {
@@ -93,7 +99,7 @@ impl From<Error> for CommitError {
 }
 
 impl<B: Backend> Tx<B> {
-    pub(crate) fn new(engine: Engine<B>, principal: Principal, now: i64, seed: u64, began: u64) -> Self {
+    pub(crate) fn new(engine: Engine<B>, principal: Principal, now: i64, seed: u64, began: u64, indexes: Indexes) -> Self {
         Self {
             engine,
             principal,
@@ -108,6 +114,8 @@ impl<B: Backend> Tx<B> {
             undo: Vec::new(),
             depends_on: 0,
             ended: Vec::new(),
+            indexes,
+            new_indexes: None,
         }
     }
 
@@ -152,6 +160,16 @@ impl<B: Backend> Tx<B> {
                 false => Err(CommitError::Conflict),
             };
         }
+        if !self.indexes.is_empty()
+            && let Err(error) = self.index_writes().await
+        {
+            if !self.is_current() {
+                return Err(CommitError::Conflict);
+            }
+            // It tells of what was read.
+            self.engine.durable(self.depends_on).await?;
+            return Err(error.into());
+        }
         let writes = std::mem::take(&mut self.writes);
         // One more for the log.
         let mut encoded: Vec<Write> = Vec::with_capacity(writes.len() + 1);
@@ -195,7 +213,7 @@ impl<B: Backend> Tx<B> {
     ) -> Result<Commit, CommitError> {
         let mut state = self.engine.state();
         state.usable()?;
-        if !self.is_current_in(&state) {
+        if !self.is_current_in(&state) || !Arc::ptr_eq(&self.indexes, &state.indexes) {
             return Err(CommitError::Conflict);
         }
         if let Some(outcome) = &log.outcome {
@@ -219,6 +237,9 @@ impl<B: Backend> Tx<B> {
             state.sessions.remove(*session);
         }
         let number = state.apply(writes);
+        if let Some(indexes) = self.new_indexes.take() {
+            state.indexes = indexes;
+        }
         if let Some(value) = encoded_log {
             let write = Write { key: keys::log(number), value: Some(value) };
             if let Some(outcome) = &log.outcome {

@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// Members that are looked at to find out whether a tree is small.
 const SMALL_TREE: usize = 1000;
 
+/// Entries of an index past which all objects are looked at instead.
+const MAX_INDEXED: usize = 20_000;
+
 /// Which objects are looked at.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
@@ -27,6 +30,8 @@ pub struct Scope {
     pub class_id: Option<ObjectId>,
     /// Only those after this id.
     pub after: Option<ObjectId>,
+    /// The index by which they are found, and the parts of it, by keys of values, that are looked at.
+    pub index: Option<(ObjectId, Vec<(Vec<u8>, Vec<u8>)>)>,
     /// Whether what is read is noted, so that the transaction cannot commit when it has changed. What is not noted may come from different moments.
     pub noted: bool,
 }
@@ -43,8 +48,8 @@ pub struct Walk {
 }
 
 enum Source {
-    /// The ids of a small tree, in order, and how many of them have been looked at.
-    Tree(Vec<ObjectId>, usize),
+    /// The ids that an index gave, or those of a small tree, in order, and how many of them have been looked at.
+    Ids { ids: Vec<ObjectId>, at: usize, indexed: bool },
     All(Range<Key>),
 }
 
@@ -52,7 +57,8 @@ impl Walk {
     /// How objects are come by, for people: `tree` or `scan`.
     pub fn access(&self) -> &'static str {
         match self.source {
-            Source::Tree(..) => "tree",
+            Source::Ids { indexed: true, .. } => "index",
+            Source::Ids { .. } => "tree",
             Source::All(_) => "scan",
         }
     }
@@ -96,11 +102,19 @@ impl<B: Backend> Tx<B> {
             return Err(place::not_a_directory(&place.path));
         }
         self.check(&place.object, Want::Execute, &place.path)?;
-        let source = match self.small_tree(place.id, scope.noted).await? {
+        let mut found = match &scope.index {
+            Some((index, spans)) => self.indexed(*index, spans, scope.noted).await?,
+            None => None,
+        };
+        let indexed = found.is_some();
+        if !indexed {
+            found = self.small_tree(place.id, scope.noted).await?;
+        }
+        let source = match found {
             Some(mut ids) => {
                 ids.sort_unstable();
-                let begin = scope.after.map_or(0, |after| ids.partition_point(|id| *id <= after));
-                Source::Tree(ids, begin)
+                let at = scope.after.map_or(0, |after| ids.partition_point(|id| *id <= after));
+                Source::Ids { ids, at, indexed }
             }
             None => Source::All(keys::objects(scope.after)),
         };
@@ -108,6 +122,25 @@ impl<B: Backend> Tx<B> {
         let mut directories = HashMap::new();
         directories.insert(place.id, Some(Arc::from(if path == "/" { "" } else { &*path })));
         Ok(Walk { scope, source, directories, classes: HashMap::new(), seen: 0 })
+    }
+
+    /// The ids in parts of an index; none when there are many.
+    async fn indexed(
+        &mut self,
+        index: ObjectId,
+        spans: &[(Vec<u8>, Vec<u8>)],
+        noted: bool,
+    ) -> Result<Option<Vec<ObjectId>>> {
+        let mut ids = Vec::new();
+        for (from, to) in spans {
+            let limit = MAX_INDEXED + 1 - ids.len();
+            let entries = self.peek_range(crate::index::span(index, from, to), limit, noted).await?;
+            ids.extend(entries.iter().filter_map(|(key, _)| keys::last_id(key)));
+            if ids.len() > MAX_INDEXED {
+                return Ok(None);
+            }
+        }
+        Ok(Some(ids))
     }
 
     /// The ids of the objects below a directory; none when there are many. Directories that the caller may not pass are not looked into.
@@ -143,7 +176,7 @@ impl<B: Backend> Tx<B> {
     /// `storage_failed`, `unavailable`.
     pub async fn next_objects(&mut self, walk: &mut Walk, budget: usize) -> Result<Option<Vec<Candidate>>> {
         let found: Vec<(ObjectId, Arc<Object>)> = match &mut walk.source {
-            Source::Tree(ids, at) => {
+            Source::Ids { ids, at, .. } => {
                 if *at == ids.len() {
                     return Ok(None);
                 }
@@ -280,7 +313,7 @@ impl<B: Backend> Tx<B> {
         Ok(records)
     }
 
-    async fn peek_range(
+    pub(super) async fn peek_range(
         &mut self,
         range: Range<Key>,
         limit: usize,
