@@ -85,11 +85,14 @@ test("a node that is not there, an address that is none", async () => {
 });
 
 test("paths with .., empty segments, control characters, long segments", async () => {
-  for (const path of ["/a/../b", "/a//b", "/a\u0001b", "relative", "", `/${"x".repeat(256)}`, "/a#b"]) {
+  for (const path of ["/a/../b", "/a//b", "/a\u0001b", "relative", "", `/${"x".repeat(256)}`, "/a#b["]) {
     await refused("bad_path", () => fs.get(path));
     await refused("bad_path", () => fs.store(path, new Counter()));
   }
   await refused("bad_path", () => fs.get(`/${"x".repeat(256)}`), { limit: LIMITS.MAX_SEGMENT });
+  // A path into an object is read, and nothing is stored there.
+  await refused("not_found", () => fs.get("/a#b"), { path: "/a" });
+  await refused("bad_path", () => fs.store("/a#b", new Counter()));
   await refused("bad_argument", () => fs.get(undefined as unknown as string), { field: "path" });
 });
 
