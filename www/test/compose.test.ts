@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { connect, type Connection, EmergeError, EmergeObject, type ErrorCode, float, int, Ref, Table, text } from "../src/index.js";
+import { connect, type Connection, EmergeObject, float, int, Ref, Table, text } from "../src/index.js";
 import { TestNode } from "../e2e/node.js";
 import { InventoryItem } from "./classes.js";
+import { fails } from "./fails.js";
 
 const wasm = new URL(`file://${process.env["WWW"] ?? "."}/pkg/emerge_wasm_bg.wasm`);
 let node: TestNode;
@@ -19,18 +20,6 @@ after(async () => {
   await fs.close();
   await node[Symbol.asyncDispose]();
 });
-
-async function fails(code: ErrorCode, names: RegExp, promise: Promise<unknown>): Promise<EmergeError> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof EmergeError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, names);
-    return error;
-  }
-  assert.fail(`it should have failed with ${code}`);
-}
 
 class Slow extends EmergeObject {
   forever(): never {

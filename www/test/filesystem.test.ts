@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { decode } from "../src/codec.js";
-import { EmergeError, EmergeObject, type ErrorCode, errorOf, FileSystem, float, type Meta, Ref } from "../src/index.js";
+import { EmergeObject, errorOf, FileSystem, float, type Meta, Ref } from "../src/index.js";
 import { StoreMode } from "../src/generated.js";
 import { InventoryItem, Perishable } from "./classes.js";
+import { fails } from "./fails.js";
 import { MemoryTransport } from "./memory.js";
 
 let node: MemoryTransport;
@@ -13,18 +14,6 @@ beforeEach(() => {
   node = new MemoryTransport();
   fs = new FileSystem(node);
 });
-
-async function fails(code: ErrorCode, names: RegExp, promise: Promise<unknown>): Promise<EmergeError> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof EmergeError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, names);
-    return error;
-  }
-  assert.fail(`it should have failed with ${code}`);
-}
 
 test("an object is stored with its class, and comes back as an instance of it", async () => {
   const apple = await fs.store("/shelf/apple", new InventoryItem({ unitPrice: 3, quantityOnHand: 10 }));

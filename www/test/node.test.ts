@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import {
-  any, connect, type Connection, EmergeError, EmergeObject, type ErrorCode, float, int, LIMITS, list, type MemberResult, object, Ref, text,
+  any, connect, type Connection, EmergeObject, float, int, LIMITS, list, type MemberResult, object, Ref, text,
 } from "../src/index.js";
 import { TestNode } from "../e2e/node.js";
 import { InventoryItem, Perishable } from "./classes.js";
+import { fails } from "./fails.js";
 
 // The client's wasm lies beside the module that is published, not beside the compiled tests.
 const wasm = new URL(`file://${process.env["WWW"] ?? "."}/pkg/emerge_wasm_bg.wasm`);
@@ -22,18 +23,6 @@ after(async () => {
   await fs.close();
   await node[Symbol.asyncDispose]();
 });
-
-async function fails(code: ErrorCode, names: RegExp, promise: Promise<unknown>): Promise<EmergeError> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof EmergeError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, names);
-    return error;
-  }
-  assert.fail(`it should have failed with ${code}`);
-}
 
 test("an object is stored, fetched, called there and called here", async () => {
   const stored = await fs.store("/inventory/widget", new InventoryItem({ unitPrice: 3, quantityOnHand: 10 }));

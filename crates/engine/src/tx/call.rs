@@ -3,7 +3,7 @@
 use super::Tx;
 use super::inside::{self, End, Spot};
 use super::object::Cause;
-use super::place;
+use super::place::{self, Place};
 use crate::access::Want;
 use crate::backend::Backend;
 use emerge_proto::op::Target;
@@ -47,8 +47,13 @@ impl<B: Backend> Tx<B> {
         } else {
             self.place(target).await?
         };
+        self.whole_for_call(place, Want::Execute).await
+    }
+
+    /// An object of its own, on which the caller must have a right.
+    async fn whole_for_call(&mut self, place: Place, want: Want) -> Result<ObjectForCall> {
         let Some(class) = place.object.class else { return Err(place::is_a_directory(&place.path)) };
-        self.check(&place.object, Want::Execute, &place.path)?;
+        self.check(&place.object, want, &place.path)?;
         Ok(ObjectForCall {
             id: place.id,
             class,
@@ -88,16 +93,7 @@ impl<B: Backend> Tx<B> {
     /// `not_found`, `is_a_directory`, `permission_denied`, `bad_path`.
     pub async fn object_to_migrate(&mut self, target: &Target) -> Result<ObjectForCall> {
         let place = self.readable_object(target).await?;
-        self.check(&place.object, Want::Write, &place.path)?;
-        let Some(class) = place.object.class else { return Err(place::is_a_directory(&place.path)) };
-        Ok(ObjectForCall {
-            id: place.id,
-            class,
-            version: place.object.version,
-            state: self.state_of(&place.object).await?,
-            path: place.path.to_string(),
-            inside: None,
-        })
+        self.whole_for_call(place, Want::Write).await
     }
 
     /// Gives an object another class version, and the fields that go with it. `object` is what [`Tx::object_to_migrate`] gave; its state does not matter.
