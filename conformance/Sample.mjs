@@ -12,5 +12,7 @@ class Sample extends EmergeObject {
   add(by) { this.count += by; return this.count; }
   /** What it is given, in order. */
   pair(first, second = 2, third = 2) { return [first, second, third]; }
+  /** Holds another object. */
+  held() { return { inner: new Sample({ count: 1, price: -0, name: "inner" }) }; }
   fail(text) { throw new Error(text); }
 }

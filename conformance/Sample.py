@@ -32,5 +32,9 @@ class Sample(emerge.Object):
         """What it is given, in order."""
         return [first, second, third]
 
+    def held(self):
+        """Holds another object."""
+        return {"inner": Sample(count=1, price=-0.0, name="inner")}
+
     def fail(self, text):
         raise ValueError(text)

@@ -18,7 +18,11 @@ export async function runCases(emerge, fs, file) {
     $duration: (text) => new emerge.Duration(BigInt(Math.round(Number(/^PT([\d.]+)S$/.exec(text)[1]) * 1e6))),
     $ref: (path) => new emerge.Ref(path),
     $table: ({ columns, rows }) => new emerge.Table(columns, rows.map((row) => row.map(native))),
-    $array: ({ dtype, data }) => new arrays[dtype](bytesOf(data).buffer),
+    $array: ({ dtype, shape, data }) => {
+      const flat = new arrays[dtype](bytesOf(data).buffer);
+      return shape.length === 1 ? flat : new emerge.NdArray(shape, flat);
+    },
+    $object: ({ fields }) => new emerge.EmbeddedObject(new Uint8Array(16), native(fields)),
   };
   /** The value of a tagged JSON. */
   function native(json) {
@@ -32,11 +36,15 @@ export async function runCases(emerge, fs, file) {
   function shown(value) {
     if (value instanceof emerge.Float64) return shown(value.value);
     if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? String(value) : `big ${value}`;
+    if (Object.is(value, -0)) return "-0";
     if (value === null || typeof value === "number" || typeof value === "boolean") return String(value);
     if (typeof value === "string") return JSON.stringify(value);
     if (Array.isArray(value)) return `[${value.map(shown).join(", ")}]`;
     if (value instanceof Set) return `set ${[...value].map(shown).sort().join(", ")}`;
     if (value instanceof Date) return `moment ${value.toISOString()}`;
+    if (value instanceof emerge.NdArray) return `[${value.shape.join(", ")}] of ${shown(value.data)}`;
+    if (value instanceof emerge.EmbeddedObject) return `object ${shown({ ...value.fields })}`;
+    if (value instanceof emerge.EmergeObject) return `object ${shown({ ...value })}`;
     if (ArrayBuffer.isView(value)) return `${value.constructor.name} ${[...value].join(", ")}`;
     if (value instanceof emerge.Table) return `table ${shown(value.columns)} ${shown(value.rows)}`;
     if (Object.getPrototypeOf(value) !== Object.prototype) return `${value.constructor.name} ${value}`;
@@ -45,6 +53,7 @@ export async function runCases(emerge, fs, file) {
   async function outcome(path, test) {
     if (test.get !== undefined) return (await fs.get(path))[test.get];
     if (test.place !== undefined) return fs.get(`${path}#${test.place}`);
+    if (test.from !== undefined) return fs.call(path, test.method, await fs.call(path, test.from));
     if (test.kwargs === undefined) return fs.call(path, test.method, ...test.args.map(native));
     return (await fs.invoke(path, test.method, test.args.map(native), { kwargs: native(test.kwargs) })).result;
   }

@@ -1,6 +1,5 @@
 """Runs the cases with the Python package, in CPython or in Pyodide: ``python reader.py cases.json`` with ``EMERGE_URL`` and ``EMERGE_TOKEN``."""
 
-import array
 import base64
 import datetime
 import decimal
@@ -31,7 +30,7 @@ READERS = {
     "$int": int,
     "$float": float,
     "$bytes": base64.b64decode,
-    "$set": lambda items: {native(item) for item in items},
+    "$set": lambda items: {hashable(native(item)) for item in items},
     "$datetime": lambda text: datetime.datetime.fromisoformat(text.replace("Z", "+00:00")),
     "$date": datetime.date.fromisoformat,
     "$uuid": uuid.UUID,
@@ -39,15 +38,33 @@ READERS = {
     "$duration": lambda text: datetime.timedelta(microseconds=round(float(text[2:-1]) * 1e6)),
     "$ref": emerge.Ref,
     "$table": lambda it: emerge.Table(it["columns"], [native(row) for row in it["rows"]]),
-    "$array": lambda it: array.array(CODES[it["dtype"]], base64.b64decode(it["data"])),
+    "$array": lambda it: shaped(memoryview(bytearray(base64.b64decode(it["data"]))), CODES[it["dtype"]], it["shape"]),
+    "$object": lambda it: Held(native(it["fields"])),
 }
+
+
+class Held:
+    """Fields of an embedded object, of whatever class."""
+
+    def __init__(self, fields):
+        vars(self).update(fields)
+
+
+def hashable(value):
+    """What a set takes for a list."""
+    return tuple(map(hashable, value)) if isinstance(value, list) else value
+
+
+def shaped(view, code, shape):
+    """A typed array of one or more dimensions."""
+    return view.cast(code) if len(shape) == 1 else view.cast(code, shape)
 
 
 def shown(value):
     """One text for equal values; NaN equals itself, keys keep their order."""
     if isinstance(value, float) and math.isnan(value):
         return "NaN"
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(shown, value))}]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key!r}: {shown(inner)}" for key, inner in value.items()) + "}"
@@ -57,8 +74,10 @@ def shown(value):
         return f"moment {value.astimezone(datetime.timezone.utc).isoformat()}"
     if isinstance(value, emerge.Table):
         return f"table {shown(value.columns)} {shown(value.rows)}"
-    if isinstance(value, (array.array, memoryview)) or hasattr(value, "dtype"):
+    if isinstance(value, memoryview) or hasattr(value, "dtype"):
         return f"array {value.tolist()}"
+    if isinstance(value, (Held, emerge.Object)):
+        return f"object {shown(dict(vars(value)))}"
     return f"{type(value).__name__} {value!r}"
 
 
@@ -76,7 +95,8 @@ async def run_cases(fs, file):
                     got = shown(await fs.aio.get(f"{path}#{test['place']}"))
                 else:
                     kwargs = native(test.get("kwargs", {}))
-                    got = shown(await fs.aio.call(path, test["method"], *map(native, test["args"]), **kwargs))
+                    args = [await fs.aio.call(path, test["from"])] if "from" in test else map(native, test["args"])
+                    got = shown(await fs.aio.call(path, test["method"], *args, **kwargs))
             except emerge.EmergeError as error:
                 got = error.code
             if got == wanted:

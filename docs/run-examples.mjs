@@ -2,7 +2,8 @@
 //
 // `sh` blocks: each line is a command that must end well; lines `# …` right after it are what it prints ("…" stands
 // for anything). `js` blocks: modules that must end well; `// …` after a `console.log(…);` is what it prints. `python` blocks
-// likewise, with `# …` after a `print(…)`. A block whose first line is `// NAME.js` or `# NAME.py` is saved under that name for
+// likewise, with `# …` after a `print(…)`. `NODE` and `AUTH` are the node's address and the header with its token; who has no curl gets a
+// small one. A block whose first line is `// NAME.js` or `# NAME.py` is saved under that name for
 // the commands that follow.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -23,6 +24,27 @@ const place = mkdtempSync(join(root, "test-results/guides-"));
 mkdirSync(join(place, "bin"));
 mkdirSync(join(place, "home"));
 symlinkSync(program, join(place, "bin/emerge"));
+symlinkSync(join(root, "target"), join(place, "target"));
+
+if (spawnSync("curl", ["--version"]).status !== 0) {
+  // No more than the examples ask of it.
+  const curl = `#!/usr/bin/env node
+const [headers, options, rest] = [new Headers(), {}, process.argv.slice(2)];
+let address;
+while (rest.length > 0) {
+  const word = rest.shift();
+  if (word === "-X") options.method = rest.shift();
+  else if (/^-s?H$/.test(word)) headers.append(...rest.shift().split(/:\\s*(.*)/s));
+  else if (word === "--json") {
+    headers.set("Content-Type", "application/json");
+    options.method ??= "POST";
+    options.body = rest.shift();
+  } else if (word !== "-s") address = word;
+}
+fetch(address, { ...options, headers }).then(async (answer) => process.stdout.write(await answer.text()));
+`;
+  writeFileSync(join(place, "bin/curl"), curl, { mode: 0o755 });
+}
 
 /** Starts a program in a group of its own, so that all of it can be ended, and waits for a line of its output. */
 function startAndWait(command, args, env, limit, wanted) {
@@ -178,7 +200,7 @@ try {
   const link = new URL(ready.url);
   link.protocol = "http:";
   link.searchParams.set("token", ready.token);
-  const env = { ...base, LINK: link.href };
+  const env = { ...base, LINK: link.href, NODE: link.origin, AUTH: `Authorization: Bearer ${ready.token}` };
   for (const guide of guides) {
     for (const [, link] of readFileSync(join(root, guide), "utf8").matchAll(/\]\(([^)#]+)\)/g)) {
       if (/^https?:/.test(link) || existsSync(join(root, dirname(guide), link))) continue;

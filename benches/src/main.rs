@@ -13,6 +13,7 @@ mod pyodide;
 mod redis;
 mod report;
 mod setting;
+mod transaction;
 
 use clap::Parser;
 use report::{Answer, Report};
@@ -69,6 +70,7 @@ async fn main() -> ExitCode {
     report
         .ask("python/dict-to-wire", 0.5, 1.0, async || pyodide::compare("dict_to_wire", table, runs).await)
         .await;
+    report.ask("objects/transaction-100", 10.0, 40.0, async || transaction::measure(runs).await).await;
     report.print();
     if let Some(file) = args.json
         && let Err(error) = report.write(&file)

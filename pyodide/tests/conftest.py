@@ -17,6 +17,17 @@ collect_ignore = [] if sys.platform == "emscripten" else ["test_pyodide.py"]
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def wait_for(awaitable):
+    """Runs a coroutine to its end, from plain code."""
+    if sys.platform == "emscripten":
+        from pyodide.ffi import run_sync
+
+        return run_sync(awaitable)
+    import asyncio
+
+    return asyncio.run(awaitable)
+
+
 @pytest.fixture(scope="session")
 def address(tmp_path_factory):
     given = os.environ.get("EMERGE_TEST_URL")

@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import emerge
 import pytest
@@ -116,11 +115,15 @@ def test_a_node_of_another_version_is_named():
 
 
 STATEMENTS = """
+import enum
+class Unit(enum.Enum):
+    ONE = 1
+
 @emerge.dataclass
 class Typed(emerge.Object):
     number: int = 20
     def more(self, by: int) -> int:
-        return self.number + by
+        return self.number + by * Unit.ONE.value
 
 """
 
@@ -196,7 +199,9 @@ def test_nobody_there_and_a_wrong_token(address):
 def test_without_the_extension_it_says_so():
     code = "import sys; sys.modules['emerge._native'] = None; import emerge; emerge.connect('ws://127.0.0.1:9')"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert ended.returncode == 1 and "install the wheel for CPython" in ended.stderr
+    assert ended.returncode == 1 and "install Emerge's own wheel for CPython" in ended.stderr
+    # What has the name on PyPI is another's.
+    assert "pip install emerge" not in ended.stderr
 
 
 SPINNING = """
@@ -243,16 +248,173 @@ def test_ctrl_c_ends_a_call_and_leaves_the_connection(home, address, tmp_path):
             program.kill()
 
 
-def test_pip_refuses_the_wheel_of_pyodide(tmp_path):
-    pack = Path(__file__).resolve().parents[1] / "pack.py"
-    (tmp_path / "core").write_bytes(b"")
-    packed = [sys.executable, str(pack), str(tmp_path), str(tmp_path / "core"), str(tmp_path / "core")]
-    wheel = subprocess.run(packed, capture_output=True, text=True, check=True).stdout.strip()
-    install = [sys.executable, "-m", "pip", "install", "--no-index", "--target", str(tmp_path / "site")]
-    by_file = subprocess.run([*install, wheel], capture_output=True, text=True, check=False)
-    assert by_file.returncode == 1 and "is not a supported wheel on this platform" in by_file.stderr
-    by_name = subprocess.run(
-        [*install, "--find-links", str(tmp_path), "emerge"], capture_output=True, text=True, check=False
-    )
-    assert by_name.returncode == 1 and "No matching distribution found for emerge" in by_name.stderr
-    assert not (tmp_path / "site").exists()
+def _ran(script, *args):
+    """What a script of its own prints; it must end by itself."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-W", "ignore", str(script), *args]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout
+
+
+COUNTER = """
+import asyncio, gc, multiprocessing, os, signal, sys, threading, time
+import emerge
+
+@emerge.dataclass
+class Counter(emerge.Object):
+    count: int = 0
+
+    def add(self, by: int = 1) -> int:
+        self.count += by
+        return self.count
+
+    def greet(self, name: str) -> str:
+        return "hello " + name
+
+PATH = sys.argv[2]
+"""
+
+FORKING = (
+    COUNTER
+    + """
+fs = emerge.connect(sys.argv[1])
+closed = emerge.connect(sys.argv[1])
+closed.close()
+fs.store(PATH, Counter())
+for name in "ab":
+    fs.mkdir(PATH + "-d/" + name)
+begun = fs.list(PATH + "-d", page_size=1)
+next(begun)
+
+async def soon():
+    return sorted(await asyncio.gather(*(fs.aio.call(PATH, "add") for _ in range(3))))
+
+asyncio.run(soon())
+read, write = os.pipe()
+child = os.fork()
+if child == 0:
+    print(fs.call(PATH, "add", 100), asyncio.run(soon()), repr(fs), flush=True)
+    for gone in (lambda: closed.stat("/"), lambda: next(begun)):
+        try:
+            print(gone(), flush=True)
+        except emerge.EmergeError as error:
+            print(error.code, flush=True)
+    os.write(write, b"!")
+    # As any program ends, with all that it has from its parent.
+    fs.close()
+    sys.exit(0)
+os.read(read, 1)
+print(fs.call(PATH, "greet", "bob"), fs.call(PATH, "add"), asyncio.run(soon()), flush=True)
+print(os.waitpid(child, 0)[1], fs.call(PATH, "add"))
+
+# Only awaited, from several tasks at once; and many children, while other threads of the parent ask.
+asking = threading.Thread(target=lambda: [fs.call(PATH, "add") for _ in range(200)])
+asking.start()
+for _ in range(5):
+    child = os.fork()
+    if child == 0:
+        asyncio.run(soon())
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+asking.join()
+print(fs.get(PATH).count)
+"""
+)
+
+
+def test_a_forked_child_has_a_session_of_its_own(address, home, tmp_path):
+    (tmp_path / "forking.py").write_text(FORKING)
+    assert _ran(tmp_path / "forking.py", address, f"{home}/counter").splitlines() == [
+        "103 [104, 105, 106] <FileSystem open>",
+        "disconnected",
+        "disconnected",
+        "hello bob 107 [108, 109, 110]",
+        "0 111",
+        str(111 + 200 + 15),
+    ]
+
+
+POOL = (
+    COUNTER
+    + """
+fs = emerge.connect(sys.argv[1])
+
+def job(_):
+    return fs.call(PATH, "add")
+
+if __name__ == "__main__":
+    fs.store(PATH, Counter())
+    with multiprocessing.get_context("fork").Pool(3) as pool:
+        results = pool.map_async(job, range(30), chunksize=1).get(30)
+    print(sorted(results) == list(range(1, 31)), fs.get(PATH).count)
+"""
+)
+
+
+def test_a_pool_of_forked_processes(address, home, tmp_path):
+    (tmp_path / "pool.py").write_text(POOL)
+    assert _ran(tmp_path / "pool.py", address, f"{home}/counter") == "True 30\n"
+
+
+CONNECTING = """
+import asyncio, sys, emerge
+
+async def main():
+    print("connects", flush=True)
+    await emerge.connect.aio(sys.argv[1])
+
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_ctrl_c_ends_an_awaited_connect(tmp_path):
+    """To a host that takes the connection and says nothing."""
+    (tmp_path / "connecting.py").write_text(CONNECTING)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"ws://127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, str(tmp_path / "connecting.py"), url]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as program:
+            try:
+                assert program.stdout.readline() == "connects\n"
+                time.sleep(0.3)
+                began = time.monotonic()
+                program.send_signal(signal.SIGINT)
+                assert program.stdout.read() == "interrupted\n"
+                program.wait()
+                assert time.monotonic() - began < 2
+            finally:
+                program.kill()
+
+
+def test_an_awaited_connect_that_is_given_up_ends_its_attempt(address):
+    async def given_up():
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            silent.settimeout(5)
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(emerge.connect.aio(f"ws://127.0.0.1:{silent.getsockname()[1]}")._connect(), 0.3)
+            peer = silent.accept()[0]
+            peer.settimeout(5)
+            # The request for an upgrade, and then the end.
+            while await asyncio.to_thread(peer.recv, 4096):
+                pass
+            peer.close()
+        with pytest.raises(errors.DisconnectedError):
+            await emerge.connect.aio("ws://127.0.0.1:9")
+
+    asyncio.run(given_up())
+
+
+def test_an_awaited_search(home, address):
+    async def found():
+        async with emerge.connect.aio(address) as fs:
+            for at in range(3):
+                await fs.aio.store(f"{home}/s{at}", Sleeper(count=at))
+            search = fs.aio.search(lambda o: o.count > 0, directory=home, order="count")
+            return [each.meta.name async for each in search], await search.count(), (await search.explain()).found
+
+    assert asyncio.run(found()) == (["s1", "s2"], 2, 2)

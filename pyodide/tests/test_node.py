@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from uuid import UUID
@@ -9,6 +11,7 @@ from uuid import UUID
 import pytest
 
 import emerge
+from conftest import wait_for
 from emerge import errors
 
 
@@ -29,6 +32,92 @@ class InventoryItem(emerge.Object):
     def fail(self):
         print("about to fail")
         raise ValueError("no more")
+
+
+@emerge.dataclass
+class Awaiting(emerge.Object):
+    """Its methods use asyncio, as far as that goes without a machine below."""
+
+    count: int = 0
+
+    async def one(self, by: int) -> int:
+        before = self.count
+        await asyncio.sleep(0)
+        self.count += by
+        return before
+
+    async def gathered(self):
+        first = asyncio.create_task(self.one(1), name="first")
+        async with asyncio.TaskGroup() as group:
+            second = group.create_task(self.one(2))
+        queue = asyncio.Queue(1)
+        await asyncio.gather(queue.put(self.count), self.one(4), self.one(8))
+        return [await first, second.result(), await queue.get(), asyncio.current_task() is not None]
+
+    async def late(self):
+        try:
+            await asyncio.wait_for(asyncio.Event().wait(), 3600)
+        except TimeoutError:
+            pass
+        async with asyncio.timeout(7200):
+            await asyncio.sleep(3600)
+        others = [meta.name async for meta in emerge.fs.aio.list(self.meta.path.rpartition("/")[0])]
+        return others, asyncio.get_running_loop().time()
+
+    def plainly(self):
+        return asyncio.run(self.gathered())
+
+    async def never(self):
+        await asyncio.get_running_loop().create_future()
+
+    async def group(self):
+        async def fails():
+            try:
+                {}["key"]
+            except KeyError as error:
+                raise ValueError("deep down") from error
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fails())
+
+    async def outside(self):
+        async def thread():
+            await asyncio.to_thread(print)
+
+        told = []
+        for attempt in (
+            thread,
+            lambda: asyncio.open_connection("localhost", 1),
+            lambda: asyncio.create_subprocess_exec("ls"),
+        ):
+            try:
+                await attempt()
+            except OSError as error:
+                told.append(error.errno)
+        for name in (
+            "gethostbyname",
+            "getaddrinfo",
+            "gethostname",
+            "create_connection",
+            "socketpair",
+            "inet_aton",
+            "socket",
+        ):
+            try:
+                getattr(socket, name)("localhost", 1)
+            except OSError as error:
+                told.append(error.errno)
+        return told
+
+    async def hinted(self, a, b: list[int] | None = None, *more: str, c=2, d: float = 1.5, **rest) -> dict[str, int]:
+        """Says what it takes."""
+
+    @property
+    def shown(self) -> str:
+        return str(self.count)
+
+    def shouts(self, size: int):
+        raise ValueError("é" * size)
 
 
 class Free(emerge.Object):
@@ -252,9 +341,9 @@ def test_errors_by_code(fs, home):
 def test_what_only_the_node_knows_is_not_run(fs, home, address):
     fs.store(f"{home}/x", InventoryItem(unit_price=2.0, quantity_on_hand=2))
     from emerge import _classes
+    from emerge._object import NEWEST
 
-    lineage_class = _classes._by_name.pop("InventoryItem")
-    places, _classes.PLACES = _classes.PLACES, {}
+    lineage_class = NEWEST.pop("InventoryItem")
     known = dict(_classes._by_hash)
     _classes._by_hash.clear()
     try:
@@ -265,6 +354,228 @@ def test_what_only_the_node_knows_is_not_run(fs, home, address):
         with pytest.raises(errors.PermissionDeniedError):
             item.unit_price = 3.0
     finally:
-        _classes.PLACES = places
         _classes._by_hash.update(known)
-        _classes._by_name["InventoryItem"] = lineage_class
+        NEWEST["InventoryItem"] = lineage_class
+
+
+def test_asyncio_within_a_method(fs, home):
+    path = f"{home}/awaiting"
+    fs.store(path, Awaiting())
+    assert fs.call(path, "gathered") == [0, 0, 3, True]
+    assert fs.get(path).count == 15
+    assert fs.call(path, "plainly") == [15, 15, 18, True]
+    # Time passes at once where nothing else is left to do, and is the call's own.
+    for _ in range(2):
+        assert fs.call(path, "late") == [["awaiting"], 7200.0]
+    with pytest.raises(errors.MethodFailedError, match="waits for what never comes"):
+        fs.call(path, "never", timeout=4)
+    assert fs.call(path, "one", 1) == 30
+
+
+def test_what_is_outside_is_an_os_error(fs, home):
+    fs.store(f"{home}/awaiting", Awaiting())
+    assert fs.call(f"{home}/awaiting", "outside") == [95] * 10
+
+
+def test_a_traceback_tells_the_errors_behind_the_error(fs, home):
+    fs.store(f"{home}/awaiting", Awaiting())
+    with pytest.raises(errors.MethodFailedError) as failed:
+        fs.call(f"{home}/awaiting", "group")
+    trace = failed.value.trace
+    parts = [
+        "async with asyncio.TaskGroup()",
+        "with ValueError: deep down\n",
+        "raise ValueError(",
+        "caused by KeyError: 'key'\n",
+        '{}["key"]',
+    ]
+    places = [trace.index(part) for part in parts]
+    assert places == sorted(places), trace
+
+
+def test_methods_tell_their_hints(fs, home):
+    fs.store(f"{home}/awaiting", Awaiting())
+    signatures = {each.name: each.signature for each in fs.methods(f"{home}/awaiting")}
+    hinted = "hinted(a, b: list[int] | None = None, *more: str, c=2, d: float = 1.5, **rest) -> dict[str, int]"
+    assert (signatures["hinted"], signatures["shown"]) == (hinted, "shown -> str")
+    assert hinted in fs.help(f"{home}/awaiting")
+
+
+def test_a_long_message_is_cut(fs, home):
+    fs.store(f"{home}/awaiting", Awaiting())
+    with pytest.raises(errors.MethodFailedError) as failed:
+        fs.call(f"{home}/awaiting", "shouts", 1_000_000)
+    message = failed.value.message
+    assert message.startswith("ValueError: éé") and message.endswith(
+        "é … (the text ends here: its limit is 65536 bytes)"
+    )
+    assert 65_000 < len(message.encode()) < 66_000
+
+
+def test_many_tasks_send_a_class_once(address, home, monkeypatch):
+    async def many():
+        async with emerge.connect.aio(address) as fs:
+            asked = []
+            ask = fs.aio._connection.ask_soon
+
+            async def noted(request, timeout):
+                asked.append(b"put_class" in request)
+                return await ask(request, timeout)
+
+            monkeypatch.setattr(fs.aio._connection, "ask_soon", noted)
+            stores = [asyncio.ensure_future(fs.aio.store(f"{home}/o{at}", InventoryItem())) for at in range(20)]
+            await asyncio.sleep(0)
+            # Who was about to send it gives up; another does it.
+            stores[0].cancel()
+            ended = await asyncio.gather(*stores, return_exceptions=True)
+            assert isinstance(ended[0], asyncio.CancelledError) and {type(each) for each in ended[1:]} == {
+                InventoryItem
+            }
+            return asked.count(True)
+
+    assert wait_for(many()) == 2
+
+
+def test_after_close_everything_says_so(address):
+    fs = emerge.connect(address)
+    fs.mkdir("/tests/closed", exist_ok=True)
+    fs.close()
+
+    async def each(items):
+        return [item async for item in items]
+
+    for _ in range(2):
+        for plain in (
+            lambda: fs.stat("/tests"),
+            lambda: list(fs.list("/tests")),
+            lambda: fs.store("/tests/closed/a", free(text="x" * 100_000)),
+            lambda: list(fs.call_each("/tests/closed", "run")),
+        ):
+            with pytest.raises(errors.DisconnectedError):
+                plain()
+        for soon in (lambda: fs.aio.stat("/tests"), lambda: each(fs.aio.list("/tests"))):
+            with pytest.raises(errors.DisconnectedError):
+                wait_for(soon())
+        assert "closed" in repr(fs)
+        # Once more is nothing.
+        fs.close()
+
+
+@emerge.dataclass
+class Closing(emerge.Object):
+    text: str = ""
+
+    def close(self) -> str:
+        """Takes rights away, within a method."""
+        emerge.fs.chmod(self.meta.path, "go=")
+        return emerge.fs.stat(self.meta.path).perms
+
+
+def test_permissions_change_and_say_who_did_it(fs, home):
+    path = f"{home}/closing"
+    fs.store(path, Closing(text="a"))
+    assert fs.chmod(path, "o+r,g-x") == 2
+    assert fs.stat(path).perms == "rwxr--r--"
+    assert fs.chmod(path, 0o640) == 3
+    fs.mkdir(f"{home}/shared")
+    fs.chmod(f"{home}/shared", "rwxrwxrwt")
+    assert fs.stat(f"{home}/shared").perms == "rwxrwxrwt"
+    assert fs.chmod(f"{home}/shared", "o-x", recursive=True) == 3
+    assert fs.stat(f"{home}/shared").perms == "rwxrwxrwT"
+    me = fs.stat(path).owner
+    assert fs.chown(path, me, group=me) == 3
+    assert [(each.operation, each.author) for each in fs.history(path)] == [("chmod", me), ("chmod", me), (None, me)]
+    with pytest.raises(errors.BadArgumentError, match="u.z"):
+        fs.chmod(path, "u+z")
+    with pytest.raises(errors.BadArgumentError, match="owner or a group"):
+        fs.chown(path)
+    fs.chmod(path, "u+x")
+    assert fs.call(path, "close") == "rwx------"
+
+
+def test_rules_of_directories_and_purging(fs, home):
+    fs.mkdir(f"{home}/ruled/below")
+    assert fs.set_rules(f"{home}/ruled", keep="3 versions", mask=0o007) == 2
+    rules = fs.stat(f"{home}/ruled/below").rules
+    assert rules == ("3 versions", "007", f"{home}/ruled", f"{home}/ruled") and rules.keep == "3 versions"
+    path = f"{home}/ruled/below/a"
+    for text in "abcde":
+        fs.store(path, Closing(text=text))
+    assert fs.stat(path).perms == "rwxrwx---" and fs.stat(path).rules is None
+    assert [each.version for each in fs.history(path)] == [5, 4, 3]
+    assert [each.version for each in fs.history(path, before=5, limit=1)] == [4]
+    with pytest.raises(errors.BadArgumentError, match="some versions"):
+        fs.set_rules(f"{home}/ruled", keep="some versions")
+    with pytest.raises(errors.DirectoryNotEmptyError):
+        fs.purge(f"{home}/ruled")
+    fs.set_rules(f"{home}/ruled", keep="inherit")
+    fs.purge(path)
+    fs.purge(f"{home}/ruled", recursive=True)
+    assert not fs.exists(f"{home}/ruled")
+
+
+def test_users_and_groups_that_the_node_knows(fs):
+    fs.add_group("py-staff")
+    token = fs.add_user("py-ada", ["py-staff"])
+    assert len(token) == 64 and token != fs.new_token("py-ada")
+    (ada,) = (user for user in fs.users() if user.name == "py-ada")
+    assert ada.groups == ("py-staff",)
+    fs.leave_group("py-staff", "py-ada")
+    assert ("py-staff", ()) in fs.groups()
+    fs.join_group("py-staff", "py-ada")
+    assert ("py-staff", ("py-ada",)) in fs.groups()
+    with pytest.raises(errors.AlreadyExistsError):
+        fs.add_user("py-staff")
+    fs.remove_user("py-ada")
+    fs.remove_group("py-staff")
+    with pytest.raises(errors.NotFoundError):
+        fs.new_token("py-ada")
+
+
+def test_directories_are_values_sorted_and_filtered(fs, home):
+    for name in ["b.txt", "a.txt", "c.md"]:
+        fs.store(f"{home}/d/{name}", Closing(text=name))
+    at = f"{home}/d"
+    assert [meta.name for meta in fs.list(at, glob="*.txt")] == ["a.txt", "b.txt"]
+    assert [meta.name for meta in fs.list(at, sort="created", page_size=1)] == ["b.txt", "a.txt", "c.md"]
+    assert [meta.name for meta in fs.list(at, glob="{a,c}.*", descending=True)] == ["c.md", "a.txt"]
+    assert [meta.name for meta in fs.list(at, after="a.txt")] == ["b.txt", "c.md"]
+    with pytest.raises(errors.BadArgumentError, match="sort"):
+        list(fs.list(at, sort="weight"))
+    directory = fs.get(at)
+    assert isinstance(directory, emerge.Directory) and directory.meta.type == "directory"
+    assert [meta.path for meta in directory] == [f"{at}/a.txt", f"{at}/b.txt", f"{at}/c.md"]
+    assert "3 members" in repr(directory)
+    parts = []
+    fs.cp(at, f"{home}/copy", recursive=True, on_progress=lambda *part: parts.append(part))
+    assert parts == [(4, at)]
+    assert len(fs.get(f"{home}/copy").members) == 3
+
+
+def test_what_the_node_itself_tells(fs, home):
+    fs.store(f"{home}/told", Closing(text="x"))
+    at = f"/registry/{fs.stat(f'{home}/told').id}"
+    fs.mv(f"{home}/told", f"{home}/moved")
+    assert fs.get(at).meta.path == f"{home}/moved" and fs.stat(at).name == "moved"
+    told = fs.get("/classes/Closing")
+    assert told.language == "python" and "class Closing" in told.source and "Told" in repr(told)
+    (node,) = fs.get("/nodes").members
+    assert fs.get(f"/nodes/{node.name}").name == node.name
+    with pytest.raises(errors.PermissionDeniedError, match="cannot be changed"):
+        fs.mkdir("/classes/new")
+
+
+@emerge.dataclass
+class Gardener(emerge.Object):
+    def plant(self, at: str) -> list:
+        emerge.fs.cp(at, f"{at}-copy", recursive=True)
+        return [meta.name for meta in emerge.fs.get(f"{at}-copy")] + [
+            meta.name for meta in emerge.fs.list(at, glob="a*")
+        ]
+
+
+def test_directories_within_a_method(fs, home):
+    for name in ["a", "b"]:
+        fs.store(f"{home}/d/{name}", Closing(text=name))
+    fs.store(f"{home}/gardener", Gardener())
+    assert fs.call(f"{home}/gardener", "plant", f"{home}/d") == ["a", "b", "a"]

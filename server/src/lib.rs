@@ -3,6 +3,7 @@
 //! [`start`] opens the store, compiles the guests, binds the port and gives a [`RunningNode`].
 
 pub mod backend;
+pub mod backup;
 mod config;
 mod files;
 mod net;

@@ -19,6 +19,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+/// The folder of the store in the folder of a node's data.
+pub(crate) const STORE: &str = "store";
 /// How long a stopping node waits for requests in flight.
 const DRAIN: Duration = Duration::from_secs(5);
 /// How often what nobody can reach any more is collected.
@@ -56,7 +58,7 @@ pub async fn start(config: Config, runtime: Arc<dyn Runtime>) -> Result<RunningN
 }
 
 /// Makes the folder of a store: it holds tokens, and what others may not read.
-fn make_folder(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -76,7 +78,7 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
     let data =
         config.data.canonicalize().map_err(|error| storage("cannot use the folder", &config.data, error))?;
 
-    let backend = Embedded::open(&data.join("store"))?;
+    let backend = Embedded::open(&data.join(STORE))?;
     let engine = Engine::open(backend, EngineOptions::new(&config.name), now_micros()).await?;
     let kept = |name: &str| {
         token::read_or_make(&data, name).map_err(|error| storage("cannot keep the token in", &data, error))
@@ -101,11 +103,12 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
     let (runtime_lives, runtime_ended) = oneshot::channel();
     let committer = start_committer(engine.clone(), runtime_ended)?;
     let collector = tokio::spawn({
-        let engine = engine.clone();
+        let (engine, node) = (engine.clone(), node.clone());
         async move {
             let _runtime_lives: oneshot::Sender<()> = runtime_lives;
             loop {
                 tokio::time::sleep(COLLECT_EVERY).await;
+                node.handle_timeout(now_micros());
                 if let Err(error) = engine.collect(now_micros(), COLLECT_BUDGET).await {
                     tracing::warn!(%error, "collection failed and will be tried again");
                 }

@@ -2,7 +2,7 @@
 
 use crate::running::now_micros;
 use emerge_proto::{Error, ErrorCode, Result, limits};
-use emerge_runtime::{FileObject, Sandbox, SandboxOptions};
+use emerge_runtime::{FileObjects, Sandbox, SandboxOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,11 +27,11 @@ pub async fn whole_sandbox(progress: &(dyn Fn(&str) + Sync)) -> Result<Arc<Sandb
     Ok(sandbox)
 }
 
-/// Runs a Python or JavaScript file in the sandbox, now, and gives the objects that it wants stored.
+/// Runs a Python or JavaScript file in the sandbox, now, and gives the objects that it wants stored and what it printed.
 ///
 /// # Errors
 /// As [`Sandbox::run_file`].
-pub async fn run_file(sandbox: &Sandbox, name: &str, source: &str) -> Result<Vec<FileObject>> {
+pub async fn run_file(sandbox: &Sandbox, name: &str, source: &str) -> Result<FileObjects> {
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| {
         Error::new(ErrorCode::Internal, format!("the system gives no randomness: {error}"))

@@ -128,7 +128,17 @@ async fn of_many_messages_that_wait_none_is_lost() {
 async fn broken_messages_end_the_connection_with_a_typed_error() {
     let (node, _folder) = node().await;
     let good = message(&[hello(&node.token)]);
-    let list = message(&[request(1, Op::List { path: Target::Path("/".into()), after: None, limit: None })]);
+    let list = message(&[request(
+        1,
+        Op::List {
+            path: Target::Path("/".into()),
+            after: None,
+            limit: None,
+            glob: None,
+            sort: None,
+            descending: None,
+        },
+    )]);
     let nodes_frame = message(&[Frame::Push { topic: "x".into(), value: vec![0xf6] }]);
     let oversized = vec![0; limits::MAX_MESSAGE + 1];
     let cases: [(&str, &[u8], ErrorCode); 5] = [
@@ -309,7 +319,78 @@ async fn http_does_one_operation_for_each_request() {
     assert_eq!(http(&node, &node.token, restore).await.0, 409);
     let then = r#"{"op": "get", "path": "/c", "version": "2100-01-01T00:00:00Z"}"#;
     assert_eq!(http(&node, &node.token, then).await.1["fields"]["r"], 2.0);
+    let chmod = r#"{"op": "chmod", "path": "/c", "perms": "o+r"}"#;
+    assert_eq!(http(&node, &node.token, chmod).await.1["version"], 4);
+    let chown = r#"{"op": "chown", "path": "/c", "group": "admin"}"#;
+    assert_eq!(http(&node, &node.token, chown).await.1["version"], 4);
+    let (_, history) = http(&node, &node.token, r#"{"op": "history", "path": "/c"}"#).await;
+    assert_eq!(history[0]["operation"], "chmod");
+    let page = r#"{"op": "history", "path": "/c", "before": 4, "limit": 1}"#;
+    assert_eq!(http(&node, &node.token, page).await.1[0]["version"], 3);
+    let rules = r#"{"op": "set_rules", "path": "/", "keep": "5 versions", "mask": "077"}"#;
+    assert_eq!(http(&node, &node.token, rules).await.1["version"], 2);
+    let (_, root) = http(&node, &node.token, r#"{"op": "stat", "path": "/"}"#).await;
+    assert_eq!((&root["rules"]["keep"], &root["rules"]["mask_from"]), (&"5 versions".into(), &"/".into()));
+    let hash = "00".repeat(32);
+    let user = format!(r#"{{"op": "users", "action": "add", "name": "ada", "token_hash": "{hash}"}}"#);
+    assert_eq!(http(&node, &node.token, &user).await.1[0]["name"], "ada");
+    let (_, groups) = http(&node, &node.token, r#"{"op": "groups", "action": "list"}"#).await;
+    assert_eq!(groups, serde_json::json!([{ "name": "admin", "members": [] }]));
+    assert_eq!(http(&node, &node.notebook_token, r#"{"op": "users", "action": "list"}"#).await.0, 403);
+    let (_, page) =
+        http(&node, &node.token, r#"{"op": "list", "path": "/", "glob": "c*", "sort": "size"}"#).await;
+    assert_eq!(
+        (page["members"][0]["name"].as_str(), page["members"].as_array().map(Vec::len)),
+        (Some("c"), Some(1))
+    );
+    let (_, root) = http(&node, &node.token, r#"{"op": "get", "path": "/"}"#).await;
+    assert!(root["members"]["members"].as_array().is_some_and(|members| !members.is_empty()));
+    let cp = r#"{"op": "cp", "from": "/c", "to": "/purged"}"#;
+    assert_eq!(http(&node, &node.token, cp).await.0, 200);
+    assert_eq!(http(&node, &node.token, r#"{"op": "purge", "path": "/purged"}"#).await.0, 200);
     let (status, error) = http(&node, &node.token, r#"{"op": "get", "path": "/c", "version": "soon"}"#).await;
     assert_eq!((status, &error["field"]), (400, &"version".into()));
     node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_are_watched_over_http() {
+    let (node, _folder) = node().await;
+    let client = Client::connect(&node.url(), &node.token).await.unwrap();
+    let get = async |query: &str, header: &str| {
+        let mut socket = TcpStream::connect(node.address).await.unwrap();
+        let head = format!(
+            "GET /api/watch?{query} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n{header}\r\n",
+            node.address, node.token
+        );
+        socket.write_all(head.as_bytes()).await.unwrap();
+        socket
+    };
+    let until = async |socket: &mut TcpStream, end: &str| {
+        let (mut text, mut buffer) = (String::new(), [0; 4096]);
+        while !text.contains(end) {
+            let read = tokio::time::timeout(Duration::from_secs(10), socket.read(&mut buffer));
+            let count = read.await.unwrap().unwrap();
+            assert!(count > 0, "it ended with {text}");
+            text.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+        text
+    };
+    let mut watching = get("pattern=/watched/**", "").await;
+    let begun = until(&mut watching, "event: watching").await;
+    assert!(begun.contains("200 OK") && begun.contains("text/event-stream"), "{begun}");
+    client.mkdir("/watched", false).await.unwrap();
+    client.mkdir("/watched/b", false).await.unwrap();
+    let told = until(&mut watching, "\"path\":\"/watched/b\"").await;
+    let token = told.split("id: ").nth(1).unwrap().split('\n').next().unwrap().trim().to_owned();
+    let mut again = get("pattern=/watched/**", &format!("Last-Event-ID: {token}\r\n")).await;
+    let told = until(&mut again, "/watched/b").await;
+    assert!(!told.contains("event: watching") && !told.contains("\"path\":\"/watched\""), "{told}");
+    let mut bad = get("pattern=x", "").await;
+    assert!(until(&mut bad, "bad_argument").await.contains("400 Bad Request"));
+    // A node that stops does not wait for those who watch.
+    client.close().await;
+    let begun = std::time::Instant::now();
+    node.stop().await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
 }

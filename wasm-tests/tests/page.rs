@@ -82,7 +82,14 @@ async fn a_listing_comes_as_credit_allows() {
     for number in 0..5 {
         client.run(store(&format!("/listed/o{number}"), number)).await.unwrap();
     }
-    let list = Op::List { path: Target::Path("/listed".into()), after: None, limit: Some(2) };
+    let list = Op::List {
+        path: Target::Path("/listed".into()),
+        after: None,
+        limit: Some(2),
+        glob: None,
+        sort: None,
+        descending: None,
+    };
     let seq = client.ask(&list, Some(1));
     client.run(Op::Stat { path: "/listed".into() }).await.unwrap();
     let heard = client.heard(seq);

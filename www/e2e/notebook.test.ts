@@ -160,6 +160,50 @@ test("names are completed", async () => {
   await page.waitForFunction((at) => document.querySelectorAll<HTMLTextAreaElement>(".editor")[at]?.value.endsWith("decimal.getcontext"), at);
 });
 
+test("a node that the page may not reach, and one that is not there, are told at once", async () => {
+  const attempts = `
+import time
+for url in ("ws://127.0.0.1:9", "ws://192.0.2.1:5558"):
+    began = time.monotonic()
+    try: emerge.connect(url)
+    except emerge.errors.DisconnectedError as error: print(error.code, time.monotonic() - began < 4)`;
+  assert.equal((await cell(page, `import emerge${attempts}`)).text, "disconnected True\ndisconnected True");
+  problems.splice(0, problems.length, ...problems.filter((problem) => !/Content Security Policy|ERR_CONNECTION/.test(problem)));
+});
+
+test("a Python that has died is told, and a restart brings another", { timeout: 120_000 }, async () => {
+  const source = "import pickle\ndeep = []\nfor _ in range(20_000): deep = [deep]\npickle.dumps(deep)";
+  const at = await addCell(page, source);
+  const waits = await addCell(page, "1 + 1");
+  await press(page, at);
+  await press(page, waits);
+  for (const each of [at, waits, waits]) {
+    const shown = await ended(page, each);
+    assert.equal(shown.ok, false);
+    assert.match(shown.text, /Python has died.*restart it/s);
+    await press(page, waits);
+  }
+  assert.match(await pythonIsReady(page), /^Python has died/);
+  await page.click("#restart");
+  await page.waitForSelector('#python[data-state="loading"]');
+  assert.match(await pythonIsReady(page), /^Python 3\.14/);
+  assert.equal((await cell(page, "6 * 7")).text, "42");
+  // What Pyodide itself says of it on the console.
+  problems.splice(0);
+});
+
+test("all of the header is there on a small screen", async () => {
+  const size = page.viewportSize();
+  await page.setViewportSize({ width: 380, height: 700 });
+  for (const id of ["explorer", "run-all", "interrupt", "restart", "python", "state"]) {
+    const box = await page.locator(`#${id}`).boundingBox();
+    assert.ok(box && box.x >= 0 && box.x + box.width <= 380 && box.width > 0, `${id}: ${JSON.stringify(box)}`);
+  }
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= 380));
+  await picture(page, "notebook-small");
+  await page.setViewportSize(size ?? { width: 1280, height: 1000 });
+});
+
 test("Shift+Enter runs a cell and goes on, and a restart forgets", async () => {
   const at = await addCell(page, "kept = 1");
   await page.locator(".cell .editor").nth(at).press("Shift+Enter");

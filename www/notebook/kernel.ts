@@ -13,7 +13,8 @@ export interface CellEvents {
 export interface KernelEvents {
   progress(text: string, part: number): void;
   ready(python: string): void;
-  failed(text: string): void;
+  /** There is no Python until it is started anew. */
+  failed(why: string): void;
 }
 
 interface Job {
@@ -31,6 +32,8 @@ export class Kernel {
   #worker: Worker | undefined;
   #flag: Uint8Array | null = null;
   #ready = false;
+  /** Why there is no Python any more. */
+  #gone: string | undefined;
   #running: Job | undefined;
   #waiting: Job[] = [];
   #questions = new Map<number, (names: readonly string[]) => void>();
@@ -44,25 +47,42 @@ export class Kernel {
 
   /** Starts Python anew; all that it knew is gone, and what runs or waits ends. */
   start(): void {
+    this.#stop("Python was restarted");
+    this.#gone = undefined;
+    const shared = crossOriginIsolated ? new SharedArrayBuffer(2) : null;
+    this.#flag = shared && new Uint8Array(shared);
+    const worker = new Worker("/assets/worker.js", { type: "module", name: "python" });
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
+    worker.onerror = (event) => {
+      // Later ones are those of what a cell has left behind in JavaScript, and Python goes on.
+      if (!this.#ready) this.#lose(`Python could not be started: ${event.message || "the worker could not be loaded"}`);
+    };
+    this.#worker = worker;
+    this.#say({ type: "start", setting: this.#setting, interrupt: shared });
+  }
+
+  /** Ends the worker, and what runs or waits with `why`. */
+  #stop(why: string): void {
     this.#worker?.terminate();
     const ended = [...(this.#running ? [this.#running] : []), ...this.#waiting];
     this.#running = undefined;
     this.#waiting = [];
     this.#ready = false;
-    for (const job of ended) job.end("Python was restarted");
+    for (const job of ended) job.end(why);
     for (const answer of this.#questions.values()) answer([]);
     this.#questions.clear();
-    const shared = crossOriginIsolated ? new SharedArrayBuffer(2) : null;
-    this.#flag = shared && new Uint8Array(shared);
-    const worker = new Worker("/assets/worker.js", { type: "module", name: "python" });
-    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
-    worker.onerror = (event) => this.#events.failed(event.message || "the worker could not be loaded");
-    this.#worker = worker;
-    this.#say({ type: "start", setting: this.#setting, interrupt: shared });
+  }
+
+  #lose(why: string): void {
+    if (this.#gone !== undefined) return;
+    this.#gone = `${why}; restart it`;
+    this.#stop(this.#gone);
+    this.#events.failed(this.#gone);
   }
 
   /** Runs a cell when those before it have ended; gives its traceback, or null when all went well. */
   run(source: string, events: CellEvents): Promise<string | null> {
+    if (this.#gone !== undefined) return Promise.resolve(this.#gone);
     const cell = (this.#count += 1);
     return new Promise((end) => {
       this.#waiting.push({ cell, source, file: `cell ${cell}`, events, end });
@@ -114,7 +134,9 @@ export class Kernel {
       case "progress":
         { this.#events.progress(message.text, message.part); return; }
       case "failed":
-        { this.#events.failed(message.text); return; }
+        { this.#lose(`Python could not be started: ${message.text}`); return; }
+      case "died":
+        { this.#lose(`Python has died, and what it knew is gone: ${message.text}`); return; }
       case "ready":
         this.#ready = true;
         this.#events.ready(message.python);

@@ -23,7 +23,10 @@ export type ToWorker =
 export type FromWorker =
   | { readonly type: "progress"; readonly text: string; readonly part: number }
   | { readonly type: "ready"; readonly python: string }
+  /** Python could not be started. */
   | { readonly type: "failed"; readonly text: string }
+  /** Python has stopped for good in the middle of something. */
+  | { readonly type: "died"; readonly text: string }
   | { readonly type: "stream"; readonly cell: number; readonly name: "stdout" | "stderr"; readonly text: string }
   | { readonly type: "display"; readonly cell: number; readonly data: Rich }
   /** A cell ended; `error` is its traceback. */

@@ -52,7 +52,7 @@ class Notebook implements CellHost {
     this.#kernel = new Kernel(at, {
       progress: (text, part) => this.#status("loading", text, part),
       ready: (python) => this.#status("ready", `Python ${python}`, 1),
-      failed: (text) => this.#status("failed", `Python could not be started: ${text}`, 1),
+      failed: (why) => this.#status("failed", why, 1),
     });
     for (const source of kept()) this.add(source);
     byId("add", HTMLButtonElement).addEventListener("click", () => this.add().focus());

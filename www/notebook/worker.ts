@@ -17,8 +17,15 @@ interface Kernel {
   complete(text: string): { toJs(): string[]; destroy(): void };
 }
 
+/** What Pyodide offers to hear of the end of its Python, after which nothing that was asked of it is ever answered. */
+interface Mortal {
+  readonly _api: { on_fatal?: (error: unknown) => void };
+}
+
 const say = (message: FromWorker): void => self.postMessage(message);
 const loud = (text: string, part: number): void => say({ type: "progress", text, part });
+
+const words = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 class Runner {
   readonly #python: PyodideInterface;
@@ -71,6 +78,7 @@ class Runner {
 async function start(setting: Setting, interrupt: SharedArrayBuffer | null): Promise<Runner> {
   loud("Loading Python …", 0.1);
   const python = await loadPyodide({ indexURL: "/pyodide/", packages: ["micropip"] });
+  (python as unknown as Mortal)._api.on_fatal = (error) => say({ type: "died", text: words(error) });
   loud("Readying the notebook …", 0.75);
   const flag = interrupt ? new Uint8Array(interrupt) : null;
   if (flag) python.setInterruptBuffer(flag.subarray(SIGNAL, SIGNAL + 1));
@@ -100,7 +108,7 @@ self.onmessage = async ({ data: message }: MessageEvent<ToWorker>): Promise<void
       runner = await start(message.setting, message.interrupt);
       say({ type: "ready", python: runner.version });
     } catch (error) {
-      say({ type: "failed", text: error instanceof Error ? error.message : String(error) });
+      say({ type: "failed", text: words(error) });
     }
   } else if (message.type === "run") await runner?.run(message.cell, message.source, message.file);
   else if (message.type === "interrupt") runner?.interrupt(message.cell);

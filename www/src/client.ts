@@ -1,7 +1,9 @@
 import { type Address, isSame, parse, resolve, surroundings } from "./address.js";
 import { checkAborted, type EmergeError, errorOf } from "./error.js";
 import { FileSystem } from "./filesystem.js";
+import type { Options } from "./results.js";
 import { type ConnectionState, SessionTransport } from "./session.js";
+import { type BeginOptions, type Transaction, type TransactionInfo, type TransactionOptions, Transactions } from "./transaction.js";
 import { loadWasm, type WasmSource } from "./wasm.js";
 
 /** How to connect. */
@@ -23,12 +25,14 @@ export interface ConnectOptions {
 /** A connection to a node, and the file system there. It survives cuts and restarts of the node until it is closed. */
 export class Connection extends FileSystem implements AsyncDisposable {
   readonly #session: SessionTransport;
+  readonly #transactions: Transactions;
   readonly #listeners = new Set<(state: ConnectionState, error?: EmergeError) => void>();
 
   /** @internal */
   constructor(session: SessionTransport) {
     super(session);
     this.#session = session;
+    this.#transactions = new Transactions(session, this);
     session.onState = (state, error) => {
       for (const listener of this.#listeners) listener(state, error);
     };
@@ -48,6 +52,36 @@ export class Connection extends FileSystem implements AsyncDisposable {
   onState(listener: (state: ConnectionState, error?: EmergeError) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Runs a block of operations that is committed as one at its end, and rolled back when it throws. After a conflict the block is run again,
+   * each time after a longer wait: it should change nothing but by the file system that it is given.
+   *
+   * ```js
+   * await fs.transaction(async (tx) => {
+   *   const from = await tx.get("/accounts/ada");
+   *   …
+   * });
+   * ```
+   */
+  transaction<R>(body: (tx: Transaction) => R | Promise<R>, options: TransactionOptions = {}): Promise<R> {
+    return this.#transactions.run(body, options);
+  }
+
+  /** Opens a transaction, to be committed or rolled back; with a `name` the user's other clients can add to it. */
+  begin(options?: BeginOptions): Promise<Transaction> {
+    return this.#transactions.begin(options);
+  }
+
+  /** Finds an open transaction of the user by its name or id. */
+  open(tx: string, options?: Options): Promise<Transaction> {
+    return this.#transactions.find(tx, options);
+  }
+
+  /** The user's open transactions, oldest first. */
+  transactions(options?: Options): Promise<TransactionInfo[]> {
+    return this.#transactions.list(options);
   }
 
   /** Ends the session once what is under way has its outcomes. */

@@ -182,6 +182,14 @@ register("forbidden_origin", "ForbiddenOriginError", ForbiddenOriginError);
 export class InternalError extends EmergeError {}
 register("internal", "InternalError", InternalError);
 
+/** The transaction has ended or the node no longer holds it; what of it was not committed has not happened. (`transaction_expired`) */
+export class TransactionExpiredError extends EmergeError {}
+register("transaction_expired", "TransactionExpiredError", TransactionExpiredError);
+
+/** The change log no longer reaches back to where a watch is to go on; look at what there is now, and watch from there. (`log_expired`) */
+export class LogExpiredError extends EmergeError {}
+register("log_expired", "LogExpiredError", LogExpiredError);
+
 /** The error of a code: of the subclass that belongs to it. */
 export function errorOf(code: ErrorCode, message: string, details?: ErrorDetails): EmergeError {
   return new (classes.get(code) ?? EmergeError)(code, message, details);

@@ -1,49 +1,59 @@
+import { Accounts } from "./accounts.js";
 import { ByteReader } from "./bytes.js";
 import { type ClassRecord, recordOf, registeredName } from "./class.js";
 import { checkAborted, EmergeError, errorOf } from "./error.js";
+import { Directory, directoryOf, Told } from "./directory.js";
 import { type Description, describe, type MethodInfo, helpText } from "./describe.js";
 import { joinPath, Meta } from "./meta.js";
 import { StoreMode } from "./generated.js";
 import { bare, classOf, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
 import { proxyOf } from "./proxy.js";
+import { Search, type SearchOptions } from "./search.js";
 import { hex } from "./sha256.js";
 import { Ref } from "./codec.js";
 import { type Children, inside, pathOf, pathsOf, rawChildren, type Several } from "./compose.js";
 import type {
-  AnyObject, CallEachOptions, Called, ClassAt, Diff, How, InvokeOptions, ListOptions, MemberResult, Mixed, Options,
+  AnyObject, CallEachOptions, Called, CopyProgress, Diff, How, InvokeOptions, ListOptions, MemberResult, Mixed, Options,
   Remote, StoreAllOptions, StoreOptions, Stored, Transport, VersionInfo,
 } from "./results.js";
 import { standIn } from "./standin.js";
 import { changes, encodeArgs, encodeObject } from "./state.js";
 import { Stream } from "./stream.js";
 import { decodeState, decodeValue, encodeField } from "./values.js";
+import { diffOf, historyOf } from "./versions.js";
+import { type Change, watch, type WatchOptions } from "./watch.js";
 import { opAdd, opChildren, opMigrate, opMixin, opQuery, opSet, type RawFetchedChild, readFetched, readMixed } from "./wire-compose.js";
 import {
-  opCall, opClassByHash, opClassOf, opCp, opDiff, opGet, opHistory, opList, opMkdir, opMv, opPutClass, opRestore, opRm, opStat, opStore,
-  type RawClassAt, type RawStat, type RawVersion, readCalled, readDiff, readHistory, readLineage, readMember, readPage,
+  opCall, opChmod, opChown, opClassByHash, opClassOf, opCp, opDiff, opGet, opHistory, opList, opMkdir, opMv, opPurge, opPutClass, opRestore,
+  opRm, opSetRules, opStat, opStore, type RawStat, readCalled, readCopied, readLineage, readMember, readPage,
   readStat, readStored, type Which,
 } from "./wire.js";
+import type { RawMatch } from "./wire-search.js";
 
-function versionInfo({ version, modified, author, method, size, restored }: RawVersion): VersionInfo {
-  return {
-    version, modified: new Date(Math.floor(modified / 1000)), author, method: method ?? null, size, restored: restored ?? null,
-  };
+/** What a client knows of classes: one file system and the transactions that it has begun share it. */
+class Known {
+  /** Classes that the node has, or is getting: one request for each version. */
+  readonly sent = new Map<string, Promise<void>>();
+  /** The user's own classes, by registered name. */
+  readonly defined = new Map<string, EmergeClass>();
+  /** The class that objects of a class version become, by its address. */
+  readonly resolved = new Map<string, EmergeClass>();
+  /** The class of the object fetched last, which is most often that of the next one too. */
+  last: { readonly hash: Uint8Array; readonly cls: EmergeClass } | undefined;
 }
 
 /** The object file system of a node. */
 export class FileSystem {
   readonly #transport: Transport;
-  /** Classes that the node has, or is getting: one request for each version. */
-  readonly #sent = new Map<string, Promise<void>>();
-  /** The user's own classes, by registered name. */
-  readonly #defined = new Map<string, EmergeClass>();
-  /** The class that objects of a class version become, by its address. */
-  readonly #resolved = new Map<string, EmergeClass>();
-  /** The class of the object fetched last, which is most often that of the next one too. */
-  #last: { readonly hash: Uint8Array; readonly cls: EmergeClass } | undefined;
+  readonly #known: Known;
+  /** The users and groups that the node knows, which are the administrator's to see and to change. */
+  readonly accounts: Accounts;
 
-  constructor(transport: Transport) {
+  /** With another file system, what that knows of classes is shared. */
+  constructor(transport: Transport, other?: FileSystem) {
     this.#transport = transport;
+    this.accounts = new Accounts(transport);
+    this.#known = other === undefined ? new Known() : other.#known;
   }
 
   /**
@@ -52,9 +62,9 @@ export class FileSystem {
    */
   define(...classes: EmergeClass[]): this {
     for (const cls of classes) {
-      this.#defined.set(registeredName(cls), cls);
-      this.#resolved.clear();
-      this.#last = undefined;
+      this.#known.defined.set(registeredName(cls), cls);
+      this.#known.resolved.clear();
+      this.#known.last = undefined;
     }
     return this;
   }
@@ -68,6 +78,9 @@ export class FileSystem {
       throw errorOf("unmappable_value", `only an instance of a class that extends EmergeObject can be stored at ${path}`, {
         path,
       });
+    }
+    if (object instanceof Directory || object instanceof Told) {
+      throw errorOf("unmappable_value", `a directory, or what the node itself tells, cannot be stored at ${path}`, { path });
     }
     const cls = classOf(object);
     const used = new Set<ClassRecord>();
@@ -143,8 +156,8 @@ export class FileSystem {
    */
   get<T = unknown>(path: `${string}#${string}`, options?: Options & { version?: Which | undefined }): Promise<T>;
   /**
-   * Fetches an object. It becomes an instance of this program's class of that name; of an unknown class it has the
-   * fields, and its methods say where they run. Nothing of a stored class is ever run here.
+   * Fetches an object, or a directory ({@link Directory}) with the first of its members. An object becomes an instance of this program's
+   * class of that name; of an unknown class it has the fields, and its methods say where they run. Nothing of a stored class is ever run here.
    */
   get<T extends EmergeObject = AnyObject>(path: string | Ref, options?: Options & { version?: Which | undefined }): Promise<Stored<T>>;
   get(at: string | Ref, options?: Options & { version?: Which | undefined }): Promise<unknown> {
@@ -239,13 +252,13 @@ export class FileSystem {
 
   /** Lists a directory with the properties of its members: `for await (const meta of fs.list("/"))`. */
   list(path: string, options: ListOptions = {}): Stream<Meta> {
-    const pages = this.#transport.stream(opList(path, options.after, options.pageSize), options, PAGES);
+    const pages = this.#transport.stream(opList(path, options), options, PAGES);
     return Stream.flat(pages, (page) => readPage(new ByteReader(page)).members.map((raw) => this.#member(path, raw)));
   }
 
   /** One page of a listing, and the name to go on after; `next` is `null` on the last page. */
   async page(path: string, options: ListOptions = {}): Promise<{ members: Meta[]; next: string | null }> {
-    const op = opList(path, options.after, options.pageSize);
+    const op = opList(path, options);
     const { members, next } = readPage(new ByteReader(await this.#transport.request(op, options)));
     return { members: members.map((raw) => this.#member(path, raw)), next: next ?? null };
   }
@@ -375,6 +388,27 @@ export class FileSystem {
     return proxyOf(path, (method, args) => this.invoke(path, method, args).then((called) => called.result)) as Remote<T>;
   }
 
+  /**
+   * Finds objects: those of which `wanted` says so. It is a plain function of an object (its fields, and `meta`) and of `params`; it runs on
+   * the node, so that it sees nothing of what surrounds it here. Every object is wanted without one.
+   *
+   * `for await (const item of fs.search((o, p) => o.unitPrice < p.max, { max: 3 }))`
+   */
+  search<T extends EmergeObject = AnyObject, P extends object = Record<string, unknown>>(
+    // A function of an object whose class is not known here may ask for any field.
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any
+    wanted?: ((object: any, params: P) => unknown) | string | null,
+    params?: P | null,
+    options: SearchOptions = {},
+  ): Search<Stored<T>> {
+    return new Search<Stored<T>>(this.#transport, wanted, params, options, (match) => this.#matched(match) as Promise<Stored<T>>);
+  }
+
+  async #matched({ path, stat, state }: RawMatch): Promise<EmergeObject> {
+    const cls = await this.#resolve(stat.classHash ?? new Uint8Array(16), stat.class);
+    return this.#instance(cls, { path, version: stat.version, state, historic: false, stat });
+  }
+
   /** Makes a directory and those above it. */
   async mkdir(path: string, options: Options & { existOk?: boolean | undefined } = {}): Promise<void> {
     await this.#transport.request(opMkdir(path, options.existOk ?? false), options);
@@ -390,15 +424,54 @@ export class FileSystem {
     await this.#transport.request(opMv(from, to), options);
   }
 
-  /** Copies; with `recursive` a directory and all in it. Onto a directory: into it. */
-  async cp(from: string, to: string, options: Options & { recursive?: boolean | undefined } = {}): Promise<void> {
-    await this.#transport.request(opCp(from, to, options.recursive ?? false), options);
+  /**
+   * Copies; with `recursive` a directory and all in it. Onto a directory: into it. A tree of at most 10,000 objects and directories is one
+   * commit; a larger one is copied part by part, `onProgress` is told after each, and an error says what was copied before it.
+   */
+  async cp(
+    from: string,
+    to: string,
+    options: Options & {
+      recursive?: boolean | undefined;
+      onProgress?: ((progress: CopyProgress) => void) | undefined;
+    } = {},
+  ): Promise<void> {
+    if (options.recursive !== true) {
+      await this.#transport.request(opCp(from, to, false), options);
+      return;
+    }
+    for await (const item of this.#transport.stream(opCp(from, to, true), options, PAGES)) {
+      // Inside a method it is one reply, an encoded null.
+      if (item[0] !== NULL) options.onProgress?.(readCopied(new ByteReader(item)));
+    }
   }
 
-  /** An object's versions, newest first. */
-  async history(path: string, options?: Options): Promise<VersionInfo[]> {
-    const versions = readHistory(new ByteReader(await this.#transport.request(opHistory(path), options)));
-    return versions.map(versionInfo);
+  /** The newest versions of an object or a directory, newest first, at most 1000 at a time; `before` goes on below a number. */
+  async history(
+    path: string,
+    options: Options & { before?: number | undefined; limit?: number | undefined } = {},
+  ): Promise<VersionInfo[]> {
+    const op = opHistory(path, options.before, options.limit);
+    return historyOf(await this.#transport.request(op, options));
+  }
+
+  /** Removes as {@link rm} does, and forgets all versions at once. */
+  async purge(path: string, options: Options & { recursive?: boolean | undefined } = {}): Promise<void> {
+    await this.#transport.request(opPurge(path, options.recursive ?? false), options);
+  }
+
+  /**
+   * Sets rules for all that lies below a directory, up to one with rules of its own: which versions are kept (`"all"`, `"10 versions"`,
+   * `"30 days"`, `"default"`), and the permissions that new members do not get (`0o027`). `"inherit"` is what holds above; what is left
+   * out stays. Gives the number of the directory's version that it made.
+   */
+  async setRules(
+    path: string,
+    rules: { keep?: string | undefined; mask?: string | number | undefined },
+    options?: Options,
+  ): Promise<number> {
+    const op = opSetRules(path, rules.keep, rules.mask);
+    return readStored(new ByteReader(await this.#transport.request(op, options))).version;
   }
 
   /**
@@ -406,21 +479,7 @@ export class FileSystem {
    * current one when it is left out. `not_found` when a version is not kept.
    */
   async diff(path: string, from: Which, to?: Which, options?: Options): Promise<Diff> {
-    const diff = readDiff(new ByteReader(await this.#transport.request(opDiff(path, from, to), options)));
-    const value = (bytes: Uint8Array | undefined): unknown => (bytes === undefined ? undefined : decodeValue(bytes));
-    const classAt = (at: RawClassAt | undefined): ClassAt | null => (at === undefined ? null : { ...at, hash: hex(at.hash) });
-    return {
-      from: versionInfo(diff.from),
-      to: versionInfo(diff.to),
-      fields: diff.fields.map((change) => ({
-        field: change.field,
-        kind: change.old === undefined ? "added" : change.new === undefined ? "removed" : "changed",
-        old: value(change.old),
-        new: value(change.new),
-      })),
-      oldClass: classAt(diff.oldClass),
-      newClass: classAt(diff.newClass),
-    };
+    return diffOf(await this.#transport.request(opDiff(path, from, to), options));
   }
 
   /**
@@ -430,6 +489,40 @@ export class FileSystem {
   async restore(path: string, version: Which, options?: Options & { base?: number | undefined }): Promise<number> {
     const op = opRestore(path, version, options?.base);
     return readStored(new ByteReader(await this.#transport.request(op, options))).version;
+  }
+
+  /**
+   * Changes permissions, which only the owner and the administrator may: to `"rwxr-x---"` or `0o750`, or by changes, `"u+x,g-w"`. With
+   * `recursive` all below a directory changes too, in the same commit. Gives the number of the version that it made.
+   */
+  async chmod(
+    path: string,
+    perms: string | number,
+    options: Options & { recursive?: boolean | undefined } = {},
+  ): Promise<number> {
+    const op = opChmod(path, perms, options.recursive ?? false);
+    return readStored(new ByteReader(await this.#transport.request(op, options))).version;
+  }
+
+  /**
+   * Gives to another owner, which only the administrator may, or to another group, which the owner may too when in it. With `recursive`
+   * all below a directory too, in the same commit. Gives the number of the version that it made.
+   */
+  async chown(
+    path: string,
+    to: { owner?: string | undefined; group?: string | undefined },
+    options: Options & { recursive?: boolean | undefined } = {},
+  ): Promise<number> {
+    const op = opChown(path, to.owner, to.group, options.recursive ?? false);
+    return readStored(new ByteReader(await this.#transport.request(op, options))).version;
+  }
+
+  /**
+   * Changes of what matches a pattern, in the order of their commits: `for await (const change of fs.watch("/inventory/**"))`. It sees what is
+   * committed after this call, goes on by itself after a cut, and ends when the loop is left or `signal` is aborted.
+   */
+  watch(pattern: string, options?: WatchOptions): Stream<Change> {
+    return watch(this.#transport, pattern, options);
   }
 
   /** The class of an object, with its fields, methods, docs and source. */
@@ -455,13 +548,13 @@ export class FileSystem {
   /** The class that objects of a version are instances of here: this program's own, or a stand-in made from the record. */
   async #resolve(hash: Uint8Array, name: string | undefined): Promise<EmergeClass> {
     const key = hex(hash);
-    let cls = this.#resolved.get(key) ?? (name === undefined ? undefined : this.#defined.get(name));
+    let cls = this.#known.resolved.get(key) ?? (name === undefined ? undefined : this.#known.defined.get(name));
     if (!cls) {
       const lineage = readLineage(new ByteReader(await this.#transport.request(opClassByHash(hash))));
       const version = lineage[0];
-      cls = (version && this.#defined.get(version.source.name)) ?? standIn(lineage);
+      cls = (version && this.#known.defined.get(version.source.name)) ?? standIn(lineage);
     }
-    this.#resolved.set(key, cls);
+    this.#known.resolved.set(key, cls);
     return cls;
   }
 
@@ -475,7 +568,8 @@ export class FileSystem {
     const nameAt = reader.position;
     reader.skip();
     const hashAt = reader.position;
-    const last = this.#last && reader.takeBytes(this.#last.hash) ? this.#last.cls : undefined;
+    if (reader.takeNull()) return this.#told(path, reply);
+    const last = this.#known.last && reader.takeBytes(this.#known.last.hash) ? this.#known.last.cls : undefined;
     reader.skip(last ? 4 : 5);
     const version = reader.uint();
     reader.skip(count - 10);
@@ -486,16 +580,36 @@ export class FileSystem {
     const className = new ByteReader(reply, nameAt);
     const name = className.takeNull() ? undefined : className.text();
     return this.#resolve(hash, name).then((cls) => {
-      this.#last = { hash: hash.slice(), cls };
+      this.#known.last = { hash: hash.slice(), cls };
       return this.#instance(cls, head);
     });
+  }
+
+  /** What has no class: a directory, or what the node itself tells. */
+  #told(path: string, reply: Uint8Array): EmergeObject {
+    const { state, members } = readFetched(new ByteReader(reply));
+    const reader = new ByteReader(reply);
+    reader.array();
+    const stat = readStat(reader);
+    const at = stat.path ?? path;
+    const object = members
+      ? directoryOf({
+          first: members.members.map((raw) => this.#member(at, raw)),
+          next: members.next ?? null,
+          rest: (after) => this.list(at, { after }),
+        })
+      : bare(Told);
+    // Historic: it is not stored as it is.
+    setHead(object, { path: normal(path), version: stat.version, state, historic: true, stat });
+    decodeState(object, state, () => undefined, []);
+    return object;
   }
 
   #instance(cls: EmergeClass, head: Head): EmergeObject | Promise<EmergeObject> {
     const object = bare(cls);
     setHead(object, head);
     const unknown: Uint8Array[] = [];
-    decodeState(object, head.state, (hash) => this.#resolved.get(hex(hash)), unknown);
+    decodeState(object, head.state, (hash) => this.#known.resolved.get(hex(hash)), unknown);
     if (unknown.length === 0) return object;
     // An embedded object's class is not known yet: get it, and read again.
     return Promise.all(unknown.map((hash) => this.#resolve(hash, undefined))).then(() => this.#instance(cls, head));
@@ -504,7 +618,7 @@ export class FileSystem {
   async #value(encoded: Uint8Array): Promise<unknown> {
     for (;;) {
       const unknown: Uint8Array[] = [];
-      const value = decodeValue(encoded, (hash) => this.#resolved.get(hex(hash)), unknown);
+      const value = decodeValue(encoded, (hash) => this.#known.resolved.get(hex(hash)), unknown);
       if (unknown.length === 0) return value;
       await Promise.all(unknown.map((hash) => this.#resolve(hash, undefined)));
     }
@@ -529,13 +643,13 @@ export class FileSystem {
   /** Objects of a user's class that was seen become its instances when they come back; a stand-in's do not. */
   #remember(record: ClassRecord): void {
     if (record.encoded === undefined) return;
-    if (this.#defined.get(record.name) !== record.cls) this.define(record.cls);
-    this.#resolved.set(record.key, record.cls);
+    if (this.#known.defined.get(record.name) !== record.cls) this.define(record.cls);
+    this.#known.resolved.set(record.key, record.cls);
   }
 
   async #sendClasses(used: Iterable<ClassRecord>, options: Options): Promise<void> {
     for (const record of used) {
-      const sent = this.#sent.get(record.key) ?? this.#send(record);
+      const sent = this.#known.sent.get(record.key) ?? this.#send(record);
       await sent;
       checkAborted(options.signal);
     }
@@ -543,17 +657,20 @@ export class FileSystem {
 
   #send(record: ClassRecord): Promise<void> {
     const sending = this.#put(record);
-    this.#sent.set(record.key, sending);
+    this.#known.sent.set(record.key, sending);
     // One that failed may be tried again.
-    sending.catch(() => this.#sent.delete(record.key));
+    sending.catch(() => this.#known.sent.delete(record.key));
     return sending;
   }
 
   async #put(record: ClassRecord): Promise<void> {
-    for (const base of record.bases) await (this.#sent.get(base.key) ?? this.#send(base));
+    for (const base of record.bases) await (this.#known.sent.get(base.key) ?? this.#send(base));
     if (record.encoded) await this.#transport.request(opPutClass(record.encoded));
   }
 }
+
+/** An encoded null. */
+const NULL = 0xf6;
 
 /** Pages of a listing that may wait to be read. */
 const PAGES = 4;
@@ -561,7 +678,7 @@ const PAGES = 4;
 /** What a store's reply does not tell. */
 const UNKNOWN: RawStat = {
   name: "", id: new Uint8Array(16), kind: 0, class: undefined, classHash: undefined, classVersion: undefined,
-  owner: "", group: "", perms: 0, version: 0, created: 0, modified: 0, size: 0, node: "",
+  owner: "", group: "", perms: 0, version: 0, created: 0, modified: 0, size: 0, node: "", rules: undefined, path: undefined,
 };
 
 function statOf(head: Head): RawStat {

@@ -35,6 +35,8 @@ export const ERROR_CODES = [
   "unavailable",
   "forbidden_origin",
   "internal",
+  "transaction_expired",
+  "log_expired",
 ] as const;
 
 /** A stable error code. */
@@ -73,6 +75,8 @@ export const ERROR_CLASSES: Readonly<Record<ErrorCode, readonly [name: string, d
   unavailable: ["UnavailableError", "The node is stopping or not ready."],
   forbidden_origin: ["ForbiddenOriginError", "The page's origin or host is not allowed."],
   internal: ["InternalError", "A defect in Emerge; please report it."],
+  transaction_expired: ["TransactionExpiredError", "The transaction has ended or the node no longer holds it; what of it was not committed has not happened."],
+  log_expired: ["LogExpiredError", "The change log no longer reaches back to where a watch is to go on; look at what there is now, and watch from there."],
 };
 
 /** Every limit of the protocol and the node. */
@@ -119,6 +123,8 @@ export const LIMITS = {
   CALL_MEMORY: 268435456,
   /** Bytes of log of one method call. */
   CALL_LOG: 65536,
+  /** Bytes of the message of a method's error, and as many of its traceback. */
+  CALL_ERROR: 65536,
   /** Milliseconds after which an idle connection sends a ping. */
   HEARTBEAT_MS: 15000,
   /** Milliseconds without any message after which a connection counts as dead. */
@@ -139,8 +145,40 @@ export const LIMITS = {
   MAX_CHILDREN: 1000,
   /** Objects on which one request may call a method, when they are named one by one or called in one transaction. */
   MAX_CALLED: 10000,
+  /** Objects and directories that one operation on a tree (chmod, chown, purge) may change. */
+  MAX_TREE: 10000,
+  /** Members in a row that a listing passes over, because the caller may not see them or their names do not match. */
+  MAX_HIDDEN: 100000,
+  /** Members of a directory that is listed in another order than that of the names. */
+  MAX_SORTED: 20000,
+  /** Users, or groups, that a node knows. */
+  MAX_USERS: 4096,
+  /** Groups that one user may be in. */
+  MAX_GROUPS: 64,
+  /** Bytes of the text of a search's function. */
+  MAX_LAMBDA: 65536,
+  /** Failures that a page of a search tells one by one. */
+  MAX_FAILURES: 100,
+  /** Groups of one search. */
+  MAX_SEARCH_GROUPS: 10000,
   /** Times that a transaction is run again after a conflict. */
   MAX_RETRIES: 64,
+  /** Watches of one session, and parts of a pattern of paths. */
+  MAX_WATCHES: 64,
+  /** Watches that a node serves. */
+  MAX_NODE_WATCHES: 4096,
+  /** Milliseconds after which an open transaction expires by default. */
+  TRANSACTION_MS: 60000,
+  /** Milliseconds after which an open transaction may expire at most. */
+  MAX_TRANSACTION_MS: 3600000,
+  /** Transactions that one user may hold open. */
+  MAX_USER_TRANSACTIONS: 64,
+  /** Transactions that a node holds open. */
+  MAX_TRANSACTIONS: 1024,
+  /** Operations that may wait for their turn in one transaction. */
+  MAX_TRANSACTION_QUEUE: 4096,
+  /** Bytes of memory that one open transaction may hold: what it has read and written. */
+  MAX_TRANSACTION_BYTES: 33554432,
 } as const;
 
 /** Operations by their numbers. */
@@ -149,7 +187,7 @@ export const OP = {
   mkdir: 0,
   /** Stores an object; directories are made on the way. Replies with `Stored`. */
   store: 1,
-  /** Fetches an object's properties and state, or with a path into an object what is at that place: `Fetched`. On a directory `is_a_directory`. */
+  /** Fetches an object's properties and state, or with a path into an object what is at that place: `Fetched`. On a directory `is_a_directory`. Fetches an object's properties and state: `Fetched`. Of a directory its properties and the first page of its members. */
   get: 2,
   /** Fetches the properties: `Stat`. */
   stat: 3,
@@ -159,7 +197,7 @@ export const OP = {
   rm: 5,
   /** Moves; ids stay. Onto a directory: into it. Replies with null. */
   mv: 6,
-  /** Copies; the copy has ids of its own and version 1. Onto a directory: into it. Replies with null. */
+  /** Copies; the copy has ids of its own and version 1. Onto a directory: into it. Replies with null. With `recursive`, as a stream, a tree of any size: one `Copied` for each part, each part a transaction of its own; a tree of at most `limits::MAX_COPY` is one part. */
   cp: 7,
   /** Runs a method on the node: `Called`. On a directory, as a stream: one `MemberCalled` for each member, each a transaction of its own. */
   call: 8,
@@ -167,12 +205,38 @@ export const OP = {
   putClass: 9,
   /** Fetches the class of an object, a class version by its address, or the newest by its name: `ClassInfo`. */
   class: 10,
-  /** Lists an object's versions, newest first: a list of `VersionInfo`. */
+  /** Lists the versions of an object or a directory, newest first: a list of `VersionInfo`. */
   history: 11,
   /** Tells what differs between two versions of an object: `version::Diff`. */
   diff: 12,
   /** Makes a new version of an object with the state and the class of an earlier one; its owner, group and permissions stay. Replies with `Stored`. */
   restore: 13,
+  /** Changes permissions, which makes a version of each object whose permissions change. Only the owner and the administrator may. Replies with `Stored`. */
+  chmod: 14,
+  /** Gives to another owner (only the administrator may) or to another group (the owner too, to a group of their own). Makes versions and replies as `chmod` does. */
+  chown: 15,
+  /** Removes as `rm` does, and forgets all versions, and the large values that nothing else holds, in the same commit. At most `limits::MAX_TREE` members and versions. Replies with null. */
+  purge: 16,
+  /** Sets rules of a directory for all that lies below it, up to a directory with rules of its own, which makes a version of the directory. Only the owner and the administrator may. Replies with `Stored`. */
+  setRules: 17,
+  /** Lists, makes, changes or forgets users, which only the administrator may. Replies with a list of `account::UserInfo`: those that it is about, none for `remove`. */
+  users: 18,
+  /** Lists, makes, changes or forgets groups, which only the administrator may. Replies with a list of `account::GroupInfo`: those that it is about, none for `remove`. */
+  groups: 19,
+  /** Opens a transaction, which the node holds until it ends or expires. Replies with `transaction::Transaction`. */
+  begin: 20,
+  /** Runs an operation in an open transaction, one after the other in the order in which they come. Replies as that operation does, also as a stream. */
+  in: 21,
+  /** Ends an open transaction: commits all that was done in it, or takes it back. Replies with `transaction::Ended`. */
+  end: 22,
+  /** Lists the user's open transactions, oldest first: a list of `transaction::Transaction`. */
+  transactions: 23,
+  /** Tells of changes, in the order of their commits, as a stream without end: a `watch::Change` for each item. */
+  watch: 24,
+  /** Finds objects that the caller may read: one `query::Matches`; as a stream, one for each page until the end. */
+  search: 30,
+  /** Runs a search and tells how: `query::Plan`. */
+  explain: 31,
   /** Mixes two objects: a new class that inherits from both their classes, and a new object of it with the fields of both. Where both have a member of one name, that of the first counts. Replies with `Mixed`. */
   mixin: 40,
   /** Makes objects the children of another: references to them are added to a list in a field of it, which is made when it is not there. Replies with `Stored`, of the parent. */
@@ -223,7 +287,7 @@ export type StoreArgs = [
   removed?: string[] | null,
 ];
 
-/** Fetches an object's properties and state, or with a path into an object what is at that place: `Fetched`. On a directory `is_a_directory`. */
+/** Fetches an object's properties and state, or with a path into an object what is at that place: `Fetched`. On a directory `is_a_directory`. Fetches an object's properties and state: `Fetched`. Of a directory its properties and the first page of its members. */
 export const GET_ARGS = {
   /** Which. */
   path: 0,
@@ -253,16 +317,25 @@ export type StatArgs = [
 export const LIST_ARGS = {
   /** Which directory. */
   path: 0,
-  /** Goes on after this name. */
+  /** Goes on after this cursor. */
   after: 1,
   /** Members a page, at most `limits::MAX_PAGE`; that many when absent. */
   limit: 2,
+  /** Only members whose names match: `*.txt`, `?`, `[a-z]`, `{a,b}`; all when absent. */
+  glob: 3,
+  /** What they are sorted by, the name when absent. By anything but the name upwards, a directory has at most `limits::MAX_SORTED` members. */
+  sort: 4,
+  /** Whether the last comes first. */
+  descending: 5,
 } as const;
 /** The decoded form of {@link LIST_ARGS}. */
 export type ListArgs = [
   path: string | Uint8Array | number,
   after?: string | null,
   limit?: number | null,
+  glob?: string | null,
+  sort?: SortBy | null,
+  descending?: boolean | null,
 ];
 
 /** Removes. Replies with null. */
@@ -291,7 +364,7 @@ export type MvArgs = [
   to: string,
 ];
 
-/** Copies; the copy has ids of its own and version 1. Onto a directory: into it. Replies with null. */
+/** Copies; the copy has ids of its own and version 1. Onto a directory: into it. Replies with null. With `recursive`, as a stream, a tree of any size: one `Copied` for each part, each part a transaction of its own; a tree of at most `limits::MAX_COPY` is one part. */
 export const CP_ARGS = {
   /** What. */
   from: 0,
@@ -299,12 +372,15 @@ export const CP_ARGS = {
   to: 1,
   /** Whether a directory goes with all its members. */
   recursive: 2,
+  /** As a stream: goes on after this part. */
+  after: 3,
 } as const;
 /** The decoded form of {@link CP_ARGS}. */
 export type CpArgs = [
   from: string | Uint8Array | number,
   to: string,
   recursive: boolean,
+  after?: string | null,
 ];
 
 /** Runs a method on the node: `Called`. On a directory, as a stream: one `MemberCalled` for each member, each a transaction of its own. */
@@ -358,14 +434,20 @@ export type ClassArgs = [
   name?: string | null,
 ];
 
-/** Lists an object's versions, newest first: a list of `VersionInfo`. */
+/** Lists the versions of an object or a directory, newest first: a list of `VersionInfo`. */
 export const HISTORY_ARGS = {
   /** Which. */
   path: 0,
+  /** Goes on with the versions below this number. */
+  before: 1,
+  /** Versions in the list, at most `limits::MAX_PAGE`; that many when absent. */
+  limit: 2,
 } as const;
 /** The decoded form of {@link HISTORY_ARGS}. */
 export type HistoryArgs = [
   path: string | Uint8Array | number,
+  before?: number | null,
+  limit?: number | null,
 ];
 
 /** Tells what differs between two versions of an object: `version::Diff`. */
@@ -398,6 +480,193 @@ export type RestoreArgs = [
   path: string | Uint8Array | number,
   version: number | [number],
   base?: number | null,
+];
+
+/** Changes permissions, which makes a version of each object whose permissions change. Only the owner and the administrator may. Replies with `Stored`. */
+export const CHMOD_ARGS = {
+  /** What. */
+  path: 0,
+  /** The change, as `PermsChange::parse` reads it: `rwxr-x---`, `750`, `u+x,g-w`. */
+  perms: 1,
+  /** Whether a directory's members change too, all of them in one commit; at most `limits::MAX_TREE`. */
+  recursive: 2,
+} as const;
+/** The decoded form of {@link CHMOD_ARGS}. */
+export type ChmodArgs = [
+  path: string | Uint8Array | number,
+  perms: string,
+  recursive: boolean,
+];
+
+/** Gives to another owner (only the administrator may) or to another group (the owner too, to a group of their own). Makes versions and replies as `chmod` does. */
+export const CHOWN_ARGS = {
+  /** What. */
+  path: 0,
+  /** The user who is to own it; the owner stays when absent. */
+  owner: 1,
+  /** The group; it stays when absent. */
+  group: 2,
+  /** As for `chmod`. */
+  recursive: 3,
+} as const;
+/** The decoded form of {@link CHOWN_ARGS}. */
+export type ChownArgs = [
+  path: string | Uint8Array | number,
+  owner: string | null,
+  group: string | null,
+  recursive: boolean,
+];
+
+/** Removes as `rm` does, and forgets all versions, and the large values that nothing else holds, in the same commit. At most `limits::MAX_TREE` members and versions. Replies with null. */
+export const PURGE_ARGS = {
+  /** What. */
+  path: 0,
+  /** Whether a directory goes with all its members. */
+  recursive: 1,
+} as const;
+/** The decoded form of {@link PURGE_ARGS}. */
+export type PurgeArgs = [
+  path: string | Uint8Array | number,
+  recursive: boolean,
+];
+
+/** Sets rules of a directory for all that lies below it, up to a directory with rules of its own, which makes a version of the directory. Only the owner and the administrator may. Replies with `Stored`. */
+export const SET_RULES_ARGS = {
+  /** The directory. */
+  path: 0,
+  /** Which versions are kept, as `rules::Keep::parse` reads it (`all`, `10 versions`, `30 days`, `default`), or `inherit` for what holds above. It stays when absent. */
+  keep: 1,
+  /** The permissions that new members do not get, in octal (`027`), or `inherit`. It stays when absent. */
+  mask: 2,
+} as const;
+/** The decoded form of {@link SET_RULES_ARGS}. */
+export type SetRulesArgs = [
+  path: string | Uint8Array | number,
+  keep?: string | null,
+  mask?: string | null,
+];
+
+/** Lists, makes, changes or forgets users, which only the administrator may. Replies with a list of `account::UserInfo`: those that it is about, none for `remove`. */
+export const USERS_ARGS = {
+  /** What to do. */
+  action: 0,
+  /** The user; all of them when absent, for `list`. */
+  name: 1,
+  /** With `add` and `token`: the SHA-256 of the token, which the client makes and nobody keeps. */
+  tokenHash: 2,
+  /** With `add`: the groups. */
+  groups: 3,
+} as const;
+/** The decoded form of {@link USERS_ARGS}. */
+export type UsersArgs = [
+  action: UserAction,
+  name?: string | null,
+  tokenHash?: Uint8Array | null,
+  groups?: string[] | null,
+];
+
+/** Lists, makes, changes or forgets groups, which only the administrator may. Replies with a list of `account::GroupInfo`: those that it is about, none for `remove`. */
+export const GROUPS_ARGS = {
+  /** What to do. */
+  action: 0,
+  /** The group; all of them when absent, for `list`. */
+  name: 1,
+  /** With `join` and `leave`: the user. */
+  user: 2,
+} as const;
+/** The decoded form of {@link GROUPS_ARGS}. */
+export type GroupsArgs = [
+  action: GroupAction,
+  name?: string | null,
+  user?: string | null,
+];
+
+/** Opens a transaction, which the node holds until it ends or expires. Replies with `transaction::Transaction`. */
+export const BEGIN_ARGS = {
+  /** A name by which the user's other clients find it, of the form of a segment of a path. */
+  name: 0,
+  /** Milliseconds after which it expires, at most `limits::MAX_TRANSACTION_MS`; `limits::TRANSACTION_MS` when absent. */
+  lifetimeMs: 1,
+} as const;
+/** The decoded form of {@link BEGIN_ARGS}. */
+export type BeginArgs = [
+  name?: string | null,
+  lifetimeMs?: number | null,
+];
+
+/** Runs an operation in an open transaction, one after the other in the order in which they come. Replies as that operation does, also as a stream. */
+export const IN_ARGS = {
+  /** The transaction's name or id. */
+  tx: 0,
+  /** The operation: none of those about transactions, no `watch`. */
+  op: 1,
+  /** In a stream: goes on after the item with this cursor. */
+  after: 2,
+} as const;
+/** The decoded form of {@link IN_ARGS}. */
+export type InArgs = [
+  tx: string,
+  op: [number, unknown[]],
+  after?: string | null,
+];
+
+/** Ends an open transaction: commits all that was done in it, or takes it back. Replies with `transaction::Ended`. */
+export const END_ARGS = {
+  /** The transaction's name or id. */
+  tx: 0,
+  /** Whether what was done is to be. */
+  commit: 1,
+} as const;
+/** The decoded form of {@link END_ARGS}. */
+export type EndArgs = [
+  tx: string,
+  commit: boolean,
+];
+
+/** Lists the user's open transactions, oldest first: a list of `transaction::Transaction`. */
+export const TRANSACTIONS_ARGS = {
+  /** The one of this name or id alone. */
+  tx: 0,
+} as const;
+/** The decoded form of {@link TRANSACTIONS_ARGS}. */
+export type TransactionsArgs = [
+  tx?: string | null,
+];
+
+/** Tells of changes, in the order of their commits, as a stream without end: a `watch::Change` for each item. */
+export const WATCH_ARGS = {
+  /** Which paths: `*` and `?` stand for characters within a segment, `**` for any number of segments. */
+  pattern: 0,
+  /** Goes on after the change with this token; from now on when absent. */
+  from: 1,
+} as const;
+/** The decoded form of {@link WATCH_ARGS}. */
+export type WatchArgs = [
+  pattern: string,
+  from?: string | null,
+];
+
+/** Finds objects that the caller may read: one `query::Matches`; as a stream, one for each page until the end. */
+export const SEARCH_ARGS = {
+  /** Which. */
+  query: 0,
+  /** Goes on after this cursor of the same query. */
+  after: 1,
+} as const;
+/** The decoded form of {@link SEARCH_ARGS}. */
+export type SearchArgs = [
+  query: Query,
+  after?: string | null,
+];
+
+/** Runs a search and tells how: `query::Plan`. */
+export const EXPLAIN_ARGS = {
+  /** Which. */
+  query: 0,
+} as const;
+/** The decoded form of {@link EXPLAIN_ARGS}. */
+export type ExplainArgs = [
+  query: Query,
 ];
 
 /** Mixes two objects: a new class that inherits from both their classes, and a new object of it with the fields of both. Where both have a member of one name, that of the first counts. Replies with `Mixed`. */
@@ -518,6 +787,24 @@ export type Child = [
   fields?: Uint8Array | null,
 ];
 
+/** What a listing is sorted by; members that are equal in it are in the order of their names. */
+export const SortBy = {
+  /** The bytes of the name. */
+  name: 0,
+  /** Bytes of the encoded state. */
+  size: 1,
+  /** When it was last changed. */
+  modified: 2,
+  /** When it was made. */
+  created: 3,
+  /** The class's name; directories come first. */
+  class: 4,
+} as const;
+/** One of the numbers of {@link SortBy}. */
+export type SortBy = (typeof SortBy)[keyof typeof SortBy];
+/** Their names as people see them, by number. */
+export const SORT_BY_NAMES = ["name", "size", "modified", "created", "class"] as const;
+
 /** How a store meets what is at the path. */
 export const StoreMode = {
   /** Makes the object, or makes a new version of the one that is there, with exactly these fields. */
@@ -582,6 +869,10 @@ export const STAT = {
   size: 12,
   /** The name of the node that holds it. */
   node: 13,
+  /** The rules that hold in a directory, when it was asked for by itself; absent otherwise. */
+  rules: 14,
+  /** The path, where the request named the object by its id or through `/registry`; absent otherwise. */
+  path: 15,
 } as const;
 /** The decoded form of {@link STAT}. */
 export type Stat = [
@@ -599,6 +890,8 @@ export type Stat = [
   modified: number,
   size: number,
   node: string,
+  rules?: Rules | null,
+  path?: string | null,
 ];
 
 /** The reply to `get`. */
@@ -613,6 +906,8 @@ export const FETCHED = {
   part: 3,
   /** The objects that a list of references leads to, when they were asked for; `state` is null then. */
   children: 4,
+  /** Of a directory the first page of its members. */
+  members: 5,
 } as const;
 /** The decoded form of {@link FETCHED}. */
 export type Fetched = [
@@ -621,6 +916,7 @@ export type Fetched = [
   path?: string | null,
   part?: string | null,
   children?: Children | null,
+  members?: Page | null,
 ];
 
 /** Some of the objects that a list of references leads to. */
@@ -655,6 +951,19 @@ export type FetchedChild = [
   error?: Error | null,
 ];
 
+/** One part of a copy. */
+export const COPIED = {
+  /** Objects and directories that are copied by now. */
+  count: 0,
+  /** What was copied last. */
+  path: 1,
+} as const;
+/** The decoded form of {@link COPIED}. */
+export type Copied = [
+  count: number,
+  path: string,
+];
+
 /** The reply to `store`. */
 export const STORED = {
   /** The identity. */
@@ -673,15 +982,18 @@ export type Stored = [
 
 /** One page of a listing. */
 export const PAGE = {
-  /** The members, in the order of their names' bytes. */
+  /** The members, in the order that was asked for; else in that of their names' bytes. */
   members: 0,
   /** The cursor from which the next page goes on; absent on the last page. */
   next: 1,
+  /** The cursor after the last of these members, where it is not that one's name. */
+  last: 2,
 } as const;
 /** The decoded form of {@link PAGE}. */
 export type Page = [
   members: Stat[],
   next?: string | null,
+  last?: string | null,
 ];
 
 /** One version of an object's history. */
@@ -698,6 +1010,8 @@ export const VERSION_INFO = {
   size: 4,
   /** The version whose state it has again; absent when it was not restored. */
   restored: 5,
+  /** The operation that made it, when it changed no state: `chmod` or `chown`; absent otherwise. */
+  operation: 6,
 } as const;
 /** The decoded form of {@link VERSION_INFO}. */
 export type VersionInfo = [
@@ -707,6 +1021,7 @@ export type VersionInfo = [
   method: string | null,
   size: number,
   restored?: number | null,
+  operation?: string | null,
 ];
 
 /** The reply to `class`: a class version and those that it inherits from, nearest first. */
@@ -786,6 +1101,294 @@ export type MemberCalled = [
   error?: Error | null,
 ];
 
+/** Which versions of an object are kept. The current one always is. */
+export type Keep =
+  /** The last `limits::KEEP_VERSIONS`, each for `limits::KEEP_DAYS` after the next one was made. */
+  | [0, []]
+  /** All of them. */
+  | [1, []]
+  /** So many, the current one included. */
+  | [2, [number]]
+  /** Each for so many seconds after the next one was made. */
+  | [3, [number]];
+
+/** The rules that hold in a directory, and where they were set. */
+export const RULES = {
+  /** Which versions are kept, as `Keep::parse` reads it. */
+  keep: 0,
+  /** The permissions that new members do not get, in octal. */
+  mask: 1,
+  /** The directory that says what is kept; absent when none does. */
+  keepFrom: 2,
+  /** The directory that has the mask; absent when none has. */
+  maskFrom: 3,
+} as const;
+/** The decoded form of {@link RULES}. */
+export type Rules = [
+  keep: string,
+  mask: string,
+  keepFrom?: string | null,
+  maskFrom?: string | null,
+];
+
+/** What is done with a user. */
+export const UserAction = {
+  /** Tells all users. */
+  list: 0,
+  /** Makes a user with a token, in some groups. */
+  add: 1,
+  /** Forgets a user; the token is not valid any more, open sessions end. Their objects stay. */
+  remove: 2,
+  /** Gives a user another token in place of the present one, which is not valid any more. */
+  token: 3,
+} as const;
+/** One of the numbers of {@link UserAction}. */
+export type UserAction = (typeof UserAction)[keyof typeof UserAction];
+/** Their names as people see them, by number. */
+export const USER_ACTION_NAMES = ["list", "add", "remove", "token"] as const;
+
+/** What is done with a group. */
+export const GroupAction = {
+  /** Tells all groups. */
+  list: 0,
+  /** Makes a group. */
+  add: 1,
+  /** Forgets a group; nobody is in it any more. */
+  remove: 2,
+  /** Takes a user into it. */
+  join: 3,
+  /** Lets a user out of it. */
+  leave: 4,
+} as const;
+/** One of the numbers of {@link GroupAction}. */
+export type GroupAction = (typeof GroupAction)[keyof typeof GroupAction];
+/** Their names as people see them, by number. */
+export const GROUP_ACTION_NAMES = ["list", "add", "remove", "join", "leave"] as const;
+
+/** A user that a node knows. */
+export const USER_INFO = {
+  /** The name. */
+  name: 0,
+  /** The groups that the user is in; what the user makes belongs to the first. */
+  groups: 1,
+  /** Microseconds since 1970-01-01T00:00:00Z. */
+  created: 2,
+} as const;
+/** The decoded form of {@link USER_INFO}. */
+export type UserInfo = [
+  name: string,
+  groups: string[],
+  created: number,
+];
+
+/** A group that a node knows. */
+export const GROUP_INFO = {
+  /** The name. */
+  name: 0,
+  /** Who is in it, by name. */
+  members: 1,
+} as const;
+/** The decoded form of {@link GROUP_INFO}. */
+export type GroupInfo = [
+  name: string,
+  members: string[],
+];
+
+/** What a search asks for. A query without anything finds every object. */
+export const QUERY = {
+  /** The language of `source`. */
+  language: 0,
+  /** The text of a function that takes an object (its fields, and `meta`) and, when it wants them, the parameters, and says whether the object is wanted: `o => o.unitPrice < 3.5`, `lambda o: o.unit_price < 3.5`. Every object is wanted when it is absent. */
+  source: 1,
+  /** The function's second argument: an encoded map. */
+  params: 2,
+  /** Plain values that the function names and does not define, by name: an encoded map. Only a client that sees closures sends it. */
+  values: 3,
+  /** What else the function names and does not define: modules, functions. */
+  captures: 4,
+  /** The directory below which it looks; `/` when absent. */
+  directory: 5,
+  /** Only objects of a class of this registered name, or of one that inherits from such a class. */
+  class: 6,
+  /** Only objects of the class with this id, or of the class version with this address, or of one that inherits from it. */
+  classId: 7,
+  /** The field whose values set the order; that in which the objects were made when absent. */
+  order: 8,
+  /** Whether the order is turned round. */
+  descending: 9,
+  /** Objects that are wanted at most. */
+  limit: 10,
+  /** The fields that are wanted; all when absent. */
+  fields: 11,
+  /** Only how many there are. */
+  count: 12,
+  /** Only a row for each group of equal values of a field. */
+  group: 13,
+  /** Objects a page, at most `limits::MAX_PAGE`; that many when absent. */
+  page: 14,
+} as const;
+/** The decoded form of {@link QUERY}. */
+export type Query = [
+  language: Language,
+  source?: string | null,
+  params?: Uint8Array | null,
+  values?: Uint8Array | null,
+  captures?: Capture[] | null,
+  directory?: string | null,
+  class_?: string | null,
+  classId?: Uint8Array | null,
+  order?: string | null,
+  descending?: boolean | null,
+  limit?: number | null,
+  fields?: string[] | null,
+  count?: boolean | null,
+  group?: Group | null,
+  page?: number | null,
+];
+
+/** Groups of objects by the values of a field, and what is made of each group. */
+export const GROUP = {
+  /** The field. */
+  by: 0,
+  /** What is wanted of each group besides its count. */
+  aggregates: 1,
+} as const;
+/** The decoded form of {@link GROUP}. */
+export type Group = [
+  by: string,
+  aggregates: Aggregate[],
+];
+
+/** One value made of the values of a field in a group. For sum and mean only numbers count, for min and max also texts, bytes and times; NaN never does. */
+export const AGGREGATE = {
+  /** How. */
+  kind: 0,
+  /** The field. */
+  field: 1,
+} as const;
+/** The decoded form of {@link AGGREGATE}. */
+export type Aggregate = [
+  kind: AggregateKind,
+  field: string,
+];
+
+/** What is made of the values of a group. */
+export const AggregateKind = {
+  /** Their sum: an integer when all are, else a float. */
+  sum: 0,
+  /** The smallest. */
+  min: 1,
+  /** The largest. */
+  max: 2,
+  /** Their mean, a float. */
+  mean: 3,
+} as const;
+/** One of the numbers of {@link AggregateKind}. */
+export type AggregateKind = (typeof AggregateKind)[keyof typeof AggregateKind];
+/** Their names as people see them, by number. */
+export const AGGREGATE_KIND_NAMES = ["sum", "min", "max", "mean"] as const;
+
+/** The reply to `search`: one page of what was found. */
+export const MATCHES = {
+  /** The objects. */
+  items: 0,
+  /** Objects on which the function failed; these are not among the others. */
+  failures: 1,
+  /** The cursor from which the next page goes on; absent on the last page. */
+  next: 2,
+  /** How many there are, when that was asked for. */
+  count: 3,
+  /** The groups, when they were asked for, in the order of the values. */
+  groups: 4,
+  /** Failures that are not among `failures`, which holds `limits::MAX_FAILURES` at most. */
+  moreFailures: 5,
+} as const;
+/** The decoded form of {@link MATCHES}. */
+export type Matches = [
+  items: Match[],
+  failures: Failure[],
+  next?: string | null,
+  count?: number | null,
+  groups?: Row[] | null,
+  moreFailures?: number | null,
+];
+
+/** An object that was found. */
+export const MATCH = {
+  /** Where it is. */
+  path: 0,
+  /** Its properties. */
+  stat: 1,
+  /** Its fields, or those of them that are wanted: an encoded map. */
+  state: 2,
+} as const;
+/** The decoded form of {@link MATCH}. */
+export type Match = [
+  path: string,
+  stat: Stat,
+  state: Uint8Array,
+];
+
+/** An object on which the function failed. */
+export const FAILURE = {
+  /** Where it is. */
+  path: 0,
+  /** What went wrong. */
+  error: 1,
+} as const;
+/** The decoded form of {@link FAILURE}. */
+export type Failure = [
+  path: string,
+  error: Error,
+];
+
+/** One group. */
+export const ROW = {
+  /** The value that its objects have in the field: encoded. Absent for objects that lack the field. */
+  key: 0,
+  /** How many objects it has. */
+  count: 1,
+  /** What was wanted of it, in the order of the request: an encoded list, with null where no value counted. */
+  values: 2,
+} as const;
+/** The decoded form of {@link ROW}. */
+export type Row = [
+  key: Uint8Array | null,
+  count: number,
+  values: Uint8Array,
+];
+
+/** The reply to `explain`: how a search would run. */
+export const PLAN = {
+  /** `index`, `tree` (the members of the directory, one by one), or `scan` (all objects in the order in which they were made). */
+  access: 0,
+  /** The index: its class and field; absent when none is used. */
+  index: 1,
+  /** The ranges of the index that are read, for people. */
+  ranges: 2,
+  /** What is evaluated natively on each object, for people; absent when nothing is. */
+  native: 3,
+  /** Why something has to run in the sandbox; absent when nothing surely has. */
+  sandbox: 4,
+  /** Objects that were looked at in a run. */
+  seen: 5,
+  /** Objects of them that the function was asked about in the sandbox. */
+  sandboxed: 6,
+  /** Objects that were found. */
+  found: 7,
+} as const;
+/** The decoded form of {@link PLAN}. */
+export type Plan = [
+  access: string,
+  index: string | null,
+  ranges: string[],
+  native: string | null,
+  sandbox: string | null,
+  seen: number,
+  sandboxed: number,
+  found: number,
+];
+
 /** A class version, as people name it. */
 export const CLASS_AT = {
   /** The class's registered name. */
@@ -838,6 +1441,93 @@ export type Diff = [
   fields: FieldChange[],
   oldClass?: ClassAt | null,
   newClass?: ClassAt | null,
+];
+
+/** What happened to an object or a directory. */
+export const ChangeKind = {
+  /** Nothing yet: the watch has begun, and what is committed from now on will be told. */
+  watching: 0,
+  /** It was made. */
+  created: 1,
+  /** It has a new version. */
+  changed: 2,
+  /** It was removed, with all that it held. */
+  removed: 3,
+  /** It was moved, with all that it holds. */
+  moved: 4,
+} as const;
+/** One of the numbers of {@link ChangeKind}. */
+export type ChangeKind = (typeof ChangeKind)[keyof typeof ChangeKind];
+/** Their names as people see them, by number. */
+export const CHANGE_KIND_NAMES = ["watching", "created", "changed", "removed", "moved"] as const;
+
+/** One change, as a watcher is told of it. */
+export const CHANGE = {
+  /** What happened. */
+  kind: 0,
+  /** The place from which a later watch goes on after this change. */
+  token: 1,
+  /** Where it is, or was when it was removed. */
+  path: 2,
+  /** Where it was before it was moved, if that may be known. */
+  from: 3,
+  /** The identity; absent before anything has happened. */
+  id: 4,
+  /** The version that it has since; absent when it was removed. */
+  version: 5,
+  /** When it was committed, in microseconds since 1970-01-01T00:00:00Z. */
+  time: 6,
+  /** Who did it. */
+  author: 7,
+  /** Whether it is a directory: then all below it has come or gone with it. */
+  directory: 8,
+} as const;
+/** The decoded form of {@link CHANGE}. */
+export type Change = [
+  kind: ChangeKind,
+  token: string,
+  path: string,
+  from: string | null,
+  id: Uint8Array | null,
+  version: number | null,
+  time: number,
+  author: string,
+  directory: boolean,
+];
+
+/** An open transaction. */
+export const TRANSACTION = {
+  /** Its identity. */
+  id: 0,
+  /** The name by which the user's clients find it. */
+  name: 1,
+  /** Microseconds since 1970-01-01T00:00:00Z. */
+  began: 2,
+  /** When the node takes it back, in microseconds since 1970-01-01T00:00:00Z. */
+  expires: 3,
+  /** Operations that have been done in it. */
+  operations: 4,
+  /** Bytes of memory that it holds: what it has read and written. */
+  bytes: 5,
+} as const;
+/** The decoded form of {@link TRANSACTION}. */
+export type Transaction = [
+  id: Uint8Array,
+  name: string | null,
+  began: number,
+  expires: number,
+  operations: number,
+  bytes: number,
+];
+
+/** The reply to `end`. */
+export const ENDED = {
+  /** When it was committed, which is the time of all that it wrote, in microseconds since 1970-01-01T00:00:00Z; absent when it was taken back. */
+  committed: 0,
+} as const;
+/** The decoded form of {@link ENDED}. */
+export type Ended = [
+  committed?: number | null,
 ];
 
 /** The language of a class. */

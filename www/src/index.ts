@@ -4,11 +4,13 @@
  * @packageDocumentation
  */
 
+export { Accounts, type GroupInfo, type UserInfo } from "./accounts.js";
 export { connect, Connection, type ConnectOptions } from "./client.js";
 export {
   CalendarDate, Decimal, Duration, EmbeddedObject, Float64, NdArray, Ref, Table, type TypedArray, Uuid,
 } from "./codec.js";
 export type { Child, Children, One, Several } from "./compose.js";
+export { Directory } from "./directory.js";
 export type { Description, FieldInfo, MethodInfo } from "./describe.js";
 export * from "./error.js";
 export {
@@ -17,14 +19,18 @@ export {
 } from "./fields.js";
 export { FileSystem } from "./filesystem.js";
 export type {
-  AnyObject, CallEachOptions, Called, Clash, ClassAt, Diff, FieldChange, How, InvokeOptions, ListOptions, MemberResult,
+  AnyObject, CallEachOptions, Called, Clash, ClassAt, CopyProgress, Diff, FieldChange, How, InvokeOptions, ListOptions, MemberResult,
   Mixed, Options, Progress, Remote, StoreAllOptions, StoreOptions, Stored, Transport, VersionInfo,
 } from "./results.js";
 export type { Which } from "./wire.js";
 export { ERROR_CODES, type ErrorCode, LIMITS } from "./generated.js";
 export { Meta, type ObjectType } from "./meta.js";
 export { type EmergeClass, EmergeObject } from "./object.js";
+export { type Aggregate, type GroupRow, Search, type SearchFailure, type SearchOptions } from "./search.js";
 export type { ConnectionState } from "./session.js";
 export { Stream } from "./stream.js";
+export type { BeginOptions, Transaction, TransactionInfo, TransactionOptions } from "./transaction.js";
+export type { Change, WatchOptions } from "./watch.js";
 export type { WasmSource } from "./wasm.js";
-export type { Method, Param } from "./wire.js";
+export type { Method, Param, Rules, SortName } from "./wire.js";
+export type { Plan } from "./wire-search.js";

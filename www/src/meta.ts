@@ -1,6 +1,9 @@
 import { OBJECT_TYPE_NAMES } from "./generated.js";
 import { hex, uuidText } from "./sha256.js";
-import type { RawStat } from "./wire.js";
+import type { RawStat, Rules } from "./wire.js";
+
+/** The bit of a sticky directory. */
+const STICKY = 0o1000;
 
 /** What lies at a path. */
 export type ObjectType = (typeof OBJECT_TYPE_NAMES)[number];
@@ -12,7 +15,7 @@ export class Meta {
   readonly path: string;
 
   constructor(path: string, raw: RawStat) {
-    this.path = path;
+    this.path = raw.path ?? path;
     this.#raw = raw;
   }
 
@@ -56,9 +59,12 @@ export class Meta {
     return this.#raw.group;
   }
 
-  /** The permissions, as in `rwxr-x---`. */
+  /** The permissions, as in `rwxr-x---`; of a sticky directory `t` or `T` in the last place. */
   get perms(): string {
-    return Array.from("rwxrwxrwx", (letter, i) => ((this.#raw.perms >> (8 - i)) & 1 ? letter : "-")).join("");
+    const bits = this.#raw.perms;
+    const letters = Array.from("rwxrwxrwx", (letter, i) => ((bits >> (8 - i)) & 1 ? letter : "-"));
+    if (bits & STICKY) letters[8] = letters[8] === "x" ? "t" : "T";
+    return letters.join("");
   }
 
   /** 1, 2, 3 … one for each committed change. */
@@ -84,6 +90,11 @@ export class Meta {
   /** The name of the node that holds it. */
   get node(): string {
     return this.#raw.node;
+  }
+
+  /** The rules that hold in a directory, of `fs.stat` of one; else `null`. */
+  get rules(): Rules | null {
+    return this.#raw.rules ?? null;
   }
 
   /** All properties as plain JSON. */

@@ -3,6 +3,7 @@
 import type { EmergeError } from "./error.js";
 import type { Meta } from "./meta.js";
 import type { EmergeObject } from "./object.js";
+import type { SortName } from "./wire.js";
 
 /** What every operation takes. */
 export interface Options {
@@ -57,10 +58,24 @@ export interface StoreAllOptions extends StoreOptions {
 
 /** How to list. */
 export interface ListOptions extends Options {
-  /** Goes on after this name. */
+  /** Goes on after this cursor: a name, when they are in the order of names. */
   readonly after?: string | undefined;
   /** Members fetched at a time, at most 1000. */
   readonly pageSize?: number | undefined;
+  /** Only members whose names match: `*.txt`, `?`, `[a-z]`, `{a,b}`. */
+  readonly glob?: string | undefined;
+  /** What they are sorted by; the name if not given. By another, a directory has at most 20,000 members. */
+  readonly sort?: SortName | undefined;
+  /** Whether the last comes first. */
+  readonly descending?: boolean | undefined;
+}
+
+/** How far a copy is. */
+export interface CopyProgress {
+  /** Objects and directories that are copied by now. */
+  readonly copied: number;
+  /** What was copied last. */
+  readonly path: string;
 }
 
 /** How to call. */
@@ -140,6 +155,8 @@ export interface VersionInfo {
   readonly size: number;
   /** The version whose state it has again; `null` when it was not restored. */
   readonly restored: number | null;
+  /** The operation that made it, when it changed no state (`chmod`, `chown`); else `null`. */
+  readonly operation: string | null;
 }
 
 /** A field that differs between two versions. */

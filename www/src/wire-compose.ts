@@ -3,7 +3,10 @@
 import type { ByteReader } from "./bytes.js";
 import type { EmergeError } from "./error.js";
 import { OP } from "./generated.js";
-import { ARRAY, need, op, optional, out, type RawClassAt, type RawStat, readClassAt, readError, readStat, readStored, record, text, type Which, which, whole } from "./wire.js";
+import {
+  ARRAY, need, op, optional, out, type RawClassAt, type RawPage, type RawStat, readClassAt, readError, readPage, readStat, readStored,
+  record, text, type Which, which, whole,
+} from "./wire.js";
 
 /** A child to add: where it is or is to be, and of a new one its class version and its encoded fields. */
 export interface RawChild {
@@ -108,12 +111,14 @@ export interface RawFetchedChild {
   readonly error: EmergeError | undefined;
 }
 
-/** The reply to a get of a path into an object. */
+/** The reply to a get of a path into an object, or of a directory. */
 export interface RawFetched {
   readonly state: Uint8Array;
   readonly path: string | undefined;
   readonly part: string | undefined;
   readonly children: { readonly total: number; readonly items: readonly RawFetchedChild[] } | undefined;
+  /** Of a directory the first page of its members. */
+  readonly members: RawPage | undefined;
 }
 
 export function readFetched(reader: ByteReader): RawFetched {
@@ -124,6 +129,7 @@ export function readFetched(reader: ByteReader): RawFetched {
       path: has(2) ? reader.text() : undefined,
       part: has(3) ? reader.text() : undefined,
       children: has(4) ? readChildren(reader) : undefined,
+      members: has(5) ? readPage(reader) : undefined,
     };
   });
 }

@@ -2,7 +2,7 @@
 // are bytes of their own, which `codec.ts` reads.
 
 import { Encoder } from "./codec.js";
-import { OP, type StoreMode } from "./generated.js";
+import { OP, SortBy, type StoreMode } from "./generated.js";
 import { type EmergeError, codeOf, errorOf } from "./error.js";
 import type { ByteReader } from "./bytes.js";
 
@@ -90,6 +90,21 @@ export interface RawStat {
   readonly modified: number;
   readonly size: number;
   readonly node: string;
+  readonly rules: Rules | undefined;
+  /** Where the request named it by its id or through `/registry`. */
+  readonly path: string | undefined;
+}
+
+/** The rules that hold in a directory. */
+export interface Rules {
+  /** Which versions are kept: `"default"`, `"all"`, `"10 versions"`, `"30 days"`. */
+  readonly keep: string;
+  /** The permissions that new members do not get, in octal. */
+  readonly mask: string;
+  /** The directory that says what is kept; `null` when none does. */
+  readonly keepFrom: string | null;
+  /** The directory that has the mask; `null` when none has. */
+  readonly maskFrom: string | null;
 }
 
 /** The reply to a store. */
@@ -210,17 +225,62 @@ export function opRestore(path: string, version: Which, base?: number): Uint8Arr
   return out.take();
 }
 
+/** Permissions as text; a number is as `0o750` writes it. */
+function octal(perms: string | number): string {
+  return typeof perms === "number" ? perms.toString(8).padStart(3, "0") : perms;
+}
+
+export function opChmod(path: string, perms: string | number, recursive: boolean): Uint8Array {
+  op(OP.chmod, 3);
+  text(path);
+  text(octal(perms), "perms");
+  out.value(recursive);
+  return out.take();
+}
+
+export function opChown(path: string, owner: string | undefined, group: string | undefined, recursive: boolean): Uint8Array {
+  op(OP.chown, 4);
+  text(path);
+  optional(owner, (name) => text(name, "owner"));
+  optional(group, (name) => text(name, "group"));
+  out.value(recursive);
+  return out.take();
+}
+
 export function opStat(path: string): Uint8Array {
   op(OP.stat, 1);
   text(path);
   return out.take();
 }
 
-export function opList(path: string, after?: string, limit?: number): Uint8Array {
-  op(OP.list, 3);
+/** Which members of a directory are wanted, and how. */
+export interface Listing {
+  readonly after?: string | undefined;
+  readonly pageSize?: number | undefined;
+  readonly glob?: string | undefined;
+  readonly sort?: SortName | undefined;
+  readonly descending?: boolean | undefined;
+}
+
+/** What a listing can be sorted by. */
+export type SortName = keyof typeof SortBy;
+
+export function opList(path: string, { after, pageSize, glob, sort, descending }: Listing = {}): Uint8Array {
+  const plain = glob === undefined && sort === undefined && descending !== true;
+  op(OP.list, plain ? 3 : 6);
   text(path);
   optional(after, (name) => text(name, "after"));
-  optional(limit, (limit) => whole(limit, "pageSize"));
+  optional(pageSize, (limit) => whole(limit, "pageSize"));
+  if (plain) return out.take();
+  optional(glob, (glob) => text(glob, "glob"));
+  optional(sort, (sort) => {
+    if (!Object.hasOwn(SortBy, sort)) {
+      const names = Object.keys(SortBy).join(", ");
+      throw errorOf("bad_argument", `a listing is sorted by one of ${names}, not ${sort}`, { field: "sort" });
+    }
+    out.number(SortBy[sort]);
+  });
+  out.value(descending ?? false);
   return out.take();
 }
 
@@ -295,9 +355,26 @@ export function opClassByHash(hash: Uint8Array): Uint8Array {
   return out.take();
 }
 
-export function opHistory(path: string): Uint8Array {
-  op(OP.history, 1);
+export function opHistory(path: string, before?: number, limit?: number): Uint8Array {
+  op(OP.history, 3);
   text(path);
+  optional(before, (before) => whole(before, "before"));
+  optional(limit, (limit) => whole(limit, "limit"));
+  return out.take();
+}
+
+export function opPurge(path: string, recursive: boolean): Uint8Array {
+  op(OP.purge, 2);
+  text(path);
+  out.value(recursive);
+  return out.take();
+}
+
+export function opSetRules(path: string, keep?: string, mask?: string | number): Uint8Array {
+  op(OP.setRules, 3);
+  text(path);
+  optional(keep, (keep) => text(keep, "keep"));
+  optional(mask, (mask) => text(octal(mask), "mask"));
   return out.take();
 }
 
@@ -381,6 +458,17 @@ export function readStat(reader: ByteReader): RawStat {
     modified: has(11) ? reader.int() : 0,
     size: has(12) ? reader.uint() : 0,
     node: has(13) ? reader.text() : "",
+    rules: has(14) ? readRules(reader) : undefined,
+    path: has(15) ? reader.text() : undefined,
+  }));
+}
+
+function readRules(reader: ByteReader): Rules {
+  return record(reader, (has) => ({
+    keep: has(0) ? reader.text() : "",
+    mask: has(1) ? reader.text() : "",
+    keepFrom: has(2) ? reader.text() : null,
+    maskFrom: has(3) ? reader.text() : null,
   }));
 }
 
@@ -393,7 +481,18 @@ export function readStored(reader: ByteReader): RawStored {
   });
 }
 
-export function readPage(reader: ByteReader): { members: RawStat[]; next: string | undefined } {
+/** One part of a copy. */
+export function readCopied(reader: ByteReader): { copied: number; path: string } {
+  return record(reader, (has) => ({ copied: has(0) ? reader.uint() : 0, path: has(1) ? reader.text() : "" }));
+}
+
+/** One page of a listing. */
+export interface RawPage {
+  readonly members: readonly RawStat[];
+  readonly next: string | undefined;
+}
+
+export function readPage(reader: ByteReader): RawPage {
   return record(reader, (has) => {
     need(has(0), "members");
     const members: RawStat[] = [];
@@ -436,6 +535,7 @@ export interface RawVersion {
   readonly method: string | undefined;
   readonly size: number;
   readonly restored: number | undefined;
+  readonly operation: string | undefined;
 }
 
 function readVersion(reader: ByteReader): RawVersion {
@@ -446,6 +546,7 @@ function readVersion(reader: ByteReader): RawVersion {
     method: has(3) ? reader.text() : undefined,
     size: has(4) ? reader.uint() : 0,
     restored: has(5) ? reader.uint() : undefined,
+    operation: has(6) ? reader.text() : undefined,
   }));
 }
 

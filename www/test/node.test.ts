@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import {
-  any, connect, type Connection, EmergeObject, float, int, LIMITS, list, type MemberResult, object, Ref, text,
+  any, connect, type Connection, type CopyProgress, Directory, EmergeObject, type ErrorCode, float, int, LIMITS, list,
+  type MemberResult, object, Ref, text,
 } from "../src/index.js";
 import { TestNode } from "../e2e/node.js";
 import { InventoryItem, Perishable } from "./classes.js";
@@ -105,7 +106,10 @@ test("mkdir, mv, cp and rm", async () => {
   await fs.rm("/copy/b");
   assert.equal(await fs.exists("/tree"), false);
   await fails("not_a_directory", /inventory/, fs.list("/inventory/widget/x").toArray());
-  await fails("is_a_directory", /\/copy/, fs.get("/copy"));
+  const directory = await fs.get<Directory>("/copy");
+  assert.ok(directory instanceof Directory);
+  assert.deepEqual([directory.meta.type, directory.members.map((meta) => meta.path), directory.next], ["directory", ["/copy/deep"], null]);
+  await fails("unmappable_value", /directory/, fs.store("/copy", directory));
 });
 
 test("only what changed is stored; conflicts; earlier versions", async () => {
@@ -389,4 +393,289 @@ test("a closed connection says so, and closing twice is no error", async () => {
   assert.equal(other.state, "closed");
   assert.equal((await last).name, "widget");
   await fails("disconnected", /closed/, other.get("/inventory/widget"));
+});
+
+test("permissions, owners and groups", async () => {
+  await fs.store("/rights/a", new InventoryItem());
+  assert.equal(await fs.chmod("/rights/a", "o+r,g-x"), 2);
+  assert.equal((await fs.stat("/rights/a")).perms, "rwxr--r--");
+  assert.equal(await fs.chmod("/rights/a", 0o640), 3);
+  assert.equal(await fs.chmod("/rights", "rwxrwxrwt", { recursive: true }), 2);
+  assert.deepEqual([(await fs.stat("/rights")).perms, (await fs.stat("/rights/a")).perms], ["rwxrwxrwt", "rwxrwxrwt"]);
+  await fs.chmod("/rights", "o-x");
+  assert.equal((await fs.stat("/rights")).perms, "rwxrwxrwT");
+  assert.equal(await fs.chown("/rights/a", { owner: "admin", group: "admin" }), 4);
+  const history = await fs.history("/rights/a");
+  assert.deepEqual(history.map((info) => [info.operation, info.author]).slice(0, 2), [["chmod", "admin"], ["chmod", "admin"]]);
+  assert.equal((await fs.get("/rights/a", { version: 3 })).meta.perms, "rw-r-----");
+  await fails("bad_argument", /u\+z/, fs.chmod("/rights/a", "u+z"));
+  await fails("bad_argument", /owner or a group/, fs.chown("/rights/a", {}));
+  await fails("not_found", /nothing/, fs.chmod("/rights/nothing", "777"));
+});
+
+test("rules of directories, pages of history, and purging", async () => {
+  await fs.mkdir("/ruled/below");
+  assert.equal(await fs.setRules("/ruled", { keep: "3 versions", mask: 0o007 }), 2);
+  assert.deepEqual((await fs.stat("/ruled/below")).rules, {
+    keep: "3 versions", mask: "007", keepFrom: "/ruled", maskFrom: "/ruled",
+  });
+  for (let unitPrice = 1; unitPrice <= 5; unitPrice += 1) await fs.store("/ruled/below/a", new InventoryItem({ unitPrice }));
+  assert.equal((await fs.stat("/ruled/below/a")).perms, "rwxrwx---");
+  assert.equal((await fs.stat("/ruled/below/a")).rules, null);
+  const numbers = async (options?: { before?: number; limit?: number }): Promise<number[]> =>
+    (await fs.history("/ruled/below/a", options)).map((info) => info.version);
+  assert.deepEqual(await numbers(), [5, 4, 3]);
+  assert.deepEqual([await numbers({ limit: 1 }), await numbers({ before: 5, limit: 1 })], [[5], [4]]);
+  await fs.setRules("/ruled", { keep: "inherit", mask: "inherit" });
+  assert.deepEqual((await fs.stat("/ruled")).rules, { keep: "default", mask: "027", keepFrom: null, maskFrom: null });
+  await fails("bad_argument", /some versions/, fs.setRules("/ruled", { keep: "some versions" }));
+  await fails("directory_not_empty", /ruled/, fs.purge("/ruled"));
+  await fs.purge("/ruled/below/a");
+  await fs.purge("/ruled", { recursive: true });
+  assert.equal(await fs.exists("/ruled"), false);
+});
+
+test("users and groups that the node knows", async () => {
+  const { accounts } = fs;
+  await accounts.addGroup("js-staff");
+  const token = await accounts.addUser("js-ada", { groups: ["js-staff"] });
+  assert.match(token, /^[0-9a-f]{64}$/);
+  assert.deepEqual((await accounts.groups()).find((group) => group.name === "js-staff"), { name: "js-staff", members: ["js-ada"] });
+  assert.deepEqual((await accounts.users()).find((user) => user.name === "js-ada")?.groups, ["js-staff"]);
+  const hers = await connect(node.url, { token, wasm });
+  await fs.store("/private/secret", new InventoryItem());
+  await fails("not_found", /private/, hers.get("/private/secret"));
+  await fs.chown("/private", { group: "js-staff" });
+  await fails("not_found", /secret/, hers.get("/private/secret"));
+  assert.deepEqual(await hers.list("/private").toArray(), []);
+  await fs.chown("/private/secret", { group: "js-staff" });
+  assert.equal((await hers.get("/private/secret")).meta.group, "js-staff");
+  await fails("permission_denied", /administrator/, hers.accounts.users());
+  await accounts.leave("js-staff", "js-ada");
+  await fails("not_found", /private/, hers.get("/private/secret"));
+  await accounts.join("js-staff", "js-ada");
+  await hers.get("/private/secret");
+  await accounts.newToken("js-ada");
+  await fails("unauthenticated", /js-ada/, hers.stat("/"));
+  await hers.close();
+  await accounts.removeUser("js-ada");
+  await accounts.removeGroup("js-staff");
+  await fails("not_found", /js-ada/, accounts.newToken("js-ada"));
+});
+
+test("listings by pattern and order, and directories as values", async () => {
+  for (const [at, name] of ["b.txt", "a.txt", "c.md"].entries()) {
+    await fs.store(`/sorted/${name}`, new InventoryItem({ unitPrice: at }));
+  }
+  const names = async (options: Parameters<typeof fs.list>[1]): Promise<string[]> =>
+    (await fs.list("/sorted", options).toArray()).map((meta) => meta.name);
+  assert.deepEqual(await names({ glob: "*.txt" }), ["a.txt", "b.txt"]);
+  assert.deepEqual(await names({ sort: "created" }), ["b.txt", "a.txt", "c.md"]);
+  assert.deepEqual(await names({ sort: "created", descending: true, pageSize: 1 }), ["c.md", "a.txt", "b.txt"]);
+  assert.deepEqual(await names({ descending: true, glob: "{a,c}.*" }), ["c.md", "a.txt"]);
+  const page = await fs.page("/sorted", { sort: "size", pageSize: 1 });
+  assert.ok(page.next !== null);
+  await fails("bad_argument", /cursor/, fs.page("/sorted", { sort: "name", descending: true, after: page.next }));
+  await fails("bad_argument", /pattern/, fs.page("/sorted", { glob: "[" }));
+  await fails("bad_argument", /sorted by/, fs.page("/sorted", { sort: "weight" as never }));
+  const directory = await fs.get<Directory>("/sorted");
+  assert.deepEqual((await directory.toArray()).map((meta) => meta.name), ["a.txt", "b.txt", "c.md"]);
+  assert.equal(directory.meta.rules?.keep, "default");
+  const parts: CopyProgress[] = [];
+  await fs.cp("/sorted", "/sorted-copy", { recursive: true, onProgress: (part) => parts.push(part) });
+  assert.deepEqual(parts, [{ copied: 4, path: "/sorted" }]);
+  assert.equal((await fs.list("/sorted-copy").toArray()).length, 3);
+  await fails("already_exists", /sorted-copy/, fs.cp("/sorted/a.txt", "/sorted-copy/c.md"));
+});
+
+test("what the node itself tells", async () => {
+  await fs.store("/told/a", new InventoryItem({ unitPrice: 2, quantityOnHand: 3 }));
+  const { id } = await fs.stat("/told/a");
+  await fs.mv("/told/a", "/told/b");
+  const found = await fs.get<InventoryItem>(`/registry/${id}`);
+  assert.deepEqual([found.meta.path, found.meta.name, found.totalCost()], ["/told/b", "b", 6]);
+  assert.equal(await fs.call(`/registry/${id}`, "totalCost"), 6);
+  assert.ok((await fs.list("/registry").toArray()).some((meta) => meta.path === "/told/b" && meta.name === id));
+  const told = await fs.get("/classes/InventoryItem");
+  assert.match(told["source"] as string, /class InventoryItem/);
+  const [only] = (await fs.get<Directory>("/nodes")).members;
+  assert.equal(only?.type, "node");
+  assert.equal((await fs.get(`/nodes/${only.name}`))["name"], only.name);
+  await fails("permission_denied", /cannot be changed/, fs.store("/nodes/mine", new InventoryItem()));
+  await fails("permission_denied", /cannot be changed/, fs.rm(`/registry/${id}`));
+  assert.equal((await fs.list("/").toArray()).some((meta) => ["registry", "classes", "nodes"].includes(meta.name)), false);
+});
+
+test("a transaction commits as one, and its objects know it", async () => {
+  const item = new InventoryItem({ unitPrice: 1, quantityOnHand: 5 });
+  const seen = await fs.transaction(async (tx) => {
+    await tx.store("/tx/a", item);
+    assert.equal(await tx.proxy<InventoryItem>("/tx/a").sell(2), 3);
+    assert.equal(await fs.exists("/tx/a"), false);
+    const names = await tx.list("/tx").toArray();
+    return names.map((meta) => meta.name);
+  });
+  assert.deepEqual(seen, ["a"]);
+  const meta = await fs.stat("/tx/a");
+  assert.equal(meta.version, 1);
+  assert.equal(item.meta?.version, 1);
+  assert.equal(item.meta.modified.getTime(), meta.modified.getTime());
+  const fetched = await fs.get<InventoryItem>("/tx/a");
+  assert.equal(fetched.quantityOnHand, 3);
+  // A block that throws leaves nothing, and the objects as they were.
+  const fresh = new InventoryItem({ unitPrice: 2 });
+  await assert.rejects(fs.transaction(async (tx) => {
+    await tx.store("/tx/b", fresh);
+    fetched.unitPrice = 9;
+    await tx.store("/tx/a", fetched);
+    throw new TypeError("no");
+  }), TypeError);
+  assert.equal(fresh.meta, undefined);
+  assert.equal(fetched.meta.version, 1);
+  await fs.store("/tx/b", fresh);
+  await fs.store("/tx/a", fetched);
+  assert.equal((await fs.get<InventoryItem>("/tx/a")).unitPrice, 9);
+});
+
+test("a block runs again after a conflict, and says in the end what it was", async () => {
+  await fs.store("/tx-again/a", new InventoryItem({ quantityOnHand: 100 }));
+  let runs = 0;
+  const sold = await fs.transaction(async (tx) => {
+    runs += 1;
+    const before = (await tx.get<InventoryItem>("/tx-again/a")).quantityOnHand;
+    if (runs < 3) await fs.call("/tx-again/a", "sell", 1);
+    return [before, await tx.call("/tx-again/a", "sell", 1)];
+  });
+  assert.deepEqual([runs, sold], [3, [98, 97]]);
+  const error = await fails("conflict", /\/tx-again\/a/, fs.transaction(async (tx) => {
+    await tx.call("/tx-again/a", "sell", 1);
+    await fs.call("/tx-again/a", "sell", 1);
+  }, { retries: 1 }));
+  assert.equal(error.path, "/tx-again/a");
+  assert.equal((await fs.get<InventoryItem>("/tx-again/a")).quantityOnHand, 95);
+});
+
+test("many stores of a transaction, not waited for one by one, are one commit", async () => {
+  const items = Array.from({ length: 300 }, (_, i) => [`/tx-many/i${i}`, new InventoryItem({ quantityOnHand: i })] as const);
+  await fs.transaction(async (tx) => {
+    assert.equal(await tx.storeAll(items), 300);
+  });
+  const times = new Set((await fs.list("/tx-many").toArray()).map((meta) => meta.modified.getTime()));
+  assert.equal(times.size, 1);
+});
+
+test("a named transaction is opened by one client and added to by another", async () => {
+  const other = await connect(node.url, { token: node.token, wasm });
+  const tx = await fs.begin({ name: "month end", lifetime: 60_000 });
+  await tx.store("/tx-named/a", new InventoryItem({ quantityOnHand: 1 }));
+  const found = await other.open("month end");
+  assert.equal(found.id, tx.id);
+  await found.store("/tx-named/b", new InventoryItem({ quantityOnHand: 2 }));
+  assert.deepEqual((await other.transactions()).map(({ name, operations }) => [name, operations]), [["month end", 2]]);
+  await fails("already_exists", /month end/, other.begin({ name: "month end" }));
+  await found.commit();
+  assert.deepEqual((await fs.list("/tx-named").toArray()).map((meta) => meta.name), ["a", "b"]);
+  await fails("transaction_expired", /month end/, tx.rollback());
+  await fails("not_found", /never/, fs.open("never"));
+  await fails("limit_exceeded", /3600000/, fs.begin({ lifetime: 3_600_001 }));
+  const short = await fs.begin({ lifetime: 1 });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await fails("transaction_expired", new RegExp(short.id), short.commit());
+  await other.close();
+});
+
+test("changes are watched, in order, and from a token on", async () => {
+  const seen = [];
+  const watched = fs.watch("/watched/**");
+  const item = await fs.store("/watched/a", new InventoryItem({ quantityOnHand: 1 }));
+  await fs.call("/watched/a", "sell", 1);
+  await fs.mv("/watched", "/watched-moved");
+  await fs.store("/elsewhere/x", new InventoryItem());
+  for await (const change of watched) {
+    seen.push(change);
+    if (change.kind === "moved") break;
+  }
+  assert.deepEqual(seen.map(({ kind, path, from, version }) => [kind, path, from, version]), [
+    ["created", "/watched", null, 1],
+    ["created", "/watched/a", null, 1],
+    ["changed", "/watched/a", null, 2],
+    ["moved", "/watched-moved", "/watched", 1],
+  ]);
+  assert.equal(seen[1]?.id, item.meta.id);
+  assert.deepEqual([seen[3]?.directory, seen[1]?.directory, seen[2]?.author], [true, false, "admin"]);
+  const again = [];
+  for await (const change of fs.watch("/watched/**", { from: seen[1]?.token })) {
+    again.push(change.kind);
+    if (again.length === 2) break;
+  }
+  assert.deepEqual(again, ["changed", "moved"]);
+  await fails("bad_argument", /pattern/, fs.watch("no path").toArray());
+  await fails("bad_argument", /token/, fs.watch("/**", { from: "nothing" }).toArray());
+  // A watch that is given up ends, and so does one that is open when its connection is closed.
+  const giveUp = new AbortController();
+  const given = fails("cancelled", /./, fs.watch("/**", { signal: giveUp.signal }).toArray());
+  giveUp.abort();
+  await given;
+});
+
+test("a search finds what a function wants, and tells on what it failed", async () => {
+  for (let at = 0; at < 5; at += 1) await fs.store(`/found/i${at}`, new InventoryItem({ unitPrice: at, quantityOnHand: 10 - at }));
+  class Free extends EmergeObject {}
+  await fs.store("/found/odd", new Free({ unitPrice: null, inside: new InventoryItem({ unitPrice: 1 }) }));
+  const paths = (items: { meta: { path: string } }[]): string[] => items.map((item) => item.meta.path);
+  const directory = "/found";
+
+  const cheap = fs.search<InventoryItem, { max: number }>((o: InventoryItem, p) => o.unitPrice < p.max, { max: 2 }, { directory, class: InventoryItem, order: "unitPrice" });
+  const found = await cheap.toArray();
+  assert.deepEqual(paths(found), ["/found/i0", "/found/i1"]);
+  assert.ok(found[1] instanceof InventoryItem);
+  assert.equal(found[1].totalCost(), 9);
+  found[1].quantityOnHand = 1;
+  assert.equal((await fs.store("/found/i1", found[1])).meta.version, 2);
+
+  const failing = fs.search((o: { unitPrice: number }) => o.unitPrice.toFixed(0) === "3", null, { directory });
+  assert.deepEqual(paths(await failing.toArray()), ["/found/i3"]);
+  assert.deepEqual(failing.failures.map(({ path, error }) => [path, error.code]), [["/found/odd", "method_failed"]]);
+  assert.match(String(failing.failures[0]?.error.message), /^TypeError: /);
+
+  const ordered = { directory, class: "InventoryItem", order: "unitPrice", descending: true, pageSize: 2, limit: 3 };
+  assert.deepEqual(paths(await fs.search(null, null, ordered).toArray()), ["/found/i4", "/found/i3", "/found/i2"]);
+  const first = await fs.search(null, null, ordered).page();
+  assert.deepEqual(paths(first.items), ["/found/i4", "/found/i3"]);
+  assert.deepEqual(paths((await fs.search(null, null, ordered).page(String(first.next))).items), ["/found/i2"]);
+  await fails("bad_argument", /cursor/, fs.search(null, null, { directory }).page(String(first.next)));
+
+  assert.equal(await fs.search("o => o.unitPrice >= 3", null, { directory }).count(), 2);
+  const groups = await fs.search(null, null, { directory }).groupBy("unitPrice", { most: { max: "quantityOnHand" } });
+  assert.deepEqual(groups[0], { key: null, count: 1, most: null });
+  assert.deepEqual(groups[1], { key: 0, count: 1, most: 10 });
+  const [some] = await fs.search((o: { unitPrice: unknown }) => o.unitPrice === 4, null, { directory, fields: ["unitPrice"] }).toArray();
+  assert.deepEqual({ ...some }, { unitPrice: 4 });
+  const plan = await fs.search((o: { unitPrice: unknown }) => o.unitPrice === 4, null, { directory }).explain();
+  assert.deepEqual([plan.access, plan.sandbox, plan.seen, plan.sandboxed, plan.found], ["tree", null, 6, 0, 1]);
+
+  const outside = 3;
+  const free = await fails("bad_argument", /outside/, fs.search((o: { unitPrice: number }) => o.unitPrice < outside).count());
+  assert.equal(free.field, "outside");
+  await fails("not_found", /nowhere/, fs.search(null, null, { directory: "/nowhere" }).toArray());
+  await fails("bad_argument", /total/, fs.search().groupBy("x", { total: { middle: "y" } as never }));
+});
+
+test("a method searches in its transaction", async () => {
+  class Finder extends EmergeObject {
+    declare names: string[];
+    static override fields = { names: list() };
+    async find(max: number): Promise<string[]> {
+      const names: string[] = [];
+      // On the node this is the file system of the method's transaction.
+      for await (const item of fs.search((o: { unitPrice: number }, p: { max: number }) => o.unitPrice < p.max, { max }, { directory: "/sought", order: "unitPrice" })) {
+        names.push(item.meta.name);
+      }
+      this.names = names;
+      return names;
+    }
+  }
+  for (let at = 0; at < 3; at += 1) await fs.store(`/sought/i${at}`, new InventoryItem({ unitPrice: at }));
+  await fs.store("/finder", new Finder());
+  assert.deepEqual(await fs.call("/finder", "find", 1.5), ["i0", "i1"]);
 });

@@ -1,7 +1,12 @@
 //! The command line.
 
+mod rights;
+
+pub(crate) use rights::{Chmod, Chown, GroupCommand, Rules, UserCommand};
+
 use clap::{Args, Parser, Subcommand};
 use emerge_proto::AsOf;
+use emerge_proto::op::SortBy;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -19,10 +24,18 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) json: bool,
     /// Give up after so many seconds.
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = Cli::TIMEOUT)]
     pub(crate) timeout: u64,
+    /// Do what the command asks of the node in this open transaction, by its name or id (see `emerge tx`).
+    #[arg(long = "tx", id = "in_transaction", global = true, env = "EMERGE_TX", value_name = "TRANSACTION")]
+    pub(crate) tx: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Seconds, when --timeout does not say.
+    pub(crate) const TIMEOUT: u64 = 30;
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 the node cannot be reached, \
@@ -53,12 +66,28 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Show the properties of an object or a directory.
     Stat(OnePath),
-    /// Show the versions of an object.
-    History(OnePath),
+    /// Show the versions of an object or a directory, newest first.
+    History(History),
     /// Show what differs between two versions of an object.
     Diff(Diff),
     /// Make a version of an object with the state of an earlier one.
     Restore(Restore),
+    /// Change permissions.
+    Chmod(Chmod),
+    /// Give to another owner or group.
+    Chown(Chown),
+    /// Show or set the rules of a directory: which versions are kept, and which permissions new members get.
+    Rules(Rules),
+    /// Users that the node knows; the administrator's.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Groups that the node knows; the administrator's.
+    #[command(subcommand)]
+    Group(GroupCommand),
+    /// Remove an object, or with -r a directory, and forget all its versions at once.
+    Purge(Rm),
+    /// Find objects by a function that says which are wanted.
+    Search(Box<Search>),
     /// Remove an object, or with -r a directory.
     Rm(Rm),
     /// Move or rename.
@@ -69,13 +98,27 @@ pub(crate) enum Command {
     Mkdir(Mkdir),
     /// Call a method on the node; on a directory, on each member.
     Call(Call),
+    /// Print changes as they are committed, until Ctrl-C.
+    Watch(Watch),
+    /// Open transactions: several commands that are done as one, or not at all.
+    #[command(subcommand)]
+    Tx(TxCommand),
     /// List the methods of an object.
     Methods(OnePath),
     /// Show the source of an object's class.
     Code(OnePath),
     /// Describe an object, its class, fields and methods; or a command.
     Help(Help),
-    /// Print a completion script for a shell.
+    /// Copy the whole store into a file, while the node runs, and make a store of such a file.
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// Put an object or a directory with all below it into one file.
+    Export(Export),
+    /// Make an object or a directory with all below it of a file that `export` has written.
+    Import(Import),
+    /// The same commands at a prompt, with history and completion of paths and methods.
+    Shell,
+    /// Print a completion script for a shell: commands, options, and by asking the node also paths and methods.
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
@@ -90,6 +133,75 @@ pub(crate) enum NodeCommand {
     Prepare,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupCommand {
+    /// Copy the store into a file: the running node's, or with --data that of a node that is stopped.
+    Create(BackupCreate),
+    /// Make the folder of a store from a backup.
+    Restore(BackupRestore),
+    /// See that a backup is whole.
+    Check(BackupCheck),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The object or the directory.
+    pub(crate) path: String,
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// All versions that are kept come along.
+    #[arg(long)]
+    pub(crate) history: bool,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// Where to; where it was when left out. Nothing may be there but an empty directory.
+    pub(crate) path: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupCreate {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// The folder of a node that is stopped.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupRestore {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The backup.
+    pub(crate) file: PathBuf,
+    /// The folder for the store; it must not hold one yet.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupCheck {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The backup.
+    pub(crate) file: PathBuf,
+}
+
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Format {
@@ -102,10 +214,18 @@ impl Command {
     /// Whether the command's own --json was given.
     pub(crate) fn json(&self) -> bool {
         let format = match self {
-            Command::Store(_) | Command::Completions { .. } | Command::Node(NodeCommand::Prepare) => {
+            Command::Store(_)
+            | Command::Shell
+            | Command::Completions { .. }
+            | Command::Node(NodeCommand::Prepare) => {
                 return false;
             }
             Command::Node(NodeCommand::Start(args)) => args.format,
+            Command::Backup(BackupCommand::Create(args)) => args.format,
+            Command::Backup(BackupCommand::Restore(args)) => args.format,
+            Command::Backup(BackupCommand::Check(args)) => args.format,
+            Command::Export(args) => args.format,
+            Command::Import(args) => args.format,
             Command::Init(args) => args.format,
             Command::Ls(args) => args.format,
             Command::Cat(args) => args.format,
@@ -116,18 +236,92 @@ impl Command {
             Command::Migrate(args) => args.format,
             Command::Diff(args) => args.format,
             Command::Restore(args) => args.format,
+            Command::Rules(args) => args.format,
+            Command::User(command) => command.format(),
+            Command::Group(command) => command.format(),
+            Command::Purge(args) => args.format,
+            Command::History(args) => args.format,
+            Command::Chmod(args) => args.format,
+            Command::Chown(args) => args.format,
+            Command::Search(args) => args.format,
             Command::Rm(args) => args.format,
             Command::Mv(args) => args.format,
             Command::Cp(args) => args.paths.format,
             Command::Mkdir(args) => args.format,
             Command::Call(args) => args.format,
-            Command::Stat(args) | Command::History(args) | Command::Methods(args) | Command::Code(args) => {
-                args.format
-            }
+            Command::Stat(args) | Command::Methods(args) | Command::Code(args) => args.format,
+            Command::Tx(
+                TxCommand::Begin(TxBegin { format, .. })
+                | TxCommand::Commit(TxEnd { format, .. })
+                | TxCommand::Rollback(TxEnd { format, .. })
+                | TxCommand::List { format },
+            ) => *format,
+            Command::Watch(args) => args.format,
+            Command::Tx(TxCommand::Run(_)) => return false,
             Command::Help(args) => args.format,
         };
         format.json
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// Which paths, such as '/inventory/**': * and ? stand for characters within a segment, ** for any number of segments.
+    pub(crate) pattern: String,
+    /// Go on after the change with this token, which --json prints.
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) from: Option<String>,
+    /// End after so many changes.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) count: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TxCommand {
+    /// Open a transaction and print its name or id, for --tx and EMERGE_TX.
+    Begin(TxBegin),
+    /// Run a program, such as a shell script, whose emerge commands are one transaction: it is committed when the program ends well, else rolled back.
+    Run(TxRun),
+    /// Commit all that was done in a transaction.
+    Commit(TxEnd),
+    /// Take back all that was done in a transaction.
+    Rollback(TxEnd),
+    /// List your open transactions.
+    List {
+        #[command(flatten)]
+        format: Format,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TxBegin {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// Its name; one without a name is called by its id.
+    pub(crate) name: Option<String>,
+    /// Roll it back after so many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(crate) lifetime: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TxRun {
+    /// Roll it back after so many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(crate) lifetime: u64,
+    /// The program and its arguments.
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) program: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TxEnd {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// Its name or id; that of --tx or EMERGE_TX when left out.
+    pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -182,7 +376,7 @@ pub(crate) struct Store {
     /// The fields, as a JSON object; none when left out.
     #[arg(long = "json", value_name = "JSON", conflicts_with = "from")]
     pub(crate) fields: Option<String>,
-    /// A JavaScript or Python (.py) file: it runs in the sandbox, and each member of its `objects` ({path: instance}) is stored.
+    /// A JavaScript or Python (.py) file: it runs in the sandbox, and each member of its `objects` ({path: instance}) is stored. Or a file of lines (.jsonl), each {"path": …, "class": …, "fields": {…}}.
     #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
 }
@@ -213,6 +407,19 @@ pub(crate) struct Ls {
     /// Show the properties.
     #[arg(short, long)]
     pub(crate) long: bool,
+    /// Only members whose names match: '*.txt', '?', '[a-z]', '{a,b}'
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) glob: Option<String>,
+    /// Sort by name, size, modified, created or class.
+    #[arg(long, value_parser = sort_by)]
+    pub(crate) sort: Option<SortBy>,
+    /// The last one first.
+    #[arg(short = 'r', long)]
+    pub(crate) descending: bool,
+}
+
+fn sort_by(text: &str) -> Result<SortBy, String> {
+    SortBy::parse(text).ok_or_else(|| "one of name, size, modified, created, class is needed".into())
 }
 
 #[derive(Debug, Args)]
@@ -305,6 +512,58 @@ pub(crate) struct Diff {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Search {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The directory below which to look [default: /].
+    pub(crate) directory: Option<String>,
+    /// A JavaScript function that says of an object whether it is wanted: 'o => o.unitPrice < 3.5'. With params: '(o, p) => o.unitPrice < p.max'.
+    pub(crate) function: Option<String>,
+    /// The function in Python: 'lambda o: o.unit_price < 3.5'.
+    #[arg(long, value_name = "LAMBDA", conflicts_with = "function")]
+    pub(crate) python: Option<String>,
+    /// The function's second argument, a JSON object: '{"max": 3}'.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) params: Option<String>,
+    /// Only objects of the class of this name, and of those that inherit from it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) class: Option<String>,
+    /// The field that sets the order [default: the order in which the objects were made].
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) order: Option<String>,
+    /// Turn the order round.
+    #[arg(long)]
+    pub(crate) descending: bool,
+    /// How many objects are wanted at most.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// The fields that are wanted: a,b,c [default: all].
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    pub(crate) fields: Option<Vec<String>>,
+    /// Only how many objects there are.
+    #[arg(long, conflicts_with = "group_by")]
+    pub(crate) count: bool,
+    /// Only a row for each value of this field.
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) group_by: Option<String>,
+    /// The sum of a field in each group; may be given several times, as the next ones.
+    #[arg(long, value_name = "FIELD", requires = "group_by")]
+    pub(crate) sum: Vec<String>,
+    /// The smallest value of a field in each group.
+    #[arg(long, value_name = "FIELD", requires = "group_by")]
+    pub(crate) min: Vec<String>,
+    /// The largest value of a field in each group.
+    #[arg(long, value_name = "FIELD", requires = "group_by")]
+    pub(crate) max: Vec<String>,
+    /// The mean of a field in each group.
+    #[arg(long, value_name = "FIELD", requires = "group_by")]
+    pub(crate) mean: Vec<String>,
+    /// Tell how the search runs, and not what it finds.
+    #[arg(long)]
+    pub(crate) explain: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Restore {
     #[command(flatten)]
     pub(crate) format: Format,
@@ -320,6 +579,20 @@ pub(crate) struct Restore {
 
 fn which_version(text: &str) -> Result<AsOf, String> {
     emerge_node::json::which_version(text).map_err(|error| error.message)
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The object or directory.
+    pub(crate) path: String,
+    /// Go on with the versions below this number.
+    #[arg(long)]
+    pub(crate) before: Option<u64>,
+    /// Show so many; 1000 at most.
+    #[arg(long)]
+    pub(crate) limit: Option<u32>,
 }
 
 #[derive(Debug, Args)]

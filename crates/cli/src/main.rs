@@ -2,8 +2,12 @@
 
 mod args;
 mod command;
+mod complete;
+mod http;
 mod output;
+mod place;
 mod settings;
+mod shell;
 
 use args::Cli;
 use clap::Parser;
@@ -15,6 +19,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // A shell that wants to know what a word can be says so in its environment.
+    clap_complete::CompleteEnv::with_factory(complete::command).complete();
     let cli = Cli::parse();
     let output = Output::new(cli.json || cli.command.json());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -69,6 +69,11 @@ impl Settings {
         Some(base.join("emerge").join("node.json"))
     }
 
+    /// Where the lines of the shell are remembered, if anywhere.
+    pub(crate) fn history_file() -> Option<PathBuf> {
+        Some(Self::file()?.with_file_name("history"))
+    }
+
     fn remembered() -> Result<Option<Self>> {
         let Some(file) = Self::file() else { return Ok(None) };
         let text = match fs::read_to_string(&file) {

@@ -94,7 +94,7 @@ fn a_file_of_objects_is_stored_read_and_called() {
     assert_eq!(node.ok(&["ls", "/"]), "inventory/\n");
     assert_eq!(node.ok(&["ls", "/inventory"]), "widget1\nwidget2\n");
     let long = node.ok(&["ls", "-l", "/inventory"]);
-    assert!(long.starts_with("rwxr-x---  admin  InventoryItem  v1"), "{long}");
+    assert!(long.starts_with("rwxr-x---  admin  admin  InventoryItem  v1"), "{long}");
     let json: Value =
         serde_json::from_str(node.ok(&["ls", "--json", "/inventory"]).lines().next().unwrap()).unwrap();
     assert_eq!(json["path"], "/inventory/widget1");
@@ -128,6 +128,49 @@ fn a_file_of_objects_is_stored_read_and_called() {
         node.ok(&["cat", "--version", "2100-01-01T00:00:00Z", "/inventory/widget1#quantityOnHand"]),
         "6\n"
     );
+
+    node.ok(&["chmod", "o+r,g-w", "/inventory/widget1"]);
+    node.ok(&["chown", "admin:admin", "/inventory/widget1"]);
+    let history = node.ok(&["history", "/inventory/widget1"]);
+    assert!(history.lines().next().unwrap_or_default().ends_with("admin  chmod"), "{history}");
+    node.ok(&["chmod", "-R", "1777", "/inventory"]);
+    assert!(node.ok(&["ls", "-l", "/"]).contains("rwxrwxrwt"));
+    assert_eq!(node.run(&["chmod", "u+q", "/inventory"]).status.code(), Some(2));
+    node.ok(&["rules", "/inventory", "--keep", "2 versions", "--mask", "077"]);
+    let rules = node.ok(&["rules", "/inventory"]);
+    assert!(rules.contains("2 versions  from /inventory") && rules.contains("077"), "{rules}");
+    assert!(node.ok(&["stat", "/inventory"]).contains("2 versions"));
+    assert_eq!(node.ok(&["history", "/inventory/widget1", "--limit", "1"]).lines().count(), 1);
+    node.ok(&["cp", "/inventory/widget1", "/inventory/gone"]);
+    node.ok(&["purge", "/inventory/gone"]);
+    assert_eq!(node.fails(&["stat", "/inventory/gone"]).0, 3);
+
+    let listed = node.ok(&["ls", "/inventory", "--glob", "widget[12]", "--sort", "name", "--descending"]);
+    assert_eq!(listed, "widget2\nwidget1\n");
+    node.ok(&["cp", "-r", "/inventory", "/inventory-copy"]);
+    assert_eq!(node.ok(&["ls", "/inventory-copy"]), node.ok(&["ls", "/inventory"]));
+    let stat: Value = serde_json::from_str(&node.ok(&["stat", "--json", "/inventory/widget1"])).unwrap();
+    let by_id = format!("/registry/{}", stat["id"].as_str().unwrap());
+    assert_eq!(node.ok(&["cat", &by_id]), node.ok(&["cat", "/inventory/widget1"]));
+    assert!(node.ok(&["stat", &by_id]).contains("/inventory/widget1"));
+    assert!(node.ok(&["ls", "-l", "/registry"]).contains(" -> /inventory/widget1"));
+    assert_eq!(node.fails(&["rm", "-r", "/registry"]).1["code"], "permission_denied");
+
+    node.ok(&["group", "add", "staff"]);
+    let token = node.ok(&["user", "add", "ada", "--groups", "staff"]);
+    let as_ada = |args: &[&str]| node.command(args).env("EMERGE_TOKEN", token.trim()).output().unwrap();
+    assert!(as_ada(&["ls", "/"]).status.success());
+    assert_eq!(as_ada(&["user", "list"]).status.code(), Some(4));
+    assert!(node.ok(&["user", "list"]).starts_with("ada  "));
+    node.ok(&["group", "leave", "staff", "ada"]);
+    node.ok(&["group", "join", "staff", "ada"]);
+    assert_eq!(node.ok(&["group", "list"]), "admin\nstaff  ada\n");
+    node.ok(&["chown", "ada:staff", "/inventory/widget1"]);
+    assert_ne!(node.ok(&["user", "token", "ada"]), token);
+    assert_eq!(as_ada(&["ls", "/"]).status.code(), Some(4));
+    node.ok(&["user", "rm", "ada"]);
+    node.ok(&["group", "rm", "staff"]);
+    assert_eq!(node.fails(&["chown", "admin", "/inventory/none"]).1["code"], "not_found");
 
     let methods = node.ok(&["methods", "/inventory/widget1"]);
     assert_eq!(methods, "totalCost()\nsell(count = 1)\nforever()\nhoard()\n");
@@ -265,6 +308,28 @@ export const objects = { '/newer': new Item() };
     assert_eq!(node.ok(&["migrate", "/shop", "/newer", "--how", how]), "b version 3\n");
     assert_eq!(node.ok(&["cat", "/shop/b"]), "{\"price\":3.0,\"count\":3.0,\"note\":\"new\"}\n");
     assert!(node.ok(&["migrate", "/shop/a", "Item"]).contains("already"));
+}
+
+#[test]
+fn a_file_is_run_as_a_module_and_what_it_prints_is_shown() {
+    let node = Node::start();
+    let file = node.folder.path().join("notes.py");
+    let python = "import emerge\n\n@emerge.dataclass\nclass Note(emerge.Object):\n    text: str = ''\n\n    \
+                  def longer(self, by: int = 1) -> str:\n        return self.text * by\n\n\
+                  print('one note')\nobjects = {'/note': Note(text='a')}\n\
+                  if __name__ == '__main__':\n    raise SystemExit('this is for people')\n";
+    std::fs::write(&file, python).unwrap();
+    let stored = node.run(&["store", "--from", file.to_str().unwrap()]);
+    assert_eq!(String::from_utf8_lossy(&stored.stdout), "/note version 1\n", "{stored:?}");
+    assert!(String::from_utf8_lossy(&stored.stderr).contains("one note\n"), "{stored:?}");
+    let methods = node.ok(&["methods", "/note"]);
+    assert!(methods.contains("longer(by: int = 1) -> str"), "{methods}");
+
+    let text = node.folder.path().join("notes.txt");
+    std::fs::write(&text, python).unwrap();
+    let (exit, error) = node.fails(&["store", "--from", text.to_str().unwrap()]);
+    assert_eq!((exit, error["code"].as_str()), (2, Some("bad_argument")), "{error}");
+    assert!(error["message"].as_str().unwrap().contains(".py, .js, .mjs"), "{error}");
 }
 
 #[test]
@@ -442,4 +507,143 @@ fn start_and_wait(data: &Path) -> Output {
         .arg(data)
         .output()
         .unwrap()
+}
+
+#[test]
+fn transactions() {
+    let node = Node::start();
+    let store = ["store", "/ledger/a", "--class", "Line", "--json", r#"{"amount": 1}"#];
+    assert_eq!(node.ok(&["tx", "begin", "month end"]), "month end\n");
+    node.ok(&[&["--tx", "month end"], &store[..]].concat());
+    assert_eq!(node.ok(&["--tx", "month end", "cat", "/ledger/a"]), "{\"amount\":1}\n");
+    assert_eq!(node.fails(&["cat", "/ledger/a"]).0, 3);
+    let open = node.ok(&["tx", "list"]);
+    assert!(open.starts_with("month end  ") && open.contains(" operations"), "{open}");
+    node.ok(&["tx", "commit", "month end"]);
+    assert_eq!(node.ok(&["cat", "/ledger/a"]), "{\"amount\":1}\n");
+    let (code, error) = node.fails(&["tx", "commit", "month end"]);
+    assert_eq!((code, &error["code"]), (1, &json!("transaction_expired")));
+    assert_eq!(node.fails(&["--tx", "never", "ls", "/"]).0, 3);
+
+    // By the environment, and taken back.
+    let name = node.ok(&["tx", "begin"]).trim().to_owned();
+    let within = |args: &[&str]| node.command(args).env("EMERGE_TX", &name).output().unwrap();
+    assert!(within(&["rm", "/ledger/a"]).status.success());
+    assert!(within(&["tx", "rollback"]).status.success());
+    assert_eq!(node.ok(&["tx", "list"]), "");
+    node.ok(&["cat", "/ledger/a"]);
+}
+
+#[test]
+fn a_script_is_one_transaction() {
+    let node = Node::start();
+    let script = |last: &str| {
+        format!(
+            "set -e; {EMERGE} mkdir /script; {EMERGE} store /script/a --class Line --json '{{\"amount\": 1}}'; {last}"
+        )
+    };
+    let (code, error) = node.fails(&["tx", "run", "--", "sh", "-c", &script("exit 3")]);
+    assert_eq!((code, &error["code"]), (1, &json!("cancelled")));
+    assert_eq!(node.fails(&["stat", "/script"]).0, 3);
+    node.ok(&["tx", "run", "--", "sh", "-c", &script("true")]);
+    assert_eq!(node.ok(&["ls", "/script"]), "a\n");
+    assert_eq!(node.fails(&["tx", "run", "--", "/no/such/program"]).0, 1);
+    assert_eq!(node.ok(&["tx", "list"]), "");
+}
+
+#[test]
+fn the_lines_of_a_file_are_stored() {
+    let node = Node::start();
+    let file = node.folder.path().join("points.jsonl");
+    let name = file.to_str().unwrap();
+    let line = |at: u32| {
+        format!("{{\"path\": \"/points/p{at}\", \"class\": \"Point\", \"fields\": {{\"x\": {at}}}}}\n")
+    };
+    std::fs::write(&file, (0..2500).map(line).collect::<String>()).unwrap();
+    let output = node.run(&["store", "--from", name]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{told}");
+    assert!(
+        told.contains("stored 1000") && told.contains("stored 2000") && told.contains("stored 2500 objects"),
+        "{told}"
+    );
+    assert_eq!(node.ok(&["cat", "/points/p2499#x"]), "2499\n");
+    for (bad, why) in [
+        ("{", "not JSON"),
+        (r#"{"path": "/a"}"#, "class"),
+        (r#"{"path": "a", "class": "Point"}"#, "begin"),
+        (r#"{"path": "/a", "class": "Point", "fields": {"y": 1}}"#, "no field"),
+        (r#"{"path": "/a", "class": "Point", "fields": 1}"#, "fields"),
+    ] {
+        std::fs::write(&file, format!("\n{bad}\n")).unwrap();
+        let (code, error) = node.fails(&["store", "--from", name]);
+        let message = error["message"].as_str().unwrap();
+        assert!(code == 2 && message.starts_with("line 2 of ") && message.contains(why), "{code} {message}");
+    }
+    let (code, error) = node.fails(&["store", "--from", "/no/such.jsonl"]);
+    assert_eq!((code, &error["code"]), (2, &json!("bad_argument")));
+}
+
+#[test]
+fn changes_are_watched() {
+    let node = Node::start();
+    let mut watching = node
+        .command(&["watch", "/watched/**", "--json", "--count", "2"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It says nothing with --json before the first change: that is made until it is told.
+    let store = ["store", "/watched/a", "--class", "Line", "--json", r#"{"amount": 1}"#];
+    while watching.try_wait().unwrap().is_none() {
+        node.ok(&store);
+    }
+    let printed = watching.wait_with_output().unwrap();
+    let lines: Vec<Value> = String::from_utf8(printed.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2);
+    let token = lines[0]["token"].as_str().unwrap();
+    let text = node.ok(&["watch", "/watched/**", "--from", token, "--count", "1"]);
+    assert!(text.contains(lines[1]["path"].as_str().unwrap()), "{text}");
+    assert_eq!(node.fails(&["watch", "x", "--count", "1"]).0, 2);
+}
+
+#[test]
+fn objects_are_searched() {
+    let node = Node::start();
+    node.ok(&["store", "--from", INVENTORY]);
+    let found = node.ok(&["search", "/inventory", "o => o.unitPrice < 1", "--fields", "quantityOnHand"]);
+    assert_eq!(found, "/inventory/widget2  {\"quantityOnHand\":4}\n");
+    assert_eq!(node.ok(&["search", "--count"]), "2\n");
+    let python = ["--python", "lambda o, p: o.unitPrice > p.least", "--params", "{\"least\": 1}"];
+    assert_eq!(node.ok(&[&["search", "--count"], &python[..]].concat()), "1\n");
+    let ordered =
+        node.ok(&["search", "--json", "--order", "unitPrice", "--limit", "1", "--class", "InventoryItem"]);
+    let item: Value = serde_json::from_str(&ordered).unwrap();
+    assert_eq!(
+        (&item["meta"]["path"], &item["fields"]["unitPrice"]),
+        (&json!("/inventory/widget2"), &json!(0.5))
+    );
+    let groups = node.ok(&[
+        "search",
+        "--group-by",
+        "unitPrice",
+        "--sum",
+        "quantityOnHand",
+        "--mean",
+        "quantityOnHand",
+    ]);
+    assert_eq!(
+        groups,
+        "unitPrice  count  sum(quantityOnHand)  mean(quantityOnHand)\n0.5        1      4                    4.0\n3.0        1      10                   10.0\n"
+    );
+    let plan = node.ok(&["search", "/inventory", "o => o.unitPrice < 1", "--explain"]);
+    assert!(plan.contains("native    o => o.unitPrice < 1") && plan.ends_with("found 1\n"), "{plan}");
+    let failing = node.run(&["search", "o => o.unitPrice.none.more"]);
+    assert!(failing.status.success() && String::from_utf8(failing.stderr).unwrap().contains("TypeError"));
+    let (code, error) = node.fails(&["search", "o => o.unitPrice < limit"]);
+    assert_eq!((code, &error["field"]), (2, &json!("limit")));
 }

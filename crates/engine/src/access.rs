@@ -7,20 +7,38 @@
 //! |---|---|
 //! | reaching anything below a directory | `x` on that directory, and on each above it |
 //! | list | `r` on the directory |
-//! | mkdir, store of a new object, rm, mv, cp into | `w` on the directory whose entries change |
-//! | rm of a directory | `w` on it too (directories further down are not asked: the tree is unlinked as one) |
+//! | mkdir, store of a new object, rm, purge, mv, cp into | `w` on the directory whose entries change |
+//! | rm, purge of a directory | `w` on it too (directories further down are not asked: the tree is unlinked as one) |
 //! | mv of a directory | `w` on it too |
+//! | rm, purge and mv out of a sticky directory | to own the entry or the directory |
+//! | rm, purge of a sticky directory that has members | to own it |
 //! | get, history, diff, class of an object, cp from | `r` on the object; `r` on each directory that is copied |
-//! | stat | `r` on the object or on the directory that holds it, since listing that shows the same |
+//! | search | `r` on an object that is to be found, and the directories above it passable; else it is as if it were not there |
+//! | stat | any right on the object |
 //! | store over an object | `w` on the object |
 //! | restore, migrate | `r` and `w` on the object |
 //! | mixin | `r` on both objects, and what a store of the new one needs |
 //! | a path into an object | `r` on each object that it leads through, and of a call `x` on the last |
 //! | set, add | `r` and `w` on the object that changes; of add what stat needs on each child |
 //! | call | `x` on the object; `w` too when the method changes it |
+//! | chmod | to own it; with `recursive`, all below that the caller may see |
+//! | chown of the group | to own it, and to be in the new group |
+//! | chown of the owner | `admin` |
+//! | set_rules | to own the directory |
+//! | users, groups | `admin` |
+//!
+//! **What is not there for a caller.** What a user may not read does not appear. One rule, in two halves:
+//!
+//! - *In sets* (a listing, a copy or a change of a tree, a call on a directory, a search, a count, a rank) appears what the caller may read
+//!   or owns ([`shows`]). The rest is passed over as if it were not there.
+//! - *By its path or its id*, what the caller has no right to at all ([`knows`]) gives the same error, word for word, as if
+//!   nothing were there: `not_found`. Who has some right gets `permission_denied`, which names the one that is lacking and
+//!   the path on which. By its id, what cannot be reached is `not_found` too, for the error would tell where it is.
+//!
+//! Who may write in a directory learns that a name is taken, or that the directory is not empty, and no more.
 //!
 //! A new object or directory belongs to the user who made it and to that user's first group (or, with none, to a group
-//! of the user's own name), with [`Perms::DEFAULT`]. The root directory belongs to `admin`, group `admin`, `rwxrwxr-x`.
+//! of the user's own name), with the permissions that the mask of its directory leaves ([`emerge_proto::rules::Mask`]). The root directory belongs to `admin`, group `admin`, `rwxrwxr-x`.
 
 use crate::object::Object;
 use emerge_proto::{Error, ErrorCode, Path, Perms, Result};
@@ -64,9 +82,10 @@ pub(crate) enum Want {
     Execute,
 }
 
-pub(crate) fn may(principal: &Principal, object: &Object, want: Want) -> bool {
+/// The three bits that count for the caller.
+fn granted(principal: &Principal, object: &Object) -> u16 {
     if principal.admin {
-        return true;
+        return 7;
     }
     let shift = if object.owner == principal.user {
         6
@@ -75,12 +94,54 @@ pub(crate) fn may(principal: &Principal, object: &Object, want: Want) -> bool {
     } else {
         0
     };
+    object.perms.0 >> shift & 7
+}
+
+pub(crate) fn may(principal: &Principal, object: &Object, want: Want) -> bool {
     let bit = match want {
         Want::Read => 4,
         Want::Write => 2,
         Want::Execute => 1,
     };
-    object.perms.0 >> shift & bit != 0
+    granted(principal, object) & bit != 0
+}
+
+/// Whether the caller decides about an object's rights.
+pub(crate) fn owns(principal: &Principal, object: &Object) -> bool {
+    principal.admin || object.owner == principal.user
+}
+
+/// Whether an object appears in what the caller is shown of a set.
+pub(crate) fn shows(principal: &Principal, object: &Object) -> bool {
+    may(principal, object, Want::Read) || owns(principal, object)
+}
+
+/// Whether an object is there for the caller at all.
+pub(crate) fn knows(principal: &Principal, object: &Object) -> bool {
+    granted(principal, object) != 0 || owns(principal, object)
+}
+
+/// Whether a sticky directory lets the caller remove or rename an entry.
+pub(crate) fn check_sticky(
+    principal: &Principal,
+    directory: &Object,
+    entry: &Object,
+    path: &Path,
+) -> Result<()> {
+    if !directory.perms.is_sticky() || owns(principal, directory) || owns(principal, entry) {
+        return Ok(());
+    }
+    let why = format!("user {:?} owns neither {path} nor its directory, which is sticky", principal.user);
+    Err(Error::new(ErrorCode::PermissionDenied, why).at(path))
+}
+
+/// Refuses to change the rights of what the caller does not own.
+pub(crate) fn check_owner(principal: &Principal, object: &Object, path: &Path) -> Result<()> {
+    if owns(principal, object) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::PermissionDenied, format!("user {:?} does not own {path}", principal.user))
+        .at(path))
 }
 
 pub(crate) fn check(principal: &Principal, object: &Object, want: Want, path: &Path) -> Result<()> {
@@ -122,6 +183,8 @@ mod tests {
             author: "ada".into(),
             method: None,
             restored: None,
+            operation: None,
+            rules: None,
             state: Bytes::new(),
             blobs: Vec::new(),
         };
@@ -131,5 +194,43 @@ mod tests {
         assert!(may(&Principal::user("eve"), &object, Want::Execute));
         assert!(!may(&Principal::user("eve"), &object, Want::Read));
         assert!(may(&Principal::admin(), &object, Want::Read));
+
+        assert!(shows(&staff("ada"), &object), "its owner");
+        assert!(!shows(&Principal::user("eve"), &object) && knows(&Principal::user("eve"), &object));
+        let closed = Object { perms: Perms(0), ..object };
+        assert!(shows(&staff("ada"), &closed) && knows(&staff("ada"), &closed));
+        assert!(!knows(&staff("bob"), &closed) && knows(&Principal::admin(), &closed));
+    }
+
+    #[test]
+    fn sticky_directories_are_for_owners() {
+        let object = |owner: &str, perms: &str| Object {
+            kind: ObjectType::Directory,
+            parent: ObjectId::ROOT,
+            name: "o".into(),
+            class: None,
+            owner: owner.into(),
+            group: "staff".into(),
+            perms: Perms::parse(perms).unwrap(),
+            version: 1,
+            created: 0,
+            modified: 0,
+            author: owner.into(),
+            method: None,
+            restored: None,
+            operation: None,
+            rules: None,
+            state: Bytes::new(),
+            blobs: Vec::new(),
+        };
+        let (plain, sticky) = (object("ada", "rwxrwxrwx"), object("ada", "rwxrwxrwt"));
+        let entry = object("bob", "rwxrwxrwx");
+        let path = Path::parse("/d/o").unwrap();
+        for (user, may) in [("ada", true), ("bob", true), ("eve", false)] {
+            let user = Principal::user(user);
+            assert_eq!(check_sticky(&user, &sticky, &entry, &path).is_ok(), may, "{user:?}");
+            assert!(check_sticky(&user, &plain, &entry, &path).is_ok());
+        }
+        assert!(check_sticky(&Principal::admin(), &sticky, &entry, &path).is_ok());
     }
 }

@@ -74,7 +74,7 @@ impl Cache {
     }
 }
 
-fn weight(key: &[u8], slot: &Slot) -> usize {
+pub(crate) fn weight(key: &[u8], slot: &Slot) -> usize {
     key.len() + OVERHEAD + slot.record.as_ref().map_or(0, Record::weight)
 }
 

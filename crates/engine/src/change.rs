@@ -36,6 +36,35 @@ pub(crate) struct LogRecord {
     /// Sessions that ended: what the log says of them before this does not count any more.
     #[n(3)]
     pub(crate) ended: Option<Vec<SessionId>>,
+    /// Who changed it.
+    #[n(4)]
+    pub(crate) author: Option<String>,
+    /// Where each of `changes` was after the commit; for those who watch.
+    #[n(5)]
+    pub(crate) places: Option<Vec<Where>>,
+}
+
+/// Where a change was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Where {
+    /// Absent for what was made and removed in the same commit.
+    #[n(0)]
+    pub(crate) path: Option<String>,
+    /// The path before a move.
+    #[n(1)]
+    pub(crate) from: Option<String>,
+    /// The version after it.
+    #[n(2)]
+    pub(crate) version: Option<u64>,
+    #[n(3)]
+    pub(crate) directory: bool,
+}
+
+impl Where {
+    /// About how many bytes it takes in the log.
+    pub(crate) fn size(&self) -> usize {
+        self.path.as_ref().map_or(0, String::len) + self.from.as_ref().map_or(0, String::len) + 24
+    }
 }
 
 impl LogRecord {

@@ -6,11 +6,13 @@ use crate::backend::Key;
 use crate::change::LogRecord;
 use crate::engine::Engine;
 use crate::keys;
-use crate::object::Record;
+use crate::object::{Object, Record};
 use crate::session::SessionRecord;
 use crate::tx::{CommitError, Tx};
 use bytes::Bytes;
-use emerge_proto::{Error, Result, limits};
+use emerge_proto::rules::Keep;
+use emerge_proto::{Error, ObjectId, Result, limits};
+use std::collections::HashMap;
 
 /// Where the walks over versions and sessions go on. They begin anew after a restart.
 #[derive(Default)]
@@ -59,6 +61,22 @@ impl<B: Backend> Engine<B> {
             }
         }
         Ok(done)
+    }
+}
+
+/// What a walk over versions knows of the object that it is at, and of directories that it has asked.
+struct Kept {
+    id: Option<ObjectId>,
+    newest: u64,
+    /// When the newest version was made.
+    modified: i64,
+    keep: Keep,
+    directories: HashMap<ObjectId, Keep>,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { id: None, newest: 0, modified: i64::MAX, keep: Keep::Standard, directories: HashMap::new() }
     }
 }
 
@@ -122,21 +140,59 @@ impl<B: Backend> Tx<B> {
         let versions = self.next_of(keys::VERSION, |cursors| &mut cursors.versions, budget).await?;
         let seen = versions.len();
         let mut deleted = 0;
-        let mut current = None;
-        for (key, record) in versions {
+        let mut kept = Kept::default();
+        let mut versions = versions.into_iter().peekable();
+        while let Some((key, record)) = versions.next() {
             let Some((id, version)) = keys::version_parts(&key) else { continue };
-            if current.is_none_or(|(known, _)| known != id) {
-                current = Some((id, self.version_unnoted(id).await?));
+            if kept.id != Some(id) {
+                self.learn_kept(&mut kept, id).await?;
             }
-            let surplus = current.is_some_and(|(_, newest)| version + limits::KEEP_VERSIONS <= newest);
             let object = record.object()?;
-            if surplus || object.modified < self.time() - RETENTION_MICROS {
+            let mut surplus = version <= kept.keep.surplus(kept.newest);
+            if let (false, Some(micros)) = (surplus, kept.keep.micros()) {
+                // It was current until the next one was made.
+                let next = match versions.peek() {
+                    Some((next, record)) if keys::version_parts(next).is_some_and(|(next, _)| next == id) => {
+                        Some(record.clone().object()?.modified)
+                    }
+                    _ if version + 1 >= kept.newest => Some(kept.modified),
+                    _ => self.version_time_unnoted(id, version + 1).await?,
+                };
+                surplus = next.unwrap_or(kept.modified) < self.time() - micros;
+            }
+            if surplus {
                 self.put_raw(key, None);
                 self.release_blobs(&object, id).await?;
                 deleted += 1;
             }
         }
         Ok((seen, deleted))
+    }
+
+    /// What is to be kept of an object's versions, by the nearest directory above that says so.
+    async fn learn_kept(&mut self, kept: &mut Kept, id: ObjectId) -> Result<()> {
+        kept.id = Some(id);
+        (kept.newest, kept.modified, kept.keep) = (0, i64::MAX, Keep::Standard);
+        let Some(object) = self.object_unnoted(id).await? else { return Ok(()) };
+        (kept.newest, kept.modified) = (object.version, object.modified);
+        let rule = |object: &Object| object.rules.as_deref().and_then(|rules| rules.keep);
+        let (mut at, mut keep, mut asked) = (object.parent, rule(&object), Vec::new());
+        while keep.is_none() {
+            if let Some(known) = kept.directories.get(&at) {
+                keep = Some(*known);
+                break;
+            }
+            let Some(directory) = self.object_unnoted(at).await? else { break };
+            asked.push(at);
+            keep = rule(&directory);
+            if at == ObjectId::ROOT {
+                break;
+            }
+            at = directory.parent;
+        }
+        kept.keep = keep.unwrap_or(Keep::Standard);
+        kept.directories.extend(asked.into_iter().map(|at| (at, kept.keep)));
+        Ok(())
     }
 
     async fn collect_sessions(&mut self, budget: usize) -> Result<(usize, usize)> {
@@ -165,12 +221,18 @@ impl<B: Backend> Tx<B> {
     async fn collect_log(&mut self, budget: usize) -> Result<(usize, usize)> {
         let records = self.scan_unnoted(keys::all(keys::LOG), budget).await?;
         let (seen, mut deleted) = (records.len(), 0);
+        let mut last = None;
         for (key, record) in records {
             if LogRecord::read(record)?.time >= self.time() - RETENTION_MICROS {
                 break;
             }
+            last = keys::log_number(&key);
             self.put_raw(key, None);
             deleted += 1;
+        }
+        if let Some(last) = last {
+            // Tells those who watch that what they want to go on from is gone.
+            self.put_raw(keys::meta("log"), Some(Record::Bytes(Bytes::copy_from_slice(&last.to_be_bytes()))));
         }
         Ok((seen, deleted))
     }

@@ -11,8 +11,8 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 enum Step {
-    /// One at least.
-    Commit(Vec<Waiting>),
+    /// One at least; and whether a backup wants to know what is written.
+    Commit(Vec<Waiting>, bool),
     Reclaim,
     Stop(Result<()>),
 }
@@ -26,7 +26,7 @@ impl<B: Backend> Engine<B> {
         let mut claim_failed = false;
         loop {
             match poll_fn(|cx| self.next_step(&mut claim_failed, cx)).await {
-                Step::Commit(commits) => self.write(commits).await,
+                Step::Commit(commits, followed) => self.write(commits, followed).await,
                 Step::Reclaim => claim_failed = !self.reclaim().await,
                 Step::Stop(result) => return result,
             }
@@ -43,7 +43,7 @@ impl<B: Backend> Engine<B> {
             Health::Good | Health::Closed(_) => {
                 let commits = state.queue.take(max_batch);
                 if !commits.is_empty() {
-                    return Poll::Ready(Step::Commit(commits));
+                    return Poll::Ready(Step::Commit(commits, state.followers.any()));
                 }
                 if matches!(state.health, Health::Closed(_)) {
                     return Poll::Ready(Step::Stop(Ok(())));
@@ -55,20 +55,28 @@ impl<B: Backend> Engine<B> {
         Poll::Pending
     }
 
-    async fn write(&self, commits: Vec<Waiting>) {
+    async fn write(&self, commits: Vec<Waiting>, followed: bool) {
         let Some(number) = commits.last().map(|commit| commit.number) else { return };
         // Here and not where they are taken: nobody else waits for it.
         let mut record = merge(commits);
         let last = number_record(number);
         let place = record.writes.partition_point(|write| write.key < last.key);
         record.writes.insert(place, last);
+        let followed = followed.then(|| record.writes.clone());
         // A committer that is dropped in the middle leaves the commit uncertain.
         let mut uncertain = Uncertain { engine: self, settled: false };
         let result = self.shared.backend.commit(record, self.fence()).await;
         uncertain.settled = true;
         match result {
             Ok(()) => {
-                let (wakers, _forgotten) = self.state().durable(number);
+                let (wakers, _forgotten) = {
+                    let mut state = self.state();
+                    // With what makes it durable, or a backup could end without it.
+                    if let Some(writes) = &followed {
+                        state.followers.push(number, writes);
+                    }
+                    state.durable(number)
+                };
                 wakers.into_iter().for_each(Waker::wake);
             }
             Err(error) => self.fail(&error),
@@ -89,6 +97,7 @@ impl<B: Backend> Engine<B> {
             _ => Health::Reclaim(refusal),
         };
         state.fail(health, typed);
+        self.accounts_changed();
         self.classes().clear();
     }
 

@@ -1,7 +1,7 @@
 //! The engine: one owner of one store.
 
 use crate::access::{Principal, ROOT_OWNER, ROOT_PERMS};
-use crate::backend::{Backend, BackendError, CommitRecord, Key, Write};
+use crate::backend::{Backend, CommitRecord, Key, Write};
 use crate::cache::Slot;
 use crate::classes::{ClassCache, Lineage};
 use crate::keys;
@@ -44,6 +44,10 @@ pub struct Mutations {
     pub outcome_in_another_commit: bool,
     /// What a transaction has listed is not validated when it commits.
     pub forget_listed_ranges: bool,
+    /// What a transaction read is not validated at its commit.
+    pub reads_not_validated: bool,
+    /// A watch that goes on after a change skips the next commit.
+    pub watch_gap: bool,
 }
 
 impl EngineOptions {
@@ -73,6 +77,8 @@ pub(crate) struct Shared<B: Backend> {
     state: Mutex<State>,
     pub(crate) classes: Mutex<ClassCache>,
     pub(crate) cursors: Mutex<crate::collect::Cursors>,
+    /// See [`Engine::accounts_generation`].
+    pub(crate) accounts: AtomicU64,
 }
 
 impl<B: Backend> Clone for Engine<B> {
@@ -110,20 +116,13 @@ impl<B: Backend> Engine<B> {
         let mut fact = || facts.next().flatten();
         let (format, number, store) = (fact(), fact(), fact());
         let (number, store_id) = match format {
-            Some(format) if number_of(&format)? == keys::FORMAT => {
+            Some(format) => {
+                crate::upgrade::run(&backend, fence, number_of(&format)?).await?;
                 let id = store.as_deref().and_then(|id| <[u8; 16]>::try_from(id).ok());
                 (
                     number.map_or(Ok(0), |number| number_of(&number))?,
                     ObjectId(id.ok_or_else(|| damaged("the store's id"))?),
                 )
-            }
-            Some(format) => {
-                return Err(BackendError::Incompatible(format!(
-                    "its format is {}; this program reads format {}",
-                    number_of(&format)?,
-                    keys::FORMAT
-                ))
-                .into());
             }
             None => {
                 let id = Random(options.seed).id(now_micros);
@@ -140,6 +139,7 @@ impl<B: Backend> Engine<B> {
             state: Mutex::new(state),
             classes: Mutex::default(),
             cursors: Mutex::default(),
+            accounts: AtomicU64::new(0),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -375,6 +375,8 @@ fn first_record(id: ObjectId, now: i64) -> CommitRecord {
         author: ROOT_OWNER.into(),
         method: None,
         restored: None,
+        operation: None,
+        rules: None,
         state: Bytes::new(),
         blobs: Vec::new(),
     };

@@ -24,6 +24,12 @@ pub(crate) const BLOB_USE: u8 = b'x';
 pub(crate) const SESSION: u8 = b'r';
 /// `l number` -> [`crate::change::LogRecord`].
 pub(crate) const LOG: u8 = b'l';
+/// `p name` -> [`crate::accounts::Account`]: a user.
+pub(crate) const USER: u8 = b'p';
+/// `h sha256` -> the name of the user whose token has this hash.
+pub(crate) const TOKEN: u8 = b'h';
+/// `g name` -> nothing: a group.
+pub(crate) const GROUP: u8 = b'g';
 /// `t id` -> nothing: unlinked, waits for collection.
 pub(crate) const TRASH: u8 = b't';
 
@@ -48,8 +54,54 @@ pub(crate) fn entries(directory: ObjectId, after: Option<&str>) -> Range<Key> {
     start..after_prefix(&build(ENTRY, &[&directory.0]))
 }
 
+/// The entries of a directory whose names begin with a prefix, or those of them after a name.
+pub(crate) fn entries_with(directory: ObjectId, prefix: &str, after: Option<&str>) -> Range<Key> {
+    let range = self::prefix(&build(ENTRY, &[&directory.0, prefix.as_bytes()]));
+    let after = after.map(|_| entries(directory, after).start);
+    let start = after.map_or(range.start.clone(), |after| after.max(range.start));
+    start..range.end
+}
+
+/// The objects after an id, in the order of their ids.
+pub(crate) fn objects_after(id: Option<ObjectId>) -> Range<Key> {
+    let all = all(OBJECT);
+    match id {
+        Some(id) => join(OBJECT, &[&id.0, &[0]])..all.end,
+        None => all,
+    }
+}
+
+/// The owner and the name in the key of a class.
+pub(crate) fn class_head_parts(key: &[u8]) -> Option<(&str, &str)> {
+    let owner = u32::from_be_bytes(key.get(1..5)?.try_into().ok()?) as usize;
+    let (owner, name) = key.get(5..)?.split_at_checked(owner)?;
+    Some((std::str::from_utf8(owner).ok()?, std::str::from_utf8(name).ok()?))
+}
+
+/// The name in the key of an entry.
+pub(crate) fn entry_name(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.get(17..)?).ok()
+}
+
 pub(crate) fn object(id: ObjectId) -> Vec<u8> {
     build(OBJECT, &[&id.0])
+}
+
+/// All objects, or those after an id.
+pub(crate) fn objects(after: Option<ObjectId>) -> Range<Key> {
+    let all = all(OBJECT);
+    match after {
+        Some(id) => join(OBJECT, &[&id.0, &[0]])..all.end,
+        None => all,
+    }
+}
+
+/// The next key after one.
+pub(crate) fn after(key: &[u8]) -> Key {
+    let mut next = Vec::with_capacity(key.len() + 1);
+    next.extend_from_slice(key);
+    next.push(0);
+    next.into()
 }
 
 pub(crate) fn version(id: ObjectId, version: u64) -> Vec<u8> {
@@ -58,6 +110,11 @@ pub(crate) fn version(id: ObjectId, version: u64) -> Vec<u8> {
 
 pub(crate) fn versions(id: ObjectId) -> Range<Key> {
     prefix(&build(VERSION, &[&id.0]))
+}
+
+/// Those from one number up to, and without, another.
+pub(crate) fn versions_between(id: ObjectId, from: u64, to: u64) -> Range<Key> {
+    Key::from(version(id, from))..Key::from(version(id, to))
 }
 
 /// The id and the version in the key of an earlier version.
@@ -110,6 +167,23 @@ pub(crate) fn log_number(key: &[u8]) -> Option<u64> {
 
 pub(crate) fn trash(id: ObjectId) -> Vec<u8> {
     build(TRASH, &[&id.0])
+}
+
+pub(crate) fn user(name: &str) -> Vec<u8> {
+    build(USER, &[name.as_bytes()])
+}
+
+pub(crate) fn token(hash: &[u8; 32]) -> Vec<u8> {
+    build(TOKEN, &[hash])
+}
+
+pub(crate) fn group(name: &str) -> Vec<u8> {
+    build(GROUP, &[name.as_bytes()])
+}
+
+/// The name in a key that is a kind and a name.
+pub(crate) fn name_of(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.get(1..)?).ok()
 }
 
 /// The id in a key that is a kind and an id.
@@ -165,6 +239,21 @@ mod tests {
         let after = entries(full, Some("b"));
         assert!(!after.contains(&Key::from(entry(full, "b"))));
         assert!(after.contains(&Key::from(entry(full, "b!"))));
+        for (prefix, after, wanted) in [
+            ("", None, "abc"),
+            ("b", None, "b"),
+            ("", Some("a"), "bc"),
+            ("b", Some("a"), "b"),
+            ("a", Some("b"), ""),
+        ] {
+            let range = entries_with(full, prefix, after);
+            let found: String = ["a", "b", "c"]
+                .into_iter()
+                .filter(|name| range.contains(&Key::from(entry(full, name))))
+                .collect();
+            assert_eq!(found, wanted, "{prefix} {after:?}");
+        }
+        assert_eq!(class_head_parts(&class_head("ada", "Point")), Some(("ada", "Point")));
     }
 
     #[test]

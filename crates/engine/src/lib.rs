@@ -10,7 +10,8 @@
 //!
 //! let mut tx = engine.begin(principal, now, seed);      // Tx: mkdir store get stat list rm mv cp put_class class
 //! let stored = tx.store(&"/a/b".into(), …).await?;      //     class_by_path class_by_hash history path_of
-//!                                                       //     object_for_call set_state
+//!                                                       //     object_for_call set_state chmod chown purge set_rules
+//!                                                       //     users groups
 //! let commit = tx.commit(Some(outcome)).await?;         // visible at once; CommitError::Conflict: run it again
 //! engine.durable(commit.number).await?;                 // only now may anyone be told
 //!
@@ -31,7 +32,9 @@
 //!   active transactions conflict, the store is claimed again, and the engine goes on from what the backend has.
 
 pub mod access;
+mod accounts;
 pub mod backend;
+pub mod backup;
 mod cache;
 mod change;
 mod classes;
@@ -44,6 +47,7 @@ mod keys;
 mod memory;
 mod object;
 mod outcomes;
+mod pattern;
 mod queue;
 mod random;
 mod session;
@@ -51,6 +55,8 @@ mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tx;
+mod upgrade;
+mod watch;
 
 pub use access::Principal;
 pub use backend::{Backend, BackendError, CommitRecord};
@@ -60,5 +66,10 @@ pub use collect::Collected;
 pub use engine::Mutations;
 pub use engine::{Engine, EngineOptions};
 pub use memory::MemoryBackend;
+pub use pattern::Pattern;
 pub use session::{KeptOutcome, KeptSession, Outcome};
-pub use tx::{Commit, CommitError, ObjectForCall, Tx};
+pub use tx::{
+    Candidate, Commit, CommitError, CopyPart, Listing, MadeVersion, ObjectForCall, Ownership, Savepoint,
+    Scope, Tx, Walk,
+};
+pub use watch::{Mark, Seen};

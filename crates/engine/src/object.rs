@@ -1,6 +1,7 @@
 //! Records of objects and entries, in memory and as bytes.
 
 use bytes::Bytes;
+use emerge_proto::rules::{Keep, Mask};
 use emerge_proto::{ClassHash, Error, ErrorCode, ObjectId, ObjectType, Perms, Result};
 use minicbor::{Decode, Encode};
 use std::sync::Arc;
@@ -35,10 +36,23 @@ pub(crate) struct Object {
     pub(crate) method: Option<String>,
     /// The version whose state this one has again.
     pub(crate) restored: Option<u64>,
+    /// The operation that made this version, when it changed no state.
+    pub(crate) operation: Option<String>,
+    /// Rules of a directory for what lies below it.
+    pub(crate) rules: Option<Arc<OwnRules>>,
     /// The encoded map, with null in place of each value in `blobs`.
     pub(crate) state: Bytes,
     /// Values that lie elsewhere, in the order of their fields.
     pub(crate) blobs: Vec<BlobRef>,
+}
+
+/// The rules that a directory has of its own; what is absent is as above.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct OwnRules {
+    #[n(0)]
+    pub(crate) mask: Option<Mask>,
+    #[n(1)]
+    pub(crate) keep: Option<Keep>,
 }
 
 /// A field's value that lies elsewhere by its content hash.
@@ -102,6 +116,10 @@ struct Wire<'a> {
     blobs: Option<Vec<BlobRef>>,
     #[n(14)]
     restored: Option<u64>,
+    #[b(15)]
+    operation: Option<&'a str>,
+    #[n(16)]
+    rules: Option<OwnRules>,
 }
 
 impl Object {
@@ -131,6 +149,8 @@ impl Object {
             author: (self.author != self.owner).then_some(&self.author),
             method: self.method.as_deref(),
             restored: self.restored,
+            operation: self.operation.as_deref(),
+            rules: self.rules.as_deref().cloned(),
             blobs: (!self.blobs.is_empty()).then(|| self.blobs.clone()),
         };
         emerge_proto::class::encode(&wire).into()
@@ -152,6 +172,8 @@ impl Object {
             author: wire.author.unwrap_or(wire.owner).to_owned(),
             method: wire.method.map(str::to_owned),
             restored: wire.restored,
+            operation: wire.operation.map(str::to_owned),
+            rules: wire.rules.map(Arc::new),
             state: bytes.slice_ref(wire.state),
             blobs: wire.blobs.unwrap_or_default(),
         })
@@ -241,6 +263,8 @@ mod tests {
             author: "bob".into(),
             method: Some("restock".into()),
             restored: Some(3),
+            operation: Some("chmod".into()),
+            rules: Some(Arc::new(OwnRules { mask: None, keep: Some(Keep::Versions(3)) })),
             state: Bytes::from_static(&[0xa1, 0x61, 0x61, 0xf6]),
             blobs: vec![BlobRef { field: 0, hash: [9; 32], len: 70_000 }],
         };

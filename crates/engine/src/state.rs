@@ -6,7 +6,8 @@
 //! durable or that an active transaction may not have seen, so both questions are answered in memory.
 
 use crate::backend::{Key, Write};
-use crate::cache::{Cache, Slot};
+use crate::backup::Followers;
+use crate::cache::{Cache, Slot, weight};
 use crate::engine::EngineOptions;
 use crate::gate::Gate;
 use crate::keys;
@@ -21,6 +22,8 @@ use std::task::Waker;
 
 /// Writes kept for validation before the oldest are forgotten and transactions older than them conflict.
 const MAX_RECENT: usize = 200_000;
+/// About how many bytes of memory those writes may take before the same happens.
+const MAX_RECENT_BYTES: usize = 256 * 1024 * 1024;
 
 /// Whether the store may be used.
 #[derive(Clone, Debug)]
@@ -41,8 +44,11 @@ pub(crate) struct State {
     pub(crate) gate: Gate,
     pub(crate) queue: Queue,
     pub(crate) sessions: SessionIndex,
+    pub(crate) followers: Followers,
     cache: Cache,
     recent: BTreeMap<Key, Slot>,
+    /// About how many bytes of memory `recent` takes.
+    recent_bytes: usize,
     /// The keys of each commit in `recent`, oldest first.
     written: VecDeque<(u64, Vec<Key>)>,
     /// What was in `recent` and is not any more: to be dropped by who has let go of the state, for that takes time too.
@@ -73,8 +79,10 @@ impl State {
             gate: Gate::new(last),
             queue: Queue::default(),
             sessions: SessionIndex::new(options.checkpoint),
+            followers: Followers::default(),
             cache: Cache::new(options.cache_bytes),
             recent: BTreeMap::new(),
+            recent_bytes: 0,
             written: VecDeque::new(),
             forgotten: Vec::new(),
             active: BTreeMap::new(),
@@ -124,7 +132,9 @@ impl State {
 
     /// Keeps what the backend gave to a read that began at number `at`.
     pub(crate) fn learn(&mut self, key: &Key, record: Option<&Record>, at: u64) {
-        if may_be_hot(key) && self.is_good(key, at) {
+        // Anybody may send tokens that nobody has.
+        let stray = record.is_none() && key.first() == Some(&keys::TOKEN);
+        if may_be_hot(key) && !stray && self.is_good(key, at) {
             self.cache.put(key.clone(), Slot { record: record.cloned(), number: 0 });
         }
     }
@@ -150,6 +160,19 @@ impl State {
         at >= self.floor && (at == self.last || self.recent.get(key).is_none_or(|slot| slot.number <= at))
     }
 
+    /// True when the key is known to have been written since the read at number `at`.
+    pub(crate) fn has_changed(&self, key: &[u8], at: u64) -> bool {
+        self.recent.get(key).is_some_and(|slot| slot.number > at)
+    }
+
+    /// The first key in the range that is known to have been written since the read at number `at`.
+    pub(crate) fn changed_in(&self, range: &Range<Key>, at: u64) -> Option<&Key> {
+        if range.start >= range.end {
+            return None;
+        }
+        self.recent.range(range.clone()).find(|(_, slot)| slot.number > at).map(|(key, _)| key)
+    }
+
     /// True while nothing has been written in the range since the read at number `at`.
     pub(crate) fn is_range_good(&self, range: &Range<Key>, at: u64) -> bool {
         at >= self.floor
@@ -168,22 +191,35 @@ impl State {
             if may_be_hot(&key) {
                 self.cache.put(key.clone(), slot.clone());
             }
-            self.recent.insert(key.clone(), slot);
+            self.remember(key.clone(), slot);
             keys.push(key);
         }
         self.written.push_back((number, keys));
-        if self.recent.len() > MAX_RECENT {
+        if self.recent.len() > MAX_RECENT || self.recent_bytes > MAX_RECENT_BYTES {
             // What is not durable stays in any case; the queue bounds it.
             let through = self.gate.through();
-            self.floor = self.floor.max(self.forget(through, MAX_RECENT / 2));
+            self.floor = self.floor.max(self.forget(through, MAX_RECENT / 2, MAX_RECENT_BYTES / 2));
         }
         number
+    }
+
+    fn remember(&mut self, key: Key, slot: Slot) {
+        self.recent_bytes += weight(&key, &slot);
+        match self.recent.entry(key) {
+            Entry::Occupied(mut known) => {
+                let before = known.insert(slot);
+                self.recent_bytes = self.recent_bytes.saturating_sub(weight(known.key(), &before));
+            }
+            Entry::Vacant(place) => {
+                place.insert(slot);
+            }
+        }
     }
 
     /// Makes one write more of the last commit visible.
     pub(crate) fn show(&mut self, number: u64, write: &Write) {
         let record = write.value.clone().map(Record::Bytes);
-        self.recent.insert(write.key.clone(), Slot { record, number });
+        self.remember(write.key.clone(), Slot { record, number });
         if let Some((last, keys)) = self.written.back_mut()
             && *last == number
         {
@@ -204,25 +240,27 @@ impl State {
     pub(crate) fn fail(&mut self, health: Health, error: Error) {
         self.last += 1;
         self.floor = self.last;
+        self.followers.fail(&error);
         self.gate.fail(self.last, error);
         self.health = health;
         self.queue.clear();
         self.sessions.clear();
         self.cache.clear();
         self.recent.clear();
+        self.recent_bytes = 0;
         self.written.clear();
     }
 
     /// Forgets writes that are durable and that every active transaction has seen.
     fn prune(&mut self) {
         let oldest = self.active.first_key_value().map_or(u64::MAX, |(began, _)| *began);
-        self.forget(self.gate.through().min(oldest), 0);
+        self.forget(self.gate.through().min(oldest), 0, 0);
     }
 
-    /// Forgets writes up to a number while more than `keep` are held; gives the last number that was forgotten.
-    fn forget(&mut self, through: u64, keep: usize) -> u64 {
+    /// Forgets writes up to a number while more than `keep` are held, or more than `bytes`; gives the last number that was forgotten.
+    fn forget(&mut self, through: u64, keep: usize, bytes: usize) -> u64 {
         let mut forgotten = 0;
-        while self.recent.len() > keep
+        while (self.recent.len() > keep || self.recent_bytes > bytes)
             && let Some((number, _)) = self.written.front()
             && *number <= through
             && let Some((number, keys)) = self.written.pop_front()
@@ -231,7 +269,9 @@ impl State {
                 if let Entry::Occupied(slot) = self.recent.entry(key)
                     && slot.get().number == number
                 {
-                    self.forgotten.push(slot.remove_entry());
+                    let (key, slot) = slot.remove_entry();
+                    self.recent_bytes = self.recent_bytes.saturating_sub(weight(&key, &slot));
+                    self.forgotten.push((key, slot));
                 }
             }
             forgotten = number;

@@ -44,7 +44,7 @@ fn store_get_stat_list_rm() {
         assert_eq!(tx.get(&path("/a/b/c"), Some(1.into())).await.unwrap().state, n(7));
         assert_eq!(tx.get(&path("/a/b/c"), None).await.unwrap().state, n(9));
         assert_eq!(tx.get(&path("/a/b/c"), Some(3.into())).await.unwrap_err().code, ErrorCode::NotFound);
-        let history = tx.history(&path("/a/b/c")).await.unwrap();
+        let history = tx.history(&path("/a/b/c"), None, None).await.unwrap();
         assert_eq!(history.iter().map(|info| info.version).collect::<Vec<_>>(), [2, 1]);
 
         let refused = tx.rm(&path("/a/b"), false).await.unwrap_err();

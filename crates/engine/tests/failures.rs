@@ -48,7 +48,7 @@ async fn request(engine: &Engine<Failing>, class: ClassHash, seq: u64) -> Result
         match seq {
             _ if lacks => {}
             4 => tx.mv(&path("/done/1"), "/jobs/moved").await?,
-            5 => tx.cp(&path("/jobs"), "/copy", true).await?,
+            5 => tx.cp(&path("/jobs"), "/copy", true).await.map(|_| ())?,
             6 => tx.rm(&path("/copy"), true).await?,
             7 => {
                 let mut large = Vec::new();

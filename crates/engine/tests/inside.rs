@@ -6,7 +6,7 @@ mod common;
 use common::{admin, as_user, commit, n, on_memory, path, put_class, source};
 use emerge_engine::{Backend, Engine, Tx};
 use emerge_proto::op::{Child, StoreMode};
-use emerge_proto::{ClassHash, ErrorCode, FieldDecl, FieldType, Path, Perms, Value, limits};
+use emerge_proto::{ClassHash, ErrorCode, FieldDecl, FieldType, Path, Perms, Stat, Value, limits};
 
 fn map(fields: &[(&str, Value)]) -> Value {
     Value::Map(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
@@ -83,7 +83,9 @@ fn a_path_leads_into_an_object_and_through_references() {
             (farm.path.as_deref(), farm.part, farm.stat.name.as_str()),
             (Some("/farms/dale"), None, "dale")
         );
-        assert_eq!(tx.stat(&path("/customers/c0#farms[1]")).await.unwrap(), farm.stat);
+        let stat = tx.stat(&path("/customers/c0#farms[1]")).await.unwrap();
+        assert_eq!(stat.path.as_deref(), Some("/farms/dale"));
+        assert_eq!(Stat { path: None, ..stat }, farm.stat);
         let part = tx.get(&path("/customers/c0#farms[0].owner.name"), None).await.unwrap();
         assert_eq!((part.path.as_deref(), part.part.as_deref()), (Some("/customers/c0"), Some("name")));
     });
@@ -366,18 +368,20 @@ fn rights_are_asked_of_each_object_on_the_way() {
         put(&mut tx, "/closed/x", class, &map(&[("n", Value::Int(1))])).await;
         commit(tx).await.unwrap();
         let mut tx = as_user(engine, "ada");
-        assert_eq!(tx.get(&path("/closed/x#n"), None).await.unwrap_err().code, ErrorCode::PermissionDenied);
+        assert_eq!(tx.get(&path("/closed/x#n"), None).await.unwrap_err().code, ErrorCode::NotFound);
         let mut tx = as_user(engine, "ada");
         let mine = map(&[("to", reference("/closed/x")), ("all", Value::List(vec![reference("/closed/x")]))]);
         assert_eq!(Perms::DEFAULT, Perms(0o750));
         tx.store(&path("/mine"), class, &mine.encode(), StoreMode::Put, None, &[]).await.unwrap_err();
         let mut tx = admin(engine);
         put(&mut tx, "/mine", class, &mine).await;
+        tx.chmod(&path("/mine"), "o+r", false).await.unwrap();
         commit(tx).await.unwrap();
         let mut tx = as_user(engine, "ada");
+        // What the caller has no right to is not there, also behind a reference.
         for at in ["/mine#to.n", "/mine#to", "/mine#all[0]"] {
             let error = tx.get(&path(at), None).await.unwrap_err();
-            assert_eq!(error.code, ErrorCode::PermissionDenied, "{at}: {error}");
+            assert_eq!(error.code, ErrorCode::NotFound, "{at}: {error}");
         }
         assert_eq!(
             tx.set(&path("/mine#to"), &[0xf6], None).await.unwrap_err().code,
@@ -419,7 +423,10 @@ fn a_method_of_an_object_inside_another_changes_its_place() {
         let stored = tx.set_state(&object, &map(&[("n", Value::Int(9))]).encode(), "grow").await.unwrap();
         assert_eq!(stored.version, 2);
         assert_eq!(value(&mut tx, "/customers/c0#inner.n").await, Value::Int(9));
-        assert_eq!(tx.history(&path("/customers/c0")).await.unwrap()[0].method.as_deref(), Some("grow"));
+        assert_eq!(
+            tx.history(&path("/customers/c0"), None, None).await.unwrap()[0].method.as_deref(),
+            Some("grow")
+        );
         let farm = tx.object_for_call(&path("/customers/c0#farms[0]")).await.unwrap();
         assert_eq!(farm.path, "/farms/hill");
     });
@@ -449,10 +456,10 @@ fn an_object_gets_another_class_version_and_earlier_versions_keep_theirs() {
         let now = tx.get(&path("/a"), None).await.unwrap();
         assert_eq!((now.stat.class_hash, now.stat.version, now.state), (Some(newer), 2, state));
         assert_eq!(tx.get(&path("/a"), Some(1.into())).await.unwrap().stat.class_hash, Some(class));
-        assert_eq!(tx.history(&path("/a")).await.unwrap()[0].method.as_deref(), Some("migrate"));
+        assert_eq!(tx.history(&path("/a"), None, None).await.unwrap()[0].method.as_deref(), Some("migrate"));
         assert_eq!(
             as_user(engine, "ada").object_to_migrate(&path("/a")).await.unwrap_err().code,
-            ErrorCode::PermissionDenied
+            ErrorCode::NotFound
         );
         assert_eq!(tx.object_to_migrate(&path("/")).await.unwrap_err().code, ErrorCode::IsADirectory);
     });

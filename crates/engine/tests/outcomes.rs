@@ -213,7 +213,7 @@ fn concurrent_increments_all_count() {
         futures_util::future::join_all((0..8).map(increment)).await;
         let fetched = admin(engine).get(&path("/counter"), None).await.unwrap();
         assert_eq!((n_of(&fetched.state), fetched.stat.version), (200, 201));
-        let history = admin(engine).history(&path("/counter")).await.unwrap();
+        let history = admin(engine).history(&path("/counter"), None, None).await.unwrap();
         assert_eq!(history.len() as u64, limits::KEEP_VERSIONS, "surplus versions go as new ones are made");
         assert_eq!(history[0].method.as_deref(), Some("increment"));
         assert!(history.iter().map(|info| info.version).eq((102..=201).rev()));

@@ -128,12 +128,12 @@ fn what_is_restored_is_a_new_version_with_the_state_and_the_class_of_then() {
         assert!(
             fetched.state == large && fetched.stat.class_hash == Some(first) && fetched.stat.version == 3
         );
-        let history = tx.history(&path("/a")).await.unwrap();
+        let history = tx.history(&path("/a"), None, None).await.unwrap();
         assert_eq!(history.iter().map(|info| info.restored).collect::<Vec<_>>(), [Some(1), None, None]);
         assert_eq!(tx.get(&path("/a"), Some(AsOf::Version(2))).await.unwrap().state, n(2));
         // A later version was not restored.
         tx.store(&path("/a"), second, &n(4), StoreMode::Put, None, &[]).await.unwrap();
-        assert_eq!(tx.history(&path("/a")).await.unwrap()[0].restored, None);
+        assert_eq!(tx.history(&path("/a"), None, None).await.unwrap()[0].restored, None);
     });
 }
 
@@ -146,6 +146,9 @@ fn to_restore_needs_the_right_to_read_and_to_write() {
             store(&mut tx, "/a", class, value).await.unwrap();
             commit(tx).await.unwrap();
         }
+        let mut tx = admin(engine);
+        tx.chmod(&path("/a"), "o+r", false).await.unwrap();
+        commit(tx).await.unwrap();
         let mut tx = as_user(engine, "eve");
         let refused = tx.restore(&path("/a"), AsOf::Version(1), None).await.unwrap_err();
         assert_eq!(refused.code, ErrorCode::PermissionDenied);

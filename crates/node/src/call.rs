@@ -4,6 +4,7 @@ use crate::dispatch::dispatch;
 use crate::migrate::Migration;
 use crate::mixin;
 use crate::node::{Node, Reply, RequestKey, too_much_contention};
+use crate::search;
 use emerge_engine::{Backend, CommitError, ObjectForCall, Principal, Tx};
 use emerge_proto::class::encode;
 use emerge_proto::op::{CallWith, Target};
@@ -15,6 +16,7 @@ use emerge_proto::{
 use emerge_runtime::{BoxFuture, Call, Fs};
 use futures_util::lock::{Mutex, MutexGuard};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The method of a query object.
@@ -209,13 +211,44 @@ pub(crate) fn too_many_called() -> Error {
     Error::new(ErrorCode::LimitExceeded, why).limit(limits::MAX_CALLED as u64)
 }
 
+/// Runs an operation, calls and all that need the runtime included, in a transaction that goes on after it. The caller takes back what one that failed
+/// has done.
+pub(crate) async fn inside<B: Backend>(
+    node: &Node<B>,
+    principal: &Principal,
+    tx: Arc<Mutex<Option<Tx<B>>>>,
+    op: Op,
+    now: i64,
+) -> Result<Vec<u8>> {
+    let attempt = Arc::new(Attempt {
+        node: node.clone(),
+        user: principal.user.clone(),
+        now,
+        tx,
+        over: AtomicBool::new(false),
+    });
+    let _ending = Ending(attempt.clone());
+    MethodFs { attempt, depth: 0 }.request(op).await
+}
+
+/// Ends an attempt, also one that nobody waits for any more.
+struct Ending<B: Backend>(Arc<Attempt<B>>);
+
+impl<B: Backend> Drop for Ending<B> {
+    fn drop(&mut self) {
+        self.0.over.store(true, Ordering::Release);
+    }
+}
+
 /// One attempt at a call: its transaction, shared with the operations that the method asks for.
 pub(crate) struct Attempt<B: Backend> {
     node: Node<B>,
     user: String,
     now: i64,
     /// Gone once the attempt has ended, so that a method that lives on can change nothing.
-    tx: Mutex<Option<Tx<B>>>,
+    tx: Arc<Mutex<Option<Tx<B>>>>,
+    /// The same, where the transaction goes on.
+    over: AtomicBool,
 }
 
 impl<B: Backend> Attempt<B> {
@@ -224,7 +257,8 @@ impl<B: Backend> Attempt<B> {
             node: node.clone(),
             user: principal.user.clone(),
             now,
-            tx: Mutex::new(Some(node.begin(principal, now))),
+            tx: Arc::new(Mutex::new(Some(node.begin(principal, now)))),
+            over: AtomicBool::new(false),
         })
     }
 
@@ -292,7 +326,14 @@ impl<B: Backend> Attempt<B> {
         let mut members = Vec::new();
         let mut after = None;
         loop {
-            let list = Op::List { path: target.clone(), after, limit: None };
+            let list = Op::List {
+                path: target.clone(),
+                after,
+                limit: None,
+                glob: None,
+                sort: None,
+                descending: None,
+            };
             let page: Page = class::decode(&self.dispatch(&list, &[]).await?)?;
             for member in page.members.into_iter().filter(|member| member.kind == ObjectType::Object) {
                 let path = directory.join(&member.name)?;
@@ -436,6 +477,9 @@ impl<B: Backend> MethodFs<B> {
 impl<B: Backend> Fs for MethodFs<B> {
     fn request(&self, op: Op) -> BoxFuture<'_, Result<Vec<u8>>> {
         Box::pin(async move {
+            if self.attempt.over.load(Ordering::Acquire) {
+                return Err(ended());
+            }
             match op {
                 Op::Call { path, method, args, log, after: _, with } => {
                     if with.as_ref().is_some_and(|with| with.paths.is_some()) {
@@ -461,6 +505,20 @@ impl<B: Backend> Fs for MethodFs<B> {
                 Op::PutClass { ref class } => {
                     let methods = analyse(self.attempt.node(), class).await?;
                     self.attempt.dispatch(&op, &methods).await
+                }
+                // Whoever calls a method lends it rights over objects, not over people.
+                Op::Users { .. } | Op::Groups { .. } => Err(Error::new(
+                    ErrorCode::Unsupported,
+                    format!(
+                        "{:?} is not for methods: users and groups are administered by a client",
+                        op.name()
+                    ),
+                )),
+                Op::Search { .. } | Op::Explain { .. } => {
+                    let mut tx = self.attempt.lock().await;
+                    let place =
+                        search::Place { node: self.attempt.node(), now: self.attempt.now, noted: true };
+                    search::reply(&place, open(&mut tx)?, &op).await
                 }
                 op => self.attempt.dispatch(&op, &[]).await,
             }

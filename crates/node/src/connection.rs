@@ -6,7 +6,7 @@ use crate::stream::{self, Items};
 use emerge_engine::Backend;
 use emerge_proto::error::Effect;
 use emerge_proto::frame::{Frame, Hello, Request, Welcome, decode_message, encode_frame};
-use emerge_proto::{Error, ErrorCode, Result, limits};
+use emerge_proto::{Error, ErrorCode, Op, Result, limits};
 use emerge_runtime::BoxFuture;
 use futures_util::future::{AbortHandle, Abortable, Aborted};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -37,7 +37,8 @@ enum State {
 /// What a request's future came to.
 enum Done {
     Reply(Reply),
-    Stream(Items),
+    /// And whether it never ends.
+    Stream(Items, bool),
 }
 
 struct Running {
@@ -54,6 +55,8 @@ struct Stream {
     /// The highest commit that any item so far depends on: items leave in order.
     depends_on: u64,
     deadline: Option<i64>,
+    /// It never ends, so that a node that stops does not wait for it.
+    endless: bool,
 }
 
 /// The node's side of one connection. Dropping it drops its requests; those that were committed keep their outcomes.
@@ -164,6 +167,8 @@ impl<B: Backend> Connection<B> {
     pub fn drain(&mut self) {
         if matches!(self.state, State::Open { .. }) {
             self.send(&Frame::Push { topic: "drain".into(), value: crate::dispatch::NULL.to_vec() });
+            // The client asks for them again on its next connection.
+            self.streams.retain(|_, stream| !stream.endless);
         }
     }
 
@@ -286,7 +291,7 @@ impl<B: Backend> Connection<B> {
         let node = self.node.clone();
         let key = RequestKey {
             session: session.id,
-            user: session.principal.user.clone(),
+            user: session.user.clone(),
             seq,
             acknowledged: horizon,
             part: String::new(),
@@ -295,21 +300,25 @@ impl<B: Backend> Connection<B> {
             .map(|ms| now.saturating_add(i64::try_from(ms.saturating_mul(1000)).unwrap_or(i64::MAX)));
         let streamed = credit.is_some();
         let mut future: BoxFuture<'static, Done> = Box::pin(async move {
-            let principal = &session.principal;
+            let principal = match node.principal_of(&session).await {
+                Ok(principal) => principal,
+                Err(error) => return Done::Reply(Reply::error(error)),
+            };
+            let endless = matches!(op, Op::Watch { .. });
             if streamed {
-                match stream::open(&node, principal, &key, &op, now).await {
-                    Ok(Some(items)) => return Done::Stream(items),
+                match stream::open(&node, &principal, Some(&key), &op, now).await {
+                    Ok(Some(items)) => return Done::Stream(items, endless),
                     Ok(None) => {}
                     Err(error) => return Done::Reply(Reply::error(error)),
                 }
             }
-            Done::Reply(node.run(principal, Some(&key), op, now).await)
+            Done::Reply(node.run(&principal, Some(&key), op, now).await)
         });
         // Most requests are done at once, in the order in which they came; only the others become tasks.
         match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(done) => {
-                if let Done::Stream(items) = done {
-                    self.open_stream(seq, items, credit.unwrap_or(0), deadline);
+                if let Done::Stream(items, endless) = done {
+                    self.open_stream(seq, items, endless, credit.unwrap_or(0), deadline);
                 } else {
                     self.finish(seq, done);
                 }
@@ -326,12 +335,12 @@ impl<B: Backend> Connection<B> {
         }
     }
 
-    fn open_stream(&mut self, seq: u64, items: Items, credit: u32, deadline: Option<i64>) {
+    fn open_stream(&mut self, seq: u64, items: Items, endless: bool, credit: u32, deadline: Option<i64>) {
         if let Some(deadline) = deadline {
             self.deadlines.insert((deadline, seq));
         }
         let credit = credit.min(limits::MAX_CREDIT);
-        self.streams.insert(seq, Stream { items, credit, depends_on: 0, deadline });
+        self.streams.insert(seq, Stream { items, credit, depends_on: 0, deadline, endless });
     }
 
     fn finish(&mut self, seq: u64, done: Done) {
@@ -348,9 +357,9 @@ impl<B: Backend> Connection<B> {
                 };
                 self.send_gated(seq, Frame::Result { seq, value, error }, depends_on);
             }
-            Done::Stream(items) => {
+            Done::Stream(items, endless) => {
                 let credit = running.map_or(0, |running| running.credit);
-                self.open_stream(seq, items, credit, deadline);
+                self.open_stream(seq, items, endless, credit, deadline);
             }
         }
     }

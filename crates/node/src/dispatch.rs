@@ -1,13 +1,13 @@
 //! From an operation to the transaction's method, and from its record to bytes.
 
-use emerge_engine::{Backend, Tx};
+use emerge_engine::{Backend, Listing, Tx};
 use emerge_proto::class::encode;
 use emerge_proto::{Error, ErrorCode, MethodDecl, Op, Result};
 
 /// The encoded null that operations without a record reply with.
 pub(crate) const NULL: &[u8] = &[0xf6];
 
-/// Runs any operation but `call`, `query`, `migrate` and `mixin`, which need the runtime. `methods` is what its analysis found in the class of a `put_class`.
+/// Runs any operation but `call`, `query`, `migrate`, `mixin`, `search` and `explain`, which need the runtime. `methods` is what its analysis found in the class of a `put_class`.
 pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[MethodDecl]) -> Result<Vec<u8>> {
     Ok(match op {
         Op::Mkdir { path, exist_ok } => encode(&tx.mkdir(path, *exist_ok).await?),
@@ -18,7 +18,11 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[Met
         Op::Get { path, version, children: None } => encode(&tx.get(path, *version).await?),
         Op::Get { path, version, children: Some(from) } => encode(&tx.children(path, *version, *from).await?),
         Op::Stat { path } => encode(&tx.stat(path).await?),
-        Op::List { path, after, limit } => encode(&tx.list(path, after.as_deref(), *limit).await?),
+        Op::List { path, after, limit, glob, sort, descending } => {
+            let descending = descending.unwrap_or(false);
+            let (after, glob) = (after.as_deref(), glob.as_deref());
+            encode(&tx.list_by(path, &Listing { after, limit: *limit, glob, sort: *sort, descending }).await?)
+        }
         Op::Rm { path, recursive } => {
             tx.rm(path, *recursive).await?;
             NULL.to_vec()
@@ -27,7 +31,7 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[Met
             tx.mv(from, to).await?;
             NULL.to_vec()
         }
-        Op::Cp { from, to, recursive } => {
+        Op::Cp { from, to, recursive, after: _ } => {
             tx.cp(from, to, *recursive).await?;
             NULL.to_vec()
         }
@@ -45,9 +49,40 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[Met
         Op::Restore { path, version, base } => encode(&tx.restore(path, *version, *base).await?),
         Op::Add { path, field, children } => encode(&tx.add_children(path, field, children).await?),
         Op::Set { path, value, base } => encode(&tx.set(path, value, *base).await?),
-        Op::History { path } => encode(&tx.history(path).await?),
+        Op::Chmod { path, perms, recursive } => encode(&tx.chmod(path, perms, *recursive).await?),
+        Op::Chown { path, owner, group, recursive } => {
+            encode(&tx.chown(path, owner.as_deref(), group.as_deref(), *recursive).await?)
+        }
+        Op::Purge { path, recursive } => {
+            tx.purge(path, *recursive).await?;
+            NULL.to_vec()
+        }
+        Op::SetRules { path, keep, mask } => {
+            encode(&tx.set_rules(path, keep.as_deref(), mask.as_deref()).await?)
+        }
+        Op::Users { action, name, token_hash, groups } => {
+            encode(&tx.users(*action, name.as_deref(), token_hash.as_deref(), groups.as_deref()).await?)
+        }
+        Op::Groups { action, name, user } => {
+            encode(&tx.groups(*action, name.as_deref(), user.as_deref()).await?)
+        }
+        Op::History { path, before, limit } => encode(&tx.history(path, *before, *limit).await?),
         Op::PutClass { class } => encode(&tx.put_class(class.clone(), methods.to_vec()).await?),
-        Op::Call { .. } | Op::Query { .. } | Op::Migrate { .. } | Op::Mixin { .. } => {
+        Op::Begin { .. } | Op::In { .. } | Op::End { .. } | Op::Transactions { .. } => {
+            let why =
+                format!("{:?} is not there within a method, which is a transaction of its own", op.name());
+            return Err(Error::new(ErrorCode::Unsupported, why));
+        }
+        Op::Watch { .. } => {
+            let why = "a watch is a stream: ask for it with credit, or over HTTP at /api/watch; there is none within a method";
+            return Err(Error::new(ErrorCode::Unsupported, why));
+        }
+        Op::Call { .. }
+        | Op::Query { .. }
+        | Op::Migrate { .. }
+        | Op::Mixin { .. }
+        | Op::Search { .. }
+        | Op::Explain { .. } => {
             return Err(Error::new(ErrorCode::Internal, format!("{:?} does not belong here", op.name())));
         }
     })

@@ -1,18 +1,62 @@
 //! Operations and records as JSON, for HTTP and the command line.
 
+mod args;
+mod query;
+
+use args::{Args, bad, digest};
+use emerge_proto::account::{GroupAction, GroupInfo, UserAction, UserInfo};
 use emerge_proto::class::decode;
-use emerge_proto::op::{CallWith, Child, StoreMode, Target};
+use emerge_proto::op::{SortBy, StoreMode, Target};
 use emerge_proto::record::{
     Called, Clash, ClassInfo, Fetched, FetchedChild, MemberCalled, Mixed, Page, Stat, Stored, VersionInfo,
 };
+use emerge_proto::rules::Rules;
+use emerge_proto::transaction::{Ended, Transaction};
 use emerge_proto::version::{ClassAt, Diff, FieldChange};
-use emerge_proto::{
-    AsOf, ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, Op, Path,
-    Result, Value,
-};
+use emerge_proto::watch::Change;
+use emerge_proto::{AsOf, ClassVersion, Error, FieldDecl, MethodDecl, Op, Path, Result, Value};
+use query::query_from;
+pub use query::{matches_to_json, plan_to_json};
 use serde_json::{Map, Value as Json, json};
 
-/// Reads an operation: `{"op": "get", "path": "/a", "version": 3}`; the names are those of [`Op`]'s fields.
+/// The names of the operations.
+pub const OPERATIONS: &[&str] = &[
+    "mkdir",
+    "store",
+    "get",
+    "stat",
+    "list",
+    "rm",
+    "mv",
+    "cp",
+    "call",
+    "put_class",
+    "class",
+    "diff",
+    "restore",
+    "history",
+    "mixin",
+    "query",
+    "migrate",
+    "add",
+    "set",
+    "begin",
+    "commit",
+    "rollback",
+    "transactions",
+    "watch",
+    "search",
+    "explain",
+    "chmod",
+    "chown",
+    "purge",
+    "set_rules",
+    "users",
+    "groups",
+];
+
+/// Reads an operation: `{"op": "get", "path": "/a", "version": 3}`; the names are those of [`Op`]'s fields. With `"tx"` it is done in
+/// that transaction.
 ///
 /// # Errors
 /// `bad_argument`, naming the field.
@@ -53,6 +97,11 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             path: args.target("path")?,
             after: args.optional_text("after")?.map(str::to_owned),
             limit: args.integer("limit")?.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)),
+            glob: args.optional_text("glob")?.map(str::to_owned),
+            sort: args.optional("sort", "one of name, size, modified, created, class", |json| {
+                SortBy::parse(json.as_str()?)
+            })?,
+            descending: args.optional("descending", "true or false", Json::as_bool)?,
         },
         "rm" => Op::Rm { path: args.target("path")?, recursive: args.flag("recursive")? },
         "mv" => Op::Mv { from: args.target("from")?, to: args.text("to")?.to_owned() },
@@ -60,6 +109,7 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             from: args.target("from")?,
             to: args.text("to")?.to_owned(),
             recursive: args.flag("recursive")?,
+            after: None,
         },
         "call" => Op::Call {
             path: args.target("path")?,
@@ -89,7 +139,17 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             version: args.which("version")?.ok_or_else(|| bad("version", WHICH))?,
             base: args.integer("base")?,
         },
-        "history" => Op::History { path: args.target("path")? },
+        "begin" => Op::Begin {
+            name: args.optional_text("name")?.map(str::to_owned),
+            lifetime_ms: args.integer("lifetime_ms")?,
+        },
+        "commit" => Op::End { tx: args.text("tx")?.to_owned(), commit: true },
+        "rollback" => Op::End { tx: args.text("tx")?.to_owned(), commit: false },
+        "watch" => Op::Watch {
+            pattern: args.text("pattern")?.to_owned(),
+            from: args.optional_text("from")?.map(str::to_owned),
+        },
+        "transactions" => Op::Transactions { tx: args.optional_text("tx")?.map(str::to_owned) },
         "mixin" => Op::Mixin {
             first: args.target("first")?,
             second: args.target("second")?,
@@ -116,9 +176,52 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             value: args.value("value")?.ok_or_else(|| bad("value", "a value is needed"))?.encode(),
             base: args.integer("base")?,
         },
+        "chmod" => Op::Chmod {
+            path: args.target("path")?,
+            perms: args.text("perms")?.to_owned(),
+            recursive: args.flag("recursive")?,
+        },
+        "chown" => Op::Chown {
+            path: args.target("path")?,
+            owner: args.optional_text("owner")?.map(str::to_owned),
+            group: args.optional_text("group")?.map(str::to_owned),
+            recursive: args.flag("recursive")?,
+        },
+        "purge" => Op::Purge { path: args.target("path")?, recursive: args.flag("recursive")? },
+        "set_rules" => Op::SetRules {
+            path: args.target("path")?,
+            keep: args.optional_text("keep")?.map(str::to_owned),
+            mask: args.optional_text("mask")?.map(str::to_owned),
+        },
+        "users" => Op::Users {
+            action: UserAction::parse(args.text("action")?)
+                .ok_or_else(|| bad("action", "one of \"list\", \"add\", \"remove\", \"token\" is needed"))?,
+            name: args.optional_text("name")?.map(str::to_owned),
+            token_hash: args.optional("token_hash", "64 hexadecimal digits", digest)?,
+            groups: args.names("groups")?,
+        },
+        "groups" => Op::Groups {
+            action: GroupAction::parse(args.text("action")?).ok_or_else(|| {
+                bad("action", "one of \"list\", \"add\", \"remove\", \"join\", \"leave\" is needed")
+            })?,
+            name: args.optional_text("name")?.map(str::to_owned),
+            user: args.optional_text("user")?.map(str::to_owned),
+        },
+        "history" => Op::History {
+            path: args.target("path")?,
+            before: args.integer("before")?,
+            limit: args.integer("limit")?.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)),
+        },
+        "search" => {
+            Op::Search { query: query_from(&args)?, after: args.optional_text("after")?.map(str::to_owned) }
+        }
+        "explain" => Op::Explain { query: query_from(&args)? },
         other => return Err(bad("op", format!("there is no operation {other:?}"))),
     };
-    Ok(op)
+    Ok(match (op, args.optional_text("tx")?) {
+        (op @ (Op::Begin { .. } | Op::End { .. } | Op::Transactions { .. }), _) | (op, None) => op,
+        (op, Some(tx)) => Op::In { tx: tx.to_owned(), op: Box::new(op), after: None },
+    })
 }
 
 /// The reply of an operation as JSON.
@@ -127,21 +230,20 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
 /// `bad_frame` when the bytes are not the operation's record.
 pub fn reply_to_json(op: &Op, reply: &[u8]) -> Result<Json> {
     Ok(match op {
-        Op::Mkdir { .. } | Op::Store { .. } | Op::Restore { .. } | Op::Add { .. } | Op::Set { .. } => {
-            let stored: Stored = decode(reply)?;
-            json!({ "id": stored.id.to_string(), "version": stored.version, "modified": time(stored.modified) })
-        }
+        Op::Mkdir { .. }
+        | Op::Store { .. }
+        | Op::Restore { .. }
+        | Op::Chmod { .. }
+        | Op::Chown { .. }
+        | Op::SetRules { .. }
+        | Op::Add { .. }
+        | Op::Set { .. } => stored_to_json(&decode(reply)?),
         Op::Get { path, .. } => fetched_to_json(&decode(reply)?, path_of(path))?,
         Op::Stat { path } => stat_to_json(&decode::<Stat>(reply)?, path_of(path)),
-        Op::List { path, .. } => {
-            let page: Page = decode(reply)?;
-            let directory = path_of(path);
-            let member = |stat: &Stat| {
-                stat_to_json(stat, directory.as_ref().and_then(|path| path.join(&stat.name).ok()))
-            };
-            json!({ "members": page.members.iter().map(member).collect::<Vec<_>>(), "next": page.next })
-        }
-        Op::Rm { .. } | Op::Mv { .. } | Op::Cp { .. } => Json::Null,
+        Op::List { path, .. } => page_to_json(&decode(reply)?, path_of(path)),
+        Op::Rm { .. } | Op::Mv { .. } | Op::Cp { .. } | Op::Purge { .. } => Json::Null,
+        Op::Users { .. } => decode::<Vec<UserInfo>>(reply)?.iter().map(user_to_json).collect(),
+        Op::Groups { .. } => decode::<Vec<GroupInfo>>(reply)?.iter().map(group_to_json).collect(),
         Op::Call { with: Some(with), .. } if with.atomic == Some(true) => {
             let all: Vec<MemberCalled> = decode(reply)?;
             all.iter().map(member_to_json).collect::<Result<_>>()?
@@ -158,6 +260,16 @@ pub fn reply_to_json(op: &Op, reply: &[u8]) -> Result<Json> {
             versions.iter().map(version_to_json).collect()
         }
         Op::Diff { .. } => diff_to_json(&decode(reply)?)?,
+        Op::Watch { .. } => change_to_json(&decode(reply)?),
+        Op::Begin { .. } => transaction_to_json(&decode(reply)?),
+        Op::In { op, .. } => reply_to_json(op, reply)?,
+        Op::End { .. } => json!({ "committed": decode::<Ended>(reply)?.committed.map(time) }),
+        Op::Transactions { .. } => {
+            let open: Vec<Transaction> = decode(reply)?;
+            open.iter().map(transaction_to_json).collect()
+        }
+        Op::Search { query, .. } => matches_to_json(query, &decode(reply)?)?,
+        Op::Explain { .. } => plan_to_json(&decode(reply)?),
     })
 }
 
@@ -166,6 +278,7 @@ pub fn reply_to_json(op: &Op, reply: &[u8]) -> Result<Json> {
 /// # Errors
 /// `bad_frame` when the state is no value.
 pub fn fetched_to_json(fetched: &Fetched, path: Option<Path>) -> Result<Json> {
+    let asked = path.clone();
     let path = fetched.path.as_deref().map(Path::parse).transpose()?.or(path);
     let mut json = json!({ "meta": stat_to_json(&fetched.stat, path) });
     if let Some(children) = &fetched.children {
@@ -189,7 +302,38 @@ pub fn fetched_to_json(fetched: &Fetched, path: Option<Path>) -> Result<Json> {
     } else {
         json["fields"] = Value::decode(&fetched.state)?.to_json();
     }
+    if let Some(page) = &fetched.members {
+        let directory = fetched.stat.path.as_deref().map(Path::parse).transpose()?.or(asked);
+        json["members"] = page_to_json(page, directory);
+    }
     Ok(json)
+}
+
+/// A version that was made as JSON.
+pub fn stored_to_json(stored: &Stored) -> Json {
+    json!({ "id": stored.id.to_string(), "version": stored.version, "modified": time(stored.modified) })
+}
+
+/// A page of a directory's members as JSON.
+fn page_to_json(page: &Page, directory: Option<Path>) -> Json {
+    let member =
+        |stat: &Stat| stat_to_json(stat, directory.as_ref().and_then(|path| path.join(&stat.name).ok()));
+    json!({ "members": page.members.iter().map(member).collect::<Vec<_>>(), "next": page.next })
+}
+
+/// A user as JSON.
+pub fn user_to_json(user: &UserInfo) -> Json {
+    json!({ "name": user.name, "groups": user.groups, "created": time(user.created) })
+}
+
+/// A group as JSON.
+pub fn group_to_json(group: &GroupInfo) -> Json {
+    json!({ "name": group.name, "members": group.members })
+}
+
+/// Rules of a directory as JSON.
+pub fn rules_to_json(rules: &Rules) -> Json {
+    json!({ "keep": rules.keep, "mask": rules.mask, "keep_from": rules.keep_from, "mask_from": rules.mask_from })
 }
 
 /// An error as JSON: `code` and `message`, and what else is known.
@@ -237,11 +381,29 @@ pub fn which_version(text: &str) -> Result<AsOf> {
     }
 }
 
+/// A change that a watcher is told of as JSON.
+pub fn change_to_json(change: &Change) -> Json {
+    json!({
+        "kind": change.kind.as_str(), "path": change.path, "from": change.from, "id": change.id.map(|id| id.to_string()),
+        "version": change.version, "time": time(change.time), "author": change.author, "directory": change.directory,
+        "token": change.token,
+    })
+}
+
+/// An open transaction as JSON.
+pub fn transaction_to_json(open: &Transaction) -> Json {
+    json!({
+        "id": open.id.to_string(), "name": open.name, "began": time(open.began), "expires": time(open.expires),
+        "operations": open.operations, "bytes": open.bytes,
+    })
+}
+
 /// A version of an object's history as JSON.
 pub fn version_to_json(info: &VersionInfo) -> Json {
     json!({
         "version": info.version, "modified": time(info.modified), "author": info.author,
         "method": info.method, "size": info.size, "restored": info.restored,
+        "operation": info.operation,
     })
 }
 
@@ -271,8 +433,8 @@ pub fn diff_to_json(diff: &Diff) -> Result<Json> {
 
 /// The properties of an object as JSON.
 pub fn stat_to_json(stat: &Stat, path: Option<Path>) -> Json {
-    json!({
-        "path": path.map(|path| path.to_string()),
+    let mut json = json!({
+        "path": stat.path.clone().or_else(|| path.map(|path| path.to_string())),
         "name": stat.name,
         "id": stat.id.to_string(),
         "type": stat.kind.as_str(),
@@ -287,7 +449,11 @@ pub fn stat_to_json(stat: &Stat, path: Option<Path>) -> Json {
         "modified": time(stat.modified),
         "size": stat.size,
         "node": stat.node,
-    })
+    });
+    if let Some(rules) = &stat.rules {
+        json["rules"] = rules_to_json(rules);
+    }
+    json
 }
 
 /// The reply to a call as JSON.
@@ -342,22 +508,7 @@ pub fn class_to_json(class: &ClassVersion) -> Result<Json> {
             "name": field.name, "type": field.kind.as_str(), "default": default.map(|value| value.to_json()), "doc": field.doc,
         }))
     };
-    let methods: Vec<Json> = class
-        .methods
-        .iter()
-        .map(|method| {
-            let params: Vec<Json> = method
-                .params
-                .iter()
-                .map(|param| json!({ "name": param.name, "default": param.default, "type": param.kind }))
-                .collect();
-            json!({
-                "name": method.name, "params": params, "doc": method.doc, "async": method.is_async,
-                "static": method.is_static, "property": method.is_property,
-                "returns": method.returns, "signature": method.signature(),
-            })
-        })
-        .collect();
+    let methods: Vec<Json> = class.methods.iter().map(method_to_json).collect();
     Ok(json!({
         "name": class.source.name,
         "hash": class.hash.to_string(),
@@ -371,6 +522,19 @@ pub fn class_to_json(class: &ClassVersion) -> Result<Json> {
         "methods": methods,
         "source": class.source.source,
     }))
+}
+
+/// A method as JSON.
+pub fn method_to_json(method: &MethodDecl) -> Json {
+    let params: Vec<Json> = method
+        .params
+        .iter()
+        .map(|param| json!({ "name": param.name, "default": param.default, "type": param.kind }))
+        .collect();
+    json!({
+        "name": method.name, "params": params, "doc": method.doc, "async": method.is_async, "static": method.is_static,
+        "property": method.is_property, "returns": method.returns, "signature": method.signature(),
+    })
 }
 
 /// A moment as RFC 3339 text.
@@ -388,136 +552,28 @@ fn path_of(target: &Target) -> Option<Path> {
     }
 }
 
-fn bad(field: &str, why: impl Into<String>) -> Error {
-    Error::new(ErrorCode::BadArgument, format!("{field}: {}", why.into())).field(field)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The members of a request, read by name and type.
-struct Args<'a> {
-    map: &'a Map<String, Json>,
-}
-
-impl<'a> Args<'a> {
-    fn optional<T>(&self, name: &str, what: &str, read: impl Fn(&'a Json) -> Option<T>) -> Result<Option<T>> {
-        match self.map.get(name) {
-            None | Some(Json::Null) => Ok(None),
-            Some(json) => read(json).map(Some).ok_or_else(|| bad(name, format!("{what} is needed"))),
+    #[test]
+    fn the_list_of_operations_is_of_those_that_are_read() {
+        for name in OPERATIONS {
+            let error = op_from_json(&json!({ "op": name })).map(|_| ()).err();
+            let field = error.and_then(|error| error.field);
+            assert_ne!(field.as_deref(), Some("op"), "{name}");
         }
+        // Each arm of the match in `op_from_json` that makes an operation.
+        let source = include_str!("json.rs");
+        let (_, arms) = source.split_once("let op = match args.text(\"op\")?").unwrap();
+        let (arms, _) = arms.split_once("    Ok(match (op, ").unwrap();
+        let read = arms
+            .lines()
+            .filter_map(|line| line.strip_prefix("        \"")?.split_once("\" => ").map(|(name, _)| name));
+        let mut read: Vec<&str> = read.collect();
+        let mut listed = OPERATIONS.to_vec();
+        read.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(read, listed);
     }
-
-    fn optional_text(&self, name: &str) -> Result<Option<&'a str>> {
-        self.optional(name, "a text", Json::as_str)
-    }
-
-    fn text(&self, name: &str) -> Result<&'a str> {
-        self.optional_text(name)?.ok_or_else(|| bad(name, "a text is needed"))
-    }
-
-    fn target(&self, name: &str) -> Result<Target> {
-        Ok(Target::Path(self.text(name)?.to_owned()))
-    }
-
-    fn flag(&self, name: &str) -> Result<bool> {
-        Ok(self.optional(name, "true or false", Json::as_bool)?.unwrap_or(false))
-    }
-
-    fn integer(&self, name: &str) -> Result<Option<u64>> {
-        self.optional(name, "a whole number", Json::as_u64)
-    }
-
-    fn which(&self, name: &str) -> Result<Option<AsOf>> {
-        self.optional(name, WHICH, |json| match json {
-            Json::Number(number) => number.as_u64().map(AsOf::Version),
-            Json::String(text) => which_version(text).ok(),
-            _ => None,
-        })
-    }
-
-    fn names(&self, name: &str) -> Result<Option<Vec<String>>> {
-        let read =
-            |json: &Json| json.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect();
-        self.optional(name, "a list of texts", read)
-    }
-
-    fn hash(&self, name: &str) -> Result<Option<ClassHash>> {
-        self.optional(name, "the 32 hexadecimal digits of a class version", |json| {
-            ClassHash::parse(json.as_str()?)
-        })
-    }
-
-    fn value(&self, name: &str) -> Result<Option<Value>> {
-        self.map.get(name).map(Value::from_json).transpose()
-    }
-
-    fn called_with(&self) -> Result<Option<Box<CallWith>>> {
-        let kwargs = match self.value("kwargs")? {
-            None => None,
-            Some(map @ Value::Map(_)) => Some(map.encode()),
-            Some(_) => return Err(bad("kwargs", "an object is needed")),
-        };
-        let atomic = self.flag("atomic")?.then_some(true);
-        let with = CallWith {
-            kwargs,
-            deadline_ms: self.integer("deadline_ms")?,
-            atomic,
-            paths: self.names("paths")?,
-        };
-        Ok((with != CallWith::default()).then(|| Box::new(with)))
-    }
-
-    fn children(&self, name: &str) -> Result<Vec<Child>> {
-        let needed = "a list of paths, or of {\"path\", \"class\", \"fields\"} for new objects, is needed";
-        let children = self.map.get(name).and_then(Json::as_array).ok_or_else(|| bad(name, needed))?;
-        let read = |child: &Json| match child {
-            Json::String(path) => Ok(Child { path: path.clone(), class: None, fields: None }),
-            Json::Object(map) => {
-                let args = Args { map };
-                Ok(Child {
-                    path: args.text("path")?.to_owned(),
-                    class: args.hash("class")?,
-                    fields: args.value("fields")?.map(|fields| fields.encode()),
-                })
-            }
-            _ => Err(bad(name, needed)),
-        };
-        children.iter().map(read).collect()
-    }
-
-    fn class(&self) -> Result<ClassSource> {
-        let fields = match self.map.get("fields") {
-            None | Some(Json::Null) => Vec::new(),
-            Some(Json::Array(fields)) => fields.iter().map(field_from_json).collect::<Result<_>>()?,
-            Some(_) => return Err(bad("fields", "a list is needed")),
-        };
-        Ok(ClassSource {
-            name: self.text("name")?.to_owned(),
-            language: match self.optional_text("language")?.unwrap_or("javascript") {
-                "javascript" => Language::JavaScript,
-                "python" => Language::Python,
-                "wasm" => Language::Wasm,
-                other => return Err(bad("language", format!("{other:?} is not a language of classes"))),
-            },
-            source: self.text("source")?.to_owned(),
-            bases: Vec::new(),
-            fields,
-            doc: self.optional_text("doc")?.map(str::to_owned),
-            captures: None,
-        })
-    }
-}
-
-fn field_from_json(json: &Json) -> Result<FieldDecl> {
-    let args =
-        Args { map: json.as_object().ok_or_else(|| bad("fields", "each field must be a JSON object"))? };
-    let kind = args.optional_text("type")?.unwrap_or("any");
-    Ok(FieldDecl {
-        name: args.text("name")?.to_owned(),
-        kind: FieldType::ALL
-            .iter()
-            .copied()
-            .find(|known| known.as_str() == kind)
-            .ok_or_else(|| bad("type", format!("{kind:?} is not a type of fields")))?,
-        default: args.value("default")?.map(|value| value.encode()),
-        doc: args.optional_text("doc")?.map(str::to_owned),
-    })
 }

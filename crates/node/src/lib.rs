@@ -12,16 +12,25 @@
 //! Invariant: a request that wrote is committed together with its outcome under (session, sequence), so that a resent
 //! request finds its outcome and never runs twice.
 
+pub mod archive;
 mod call;
 mod connection;
+mod copy;
+pub mod declared;
 mod dispatch;
 mod hot;
 pub mod json;
 mod migrate;
 mod mixin;
 mod node;
+pub mod resource;
+mod search;
 mod session;
 mod stream;
+mod transaction;
+mod transactions;
+mod turns;
+mod watch;
 
 pub use connection::Connection;
 pub use node::{Authenticator, Node, NodeOptions, Reply};

@@ -5,11 +5,17 @@ use crate::dispatch::dispatch;
 use crate::hot::HotObjects;
 use crate::migrate::Migration;
 use crate::mixin;
-use crate::session::{Session, Sessions};
+use crate::search;
+use crate::session::{Identity, Session, Sessions};
+use crate::transaction;
+use crate::transactions::Transactions;
+use crate::watch::{self, Watches};
 use emerge_engine::{Backend, CommitError, Engine, Outcome, Principal, Tx};
 use emerge_proto::frame::{Hello, Welcome};
+use emerge_proto::watch::Change;
 use emerge_proto::{Error, ErrorCode, MethodDecl, Op, Result, SessionId, limits};
 use emerge_runtime::Runtime;
+use futures_util::Stream;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -97,6 +103,8 @@ struct Shared<B: Backend> {
     options: NodeOptions,
     sessions: Sessions,
     hot: HotObjects,
+    transactions: Transactions<B>,
+    watches: Arc<Watches>,
     drawn: AtomicU64,
 }
 
@@ -121,6 +129,8 @@ impl<B: Backend> Node<B> {
             options,
             sessions: Sessions::default(),
             hot: HotObjects::default(),
+            transactions: Transactions::default(),
+            watches: Arc::default(),
             drawn: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
@@ -144,18 +154,83 @@ impl<B: Backend> Node<B> {
         &self.shared.hot
     }
 
-    /// Whom a token stands for.
+    pub(crate) fn transactions(&self) -> &Transactions<B> {
+        &self.shared.transactions
+    }
+
+    pub(crate) fn watches(&self) -> &Arc<Watches> {
+        &self.shared.watches
+    }
+
+    /// Changes of what matches a pattern, in the order of their commits: from now on, when the first item says that it has begun, or after the change with
+    /// a token. Only what is durable is told, and only what the watcher may know.
     ///
     /// # Errors
-    /// `unauthenticated`.
-    pub fn authenticate(&self, token: &str) -> Result<Principal> {
-        self.shared.authenticator.authenticate(token).ok_or_else(|| {
+    /// `bad_argument`, `limit_exceeded`; as an item `log_expired`, `storage_failed`.
+    pub fn watch(
+        &self,
+        principal: &Principal,
+        pattern: &str,
+        from: Option<&str>,
+        now: i64,
+    ) -> Result<impl Stream<Item = Result<Change>> + Send + use<B>> {
+        watch::changes(self, principal, None, pattern, from, now)
+    }
+
+    /// Lets go of what has expired: the host calls it now and then.
+    pub fn handle_timeout(&self, now: i64) {
+        self.shared.transactions.expire(now);
+    }
+
+    /// Whom a token stands for: by the host's authenticator, or else one of the users whom the engine knows.
+    ///
+    /// # Errors
+    /// `unauthenticated`, `storage_failed`.
+    pub async fn authenticate(&self, token: &str) -> Result<Arc<Principal>> {
+        Ok(self.identify(token).await?.principal.clone())
+    }
+
+    async fn identify(&self, token: &str) -> Result<Arc<Identity>> {
+        if let Some(principal) = self.shared.authenticator.authenticate(token) {
+            return Ok(Arc::new(Identity { principal: Arc::new(principal), token: None, generation: 0 }));
+        }
+        let known = if token.is_empty() { None } else { self.account(Sha256::digest(token).into()).await? };
+        known.ok_or_else(|| {
             let why = if token.is_empty() { "a token is needed" } else { "the token is not valid here" };
             Error::new(
                 ErrorCode::Unauthenticated,
                 format!("{why}; the node prints its link with the token when it starts"),
             )
         })
+    }
+
+    async fn account(&self, token: [u8; 32]) -> Result<Option<Arc<Identity>>> {
+        let engine = &self.shared.engine;
+        // Before the records are read, so that what changes meanwhile is noticed.
+        let generation = engine.accounts_generation();
+        let principal = engine.user_of_token(&token).await?;
+        Ok(principal.map(|principal| {
+            Arc::new(Identity { principal: Arc::new(principal), token: Some(token), generation })
+        }))
+    }
+
+    /// Whom a session stands for now: who was removed or has another token may do nothing any more, and groups are those of now.
+    ///
+    /// # Errors
+    /// `unauthenticated`, `storage_failed`.
+    pub(crate) async fn principal_of(&self, session: &Session) -> Result<Arc<Principal>> {
+        let identity = session.identity();
+        let Some(token) = identity.token else { return Ok(identity.principal.clone()) };
+        if identity.generation == self.shared.engine.accounts_generation() {
+            return Ok(identity.principal.clone());
+        }
+        let renewed = self.account(token).await?.filter(|renewed| renewed.principal.user == session.user);
+        let renewed = renewed.ok_or_else(|| {
+            let why = format!("the token of user {:?} is not valid any more", session.user);
+            Error::new(ErrorCode::Unauthenticated, why)
+        })?;
+        session.renew(renewed.clone());
+        Ok(renewed.principal.clone())
     }
 
     /// 32 bytes that nobody can foretell without the host's entropy.
@@ -194,9 +269,9 @@ impl<B: Backend> Node<B> {
             )
             .limit(version.into()));
         }
-        let principal = self.authenticate(&hello.token)?;
+        let identity = self.identify(&hello.token).await?;
         let known = match hello.session {
-            Some(id) => self.find_session(id, &principal, now).await?,
+            Some(id) => self.find_session(id, &identity, now).await?,
             None => None,
         };
         let resumed = known.is_some();
@@ -204,7 +279,7 @@ impl<B: Backend> Node<B> {
             let mut random = [0; 10];
             random.copy_from_slice(&self.random()[..10]);
             let id = SessionId::v7((now / 1000).max(0) as u64, random);
-            self.shared.sessions.add(Session::new(id, principal, 0, now), now)
+            self.shared.sessions.add(Session::new(id, identity.clone(), 0, now), now)
         });
         if !session.take(hello.connection) {
             return Err(Error::new(
@@ -214,13 +289,14 @@ impl<B: Backend> Node<B> {
         }
         session.seen(now);
         if resumed {
+            session.renew(identity);
             session.acknowledge(hello.acknowledged);
         }
         let welcome = Welcome {
             version,
             session: session.id,
             resumed,
-            user: session.principal.user.clone(),
+            user: session.user.clone(),
             node: self.shared.options.name.clone(),
             time: now,
         };
@@ -230,27 +306,29 @@ impl<B: Backend> Node<B> {
     async fn find_session(
         &self,
         id: SessionId,
-        principal: &Principal,
+        identity: &Arc<Identity>,
         now: i64,
     ) -> Result<Option<Arc<Session>>> {
+        let user = &identity.principal.user;
         let foreign = || Error::new(ErrorCode::PermissionDenied, "the session belongs to another user");
         if let Some(session) = self.shared.sessions.get(id) {
-            return if session.principal.user == principal.user { Ok(Some(session)) } else { Err(foreign()) };
+            return if session.user == *user { Ok(Some(session)) } else { Err(foreign()) };
         }
         let acknowledged = match self.shared.engine.load_session(id).await? {
-            Some(kept) if kept.user != principal.user => return Err(foreign()),
+            Some(kept) if kept.user != *user => return Err(foreign()),
             Some(kept) => kept.acknowledged,
             // A session that has left no outcome has changed nothing since it was last collected, so that all its
             // requests may run again; but only while collection cannot have taken its outcomes away.
             None if now / 1000 - (id.unix_millis() as i64) < limits::SESSION_TTL_MS as i64 => 0,
             None => return Ok(None),
         };
-        Ok(Some(self.shared.sessions.add(Session::new(id, principal.clone(), acknowledged, now), now)))
+        Ok(Some(self.shared.sessions.add(Session::new(id, identity.clone(), acknowledged, now), now)))
     }
 
     /// Ends a session for good.
     pub(crate) async fn forget(&self, session: &Session) -> Result<()> {
         self.shared.sessions.remove(session.id);
+        self.shared.transactions.forget_session(session.id);
         self.shared.engine.forget_session(session.id).await
     }
 
@@ -297,6 +375,9 @@ impl<B: Backend> Node<B> {
                     Err(error) => Reply { result: Err(error), depends_on: tx.depends_on() },
                 }
             }
+            op @ (Op::Begin { .. } | Op::In { .. } | Op::End { .. } | Op::Transactions { .. }) => {
+                transaction::run(self, principal, key, op, now).await
+            }
             op => {
                 let methods = match &op {
                     Op::PutClass { class } => match call::analyse(self, class).await {
@@ -329,6 +410,10 @@ impl<B: Backend> Node<B> {
             let done = match op {
                 Op::Mixin { first, second, to, name } => {
                     mixin::mixin(self, &mut tx, first, second, to, name.as_deref()).await
+                }
+                Op::Search { .. } | Op::Explain { .. } => {
+                    let place = search::Place { node: self, now, noted: false };
+                    search::reply(&place, &mut tx, op).await
                 }
                 op => dispatch(&mut tx, op, methods).await,
             };

@@ -6,10 +6,21 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Whom the token of a session stands for.
+pub(crate) struct Identity {
+    pub(crate) principal: Arc<Principal>,
+    /// SHA-256 of the token of a user whom the engine knows; none for one whom the host's authenticator knows.
+    pub(crate) token: Option<[u8; 32]>,
+    /// The engine's [`emerge_engine::Engine::accounts_generation`] before the principal was read.
+    pub(crate) generation: u64,
+}
+
 /// One session.
 pub(crate) struct Session {
     pub(crate) id: SessionId,
-    pub(crate) principal: Principal,
+    pub(crate) user: String,
+    /// As of the last hello or the last change of users and groups.
+    identity: Mutex<Arc<Identity>>,
     /// All outcomes up to here have arrived at the client; requests up to here are never run again.
     acknowledged: AtomicU64,
     /// The highest connection that said hello; older ones are no longer listened to.
@@ -19,14 +30,23 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(id: SessionId, principal: Principal, acknowledged: u64, now: i64) -> Self {
+    pub(crate) fn new(id: SessionId, identity: Arc<Identity>, acknowledged: u64, now: i64) -> Self {
         Self {
             id,
-            principal,
+            user: identity.principal.user.clone(),
+            identity: Mutex::new(identity),
             acknowledged: AtomicU64::new(acknowledged),
             connection: AtomicU64::new(0),
             last_seen: AtomicI64::new(now),
         }
+    }
+
+    pub(crate) fn identity(&self) -> Arc<Identity> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn renew(&self, identity: Arc<Identity>) {
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
     }
 
     pub(crate) fn acknowledged(&self) -> u64 {

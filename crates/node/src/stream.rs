@@ -1,13 +1,17 @@
 //! Streamed results: a listing page by page, a call on each member of a directory.
 
 use crate::call::{self, MethodCall, Work};
+use crate::copy::{self, Copy};
 use crate::migrate::Migration;
-use crate::node::{Node, RequestKey};
+use crate::node::{Node, Reply, RequestKey};
+use crate::search;
+use crate::watch;
 use emerge_engine::{Backend, Principal};
 use emerge_proto::class::encode;
-use emerge_proto::op::Target;
-use emerge_proto::record::{Called, MemberCalled, ObjectType, Page};
-use emerge_proto::{Op, Path, Result, class, limits};
+use emerge_proto::op::{CallWith, Target};
+use emerge_proto::query::Matches;
+use emerge_proto::record::{Called, MemberCalled, ObjectType, Page, Stat};
+use emerge_proto::{Error, ErrorCode, Op, Path, Query, Result, class, limits};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use std::sync::Arc;
 
@@ -37,23 +41,39 @@ const CALLS_AT_ONCE: usize = 4;
 pub(crate) async fn open<B: Backend>(
     node: &Node<B>,
     principal: &Principal,
-    key: &RequestKey,
+    key: Option<&RequestKey>,
     op: &Op,
     now: i64,
 ) -> Result<Option<Items>> {
+    let caller =
+        Caller { node: node.clone(), principal: principal.clone(), key: key.cloned(), tx: None, now };
+    open_as(caller, op, None).await
+}
+
+/// `from` is where a stream in a transaction goes on.
+async fn open_as<B: Backend>(caller: Caller<B>, op: &Op, from: Option<&String>) -> Result<Option<Items>> {
     match op {
-        Op::List { path, after, limit } => {
-            Ok(Some(pages(node.clone(), principal.clone(), path.clone(), after.clone(), *limit, now)))
+        Op::List { .. } => Ok(Some(pages(caller, op.clone(), from.cloned()))),
+        Op::Cp { from: source, to, recursive: true, after } if caller.tx.is_none() => {
+            let copy = Copy { from: source.clone(), to: to.clone() };
+            let Caller { node, principal, key, now, .. } = caller;
+            Ok(Some(copy::parts(node, principal, key, copy, after.clone(), now)))
+        }
+        Op::Search { query, after } => {
+            Ok(Some(matches(caller, query.clone(), from.or(after.as_ref()).cloned())))
         }
         Op::Call { path, method, args, log, after, with } => {
             let call = MethodCall::new(path.clone(), method.clone(), args.clone(), *log, with.as_deref());
             let (atomic, paths) =
                 with.as_ref().map_or((false, None), |with| (with.atomic == Some(true), with.paths.clone()));
-            if paths.is_none() && !is_directory(node, principal, path, now).await? {
+            if paths.is_none() && !caller.is_directory(path).await? {
                 return Ok(None);
             }
-            let caller = Caller { node: node.clone(), principal: principal.clone(), key: key.clone(), now };
-            let after = after.clone();
+            if atomic && caller.tx.is_some() {
+                let why = "in a transaction calls are one already; roll it back when one of them fails";
+                return Err(Error::new(ErrorCode::BadArgument, why).field("atomic"));
+            }
+            let after = from.or(after.as_ref()).cloned();
             Ok(Some(match (atomic, paths) {
                 (true, paths) => all_at_once(caller, call, paths, after),
                 (false, Some(paths)) => {
@@ -61,53 +81,81 @@ pub(crate) async fn open<B: Backend>(
                     let members = members.filter(|path| after.as_ref().is_none_or(|after| path > after));
                     let members: Vec<_> =
                         members.map(|path| Ok((path.clone(), Target::Path(path), 0))).collect();
-                    member_calls(caller, call, stream::iter(members).boxed())
+                    member_calls(caller, op.clone(), call, stream::iter(members).boxed())
                 }
                 (false, None) => {
                     let members = members(&caller, call.path.clone(), after, None);
-                    member_calls(caller, call, members)
+                    member_calls(caller, op.clone(), call, members)
                 }
             }))
         }
-        Op::Migrate { path, class, how, from, after } => {
-            if !is_directory(node, principal, path, now).await? {
+        Op::Migrate { path, class, how, from: old, after } => {
+            if !caller.is_directory(path).await? {
                 return Ok(None);
             }
-            let mut tx = node.begin(principal, now);
-            let migration = Migration::prepare(node, &mut tx, *class, how.clone(), from.clone()).await?;
+            let Caller { node, principal, now, .. } = &caller;
+            let mut tx = node.begin(principal, *now);
+            let migration = Migration::prepare(node, &mut tx, *class, how.clone(), old.clone()).await?;
             let call = MethodCall::migrate(path.clone(), migration);
-            let caller = Caller { node: node.clone(), principal: principal.clone(), key: key.clone(), now };
             let taken = match &call.work {
                 Work::Migrate(migration) => Some(migration.clone()),
                 _ => None,
             };
-            let members = members(&caller, path.clone(), after.clone(), taken);
-            Ok(Some(member_calls(caller, call, members)))
+            let members = members(&caller, path.clone(), from.or(after.as_ref()).cloned(), taken);
+            Ok(Some(member_calls(caller, op.clone(), call, members)))
+        }
+        Op::Watch { pattern, from: after } if caller.tx.is_none() => {
+            let Caller { node, principal, key, now, .. } = &caller;
+            watch::items(
+                node,
+                principal,
+                key.as_ref().map(|key| key.session),
+                pattern,
+                after.as_deref(),
+                *now,
+            )
+            .map(Some)
+        }
+        Op::In { tx, op, after } if caller.tx.is_none() => {
+            let inside = Caller { tx: Some(tx.clone()), ..caller };
+            Box::pin(open_as(inside, op, after.as_ref())).await
         }
         _ => Ok(None),
     }
 }
 
+/// The same work on another object.
+fn at(op: &Op, path: Target) -> Op {
+    match op.clone() {
+        Op::Call { method, args, log, with, .. } => {
+            let with = with.map(|with| Box::new(CallWith { paths: None, atomic: None, ..*with }));
+            Op::Call { path, method, args, log, after: None, with }
+        }
+        Op::Migrate { class, how, from, .. } => Op::Migrate { path, class, how, from, after: None },
+        other => other,
+    }
+}
+
 /// A listing, a page for each item.
-fn pages<B: Backend>(
-    node: Node<B>,
-    principal: Principal,
-    path: Target,
-    after: Option<String>,
-    limit: Option<u32>,
-    now: i64,
-) -> Items {
+fn pages<B: Backend>(caller: Caller<B>, listing: Op, from: Option<String>) -> Items {
+    let begin = match &listing {
+        Op::List { after, .. } => from.or_else(|| after.clone()),
+        _ => from,
+    };
     // The state is where to go on; none when the last page has been given.
-    stream::unfold(Some(after), move |from| {
-        let (node, principal, path) = (node.clone(), principal.clone(), path.clone());
+    stream::unfold(Some(begin), move |from| {
+        let (caller, mut op) = (caller.clone(), listing.clone());
         async move {
             let from = from?;
-            let op = Op::List { path, after: from, limit };
-            let reply = node.run(&principal, None, op, now).await;
+            if let Op::List { after, .. } = &mut op {
+                *after = from;
+            }
+            let reply = caller.run(None, op).await;
             let page = reply.result.and_then(|value| class::decode::<Page>(&value).map(|page| (value, page)));
             Some(match page {
                 Ok((value, page)) => {
-                    let item = page.members.last().map(|last| Item { value, cursor: last.name.clone() });
+                    let last = page.members.last().map(|last| page.last.unwrap_or_else(|| last.name.clone()));
+                    let item = last.map(|cursor| Item { value, cursor });
                     (Ok(Step { item, depends_on: reply.depends_on }), page.next.map(Some))
                 }
                 Err(error) => (Err(error), None),
@@ -117,32 +165,67 @@ fn pages<B: Backend>(
     .boxed()
 }
 
-/// Who calls, and for which request.
+/// What a search finds, a page for each item.
+fn matches<B: Backend>(caller: Caller<B>, query: Query, after: Option<String>) -> Items {
+    let end = || Some(search::END.to_owned());
+    // The state is where to go on.
+    stream::unfold(after, move |from| {
+        let (caller, query) = (caller.clone(), query.clone());
+        async move {
+            if from == end() {
+                return None;
+            }
+            let reply = caller.run(None, Op::Search { query, after: from }).await;
+            let page =
+                reply.result.and_then(|value| class::decode::<Matches>(&value).map(|page| (value, page)));
+            Some(match page {
+                Ok((value, page)) => {
+                    let next = page.next.or_else(end);
+                    let item = next.clone().map(|cursor| Item { value, cursor });
+                    (Ok(Step { item, depends_on: reply.depends_on }), next)
+                }
+                Err(error) => (Err(error), end()),
+            })
+        }
+    })
+    .boxed()
+}
+
+/// Who calls, for which request, and in which transaction.
 struct Caller<B: Backend> {
     node: Node<B>,
     principal: Principal,
-    key: RequestKey,
+    /// None for one that comes from outside any session and brings no key.
+    key: Option<RequestKey>,
+    tx: Option<String>,
     now: i64,
 }
 
 impl<B: Backend> Clone for Caller<B> {
     fn clone(&self) -> Self {
-        let Self { node, principal, key, now } = self;
-        Self { node: node.clone(), principal: principal.clone(), key: key.clone(), now: *now }
+        let Self { node, principal, key, tx, now } = self;
+        Self { node: node.clone(), principal: principal.clone(), key: key.clone(), tx: tx.clone(), now: *now }
     }
 }
 
-async fn is_directory<B: Backend>(
-    node: &Node<B>,
-    principal: &Principal,
-    path: &Target,
-    now: i64,
-) -> Result<bool> {
-    // A path into an object leads to no directory.
-    if matches!(path, Target::Path(path) if path.contains('#')) {
-        return Ok(false);
+impl<B: Backend> Caller<B> {
+    /// Runs an operation, in the transaction if there is one.
+    async fn run(&self, key: Option<&RequestKey>, op: Op) -> Reply {
+        let op = match &self.tx {
+            Some(tx) => Op::In { tx: tx.clone(), op: Box::new(op), after: None },
+            None => op,
+        };
+        self.node.run(&self.principal, key, op, self.now).await
     }
-    Ok(node.begin(principal, now).stat(path).await?.kind == ObjectType::Directory)
+
+    async fn is_directory(&self, path: &Target) -> Result<bool> {
+        // A path into an object leads to no directory.
+        if matches!(path, Target::Path(path) if path.contains('#')) {
+            return Ok(false);
+        }
+        let stat = self.run(None, Op::Stat { path: path.clone() }).await.result?;
+        Ok(class::decode::<Stat>(&stat)?.kind == ObjectType::Directory)
+    }
 }
 
 /// A member's name and where it is, and the highest commit that this depends on.
@@ -155,20 +238,15 @@ fn members<B: Backend>(
     after: Option<String>,
     taken: Option<Arc<Migration>>,
 ) -> BoxStream<'static, Member> {
-    let Caller { node, principal, now, .. } = caller.clone();
-    let listed =
-        pages(node.clone(), principal.clone(), directory.clone(), after, Some(limits::MAX_PAGE as u32), now);
-    listed
+    let node = caller.node.clone();
+    let (path, limit) = (directory.clone(), Some(limits::MAX_PAGE as u32));
+    let listing = Op::List { path, after, limit, glob: None, sort: None, descending: None };
+    pages(caller.clone(), listing, None)
         .then(move |page| {
-            let (node, principal) = (node.clone(), principal.clone());
-            let (directory, taken) = (directory.clone(), taken.clone());
+            let (node, directory, taken) = (node.clone(), directory.clone(), taken.clone());
             async move {
                 let step = page?;
                 let Some(item) = step.item else { return Ok(Vec::new()) };
-                let directory = match &directory {
-                    Target::Path(path) => Path::parse(path)?,
-                    other => node.begin(&principal, now).path_of(other).await?,
-                };
                 let mut members = Vec::new();
                 for member in class::decode::<Page>(&item.value)?.members {
                     let wanted = match &taken {
@@ -176,7 +254,10 @@ fn members<B: Backend>(
                         None => member.kind == ObjectType::Object,
                     };
                     if wanted {
-                        let path = Target::from(&directory.join(&member.name)?);
+                        let path = match &directory {
+                            Target::Path(path) => Target::from(&Path::parse(path)?.join(&member.name)?),
+                            Target::Id(_) | Target::ResultOf(_) => Target::Id(member.id),
+                        };
                         members.push((member.name, path, step.depends_on));
                     }
                 }
@@ -192,20 +273,25 @@ fn members<B: Backend>(
         .boxed()
 }
 
-/// A call on each member, in their order, each a transaction with an outcome of its own.
+/// A call on each member, in their order, each a transaction with an outcome of its own; or, in a transaction, an operation of it.
 fn member_calls<B: Backend>(
     caller: Caller<B>,
+    op: Op,
     call: MethodCall,
     members: BoxStream<'static, Member>,
 ) -> Items {
     members
         .map(move |member| {
-            let (Caller { node, principal, key, now }, call) = (caller.clone(), call.clone());
+            let (caller, op, call) = (caller.clone(), op.clone(), call.clone());
             async move {
                 let (name, path, listed) = member?;
-                let key = RequestKey { part: name.clone(), ..key };
-                let call = MethodCall { path, ..call };
-                let reply = call::run(&node, &principal, Some(&key), call, now).await;
+                let key = caller.key.clone().map(|key| RequestKey { part: name.clone(), ..key });
+                let reply = if caller.tx.is_some() {
+                    caller.run(key.as_ref(), at(&op, path)).await
+                } else {
+                    let call = MethodCall { path, ..call };
+                    call::run(&caller.node, &caller.principal, key.as_ref(), call, caller.now).await
+                };
                 let called = reply.result.and_then(|value| class::decode::<Called>(&value));
                 let (called, error) = match called {
                     Ok(called) => (Some(called), None),
@@ -228,8 +314,8 @@ fn all_at_once<B: Backend>(
     after: Option<String>,
 ) -> Items {
     let called = async move {
-        let Caller { node, principal, key, now } = caller;
-        let reply = call::run_all(&node, &principal, Some(&key), &call, paths.as_deref(), now).await;
+        let Caller { node, principal, key, now, .. } = caller;
+        let reply = call::run_all(&node, &principal, key.as_ref(), &call, paths.as_deref(), now).await;
         let steps: Vec<Result<Step>> =
             match reply.result.and_then(|all| class::decode::<Vec<MemberCalled>>(&all)) {
                 Ok(all) => all

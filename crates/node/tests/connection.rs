@@ -2,139 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use emerge_engine::{Engine, EngineOptions, MemoryBackend, Principal};
-use emerge_node::{Authenticator, Connection, Node, NodeOptions};
-use emerge_proto::frame::{Frame, Hello, Request, decode_message, encode_frame};
-use emerge_proto::{ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, Op, Result, SessionId, limits};
-use emerge_runtime::{BoxFuture, Call, Fs, Returned, Runtime};
+mod common;
+
+use common::*;
+use emerge_engine::{Engine, MemoryBackend};
+use emerge_proto::frame::{Frame, Request};
+use emerge_proto::{Error, ErrorCode, Op, limits};
+use emerge_runtime::{BoxFuture, Call, Returned};
 use futures_util::FutureExt;
-use std::future::pending;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Waker};
-
-const NOW: i64 = 1_800_000_000_000_000;
-
-/// A runtime of one method.
-struct Method<F>(F);
-
-impl<F: Fn(Call) -> BoxFuture<'static, Result<Returned>> + Send + Sync> Runtime for Method<F> {
-    fn analyse<'a>(
-        &'a self,
-        _: &'a ClassSource,
-        _: &'a [Vec<Arc<ClassVersion>>],
-    ) -> BoxFuture<'a, Result<Vec<MethodDecl>>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn call<'a>(&'a self, call: Call, _: Arc<dyn Fs>) -> BoxFuture<'a, Result<Returned>> {
-        (self.0)(call)
-    }
-}
-
-struct Anyone;
-
-impl Authenticator for Anyone {
-    fn authenticate(&self, token: &str) -> Option<Principal> {
-        (token == "right").then(Principal::admin)
-    }
-}
-
-fn node() -> Node<MemoryBackend> {
-    node_with(Method(|_| -> BoxFuture<'static, _> { Box::pin(pending()) }))
-}
-
-fn node_with(runtime: impl Runtime + 'static) -> Node<MemoryBackend> {
-    let opened = Engine::open(MemoryBackend::default(), EngineOptions::new("test"), NOW).now_or_never();
-    Node::new(
-        opened.unwrap().unwrap(),
-        Arc::new(runtime),
-        Arc::new(Anyone),
-        NodeOptions::new("test", [7; 32]),
-    )
-}
-
-struct Peer {
-    connection: Connection<MemoryBackend>,
-}
-
-impl Peer {
-    fn new(node: &Node<MemoryBackend>) -> Self {
-        Self { connection: Connection::new(node.clone(), NOW) }
-    }
-
-    /// A connection that has been welcomed, and its session.
-    fn open(node: &Node<MemoryBackend>, session: Option<SessionId>, connection: u64) -> (Self, SessionId) {
-        let mut peer = Self::new(node);
-        match &peer.says(&[hello("right", session, connection)], NOW)[..] {
-            [Frame::Welcome(welcome)] => {
-                let session = welcome.session;
-                (peer, session)
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Hands frames in as one message and gives what leaves at once.
-    fn says(&mut self, frames: &[Frame], now: i64) -> Vec<Frame> {
-        let mut message = Vec::new();
-        frames.iter().for_each(|frame| encode_frame(frame, &mut message));
-        self.connection.handle_message(&message, now);
-        self.hears(now)
-    }
-
-    fn hears(&mut self, now: i64) -> Vec<Frame> {
-        let _ = self.connection.poll(&mut Context::from_waker(Waker::noop()), now);
-        self.connection.poll_transmit().map_or_else(Vec::new, |message| decode_message(&message).unwrap())
-    }
-}
-
-fn hello(token: &str, session: Option<SessionId>, connection: u64) -> Frame {
-    Frame::Hello(Hello {
-        min_version: 1,
-        max_version: limits::PROTOCOL_VERSION,
-        token: token.into(),
-        session,
-        connection,
-        acknowledged: 0,
-        agent: "test".into(),
-    })
-}
-
-fn request(seq: u64, acknowledged: u64, op: Op, timeout_ms: Option<u64>) -> Frame {
-    Frame::Request(Request { seq, acknowledged, op, timeout_ms, credit: None })
-}
-
-fn mkdir(path: &str) -> Op {
-    Op::Mkdir { path: path.into(), exist_ok: false }
-}
-
-fn thing() -> ClassSource {
-    ClassSource {
-        name: "Thing".into(),
-        language: emerge_proto::Language::JavaScript,
-        source: "class Thing extends EmergeObject {}".into(),
-        bases: Vec::new(),
-        fields: Vec::new(),
-        doc: None,
-        captures: None,
-    }
-}
-
-fn store(path: &str, class: &ClassSource) -> Op {
-    Op::Store {
-        path: path.into(),
-        class: class.hash(),
-        fields: vec![0xa0],
-        mode: emerge_proto::op::StoreMode::Create,
-        base: None,
-        removed: None,
-    }
-}
-
-fn commit(node: &Node<MemoryBackend>) {
-    // The committer takes what is queued to the store and then waits for more.
-    assert!(node.engine().run().now_or_never().is_none());
-}
 
 #[test]
 fn a_reply_waits_until_its_change_is_durable() {

@@ -3,11 +3,13 @@
 use crate::failing::bad;
 use crate::machine::{self, Heap, Node};
 use crate::value::Reader;
+use emerge_proto::account::{GroupAction, UserAction};
 use emerge_proto::class::{BaseRef, Capture, Captured};
-use emerge_proto::op::{CallWith, Child, StoreMode, Target};
+use emerge_proto::op::{CallWith, Child, SortBy, StoreMode, Target};
+use emerge_proto::query::{Aggregate, AggregateKind, Group};
 use emerge_proto::{
-    AsOf, ClassHash, ClassSource, Error, ErrorCode, FieldDecl, FieldType, Language, ObjectId, Op, Result,
-    Value,
+    AsOf, ClassHash, ClassSource, Error, ErrorCode, FieldDecl, FieldType, Language, ObjectId, Op, Query,
+    Result, Value,
 };
 
 /// Reads a request. Members at the end that are `None` may be left out.
@@ -15,6 +17,11 @@ use emerge_proto::{
 /// # Errors
 /// `unmappable_value`, `too_deep`, `too_large` for a value, naming its field path; `bad_argument` for the rest.
 pub fn op_from_pickle(pickle: &[u8]) -> Result<Op> {
+    read_op(pickle, true)
+}
+
+/// A request in a transaction is a pickle of its own, and in there is no further one.
+fn read_op(pickle: &[u8], outermost: bool) -> Result<Op> {
     let heap = machine::read(pickle)?;
     let mut args = Args::new(&heap, heap.root, "a request")?;
     let name = args.text("the operation")?;
@@ -41,10 +48,24 @@ pub fn op_from_pickle(pickle: &[u8]) -> Result<Op> {
                 .unsigned("limit")?
                 .map(|limit| u32::try_from(limit).map_err(|_| wrong("limit", "a number of members")))
                 .transpose()?,
+            glob: args.optional_text("glob")?,
+            sort: args
+                .optional_text("sort")?
+                .map(|sort| {
+                    SortBy::parse(&sort)
+                        .ok_or_else(|| wrong("sort", "name, size, modified, created or class"))
+                })
+                .transpose()?,
+            descending: Some(args.bool("descending")?).filter(|descending| *descending),
         },
         "rm" => Op::Rm { path: args.target()?, recursive: args.bool("recursive")? },
         "mv" => Op::Mv { from: args.target()?, to: args.text("to")? },
-        "cp" => Op::Cp { from: args.target()?, to: args.text("to")?, recursive: args.bool("recursive")? },
+        "cp" => Op::Cp {
+            from: args.target()?,
+            to: args.text("to")?,
+            recursive: args.bool("recursive")?,
+            after: args.optional_text("after")?,
+        },
         "call" => Op::Call {
             path: args.target()?,
             method: args.text("method")?,
@@ -69,7 +90,16 @@ pub fn op_from_pickle(pickle: &[u8]) -> Result<Op> {
             version: args.which("version")?.ok_or_else(|| wrong("version", WHICH))?,
             base: args.unsigned("base")?,
         },
-        "history" => Op::History { path: args.target()? },
+        "begin" => Op::Begin { name: args.optional_text("name")?, lifetime_ms: args.unsigned("lifetime")? },
+        "in" if outermost => {
+            let tx = args.text("tx")?;
+            let op = args.pickle("op")?;
+            Op::In { tx, op: Box::new(read_op(op, false)?), after: None }
+        }
+        "commit" => Op::End { tx: args.text("tx")?, commit: true },
+        "rollback" => Op::End { tx: args.text("tx")?, commit: false },
+        "watch" => Op::Watch { pattern: args.text("pattern")?, from: args.optional_text("token")? },
+        "transactions" => Op::Transactions { tx: args.optional_text("tx")? },
         "mixin" => Op::Mixin {
             first: args.target()?,
             second: args.target()?,
@@ -92,6 +122,44 @@ pub fn op_from_pickle(pickle: &[u8]) -> Result<Op> {
         "set" => {
             Op::Set { path: args.target()?, value: args.encoded("value")?, base: args.unsigned("base")? }
         }
+        "chmod" => {
+            Op::Chmod { path: args.target()?, perms: args.text("perms")?, recursive: args.bool("recursive")? }
+        }
+        "chown" => Op::Chown {
+            path: args.target()?,
+            owner: args.optional_text("owner")?,
+            group: args.optional_text("group")?,
+            recursive: args.bool("recursive")?,
+        },
+        "purge" => Op::Purge { path: args.target()?, recursive: args.bool("recursive")? },
+        "set_rules" => Op::SetRules {
+            path: args.target()?,
+            keep: args.optional_text("keep")?,
+            mask: args.optional_text("mask")?,
+        },
+        "users" => Op::Users {
+            action: UserAction::parse(&args.text("action")?)
+                .ok_or_else(|| wrong("action", "list, add, remove or token"))?,
+            name: args.optional_text("name")?,
+            token_hash: args.optional_bytes("token_hash")?,
+            groups: args.texts("groups")?,
+        },
+        "groups" => Op::Groups {
+            action: GroupAction::parse(&args.text("action")?)
+                .ok_or_else(|| wrong("action", "list, add, remove, join or leave"))?,
+            name: args.optional_text("name")?,
+            user: args.optional_text("user")?,
+        },
+        "history" => Op::History {
+            path: args.target()?,
+            before: args.unsigned("before")?,
+            limit: args
+                .unsigned("limit")?
+                .map(|limit| u32::try_from(limit).map_err(|_| wrong("limit", "a number of versions")))
+                .transpose()?,
+        },
+        "search" => Op::Search { query: query(&heap, args.next())?, after: args.optional_text("after")? },
+        "explain" => Op::Explain { query: query(&heap, args.next())? },
         other => return Err(bad(&format!("{other:?} is no operation"))),
     })
 }
@@ -141,6 +209,14 @@ impl<'h, 'p> Args<'h, 'p> {
         self.optional_text(name)?.ok_or_else(|| wrong(name, "a str"))
     }
 
+    /// A request that is a member of this one.
+    fn pickle(&mut self, name: &str) -> Result<&'h [u8]> {
+        match self.next().map(|at| self.heap.node(at)) {
+            Some(Node::Bytes(bytes)) => Ok(bytes),
+            _ => Err(wrong(name, "the pickle of a request")),
+        }
+    }
+
     fn bool(&mut self, name: &str) -> Result<bool> {
         match self.next().map(|at| self.heap.node(at)) {
             Some(Node::Bool(bool)) => Ok(*bool),
@@ -168,6 +244,15 @@ impl<'h, 'p> Args<'h, 'p> {
             },
         };
         self.next().map(|at| which(at).ok_or_else(|| wrong(name, WHICH))).transpose()
+    }
+
+    fn optional_bytes(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
+        let heap = self.heap;
+        let bytes = |at| match heap.node(at) {
+            Node::Bytes(bytes) => Ok(bytes.to_vec()),
+            _ => Err(wrong(name, "bytes")),
+        };
+        self.next().map(bytes).transpose()
     }
 
     fn optional_hash(&mut self, name: &str) -> Result<Option<ClassHash>> {
@@ -207,6 +292,17 @@ impl<'h, 'p> Args<'h, 'p> {
         let Some(at) = self.next() else { return Ok(None) };
         let mut args = Args::new(self.heap, at, name)?;
         (0..args.rest.len()).map(|_| args.text(name)).collect::<Result<_>>().map(Some)
+    }
+
+    fn optional_map(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
+        match self.next().map(|at| self.heap.node(at)) {
+            Some(Node::Map(entries)) => {
+                let fields = Reader::new(self.heap).fields(entries).map_err(|error| inside(error, name))?;
+                Ok(Some(Value::Map(fields).encode()))
+            }
+            Some(_) => Err(wrong(name, "a dict")),
+            None => Ok(None),
+        }
     }
 
     fn map(&mut self, name: &str) -> Result<Vec<u8>> {
@@ -289,6 +385,44 @@ fn child(args: &mut Args<'_, '_>) -> Result<Child> {
     let class = args.optional_hash("class")?;
     let fields = if class.is_some() { Some(args.map("fields")?) } else { None };
     Ok(Child { path, class, fields })
+}
+
+fn query(heap: &Heap<'_>, at: Option<u32>) -> Result<Query> {
+    let mut args = Args::new(heap, at.ok_or_else(|| wrong("query", "a tuple"))?, "query")?;
+    let mut query = match args.optional_text("language")?.as_deref() {
+        None | Some("python") => Query::new(Language::Python, None),
+        Some("javascript") => Query::new(Language::JavaScript, None),
+        Some(_) => return Err(wrong("language", "javascript or python")),
+    };
+    query.source = args.optional_text("source")?;
+    query.params = args.optional_map("params")?;
+    query.values = args.optional_map("values")?;
+    let captures = args.each("captures", capture)?;
+    query.captures = (!captures.is_empty()).then_some(captures);
+    query.directory = args.optional_text("directory")?;
+    query.class = args.optional_text("class")?;
+    query.class_id = args.optional_hash("class_id")?.map(|id| ObjectId(id.0));
+    query.order = args.optional_text("order")?;
+    query.descending = args.bool("descending")?.then_some(true);
+    query.limit = args.unsigned("limit")?;
+    query.fields = args.texts("fields")?;
+    query.count = args.bool("count")?.then_some(true);
+    if let Some(at) = args.next() {
+        let mut group = Args::new(heap, at, "group")?;
+        let by = group.text("group")?;
+        let aggregates = group.each("aggregates", |aggregate| {
+            let kind = aggregate.text("the kind of an aggregate")?;
+            let kind = AggregateKind::ALL.iter().copied().find(|known| known.as_str() == kind);
+            let kind = kind.ok_or_else(|| wrong("aggregates", "sum, min, max or mean"))?;
+            Ok(Aggregate { kind, field: aggregate.text("the field of an aggregate")? })
+        })?;
+        query.group = Some(Group { by, aggregates });
+    }
+    query.page = args
+        .unsigned("page")?
+        .map(|page| u32::try_from(page).map_err(|_| wrong("page", "a number of objects")))
+        .transpose()?;
+    Ok(query)
 }
 
 fn field(args: &mut Args<'_, '_>) -> Result<FieldDecl> {

@@ -2,9 +2,15 @@
 
 use crate::error;
 use crate::write::Writer;
+use emerge_proto::account::{GroupInfo, UserInfo};
 use emerge_proto::class::{BaseRef, Capture, Captured, ClassSource, ClassVersion, MethodDecl, decode};
-use emerge_proto::record::{Called, ClassInfo, FetchedChild, MemberCalled, Mixed, Page, Stored, VersionInfo};
+use emerge_proto::query::{Matches, Plan, Row};
+use emerge_proto::record::{
+    Called, ClassInfo, Copied, FetchedChild, MemberCalled, Mixed, Page, Stored, VersionInfo,
+};
+use emerge_proto::transaction::{Ended, Transaction};
 use emerge_proto::version::{ClassAt, Diff};
+use emerge_proto::watch::Change;
 use emerge_proto::{Error, ErrorCode, Fetched, Result, Stat, Value};
 
 /// The reply to an operation.
@@ -14,11 +20,27 @@ use emerge_proto::{Error, ErrorCode, Fetched, Result, Stat, Value};
 pub fn reply_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
     let mut writer = Writer::new();
     match op {
-        "mkdir" | "store" | "restore" | "add" | "set" => stored(&mut writer, &decode(encoded)?),
+        "mkdir" | "store" | "restore" | "chmod" | "chown" | "set_rules" | "add" | "set" => {
+            stored(&mut writer, &decode(encoded)?)
+        }
         "get" => fetched(&mut writer, &decode(encoded)?)?,
         "stat" => stat(&mut writer, &decode(encoded)?),
         "list" => page(&mut writer, &decode(encoded)?)?,
-        "rm" | "mv" | "cp" => writer.none(),
+        "rm" | "mv" | "cp" | "purge" => writer.none(),
+        "users" => writer.list(&decode::<Vec<UserInfo>>(encoded)?, |writer, user| {
+            writer.tuple(|writer| {
+                writer.text(&user.name);
+                texts(writer, &user.groups)?;
+                writer.int(user.created);
+                Ok::<_, Error>(())
+            })
+        })?,
+        "groups" => writer.list(&decode::<Vec<GroupInfo>>(encoded)?, |writer, group| {
+            writer.tuple(|writer| {
+                writer.text(&group.name);
+                texts(writer, &group.members)
+            })
+        })?,
         "call" | "query" | "migrate" => called(&mut writer, &decode(encoded)?)?,
         "mixin" => mixed(&mut writer, &decode(encoded)?)?,
         "put_class" => class_version(&mut writer, &decode(encoded)?)?,
@@ -31,6 +53,15 @@ pub fn reply_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
             writer.list(&versions, version_info)?;
         }
         "diff" => diff(&mut writer, &decode(encoded)?)?,
+        "watch" => change(&mut writer, &decode(encoded)?),
+        "begin" => transaction(&mut writer, &decode(encoded)?)?,
+        "end" => writer.optional(decode::<Ended>(encoded)?.committed, Writer::int),
+        "transactions" => {
+            let open: Vec<Transaction> = decode(encoded)?;
+            writer.list(&open, transaction)?;
+        }
+        "search" => matches(&mut writer, &decode(encoded)?)?,
+        "explain" => plan(&mut writer, &decode(encoded)?)?,
         other => {
             return Err(Error::new(ErrorCode::BadArgument, format!("{other:?} is no operation")));
         }
@@ -43,6 +74,15 @@ pub fn reply_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`reply_to_pickle`].
 pub fn stream_item_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
+    if op == "cp" {
+        let copied: Copied = decode(encoded)?;
+        let mut writer = Writer::new();
+        writer.tuple(|writer| {
+            writer.unsigned(copied.count);
+            writer.text(&copied.path);
+        });
+        return Ok(writer.finish());
+    }
     if !matches!(op, "call" | "migrate") {
         return reply_to_pickle(op, encoded);
     }
@@ -58,6 +98,13 @@ pub fn stream_item_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
         Ok::<_, Error>(())
     })?;
     Ok(writer.finish())
+}
+
+fn texts(writer: &mut Writer, texts: &[String]) -> Result<()> {
+    writer.list(texts, |writer, text| {
+        writer.text(text);
+        Ok(())
+    })
 }
 
 fn stored(writer: &mut Writer, stored: &Stored) {
@@ -100,6 +147,15 @@ fn stat(writer: &mut Writer, stat: &Stat) {
         writer.int(stat.modified);
         writer.unsigned(stat.size);
         writer.text(&stat.node);
+        writer.optional(stat.rules.as_ref(), |writer, rules| {
+            writer.tuple(|writer| {
+                writer.text(&rules.keep);
+                writer.text(&rules.mask);
+                writer.optional(rules.keep_from.as_deref(), Writer::text);
+                writer.optional(rules.mask_from.as_deref(), Writer::text);
+            });
+        });
+        writer.optional(stat.path.as_deref(), Writer::text);
     });
 }
 
@@ -108,6 +164,10 @@ fn fetched(writer: &mut Writer, fetched: &Fetched) -> Result<()> {
     writer.tuple(|writer| {
         stat(writer, &fetched.stat);
         writer.value(&state)?;
+        if let Some(members) = &fetched.members {
+            (0..3).for_each(|_| writer.none());
+            return page(writer, members);
+        }
         let Some(path) = &fetched.path else { return Ok(()) };
         writer.text(path);
         writer.optional(fetched.part.as_deref(), Writer::text);
@@ -146,6 +206,66 @@ fn page(writer: &mut Writer, page: &Page) -> Result<()> {
     })
 }
 
+fn matches(writer: &mut Writer, page: &Matches) -> Result<()> {
+    writer.tuple(|writer| {
+        writer.list(&page.items, |writer, item| {
+            let state = Value::decode(&item.state)?;
+            writer.tuple(|writer| {
+                writer.text(&item.path);
+                stat(writer, &item.stat);
+                writer.value(&state)
+            })
+        })?;
+        writer.list(&page.failures, |writer, failure| {
+            writer.tuple(|writer| {
+                writer.text(&failure.path);
+                error::write(writer, &failure.error);
+            });
+            Ok(())
+        })?;
+        writer.optional(page.next.as_deref(), Writer::text);
+        writer.optional(page.count, Writer::unsigned);
+        match &page.groups {
+            Some(rows) => writer.list(rows, row)?,
+            None => writer.none(),
+        }
+        writer.unsigned(page.more_failures.unwrap_or(0));
+        Ok(())
+    })
+}
+
+/// Whether there is a key, the key, the count, the values.
+fn row(writer: &mut Writer, row: &Row) -> Result<()> {
+    let key = row.key.as_deref().map(Value::decode).transpose()?;
+    let values = Value::decode(&row.values)?;
+    writer.tuple(|writer| {
+        writer.bool(key.is_some());
+        match &key {
+            Some(key) => writer.value(key)?,
+            None => writer.none(),
+        }
+        writer.unsigned(row.count);
+        writer.value(&values)
+    })
+}
+
+fn plan(writer: &mut Writer, plan: &Plan) -> Result<()> {
+    writer.tuple(|writer| {
+        writer.text(&plan.access);
+        writer.optional(plan.index.as_deref(), Writer::text);
+        writer.list(&plan.ranges, |writer, range| {
+            writer.text(range);
+            Ok(())
+        })?;
+        writer.optional(plan.native.as_deref(), Writer::text);
+        writer.optional(plan.sandbox.as_deref(), Writer::text);
+        writer.unsigned(plan.seen);
+        writer.unsigned(plan.sandboxed);
+        writer.unsigned(plan.found);
+        Ok(())
+    })
+}
+
 fn called(writer: &mut Writer, called: &Called) -> Result<()> {
     let result = Value::decode(&called.result)?;
     writer.tuple(|writer| {
@@ -164,6 +284,7 @@ fn version_info(writer: &mut Writer, info: &VersionInfo) -> Result<()> {
         writer.optional(info.method.as_deref(), Writer::text);
         writer.unsigned(info.size);
         writer.optional(info.restored, Writer::unsigned);
+        writer.optional(info.operation.as_deref(), Writer::text);
     });
     Ok(())
 }
@@ -191,6 +312,32 @@ fn diff(writer: &mut Writer, diff: &Diff) -> Result<()> {
         writer.optional(diff.new_class.as_ref(), class_at);
         Ok(())
     })
+}
+
+fn change(writer: &mut Writer, change: &Change) {
+    writer.tuple(|writer| {
+        writer.text(change.kind.as_str());
+        writer.text(&change.token);
+        writer.text(&change.path);
+        writer.optional(change.from.as_deref(), Writer::text);
+        writer.optional(change.id, |writer, id| writer.bytes(&id.0));
+        writer.optional(change.version, Writer::unsigned);
+        writer.int(change.time);
+        writer.text(&change.author);
+        writer.bool(change.directory);
+    });
+}
+
+fn transaction(writer: &mut Writer, open: &Transaction) -> Result<()> {
+    writer.tuple(|writer| {
+        writer.text(&open.id.to_string());
+        writer.optional(open.name.as_deref(), Writer::text);
+        writer.int(open.began);
+        writer.int(open.expires);
+        writer.unsigned(open.operations);
+        writer.unsigned(open.bytes);
+    });
+    Ok(())
 }
 
 fn class_at(writer: &mut Writer, class: &ClassAt) {

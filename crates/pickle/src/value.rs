@@ -68,6 +68,12 @@ impl<'h, 'p> Reader<'h, 'p> {
             }
             Node::Set(items) => {
                 let items = self.inside(at, |reader| reader.items(items))?;
+                if let Some(index) = items.iter().position(|member| !can_be_member(member)) {
+                    self.steps.push(Step::Index(index));
+                    return Err(
+                        self.unmappable(&format!("a member of type {} in a set", items[index].type_name()))
+                    );
+                }
                 Value::Set(distinct(items))
             }
             Node::Map(entries) => self.inside(at, |reader| reader.fields(entries).map(Value::Map))?,
@@ -358,6 +364,15 @@ fn decimal(text: &str) -> Option<Value> {
     }
     let exponent = power.checked_sub(i64::try_from(fraction).ok()?)?;
     Some(Value::Decimal { exponent, mantissa: whole.parse::<BigInt>().ok()? })
+}
+
+/// Whether Python can read a set that holds this: what it cannot hash would be lost to it.
+fn can_be_member(value: &Value) -> bool {
+    match value {
+        Value::List(items) | Value::Set(items) => items.iter().all(can_be_member),
+        Value::Map(_) | Value::Array(_) | Value::Object { .. } | Value::Table { .. } => false,
+        _ => true,
+    }
 }
 
 /// Keeps the first of members that are the same on the wire.

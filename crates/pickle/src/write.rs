@@ -241,14 +241,30 @@ impl Writer {
     }
 
     fn set(&mut self, members: &[Value]) -> Result<()> {
-        if let Some(member) = members.iter().find(|member| !is_hashable(member)) {
-            return Err(unmappable(format!("a set that holds a {}", member.type_name())));
-        }
         self.out.push(0x8f);
         if !members.is_empty() {
             self.out.push(b'(');
-            members.iter().try_for_each(|member| self.value(member))?;
+            members.iter().try_for_each(|member| self.member(member))?;
             self.out.push(0x90);
+        }
+        Ok(())
+    }
+
+    /// A member of a set, which Python must be able to hash: a list is a tuple there, a set a frozenset.
+    fn member(&mut self, member: &Value) -> Result<()> {
+        match member {
+            Value::List(items) => {
+                self.tuple(|writer| items.iter().try_for_each(|item| writer.member(item)))?;
+            }
+            Value::Set(members) => {
+                self.out.push(b'(');
+                members.iter().try_for_each(|member| self.member(member))?;
+                self.out.push(0x91);
+            }
+            Value::Map(_) | Value::Array(_) | Value::Object { .. } | Value::Table { .. } => {
+                return Err(unmappable(format!("a set that holds a {}", member.type_name())));
+            }
+            plain => self.value(plain)?,
         }
         Ok(())
     }
@@ -276,19 +292,6 @@ impl Writer {
             Ok(())
         })
     }
-}
-
-/// Whether Python takes it as a member of a set.
-fn is_hashable(value: &Value) -> bool {
-    !matches!(
-        value,
-        Value::List(_)
-            | Value::Map(_)
-            | Value::Set(_)
-            | Value::Array(_)
-            | Value::Object { .. }
-            | Value::Table { .. }
-    )
 }
 
 /// A day of Python's calendar, which begins with year 1.

@@ -49,6 +49,7 @@ fn values_go_round() {
         None, True, False, 0, -1, 255, 256, 65536, 2**31, -2**31, 2**63, -2**63, 2**64, -10**40,
         0.0, -0.0, 1.0, 1e300, float("inf"), "", "text", "\U0001f600 é", "x" * 300, b"", b"\0\xff", b"b" * 300,
         [], [1, [2, [3]]], {}, {"b": 1, "a": {"c": [True]}}, set(), {1, 2}, {"a"},
+        {(1, (2, "x"))}, {frozenset({(3,)})}, {frozenset()}, {()},
         datetime.datetime(2026, 2, 28, 23, 59, 59, 999999, tzinfo=utc),
         datetime.datetime(1, 1, 1, tzinfo=utc), datetime.datetime(9999, 12, 31, 23, tzinfo=utc),
         datetime.date(2024, 2, 29), datetime.timedelta(days=-3, seconds=5, microseconds=7),
@@ -98,6 +99,11 @@ fn what_has_no_mapping_is_named() {
         ("{'s': '\\ud800'}", "s", "surrogate"),
         ("{'d': decimal.Decimal('NaN')}", "d", "NaN"),
         ("{'c': types.SimpleNamespace(a=1)}", "c", "SimpleNamespace"),
+        (
+            "{'s': [{type('H', (), {'__reduce__': lambda self: (wire.object, (bytes(16), {}))})()}]}",
+            "s[0][0]",
+            "in a set",
+        ),
         ("(lambda a: (a.append(a), {'loop': a})[1])([])", "loop[0]", "itself"),
     ];
     for (expression, field, named) in table {

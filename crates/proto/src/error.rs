@@ -108,6 +108,10 @@ codes! {
     ForbiddenOrigin = 29, "forbidden_origin";
     /// A defect in Emerge; please report it.
     Internal = 30, "internal";
+    /// The transaction has ended or the node no longer holds it; what of it was not committed has not happened.
+    TransactionExpired = 31, "transaction_expired";
+    /// The change log no longer reaches back to where a watch is to go on; look at what there is now, and watch from there.
+    LogExpired = 32, "log_expired";
 }
 
 impl ErrorCode {

@@ -64,6 +64,11 @@ impl ObjectId {
 }
 
 uuid_id! {
+    /// The identity of a transaction that a node holds open, made by the node.
+    TransactionId
+}
+
+uuid_id! {
     /// The identity of a client session, made by the node (UUIDv7 by the node's clock).
     SessionId
 }

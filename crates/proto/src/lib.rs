@@ -4,6 +4,7 @@
 //! This room does no I/O, reads no clock and knows no host. `PROTOCOL.md` beside this crate
 //! describes the wire format for those who write a client of their own.
 
+pub mod account;
 pub mod class;
 pub mod error;
 pub mod frame;
@@ -12,21 +13,29 @@ pub mod inside;
 pub mod limits;
 pub mod op;
 pub mod path;
+pub mod perms;
 #[cfg(feature = "perturb")]
 pub mod perturb;
+pub mod query;
 pub mod record;
+pub mod rules;
+pub mod sequence;
+pub mod transaction;
 pub mod value;
 pub mod version;
+pub mod watch;
 
 pub use class::{
     ClassHash, ClassSource, ClassVersion, FieldDecl, FieldType, Language, MethodDecl, ParamDecl,
 };
 pub use error::{Error, ErrorCode, Result};
 pub use frame::Frame;
-pub use id::{ObjectId, SessionId};
+pub use id::{ObjectId, SessionId, TransactionId};
 pub use inside::Inside;
 pub use op::Op;
 pub use path::Path;
-pub use record::{Fetched, ObjectType, Page, Perms, Stat};
+pub use perms::{Perms, PermsChange};
+pub use query::Query;
+pub use record::{Fetched, ObjectType, Page, Stat};
 pub use value::Value;
 pub use version::AsOf;

@@ -52,6 +52,8 @@ limits! {
     CALL_MEMORY: usize = 256 * 1024 * 1024;
     /// Bytes of log of one method call.
     CALL_LOG: usize = 64 * 1024;
+    /// Bytes of the message of a method's error, and as many of its traceback.
+    CALL_ERROR: usize = 64 * 1024;
     /// Milliseconds after which an idle connection sends a ping.
     HEARTBEAT_MS: u64 = 15_000;
     /// Milliseconds without any message after which a connection counts as dead.
@@ -72,6 +74,38 @@ limits! {
     MAX_CHILDREN: usize = 1000;
     /// Objects on which one request may call a method, when they are named one by one or called in one transaction.
     MAX_CALLED: usize = 10_000;
+    /// Objects and directories that one operation on a tree (chmod, chown, purge) may change.
+    MAX_TREE: usize = 10_000;
+    /// Members in a row that a listing passes over, because the caller may not see them or their names do not match.
+    MAX_HIDDEN: usize = 100_000;
+    /// Members of a directory that is listed in another order than that of the names.
+    MAX_SORTED: usize = 20_000;
+    /// Users, or groups, that a node knows.
+    MAX_USERS: usize = 4096;
+    /// Groups that one user may be in.
+    MAX_GROUPS: usize = 64;
+    /// Bytes of the text of a search's function.
+    MAX_LAMBDA: usize = 64 * 1024;
+    /// Failures that a page of a search tells one by one.
+    MAX_FAILURES: usize = 100;
+    /// Groups of one search.
+    MAX_SEARCH_GROUPS: usize = 10_000;
     /// Times that a transaction is run again after a conflict.
     MAX_RETRIES: u32 = 64;
+    /// Watches of one session, and parts of a pattern of paths.
+    MAX_WATCHES: usize = 64;
+    /// Watches that a node serves.
+    MAX_NODE_WATCHES: usize = 4096;
+    /// Milliseconds after which an open transaction expires by default.
+    TRANSACTION_MS: u64 = 60_000;
+    /// Milliseconds after which an open transaction may expire at most.
+    MAX_TRANSACTION_MS: u64 = 3_600_000;
+    /// Transactions that one user may hold open.
+    MAX_USER_TRANSACTIONS: usize = 64;
+    /// Transactions that a node holds open.
+    MAX_TRANSACTIONS: usize = 1024;
+    /// Operations that may wait for their turn in one transaction.
+    MAX_TRANSACTION_QUEUE: usize = 4096;
+    /// Bytes of memory that one open transaction may hold: what it has read and written.
+    MAX_TRANSACTION_BYTES: usize = 32 * 1024 * 1024;
 }

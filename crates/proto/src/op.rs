@@ -1,6 +1,8 @@
 //! Operations: what a request asks for. On the wire `[number, [argument, …]]`; trailing absent arguments may be left out.
 
+use crate::account::{GroupAction, UserAction};
 use crate::class::{ClassHash, ClassSource};
+use crate::query::Query;
 use crate::version::AsOf;
 use minicbor::{Decode, Encode};
 
@@ -43,6 +45,7 @@ pub enum Op {
     },
     /// Fetches an object's properties and state, or with a path into an object what is at that place:
     /// [`crate::record::Fetched`]. On a directory `is_a_directory`.
+    /// Fetches an object's properties and state: [`crate::record::Fetched`]. Of a directory its properties and the first page of its members.
     #[n(2)]
     Get {
         /// Which.
@@ -68,12 +71,22 @@ pub enum Op {
         /// Which directory.
         #[n(0)]
         path: Target,
-        /// Goes on after this name.
+        /// Goes on after this cursor.
         #[n(1)]
         after: Option<String>,
         /// Members a page, at most [`crate::limits::MAX_PAGE`]; that many when absent.
         #[n(2)]
         limit: Option<u32>,
+        /// Only members whose names match: `*.txt`, `?`, `[a-z]`, `{a,b}`; all when absent.
+        #[n(3)]
+        glob: Option<String>,
+        /// What they are sorted by, the name when absent. By anything but the name upwards, a directory has at most
+        /// [`crate::limits::MAX_SORTED`] members.
+        #[n(4)]
+        sort: Option<SortBy>,
+        /// Whether the last comes first.
+        #[n(5)]
+        descending: Option<bool>,
     },
     /// Removes. Replies with null.
     #[n(5)]
@@ -95,7 +108,9 @@ pub enum Op {
         #[n(1)]
         to: String,
     },
-    /// Copies; the copy has ids of its own and version 1. Onto a directory: into it. Replies with null.
+    /// Copies; the copy has ids of its own and version 1. Onto a directory: into it. Replies with null. With `recursive`, as a stream, a
+    /// tree of any size: one [`crate::record::Copied`] for each part, each part a transaction of its own; a tree of at most
+    /// [`crate::limits::MAX_COPY`] is one part.
     #[n(7)]
     Cp {
         /// What.
@@ -107,6 +122,9 @@ pub enum Op {
         /// Whether a directory goes with all its members.
         #[n(2)]
         recursive: bool,
+        /// As a stream: goes on after this part.
+        #[n(3)]
+        after: Option<String>,
     },
     /// Runs a method on the node: [`crate::record::Called`]. On a directory, as a stream: one
     /// [`crate::record::MemberCalled`] for each member, each a transaction of its own.
@@ -152,12 +170,18 @@ pub enum Op {
         #[n(2)]
         name: Option<String>,
     },
-    /// Lists an object's versions, newest first: a list of [`crate::record::VersionInfo`].
+    /// Lists the versions of an object or a directory, newest first: a list of [`crate::record::VersionInfo`].
     #[n(11)]
     History {
         /// Which.
         #[n(0)]
         path: Target,
+        /// Goes on with the versions below this number.
+        #[n(1)]
+        before: Option<u64>,
+        /// Versions in the list, at most [`crate::limits::MAX_PAGE`]; that many when absent.
+        #[n(2)]
+        limit: Option<u32>,
     },
     /// Tells what differs between two versions of an object: [`crate::version::Diff`].
     #[n(12)]
@@ -185,6 +209,164 @@ pub enum Op {
         /// The version that the object is at; `conflict` when it is at another. Not asked when absent.
         #[n(2)]
         base: Option<u64>,
+    },
+    /// Changes permissions, which makes a version of each object whose permissions change. Only the owner and the
+    /// administrator may. Replies with [`crate::record::Stored`].
+    #[n(14)]
+    Chmod {
+        /// What.
+        #[n(0)]
+        path: Target,
+        /// The change, as [`crate::PermsChange::parse`] reads it: `rwxr-x---`, `750`, `u+x,g-w`.
+        #[n(1)]
+        perms: String,
+        /// Whether a directory's members change too, all of them in one commit; at most [`crate::limits::MAX_TREE`].
+        #[n(2)]
+        recursive: bool,
+    },
+    /// Gives to another owner (only the administrator may) or to another group (the owner too, to a group of their own). Makes
+    /// versions and replies as `chmod` does.
+    #[n(15)]
+    Chown {
+        /// What.
+        #[n(0)]
+        path: Target,
+        /// The user who is to own it; the owner stays when absent.
+        #[n(1)]
+        owner: Option<String>,
+        /// The group; it stays when absent.
+        #[n(2)]
+        group: Option<String>,
+        /// As for `chmod`.
+        #[n(3)]
+        recursive: bool,
+    },
+    /// Removes as `rm` does, and forgets all versions, and the large values that nothing else holds, in the same commit. At most
+    /// [`crate::limits::MAX_TREE`] members and versions. Replies with null.
+    #[n(16)]
+    Purge {
+        /// What.
+        #[n(0)]
+        path: Target,
+        /// Whether a directory goes with all its members.
+        #[n(1)]
+        recursive: bool,
+    },
+    /// Sets rules of a directory for all that lies below it, up to a directory with rules of its own, which makes a version of the
+    /// directory. Only the owner and the administrator may. Replies with [`crate::record::Stored`].
+    #[n(17)]
+    SetRules {
+        /// The directory.
+        #[n(0)]
+        path: Target,
+        /// Which versions are kept, as [`crate::rules::Keep::parse`] reads it (`all`, `10 versions`, `30 days`, `default`), or
+        /// `inherit` for what holds above. It stays when absent.
+        #[n(1)]
+        keep: Option<String>,
+        /// The permissions that new members do not get, in octal (`027`), or `inherit`. It stays when absent.
+        #[n(2)]
+        mask: Option<String>,
+    },
+    /// Lists, makes, changes or forgets users, which only the administrator may. Replies with a list of
+    /// [`crate::account::UserInfo`]: those that it is about, none for `remove`.
+    #[n(18)]
+    Users {
+        /// What to do.
+        #[n(0)]
+        action: UserAction,
+        /// The user; all of them when absent, for `list`.
+        #[n(1)]
+        name: Option<String>,
+        /// With `add` and `token`: the SHA-256 of the token, which the client makes and nobody keeps.
+        #[n(2)]
+        #[cbor(with = "minicbor::bytes")]
+        token_hash: Option<Vec<u8>>,
+        /// With `add`: the groups.
+        #[n(3)]
+        groups: Option<Vec<String>>,
+    },
+    /// Lists, makes, changes or forgets groups, which only the administrator may. Replies with a list of
+    /// [`crate::account::GroupInfo`]: those that it is about, none for `remove`.
+    #[n(19)]
+    Groups {
+        /// What to do.
+        #[n(0)]
+        action: GroupAction,
+        /// The group; all of them when absent, for `list`.
+        #[n(1)]
+        name: Option<String>,
+        /// With `join` and `leave`: the user.
+        #[n(2)]
+        user: Option<String>,
+    },
+    /// Opens a transaction, which the node holds until it ends or expires. Replies with [`crate::transaction::Transaction`].
+    #[n(20)]
+    Begin {
+        /// A name by which the user's other clients find it, of the form of a segment of a path.
+        #[n(0)]
+        name: Option<String>,
+        /// Milliseconds after which it expires, at most [`crate::limits::MAX_TRANSACTION_MS`];
+        /// [`crate::limits::TRANSACTION_MS`] when absent.
+        #[n(1)]
+        lifetime_ms: Option<u64>,
+    },
+    /// Runs an operation in an open transaction, one after the other in the order in which they come. Replies as that operation does, also
+    /// as a stream.
+    #[n(21)]
+    In {
+        /// The transaction's name or id.
+        #[n(0)]
+        tx: String,
+        /// The operation: none of those about transactions, no `watch`.
+        #[n(1)]
+        op: Box<Op>,
+        /// In a stream: goes on after the item with this cursor.
+        #[n(2)]
+        after: Option<String>,
+    },
+    /// Ends an open transaction: commits all that was done in it, or takes it back. Replies with [`crate::transaction::Ended`].
+    #[n(22)]
+    End {
+        /// The transaction's name or id.
+        #[n(0)]
+        tx: String,
+        /// Whether what was done is to be.
+        #[n(1)]
+        commit: bool,
+    },
+    /// Lists the user's open transactions, oldest first: a list of [`crate::transaction::Transaction`].
+    #[n(23)]
+    Transactions {
+        /// The one of this name or id alone.
+        #[n(0)]
+        tx: Option<String>,
+    },
+    /// Tells of changes, in the order of their commits, as a stream without end: a [`crate::watch::Change`] for each item.
+    #[n(24)]
+    Watch {
+        /// Which paths: `*` and `?` stand for characters within a segment, `**` for any number of segments.
+        #[n(0)]
+        pattern: String,
+        /// Goes on after the change with this token; from now on when absent.
+        #[n(1)]
+        from: Option<String>,
+    },
+    /// Finds objects that the caller may read: one [`crate::query::Matches`]; as a stream, one for each page until the end.
+    #[n(30)]
+    Search {
+        /// Which.
+        #[n(0)]
+        query: Query,
+        /// Goes on after this cursor of the same query.
+        #[n(1)]
+        after: Option<String>,
+    },
+    /// Runs a search and tells how: [`crate::query::Plan`].
+    #[n(31)]
+    Explain {
+        /// Which.
+        #[n(0)]
+        query: Query,
     },
     /// Mixes two objects: a new class that inherits from both their classes, and a new object of it with the fields of both. Where both have a member of one
     /// name, that of the first counts. Replies with [`crate::record::Mixed`].
@@ -280,11 +462,32 @@ impl Op {
             Op::History { .. } => "history",
             Op::Diff { .. } => "diff",
             Op::Restore { .. } => "restore",
+            Op::Chmod { .. } => "chmod",
+            Op::Chown { .. } => "chown",
+            Op::Purge { .. } => "purge",
+            Op::SetRules { .. } => "set_rules",
+            Op::Users { .. } => "users",
+            Op::Groups { .. } => "groups",
+            Op::Search { .. } => "search",
+            Op::Explain { .. } => "explain",
             Op::Mixin { .. } => "mixin",
             Op::Query { .. } => "query",
             Op::Migrate { .. } => "migrate",
             Op::Add { .. } => "add",
             Op::Set { .. } => "set",
+            Op::Begin { .. } => "begin",
+            Op::In { .. } => "in",
+            Op::End { .. } => "end",
+            Op::Transactions { .. } => "transactions",
+            Op::Watch { .. } => "watch",
+        }
+    }
+
+    /// The name of the operation whose record the reply is: of one in a transaction, its own.
+    pub fn replies_as(&self) -> &'static str {
+        match self {
+            Op::In { op, .. } => op.name(),
+            op => op.name(),
         }
     }
 
@@ -298,6 +501,10 @@ impl Op {
                 | Op::Class { .. }
                 | Op::History { .. }
                 | Op::Diff { .. }
+                | Op::Transactions { .. }
+                | Op::Watch { .. }
+                | Op::Search { .. }
+                | Op::Explain { .. }
         )
     }
 }
@@ -334,6 +541,46 @@ pub struct Child {
     #[n(2)]
     #[cbor(with = "minicbor::bytes")]
     pub fields: Option<Vec<u8>>,
+}
+
+/// What a listing is sorted by; members that are equal in it are in the order of their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum SortBy {
+    /// The bytes of the name.
+    #[n(0)]
+    Name,
+    /// Bytes of the encoded state.
+    #[n(1)]
+    Size,
+    /// When it was last changed.
+    #[n(2)]
+    Modified,
+    /// When it was made.
+    #[n(3)]
+    Created,
+    /// The class's name; directories come first.
+    #[n(4)]
+    Class,
+}
+
+impl SortBy {
+    /// The name shown to people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SortBy::Name => "name",
+            SortBy::Size => "size",
+            SortBy::Modified => "modified",
+            SortBy::Created => "created",
+            SortBy::Class => "class",
+        }
+    }
+
+    /// Finds it by its name.
+    pub fn parse(text: &str) -> Option<Self> {
+        let all = [Self::Name, Self::Size, Self::Modified, Self::Created, Self::Class];
+        all.into_iter().find(|by| by.as_str() == text)
+    }
 }
 
 /// How a store meets what is at the path.

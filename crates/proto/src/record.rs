@@ -4,7 +4,9 @@ use crate::class::{ClassHash, ClassVersion, MethodDecl};
 use crate::version::ClassAt;
 use crate::{Error, ObjectId};
 use minicbor::{Decode, Encode};
-use std::fmt;
+
+pub use crate::perms::Perms;
+use crate::rules::Rules;
 
 /// What is stored at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
@@ -37,48 +39,6 @@ impl ObjectType {
             ObjectType::Reference => "reference",
             ObjectType::Node => "node",
         }
-    }
-}
-
-/// Permissions: nine bits as in a Unix file system (`rwxr-x---`); `x` on an object means that its
-/// methods may be called, on a directory that its entries may be reached.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
-#[cbor(transparent)]
-pub struct Perms(#[n(0)] pub u16);
-
-impl Perms {
-    /// `rwxr-x---`, for new objects and directories.
-    pub const DEFAULT: Perms = Perms(0o750);
-
-    /// Reads `rwxr-x---`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        if bytes.len() != 9 {
-            return None;
-        }
-        bytes
-            .iter()
-            .zip("rwxrwxrwx".bytes())
-            .try_fold(0u16, |bits, (byte, letter)| match *byte {
-                b'-' => Some(bits << 1),
-                byte if byte == letter => Some(bits << 1 | 1),
-                _ => None,
-            })
-            .map(Perms)
-    }
-}
-
-impl fmt::Display for Perms {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        "rwxrwxrwx".chars().enumerate().try_for_each(|(at, letter)| {
-            write!(f, "{}", if self.0 >> (8 - at) & 1 == 1 { letter } else { '-' })
-        })
-    }
-}
-
-impl fmt::Debug for Perms {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 
@@ -127,6 +87,12 @@ pub struct Stat {
     /// The name of the node that holds it.
     #[n(13)]
     pub node: String,
+    /// The rules that hold in a directory, when it was asked for by itself; absent otherwise.
+    #[n(14)]
+    pub rules: Option<Rules>,
+    /// The path, where the request named the object by its id or through `/registry`; absent otherwise.
+    #[n(15)]
+    pub path: Option<String>,
 }
 
 /// The reply to `get`.
@@ -148,12 +114,15 @@ pub struct Fetched {
     /// The objects that a list of references leads to, when they were asked for; `state` is null then.
     #[n(4)]
     pub children: Option<Children>,
+    /// Of a directory the first page of its members.
+    #[n(5)]
+    pub members: Option<Page>,
 }
 
 impl Fetched {
     /// A whole object, at the path that was asked for.
     pub fn whole(stat: Stat, state: Vec<u8>) -> Self {
-        Self { stat, state, path: None, part: None, children: None }
+        Self { stat, state, path: None, part: None, children: None, members: None }
     }
 }
 
@@ -186,6 +155,17 @@ pub struct FetchedChild {
     pub error: Option<Error>,
 }
 
+/// One part of a copy.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Copied {
+    /// Objects and directories that are copied by now.
+    #[n(0)]
+    pub count: u64,
+    /// What was copied last.
+    #[n(1)]
+    pub path: String,
+}
+
 /// The reply to `store`.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Stored {
@@ -203,12 +183,15 @@ pub struct Stored {
 /// One page of a listing.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Page {
-    /// The members, in the order of their names' bytes.
+    /// The members, in the order that was asked for; else in that of their names' bytes.
     #[n(0)]
     pub members: Vec<Stat>,
     /// The cursor from which the next page goes on; absent on the last page.
     #[n(1)]
     pub next: Option<String>,
+    /// The cursor after the last of these members, where it is not that one's name.
+    #[n(2)]
+    pub last: Option<String>,
 }
 
 /// One version of an object's history.
@@ -232,6 +215,9 @@ pub struct VersionInfo {
     /// The version whose state it has again; absent when it was not restored.
     #[n(5)]
     pub restored: Option<u64>,
+    /// The operation that made it, when it changed no state: `chmod` or `chown`; absent otherwise.
+    #[n(6)]
+    pub operation: Option<String>,
 }
 
 /// The reply to `class`: a class version and those that it inherits from, nearest first.
@@ -313,18 +299,4 @@ pub struct MemberCalled {
     /// Its error; exactly one of the two is there.
     #[n(2)]
     pub error: Option<Error>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn perms_read_and_write() {
-        for text in ["rwxr-x---", "---------", "rwxrwxrwx", "r--r--r--"] {
-            assert_eq!(Perms::parse(text).unwrap().to_string(), text);
-        }
-        assert_eq!(Perms::DEFAULT.to_string(), "rwxr-x---");
-        assert!(Perms::parse("rwx").is_none() && Perms::parse("xwrr-x---").is_none());
-    }
 }

@@ -1,6 +1,7 @@
 //! What `PROTOCOL.md` says is so.
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
+use emerge_proto::account::{GroupAction, UserAction};
 use emerge_proto::class::encode;
 use emerge_proto::error::{Effect, Error, ErrorCode};
 use emerge_proto::frame::{Frame, Hello, Request, Welcome, decode_message, encode_frame};
@@ -40,6 +41,8 @@ fn conversation() -> Vec<Vec<Frame>> {
         modified: NOON,
         size: 0,
         node: "node-1".into(),
+        rules: None,
+        path: None,
     };
     vec![
         vec![Frame::Hello(Hello {
@@ -129,6 +132,7 @@ fn the_operations_have_their_numbers() {
         doc: None,
         captures: None,
     };
+    let query = || emerge_proto::Query::new(emerge_proto::Language::Python, Some("lambda o: True"));
     let ops = [
         Op::Mkdir { path: path(), exist_ok: false },
         Op::Store {
@@ -141,21 +145,34 @@ fn the_operations_have_their_numbers() {
         },
         Op::Get { path: path(), version: None, children: None },
         Op::Stat { path: path() },
-        Op::List { path: path(), after: None, limit: None },
+        Op::List { path: path(), after: None, limit: None, glob: None, sort: None, descending: None },
         Op::Rm { path: path(), recursive: false },
         Op::Mv { from: path(), to: "/b".into() },
-        Op::Cp { from: path(), to: "/b".into(), recursive: false },
+        Op::Cp { from: path(), to: "/b".into(), recursive: false, after: None },
         Op::Call { path: path(), method: "m".into(), args: vec![0x80], log: false, after: None, with: None },
         Op::PutClass { class: class() },
         Op::Class { path: None, hash: None, name: None },
-        Op::History { path: path() },
+        Op::History { path: path(), before: None, limit: None },
         Op::Diff { path: path(), from: AsOf::Version(1), to: None },
         Op::Restore { path: path(), version: AsOf::Version(1), base: None },
+        Op::Chmod { path: path(), perms: "u+x".into(), recursive: false },
+        Op::Chown { path: path(), owner: None, group: None, recursive: false },
+        Op::Purge { path: path(), recursive: false },
+        Op::SetRules { path: path(), keep: None, mask: None },
+        Op::Users { action: UserAction::List, name: None, token_hash: None, groups: None },
+        Op::Groups { action: GroupAction::List, name: None, user: None },
         Op::Mixin { first: path(), second: path(), to: "/b".into(), name: None },
         Op::Query { path: path() },
         Op::Migrate { path: path(), class: class().hash(), how: None, from: None, after: None },
         Op::Add { path: path(), field: "f".into(), children: Vec::new() },
         Op::Set { path: path(), value: vec![0xf6], base: None },
+        Op::Begin { name: None, lifetime_ms: None },
+        Op::In { tx: "t".into(), op: Box::new(Op::Stat { path: path() }), after: None },
+        Op::End { tx: "t".into(), commit: true },
+        Op::Transactions { tx: None },
+        Op::Watch { pattern: "/**".into(), from: None },
+        Op::Search { query: query(), after: None },
+        Op::Explain { query: query() },
     ];
     for op in &ops {
         let bytes = encode(op);

@@ -1,13 +1,17 @@
 //! The vectors that every implementation reads, both ways.
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
+use emerge_proto::account::{GroupInfo, UserInfo};
 use emerge_proto::class::{decode, encode};
 use emerge_proto::frame::{Frame, decode_message, encode_frame};
+use emerge_proto::query::{Matches, Plan};
 use emerge_proto::record::{
-    Called, ClassInfo, Fetched, MemberCalled, Mixed, Page, Stat, Stored, VersionInfo,
+    Called, ClassInfo, Copied, Fetched, MemberCalled, Mixed, Page, Stat, Stored, VersionInfo,
 };
+use emerge_proto::transaction::{Ended, Transaction};
 use emerge_proto::value::{Value, check};
 use emerge_proto::version::Diff;
+use emerge_proto::watch::Change;
 use emerge_proto::{ClassVersion, Error, ErrorCode};
 use serde_json::Value as Json;
 
@@ -144,10 +148,18 @@ fn records() {
             "page" => again!(Page),
             "diff" => again!(Diff),
             "mixed" => again!(Mixed),
+            "matches" => again!(Matches),
+            "plan" => again!(Plan),
             "history" => again!(Vec<VersionInfo>),
+            "users" => again!(Vec<UserInfo>),
+            "groups" => again!(Vec<GroupInfo>),
+            "copied" => again!(Copied),
             "called" => again!(Called),
             "member" => again!(MemberCalled),
             "class_version" => again!(ClassVersion),
+            "transaction" => again!(Transaction),
+            "ended" => again!(Ended),
+            "change" => again!(Change),
             "class_info" => again!(ClassInfo),
             other => panic!("{name}: the record {other} is unknown"),
         };

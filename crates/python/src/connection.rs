@@ -2,6 +2,7 @@
 
 use crate::Answer;
 use crate::mailbox::{Letter, Mailbox};
+use crate::own::Own;
 use crate::raw::Raw;
 use crate::reactor::Reactor;
 use emerge_client::Client;
@@ -37,7 +38,7 @@ fn wait<T: Send>(py: Python<'_>, task: impl Future<Output = T> + Send) -> PyResu
 /// What a future of asyncio waits for.
 #[pyclass(frozen)]
 pub(crate) struct Asked {
-    task: AbortHandle,
+    task: Own<AbortHandle>,
 }
 
 impl Asked {
@@ -48,7 +49,7 @@ impl Asked {
     ) -> PyResult<Self> {
         let reactor = Reactor::get().map_err(|error| PyOSError::new_err(error.to_string()))?;
         let task = reactor.spawn(async move { Mailbox::put(&mailbox, future, letter.await) });
-        Ok(Self { task: task.abort_handle() })
+        Ok(Self { task: Own::new(task.abort_handle()) })
     }
 }
 
@@ -56,55 +57,80 @@ impl Asked {
 impl Asked {
     /// Gives it up; a request is cancelled at the node.
     fn cancel(&self) {
-        self.task.abort();
+        if let Ok(task) = self.task.get() {
+            task.abort();
+        }
     }
+}
+
+/// What a function that connects gives: whether it is good, the pickle of the error, the connection.
+type Connected = (bool, Vec<u8>, Option<Connection>);
+
+fn connected(client: Result<Client>) -> Connected {
+    match client {
+        Ok(client) => (true, Vec::new(), Some(Connection { client: Own::new(client) })),
+        Err(error) => (false, emerge_pickle::error_to_pickle(&error), None),
+    }
+}
+
+/// Must be called within the reactor.
+fn open(url: &str, token: String, agent: String) -> Result<Client> {
+    let mut config = emerge_client::Config::new(token);
+    config.agent = agent;
+    Client::open(url, config)
 }
 
 /// Connects and waits for the node's welcome.
 #[pyfunction]
-pub(crate) fn connect(
-    py: Python<'_>,
-    url: String,
-    token: String,
-    agent: String,
-) -> PyResult<(bool, Vec<u8>, Option<Connection>)> {
+pub(crate) fn connect(py: Python<'_>, url: String, token: String, agent: String) -> PyResult<Connected> {
     let opening = async move {
-        let mut config = emerge_client::Config::new(token);
-        config.agent = agent;
-        let client = Client::open(&url, config)?;
+        let client = open(&url, token, agent)?;
         client.opened().await?;
         Ok::<_, Error>(client)
     };
-    Ok(match wait(py, opening)?.and_then(|opened| opened) {
-        Ok(client) => (true, Vec::new(), Some(Connection { client })),
-        Err(error) => (false, emerge_pickle::error_to_pickle(&error), None),
-    })
+    Ok(connected(wait(py, opening)?.and_then(|opened| opened)))
+}
+
+/// Begins to connect; [`Connection::opened_soon`] tells when the node has said welcome.
+#[pyfunction]
+pub(crate) fn begin(url: &str, token: String, agent: String) -> Connected {
+    connected(Reactor::get().and_then(|reactor| {
+        let _entered = reactor.enter();
+        open(url, token, agent)
+    }))
 }
 
 /// A connection to a node.
 #[pyclass(frozen)]
 pub(crate) struct Connection {
-    client: Client,
+    client: Own<Client>,
 }
 
-fn limited(client: &Client, timeout: Option<f64>) -> Client {
-    match timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
-        Some(timeout) => client.with_timeout(timeout),
-        None => client.clone(),
+impl Connection {
+    fn client(&self) -> Result<Client> {
+        self.client.get().cloned()
+    }
+
+    fn limited(&self, timeout: Option<f64>) -> Result<Client> {
+        let client = self.client.get()?;
+        Ok(match timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
+            Some(timeout) => client.with_timeout(timeout),
+            None => client.clone(),
+        })
     }
 }
 
-async fn asked(client: Client, request: Vec<u8>) -> Result<Vec<u8>> {
+async fn asked(client: Result<Client>, request: Vec<u8>) -> Result<Vec<u8>> {
     let op = emerge_pickle::op_from_pickle(&request)?;
-    let reply = client.request(&op)?.await?;
-    emerge_pickle::reply_to_pickle(op.name(), &reply)
+    let reply = client?.request(&op)?.await?;
+    emerge_pickle::reply_to_pickle(op.replies_as(), &reply)
 }
 
 #[pymethods]
 impl Connection {
     /// Asks and waits.
     fn ask(&self, py: Python<'_>, request: Vec<u8>, timeout: Option<f64>) -> PyResult<Answer> {
-        let reply = wait(py, asked(limited(&self.client, timeout), request))?;
+        let reply = wait(py, asked(self.limited(timeout), request))?;
         Ok(Answer(reply.and_then(|reply| reply)))
     }
 
@@ -116,27 +142,56 @@ impl Connection {
         mailbox: Py<Mailbox>,
         future: Py<PyAny>,
     ) -> PyResult<Asked> {
-        let client = limited(&self.client, timeout);
+        let client = self.limited(timeout);
         Asked::begin(async move { Some(Answer(asked(client, request).await)) }, mailbox, future)
     }
 
     /// Asks for a streamed reply.
     fn stream(&self, request: &[u8], timeout: Option<f64>) -> Items {
-        let client = limited(&self.client, timeout);
-        let opened = emerge_pickle::op_from_pickle(request)
-            .map(|op| Open { name: op.name(), items: client.stream(&op, CREDIT) });
-        Items { opened: Arc::new(Mutex::new(Some(opened))) }
+        let opened = self.limited(timeout).and_then(|client| {
+            let op = emerge_pickle::op_from_pickle(request)?;
+            Ok(Open { name: op.replies_as(), items: client.stream(&op, CREDIT) })
+        });
+        Items { opened: Own::new(Arc::new(Mutex::new(Some(opened)))) }
     }
 
     /// Waits for what is under way and ends the connection.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        wait(py, self.client.close()).map(drop)
+        match self.client() {
+            Ok(client) => wait(py, async move { client.close().await }).map(drop),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Closes; the future gets an empty reply when that is done.
+    fn close_soon(&self, mailbox: Py<Mailbox>, future: Py<PyAny>) -> PyResult<Asked> {
+        let client = self.client();
+        let closed = async move {
+            if let Ok(client) = client {
+                client.close().await;
+            }
+            Some(Answer(Ok(Vec::new())))
+        };
+        Asked::begin(closed, mailbox, future)
+    }
+
+    /// Waits for the node's welcome or the first failure; the future gets an empty reply or the error.
+    fn opened_soon(&self, mailbox: Py<Mailbox>, future: Py<PyAny>) -> PyResult<Asked> {
+        let client = self.client();
+        let opened = async move {
+            let opened = match client {
+                Ok(client) => client.opened().await,
+                Err(error) => Err(error),
+            };
+            Some(Answer(opened.map(|()| Vec::new())))
+        };
+        Asked::begin(opened, mailbox, future)
     }
 
     /// `connecting`, `open`, `offline`, `resuming` or `closed`.
     #[getter]
     fn state(&self) -> &'static str {
-        self.client.state().as_str()
+        self.client.get().map_or("closed", |client| client.state().as_str())
     }
 }
 
@@ -148,10 +203,14 @@ struct Open {
 /// A streamed reply; nothing once it has ended.
 #[pyclass(frozen)]
 pub(crate) struct Items {
-    opened: Arc<Mutex<Option<Result<Open>>>>,
+    opened: Own<Arc<Mutex<Option<Result<Open>>>>>,
 }
 
-async fn taken(opened: Arc<Mutex<Option<Result<Open>>>>) -> Letter {
+async fn taken(opened: Result<Arc<Mutex<Option<Result<Open>>>>>) -> Letter {
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(error) => return Some(Answer(Err(error))),
+    };
     let mut opened = opened.lock().await;
     let item = match opened.as_mut()? {
         Ok(open) => match open.items.next().await? {
@@ -170,7 +229,7 @@ async fn taken(opened: Arc<Mutex<Option<Result<Open>>>>) -> Letter {
 impl Items {
     /// Waits for the next item.
     fn take(&self, py: Python<'_>) -> PyResult<Letter> {
-        Ok(match wait(py, taken(self.opened.clone()))? {
+        Ok(match wait(py, taken(self.opened.get().cloned()))? {
             Ok(letter) => letter,
             Err(error) => Some(Answer(Err(error))),
         })
@@ -178,6 +237,6 @@ impl Items {
 
     /// Asks for the next item; the future gets it by the mailbox.
     fn take_soon(&self, mailbox: Py<Mailbox>, future: Py<PyAny>) -> PyResult<Asked> {
-        Asked::begin(taken(self.opened.clone()), mailbox, future)
+        Asked::begin(taken(self.opened.get().cloned()), mailbox, future)
     }
 }

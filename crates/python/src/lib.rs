@@ -5,6 +5,7 @@
 
 mod connection;
 mod mailbox;
+mod own;
 mod raw;
 mod reactor;
 
@@ -57,7 +58,9 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<connection::Connection>()?;
     module.add_class::<connection::Items>()?;
     module.add_class::<mailbox::Mailbox>()?;
+    module.add_function(wrap_pyfunction!(connection::begin, module)?)?;
     module.add_function(wrap_pyfunction!(connection::connect, module)?)?;
+    module.add_function(wrap_pyfunction!(own::forked, module)?)?;
     module.add_function(wrap_pyfunction!(class_hash, module)?)?;
     module.add_function(wrap_pyfunction!(check, module)?)?;
     module.add_function(wrap_pyfunction!(changes, module)?)

@@ -4,14 +4,15 @@
 //! moment before it sleeps, since a node nearby answers sooner than the system wakes a thread that sleeps. While nobody waits, a thread of its own drives, so
 //! that heartbeats, reconnects and the futures of asyncio go on.
 
+use crate::own::generation;
 use emerge_proto::{Error, ErrorCode, Result};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, EnterGuard, Runtime};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -47,15 +48,27 @@ pub(crate) struct Reactor {
 }
 
 impl Reactor {
-    /// The reactor, made when it is first asked for.
+    /// The reactor of this process, made when it is first asked for. A forked child makes its own, and leaves its parent's alone.
+    ///
+    /// Must be called by a thread that is attached to Python: so no other one can be in here when a process forks.
     ///
     /// # Errors
     /// `unavailable` when there is no thread for it.
     pub(crate) fn get() -> Result<&'static Self> {
-        static REACTOR: OnceLock<std::result::Result<&Reactor, String>> = OnceLock::new();
-        let made = REACTOR.get_or_init(|| Self::start().map_err(|error| error.to_string()));
+        type Made = (usize, std::result::Result<&'static Reactor, String>);
+        static REACTOR: Mutex<Option<Made>> = Mutex::new(None);
+        let mut reactor = REACTOR.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, made) = match &*reactor {
+            Some(made) if made.0 == generation() => made,
+            _ => reactor.insert((generation(), Self::start().map_err(|error| error.to_string()))),
+        };
         made.clone()
             .map_err(|error| Error::new(ErrorCode::Unavailable, format!("no thread for the client: {error}")))
+    }
+
+    /// Lets this thread begin what is to run in the background.
+    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+        self.runtime.enter()
     }
 
     /// A reactor for the rest of this process, and its thread.

@@ -7,7 +7,7 @@ mod javascript;
 mod sandbox;
 
 #[cfg(feature = "sandbox")]
-pub use sandbox::{FileObject, Sandbox, SandboxOptions};
+pub use sandbox::{FileObject, FileObjects, Sandbox, SandboxOptions};
 
 use emerge_proto::{ClassSource, ClassVersion, MethodDecl, Op, Result};
 use std::future::Future;

@@ -4,11 +4,15 @@ mod common;
 
 use common::*;
 use emerge_proto::{ErrorCode, Result, Value};
-use emerge_runtime::FileObject;
+use emerge_runtime::{FileObject, FileObjects};
 use std::time::Duration;
 
+async fn run(name: &str, source: &str) -> Result<FileObjects> {
+    sandbox().run_file(name, source, 1_700_000_000_000_000, 1, Duration::from_secs(5)).await
+}
+
 async fn objects(source: &str) -> Result<Vec<FileObject>> {
-    sandbox().run_file("stock.js", source, 1_700_000_000_000_000, 1, Duration::from_secs(5)).await
+    run("stock.js", source).await.map(|ran| ran.objects)
 }
 
 const CLASSES: &str = r#"import { EmergeObject, float, int, text } from "emerge-client";
@@ -60,6 +64,28 @@ async fn objects_come_with_their_classes() {
         let returned =
             emerge_runtime::Runtime::call(sandbox(), call, std::sync::Arc::new(NoFs)).await.unwrap();
         assert_value(&result(returned), &Value::Int(8));
+    }
+}
+
+#[tokio::test]
+async fn what_a_file_prints_comes_along() {
+    let ran = run("a.mjs", "console.log('one'); console.log('two'); const objects = {};").await.unwrap();
+    assert_eq!((ran.log.as_str(), ran.objects.len()), ("one\ntwo\n", 0));
+    let error = run("a.py", "print('one')\nraise ValueError('no')\n").await.unwrap_err();
+    assert_eq!((error.code, error.log.as_deref()), (ErrorCode::MethodFailed, Some("one\n")));
+}
+
+#[tokio::test]
+async fn a_python_file_is_not_the_main_program() {
+    let source = "print(__name__ == '__main__')\nif __name__ == '__main__':\n    raise SystemExit('ran')\nobjects = {}\n";
+    assert_eq!(run("a.py", source).await.unwrap().log, "False\n");
+}
+
+#[tokio::test]
+async fn a_file_of_another_language_is_refused() {
+    for name in ["a.txt", "a", "py", "a.ts", ".js"] {
+        let error = run(name, "const objects = {};").await.unwrap_err();
+        assert_eq!((error.code, error.field.as_deref()), (ErrorCode::BadArgument, Some(name)), "{error}");
     }
 }
 

@@ -270,10 +270,13 @@ impl Directory {
     fn page(&self, after: Option<&str>) -> Page {
         let member = |name: &str, kind| Stat { name: name.into(), kind, ..OneObject::stat_of(None) };
         match after {
-            None => Page { members: vec![member("a", ObjectType::Object)], next: Some("a".into()) },
+            None => {
+                Page { members: vec![member("a", ObjectType::Object)], next: Some("a".into()), last: None }
+            }
             Some(_) => Page {
                 members: vec![member("b", ObjectType::Directory), member("c", ObjectType::Object)],
                 next: None,
+                last: None,
             },
         }
     }

@@ -1,6 +1,7 @@
 //! What must be true when a run has ended.
 
-use crate::client::{Entry, FIXED, MEMBERS, Outcome, SHARED, Work, tokens_of};
+use crate::client::{Entry, FIXED, MEMBERS, Outcome, SHARED, Step, Work, tokens_of};
+use crate::transact::REFUSALS;
 use crate::world::World;
 use emerge_engine::{Engine, Principal};
 use emerge_proto::{Error, ErrorCode};
@@ -31,6 +32,7 @@ pub(crate) fn check(world: &World) -> Result<(), String> {
             entry.token == *token
                 && match &entry.work {
                     Work::Add { path: asked } => asked == path,
+                    Work::Transact { paths } => paths.contains(path),
                     Work::AddToAll { .. } => path.starts_with("/members/"),
                     _ => false,
                 }
@@ -52,12 +54,31 @@ fn check_entry(
     journal: &[&Entry],
     has: &dyn Fn(&str, &str) -> bool,
 ) -> Result<(), String> {
-    let Entry { token, work, outcome, items } = entry;
+    let Entry { token, work, outcome, items, step } = entry;
     let lost = |what: &str| Err(format!("{token} {work:?} was acknowledged and {what}"));
     match (work, outcome) {
         (Work::Add { path }, Outcome::Done) if !has(path, token) => lost("is lost"),
         (Work::Add { path }, Outcome::Refused(error)) if has(path, token) => {
             Err(format!("{token} was refused ({error}) and has happened at {path}"))
+        }
+        // It ends with its session.
+        (Work::Watch, _) => check_watch(token, items),
+        (Work::Transact { paths }, outcome) => {
+            let happened = paths.iter().filter(|path| has(path, token)).count();
+            match outcome {
+                Outcome::Done if happened < paths.len() => lost(&format!("is at {happened} of {paths:?}")),
+                Outcome::Refused(error) if happened > 0 => {
+                    Err(format!("{token} was refused ({error}) and has happened at {happened} of {paths:?}"))
+                }
+                Outcome::Refused(error) => expect(entry, error, REFUSALS),
+                Outcome::Unknown if happened > 0 && *step != Step::Committing => Err(format!(
+                    "{token} has happened at {happened} of {paths:?}, and its commit was never asked for"
+                )),
+                Outcome::Unknown if happened > 0 && happened < paths.len() => {
+                    Err(format!("{token} has happened at {happened} of {paths:?}"))
+                }
+                Outcome::Done | Outcome::Unknown => Ok(()),
+            }
         }
         (Work::Fail { .. }, Outcome::Done) => lost("should have failed"),
         (Work::Fail { .. }, Outcome::Refused(error)) => expect(entry, error, &[ErrorCode::MethodFailed]),
@@ -123,6 +144,27 @@ fn check_entry(
         }
         _ => Ok(()),
     }
+}
+
+/// In the order of commits, and of each object one version after the other: none twice, none left out.
+fn check_watch(token: &str, items: &[String]) -> Result<(), String> {
+    let mut versions: HashMap<&str, u64> = HashMap::new();
+    let mut last = "";
+    for item in items {
+        let parts: Vec<&str> = item.split(' ').collect();
+        let [path, version, mark] = parts[..] else { return Err(format!("{token} was told {item:?}")) };
+        let version: u64 = version.parse().map_err(|_| format!("{token} was told {item:?}"))?;
+        if mark <= last {
+            return Err(format!("{token} was told {item:?} after {last}"));
+        }
+        last = mark;
+        if let Some(before) = versions.insert(path, version)
+            && version != before + 1
+        {
+            return Err(format!("{token} was told version {version} of {path} after version {before}"));
+        }
+    }
+    Ok(())
 }
 
 /// A session that was given up for good refuses what it had not sent.

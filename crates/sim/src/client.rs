@@ -28,6 +28,10 @@ pub(crate) enum Work {
     Move { from: String, to: String },
     /// Removes what an earlier, acknowledged `Create` made.
     Remove { path: String },
+    /// Watches the objects that all clients share, to the end.
+    Watch,
+    /// Adds the token to two objects that all clients share, in a transaction.
+    Transact { paths: [String; 2] },
 }
 
 /// What became of a piece of work.
@@ -49,6 +53,20 @@ pub(crate) struct Entry {
     pub(crate) outcome: Outcome,
     /// What a stream has given so far.
     pub(crate) items: Vec<String>,
+    pub(crate) step: Step,
+}
+
+/// How far a transaction has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// It has been asked for, if it is one.
+    Begun,
+    /// So many of its operations have no answer; and the first refusal.
+    Within { tx: String, left: usize, refused: Option<Error> },
+    /// Its commit has been asked for.
+    Committing,
+    /// It was given up, for this.
+    GivenUp(Error),
 }
 
 /// One client, over all its lives.
@@ -105,7 +123,7 @@ impl SimClient {
 
     /// True when all work has been asked for and answered.
     pub(crate) fn is_idle(&self) -> bool {
-        self.left == 0 && self.pending.is_empty()
+        self.left == 0 && self.pending.values().all(|at| self.journal[*at].work == Work::Watch)
     }
 
     /// Asks for the next piece of work.
@@ -122,7 +140,7 @@ impl SimClient {
             _ => None,
         });
         let shared = format!("/shared/s{}", rng.usize(0..SHARED));
-        let work = match (rng.u32(0..if self.ordered { 12 } else { 9 }), made) {
+        let work = match (rng.u32(0..if self.ordered { 15 } else { 11 }), made) {
             (0 | 1, _) => Work::Create { path: format!("{home}/{token}") },
             (2, _) => Work::Put { path: format!("{home}/log") },
             (3 | 4, _) => Work::Add { path: shared },
@@ -130,12 +148,18 @@ impl SimClient {
             (6, Some(path)) => Work::Move { to: format!("{home}/moved-{token}"), from: path },
             (7, Some(path)) => Work::Remove { path },
             (8, Some(path)) => Work::Read { path },
-            (9 | 10, _) => Work::List { path: "/fixed".into() },
-            (11, _) => Work::AddToAll { path: "/members".into() },
+            (9 | 10, _) => {
+                let first = rng.usize(0..SHARED);
+                let second = (first + rng.usize(1..SHARED)) % SHARED;
+                Work::Transact { paths: [first, second].map(|at| format!("/shared/s{at}")) }
+            }
+            (11 | 12, _) => Work::List { path: "/fixed".into() },
+            (13, _) => Work::AddToAll { path: "/members".into() },
+            (14, _) => Work::Watch,
             _ => Work::Create { path: format!("{home}/{token}") },
         };
         let (op, credit) = operation(&work, &token, class, rng);
-        let entry = Entry { token, work, outcome: Outcome::Unknown, items: Vec::new() };
+        let entry = Entry { token, work, outcome: Outcome::Unknown, items: Vec::new(), step: Step::Begun };
         match self.session.request(op, None, credit, now) {
             Ok(seq) => {
                 self.pending.insert(seq, self.journal.len());
@@ -188,6 +212,22 @@ pub(crate) fn tokens_of(state: &[u8]) -> Vec<String> {
         .collect()
 }
 
+fn call(path: &str, method: &str, token: &str) -> Op {
+    Op::Call {
+        path: path.into(),
+        method: method.to_owned(),
+        args: Value::List(vec![Value::Text(token.to_owned())]).encode(),
+        log: false,
+        after: None,
+        with: None,
+    }
+}
+
+/// Adds a token to an object.
+pub(crate) fn call_add(path: &str, token: &str) -> Op {
+    call(path, "add", token)
+}
+
 fn operation(work: &Work, token: &str, class: ClassHash, rng: &mut Rng) -> (Op, Option<u32>) {
     let target = |path: &String| Target::Path(path.clone());
     let store = |path: &String, mode| Op::Store {
@@ -198,14 +238,7 @@ fn operation(work: &Work, token: &str, class: ClassHash, rng: &mut Rng) -> (Op, 
         base: None,
         removed: None,
     };
-    let call = |path: &String, method: &str| Op::Call {
-        path: target(path),
-        method: method.to_owned(),
-        args: Value::List(vec![Value::Text(token.to_owned())]).encode(),
-        log: false,
-        after: None,
-        with: None,
-    };
+    let call = |path: &String, method: &str| call(path, method, token);
     let credit = Some(rng.u32(1..=3));
     match work {
         Work::Create { path } => (store(path, StoreMode::Create), None),
@@ -213,9 +246,25 @@ fn operation(work: &Work, token: &str, class: ClassHash, rng: &mut Rng) -> (Op, 
         Work::Add { path } => (call(path, "add"), None),
         Work::Fail { path } => (call(path, "fail"), None),
         Work::AddToAll { path } => (call(path, "add"), credit),
-        Work::List { path } => (Op::List { path: target(path), after: None, limit: Some(2) }, credit),
+        Work::List { path } => (
+            Op::List {
+                path: target(path),
+                after: None,
+                limit: Some(2),
+                glob: None,
+                sort: None,
+                descending: None,
+            },
+            credit,
+        ),
         Work::Read { path } => (Op::Get { path: target(path), version: None, children: None }, None),
         Work::Move { from, to } => (Op::Mv { from: target(from), to: to.clone() }, None),
         Work::Remove { path } => (Op::Rm { path: target(path), recursive: false }, None),
+        Work::Watch => (Op::Watch { pattern: "/shared/*".into(), from: None }, credit),
+        Work::Transact { .. } => {
+            // Some expire while the network or the node is away.
+            let lifetime_ms = Some(rng.u64(1_000..=60_000));
+            (Op::Begin { name: None, lifetime_ms }, None)
+        }
     }
 }

@@ -55,6 +55,8 @@ impl Faults {
 pub(crate) struct Defects {
     pub(crate) acknowledge_before_commit: bool,
     pub(crate) outcome_in_another_commit: bool,
+    pub(crate) reads_not_validated: bool,
+    pub(crate) watch_gap: bool,
     pub(crate) resend_forgets_sequence: bool,
     pub(crate) cursor_off_by_one: bool,
     pub(crate) cut_message_accepted: bool,

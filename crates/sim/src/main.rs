@@ -9,6 +9,7 @@ mod link;
 #[cfg(feature = "mutations")]
 mod mutations;
 mod runtime;
+mod transact;
 mod world;
 
 use clap::Parser;

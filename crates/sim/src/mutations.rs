@@ -15,6 +15,8 @@ pub(crate) fn prove() -> ExitCode {
         ("outcome in another commit", Defects { outcome_in_another_commit: true, ..none() }),
         ("resend forgets the sequence", Defects { resend_forgets_sequence: true, ..none() }),
         ("cursor off by one", Defects { cursor_off_by_one: true, ..none() }),
+        ("reads not validated", Defects { reads_not_validated: true, ..none() }),
+        ("watch gap", Defects { watch_gap: true, ..none() }),
         ("cut message accepted", Defects { cut_message_accepted: true, ..none() }),
         ("phantom read", Defects { forget_listed_ranges: true, ..none() }),
     ];

@@ -12,6 +12,7 @@ use emerge_node::{Authenticator, Connection, Node, NodeOptions};
 use emerge_proto::class::decode;
 use emerge_proto::op::StoreMode;
 use emerge_proto::record::{Fetched, MemberCalled, Page};
+use emerge_proto::watch::Change;
 use emerge_proto::{ClassHash, ClassSource, Error, Language};
 use fastrand::Rng;
 use futures_util::FutureExt;
@@ -233,6 +234,8 @@ impl World {
         #[cfg(feature = "mutations")]
         {
             options.mutations.acknowledge_before_commit = self.defects.acknowledge_before_commit;
+            options.mutations.reads_not_validated = self.defects.reads_not_validated;
+            options.mutations.watch_gap = self.defects.watch_gap;
             options.mutations.outcome_in_another_commit = self.defects.outcome_in_another_commit;
         }
         let mut opening = Box::pin(Engine::open(self.disk.clone(), options, self.now as i64));
@@ -595,14 +598,21 @@ impl World {
     }
 
     fn failed(&mut self, index: usize, seq: u64, error: Error) {
+        let now = self.now / 1000;
         let client = &mut self.clients[index];
         if let Some(at) = client.pending.remove(&seq) {
+            if matches!(client.journal[at].work, Work::Transact { .. }) {
+                // A refusal cannot be unreadable.
+                let _ = client.transact(at, Err(error), now);
+                return;
+            }
             let unknown = error.effect == Some(emerge_proto::error::Effect::Unknown);
             client.journal[at].outcome = if unknown { Outcome::Unknown } else { Outcome::Refused(error) };
         }
     }
 
     fn deliver(&mut self, index: usize, seq: u64, kind: Kind, bytes: &[u8]) -> Result<(), String> {
+        let now = self.now / 1000;
         let client = &mut self.clients[index];
         let Some(&at) = client.pending.get(&seq) else {
             return if kind == Kind::Push {
@@ -611,6 +621,15 @@ impl World {
                 Err(format!("an answer to request {seq}, which has one already"))
             };
         };
+        if matches!(client.journal[at].work, Work::Transact { .. }) && kind != Kind::Push {
+            client.pending.remove(&seq);
+            let answer = if kind == Kind::Error {
+                Err(decode(bytes).map_err(|error| error.to_string())?)
+            } else {
+                Ok(bytes)
+            };
+            return client.transact(at, answer, now);
+        }
         let entry: &mut Entry = &mut client.journal[at];
         let wrong = |error: Error| format!("the answer to {:?} cannot be read: {error}", entry.work);
         match kind {
@@ -620,6 +639,12 @@ impl World {
                     Work::List { .. } => {
                         let page: Page = decode(bytes).map_err(wrong)?;
                         entry.items.extend(page.members.into_iter().map(|member| member.name));
+                    }
+                    Work::Watch => {
+                        let change: Change = decode(bytes).map_err(wrong)?;
+                        if let Some(version) = change.version {
+                            entry.items.push(format!("{} {version} {}", change.path, change.token));
+                        }
                     }
                     Work::AddToAll { .. } => {
                         let member: MemberCalled = decode(bytes).map_err(wrong)?;

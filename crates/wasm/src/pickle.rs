@@ -42,7 +42,7 @@ impl Core {
     ) -> std::result::Result<u32, Uint8Array> {
         let begun = emerge_pickle::op_from_pickle(pickle).and_then(|op| {
             let seq = self.begin(class::encode(&op), timeout_ms, credit)?;
-            self.pickled.borrow_mut().insert(seq, op.name());
+            self.pickled.borrow_mut().insert(seq, op.replies_as());
             Ok(seq)
         });
         begun.map_err(|error| reply(Err(error)))

@@ -26,6 +26,7 @@ pub(crate) struct Transport {
     _opened: Closure<dyn FnMut()>,
     _message: Closure<dyn FnMut(MessageEvent)>,
     _closed: Closure<dyn FnMut()>,
+    _failed: Closure<dyn FnMut()>,
 }
 
 impl Transport {
@@ -51,10 +52,20 @@ impl Transport {
                 shared.closed();
             }
         });
+        let weak = Rc::downgrade(shared);
+        let its = socket.clone();
+        // Of a socket that the page's own policy forbids a browser tells an error and no close.
+        let failed = Closure::<dyn FnMut()>::new(move || {
+            if its.ready_state() == WebSocket::CLOSED
+                && let Some(shared) = weak.upgrade()
+            {
+                shared.closed();
+            }
+        });
         socket.set_onopen(Some(opened.as_ref().unchecked_ref()));
         socket.set_onmessage(Some(message.as_ref().unchecked_ref()));
         socket.set_onclose(Some(closed.as_ref().unchecked_ref()));
-        QUIET.with(|quiet| socket.set_onerror(Some(quiet.as_ref().unchecked_ref())));
+        socket.set_onerror(Some(failed.as_ref().unchecked_ref()));
         Some(Self {
             socket,
             was_open: Cell::new(false),
@@ -63,6 +74,7 @@ impl Transport {
             _opened: opened,
             _message: message,
             _closed: closed,
+            _failed: failed,
         })
     }
 
@@ -103,6 +115,7 @@ impl Drop for Transport {
         self.socket.set_onopen(None);
         self.socket.set_onmessage(None);
         self.socket.set_onclose(None);
+        QUIET.with(|quiet| self.socket.set_onerror(Some(quiet.as_ref().unchecked_ref())));
         let _ = self.socket.close();
     }
 }

@@ -259,11 +259,75 @@ pub fn wheel() -> Result<()> {
     Ok(())
 }
 
-/// Builds the extension module of CPython, and puts it where the package of this repository finds it.
+const MATURIN: &str = "maturin==1.16.0";
+const EXTENSION: &str = "emerge/_native.abi3.so";
+
+/// Where the wheel for CPython lies that tests install and a developer can; its name tells the platform.
+fn native_wheels() -> PathBuf {
+    project::root().join("target/python-wheels")
+}
+
+/// The wheel for CPython that [`native`] has built.
+pub fn native_wheel_file() -> Result<PathBuf> {
+    wheel_in(&native_wheels())
+}
+
+fn wheel_in(folder: &Path) -> Result<PathBuf> {
+    let files = std::fs::read_dir(folder).with_context(|| project::short(folder))?;
+    let wheels: Vec<PathBuf> = files
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|file| file.extension().is_some_and(|kind| kind == "whl") && is_native(file))
+        .collect();
+    match wheels.as_slice() {
+        [wheel] => Ok(wheel.clone()),
+        _ => bail!("{} holds {} wheels for CPython and not one", project::short(folder), wheels.len()),
+    }
+}
+
+fn is_native(wheel: &Path) -> bool {
+    wheel.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.contains("-cp310-abi3-"))
+}
+
+/// Builds the wheel for CPython 3.10 and later into a folder, in place of an earlier one.
+pub fn native_wheel(folder: &Path, profile: &str) -> Result<PathBuf> {
+    let maturin = setup::python_with("maturin", &[MATURIN])?.with_file_name("maturin");
+    if let Ok(earlier) = wheel_in(folder) {
+        std::fs::remove_file(&earlier).with_context(|| project::short(&earlier))?;
+    }
+    Cmd::new(maturin)
+        .args(["build", "--quiet", "--profile", profile, "--out"])
+        .arg(folder)
+        .arg("--target-dir")
+        .arg(project::target())
+        .within("pyodide")
+        .run()?;
+    wheel_in(folder)
+}
+
+/// Builds the wheel for CPython, and puts its extension module where the package of this repository finds it: so it is compiled once.
 pub fn native() -> Result<()> {
-    Cmd::new("cargo").args(["build", "--quiet", "--package", "emerge-python"]).run()?;
-    let built = project::target().join("debug/lib_native.so");
-    copy(&built, &project::root().join("pyodide/src/emerge/_native.abi3.so"))
+    let extension = project::root().join("pyodide/src").join(EXTENSION);
+    let inputs = [
+        "Cargo.lock",
+        "Cargo.toml",
+        "crates/proto/src",
+        "crates/client/src",
+        "crates/pickle/src",
+        "crates/python",
+        "pyodide/pyproject.toml",
+        "pyodide/src",
+    ];
+    let facts = [rustc()?, MATURIN.to_owned()];
+    let step =
+        Step { name: "native", inputs: &inputs, facts: &facts, outputs: std::slice::from_ref(&extension) };
+    let ran = step.run(|| {
+        let wheel = native_wheel(&native_wheels(), "dev")?;
+        let unpacked = project::target().join("native");
+        Cmd::new("python3").args(["-m", "zipfile", "--extract"]).arg(wheel).arg(&unpacked).run()?;
+        copy(&unpacked.join(EXTENSION), &extension)
+    })?;
+    say("wheel for CPython", ran);
+    Ok(())
 }
 
 /// Puts the Python package below a folder, with its extension module built for speed.
@@ -304,7 +368,8 @@ pub fn emerge() -> Result<()> {
 
 /// Builds all crates, their tests included, once: so the features of what they share are settled in one way.
 pub fn workspace() -> Result<()> {
-    Cmd::new("cargo").args(["build", "--workspace", "--all-targets"]).run()
+    // The extension module is maturin's to build.
+    Cmd::new("cargo").args(["build", "--workspace", "--exclude", "emerge-python", "--all-targets"]).run()
 }
 
 fn rustc() -> Result<String> {

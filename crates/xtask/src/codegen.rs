@@ -11,7 +11,12 @@ use syn::{Attribute, Expr, Fields, Item, Lit, Meta, Type};
 const SOURCES: &[(&str, &str)] = &[
     ("op.rs", include_str!("../../proto/src/op.rs")),
     ("record.rs", include_str!("../../proto/src/record.rs")),
+    ("rules.rs", include_str!("../../proto/src/rules.rs")),
+    ("account.rs", include_str!("../../proto/src/account.rs")),
+    ("query.rs", include_str!("../../proto/src/query.rs")),
     ("version.rs", include_str!("../../proto/src/version.rs")),
+    ("watch.rs", include_str!("../../proto/src/watch.rs")),
+    ("transaction.rs", include_str!("../../proto/src/transaction.rs")),
     ("class.rs", include_str!("../../proto/src/class.rs")),
     ("error.rs", include_str!("../../proto/src/error.rs")),
 ];
@@ -218,10 +223,11 @@ fn type_of(kind: &Type, field: &syn::Field) -> Result<String> {
         "bool" => "boolean",
         // Past 2^53 the codec gives a bigint; no number of these records comes there.
         "u16" | "u32" | "u64" | "i64" | "Perms" => "number",
-        "ObjectId" | "SessionId" | "ClassHash" => "Uint8Array",
+        "ObjectId" | "SessionId" | "TransactionId" | "ClassHash" => "Uint8Array",
         "Target" => "string | Uint8Array | number",
         "AsOf" => "number | [number]",
         "ErrorCode" => "number",
+        "Op" => "[number, unknown[]]",
         known if SOURCES.iter().any(|(_, source)| defines(source, known)) => return Ok(name),
         unknown => bail!("the type {unknown} is not known to TypeScript's copy"),
     }

@@ -1,4 +1,4 @@
-//! `dist`: what is given to others: the program, and the npm package.
+//! `dist`: what is given to others: the program, the npm package, and the wheels for CPython and for Pyodide.
 
 use crate::args::Args;
 use crate::exec::Cmd;
@@ -31,6 +31,9 @@ pub fn run(args: Args) -> Result<bool> {
                 .args(["pack", "--silent", "--workspace", "www", "--pack-destination"])
                 .arg(&dist)
                 .run()?;
+            build::native_wheel(&dist, "release")?;
+            let wheel = build::wheel_file();
+            std::fs::copy(&wheel, dist.join(wheel.file_name().unwrap_or_default())).context("dist")?;
             for entry in std::fs::read_dir(&dist)? {
                 let entry = entry?;
                 println!(

@@ -112,11 +112,12 @@ pub struct Cmd {
     program: OsString,
     args: Vec<OsString>,
     envs: Vec<(OsString, OsString)>,
+    folder: Option<std::path::PathBuf>,
 }
 
 impl Cmd {
     pub fn new(program: impl AsRef<OsStr>) -> Cmd {
-        Cmd { program: program.as_ref().to_owned(), args: Vec::new(), envs: Vec::new() }
+        Cmd { program: program.as_ref().to_owned(), args: Vec::new(), envs: Vec::new(), folder: None }
     }
 
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Cmd {
@@ -134,9 +135,18 @@ impl Cmd {
         self
     }
 
+    /// Runs it in this folder below the root, and not in the root.
+    pub fn within(mut self, folder: &str) -> Cmd {
+        self.folder = Some(folder.into());
+        self
+    }
+
     /// The line that a person could type to do the same.
     pub fn shown(&self) -> String {
         let mut words: Vec<String> = Vec::new();
+        if let Some(folder) = &self.folder {
+            words.push(format!("cd {} &&", folder.display()));
+        }
         for (name, value) in &self.envs {
             words.push(format!("{}={}", name.to_string_lossy(), quoted(&value.to_string_lossy())));
         }
@@ -148,7 +158,12 @@ impl Cmd {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.args).envs(self.envs.iter().cloned()).current_dir(project::root());
+        command.args(&self.args).envs(self.envs.iter().cloned());
+        command.current_dir(
+            self.folder
+                .as_ref()
+                .map_or_else(|| project::root().to_owned(), |below| project::root().join(below)),
+        );
         command.stdin(Stdio::null()).process_group(0);
         // The project's own tools and those of its npm packages come before what else is installed.
         let mut path = vec![project::tools().join("bin"), project::root().join("node_modules/.bin")];

@@ -8,6 +8,7 @@ mod codegen;
 mod dist;
 mod exec;
 mod fresh;
+mod http;
 mod node;
 mod project;
 mod python;
@@ -64,7 +65,7 @@ const COMMANDS: [Command; 10] = [
         name: "test",
         about: "the tests (npm test)",
         options: "  --all         what CI runs: check, all tests, 1,000 seeds, the mutations\n  \
-                  rust | web | browser | e2e | docs | sim   only these parts\n",
+                  rust | web | python | http | browser | e2e | docs | sim   only these parts\n",
         run: test::run,
     },
     Command {

@@ -7,8 +7,7 @@ use crate::{build, project, setup};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
-const TOOLS: [&str; 6] =
-    ["pytest==9.2.0", "mypy==2.4.1", "maturin==1.16.0", "numpy==2.4.6", "ruff==0.17.6", "ipython==9.18.1"];
+const TOOLS: [&str; 5] = ["pytest==9.2.0", "mypy==2.4.1", "numpy==2.4.6", "ruff==0.17.6", "ipython==9.18.1"];
 /// What pytest needs in Pyodide.
 const IN_PYODIDE: [&str; 5] =
     ["pytest==9.2.0", "pluggy==1.7.0", "iniconfig==2.3.1", "packaging==26.3", "pygments==2.21.0"];
@@ -68,6 +67,9 @@ pub fn for_bench() -> Result<(PathBuf, PathBuf)> {
 pub fn check() -> Result<()> {
     let mypy = |name| Cmd::new(tool(name)).env("MYPYPATH", "pyodide/src").env("PYTHONPATH", "pyodide/src");
     mypy("mypy").args(["--strict", "--config-file", "pyodide/pyproject.toml", "pyodide/src/emerge"]).run()?;
+    mypy("mypy")
+        .args(["--strict", "--config-file", "pyodide/pyproject.toml", "pyodide/tests/typed.py"])
+        .run()?;
     mypy("stubtest").arg("emerge._native").run()?;
     Cmd::new(tool("ruff")).args(["format", "--check", "--quiet", "pyodide/src", "pyodide/tests"]).run()
 }
@@ -78,6 +80,8 @@ pub fn in_cpython() -> Result<Counts> {
         .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "pyodide/tests"])
         .env("PYTHONPATH", "pyodide/src")
         .env("EMERGE_PROGRAM", build::emerge_file())
+        .env("EMERGE_WHEEL", build::native_wheel_file()?)
+        .env("EMERGE_PYODIDE_WHEEL", build::wheel_file())
         .run_tests()
 }
 

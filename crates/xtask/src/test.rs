@@ -4,14 +4,14 @@ use crate::args::Args;
 use crate::exec::Cmd;
 use crate::node::TestNode;
 use crate::report::{Counts, Report};
-use crate::{build, check, project, python, setup, sim};
+use crate::{build, check, http, project, python, setup, sim};
 use anyhow::{Context, Result, bail};
 
 /// Seeds of the quick set, and of `--all`.
 const QUICK_SEEDS: u64 = 100;
 const ALL_SEEDS: u64 = 1000;
 
-const PARTS: [&str; 7] = ["rust", "web", "python", "browser", "e2e", "docs", "sim"];
+const PARTS: [&str; 8] = ["rust", "web", "python", "http", "browser", "e2e", "docs", "sim"];
 
 pub fn run(mut args: Args) -> Result<bool> {
     let all = args.switch("--all");
@@ -67,6 +67,9 @@ pub fn run(mut args: Args) -> Result<bool> {
         report.tests("Python package in CPython", python::in_cpython);
         report.tests("Python package in Pyodide", python::in_pyodide);
     }
+    if wanted("http") && report.stage("set up schemathesis", http::set_up) {
+        report.tests("HTTP against its OpenAPI document", http::schemathesis);
+    }
     if wanted("browser") {
         report.tests("client in a browser", || browser_tests(all));
     }
@@ -81,13 +84,19 @@ pub fn run(mut args: Args) -> Result<bool> {
 
 fn rust() -> Result<Counts> {
     if project::find_program(&["cargo-nextest"]).is_some() {
-        return Cmd::new("cargo").args(["nextest", "run", "--workspace", "--no-fail-fast"]).run_tests();
+        return Cmd::new("cargo")
+            .args(["nextest", "run", "--workspace", "--exclude", "emerge-python", "--no-fail-fast"])
+            .run_tests();
     }
-    Cmd::new("cargo").args(["test", "--workspace", "--all-targets", "--no-fail-fast"]).run_tests()
+    Cmd::new("cargo")
+        .args(["test", "--workspace", "--exclude", "emerge-python", "--all-targets", "--no-fail-fast"])
+        .run_tests()
 }
 
 fn doc() -> Result<Counts> {
-    Cmd::new("cargo").args(["test", "--workspace", "--doc", "--no-fail-fast"]).run_tests()
+    Cmd::new("cargo")
+        .args(["test", "--workspace", "--exclude", "emerge-python", "--doc", "--no-fail-fast"])
+        .run_tests()
 }
 
 /// Runs a script of the npm package with the built program at hand.

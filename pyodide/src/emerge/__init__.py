@@ -19,34 +19,64 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._aio import AsyncFileSystem
+from ._directory import Directory
 from ._fs import FileSystem, connect
-from ._meta import Called, ClassAt, Clash, Diff, FieldChange, MemberResult, Meta, Method, Mixed, Progress, VersionInfo
+from ._meta import (
+    Called,
+    Clash,
+    ClassAt,
+    Diff,
+    FieldChange,
+    GroupInfo,
+    MemberResult,
+    Meta,
+    Method,
+    Mixed,
+    Progress,
+    Rules,
+    TransactionInfo,
+    UserInfo,
+    VersionInfo,
+)  # fmt: skip
 from ._object import Object, dataclass, field
+from ._search import AsyncSearch, Group, Plan, Search, SearchFailure
 from ._values import Ref, Table
+from ._watch import Change
 from .errors import EmergeError
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AsyncFileSystem",
+    "AsyncSearch",
     "Called",
+    "Change",
     "ClassAt",
     "Clash",
     "Diff",
+    "Directory",
     "EmergeError",
     "FieldChange",
     "FileSystem",
+    "Group",
+    "GroupInfo",
     "MemberResult",
     "Meta",
     "Method",
     "Mixed",
     "Object",
+    "Plan",
     "Progress",
     "Ref",
+    "Rules",
+    "Search",
+    "SearchFailure",
     "Table",
+    "TransactionInfo",
+    "UserInfo",
     "VersionInfo",
     "connect",
     "dataclass",
@@ -54,9 +84,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "fs":
-        from ._fs import of_guest
+if TYPE_CHECKING:
+    fs: FileSystem
+    """The file system of the node, within methods that run there; elsewhere an error."""
+else:
 
-        return of_guest()
-    raise AttributeError(f"module 'emerge' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name == "fs":
+            from ._fs import of_guest
+
+            return of_guest()
+        raise AttributeError(f"module 'emerge' has no attribute {name!r}")

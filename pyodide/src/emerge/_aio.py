@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
@@ -9,22 +10,26 @@ from itertools import starmap
 from typing import Any, TypeVar, Union
 
 from . import _classes, _host, _wire
+from ._directory import Directory, Told
+from ._begin import AsyncBegins
+from ._bulk import AsyncBulk
 from ._meta import (
     Called,
-    ClassAt,
     Clash,
-    Diff,
-    FieldChange,
+    ClassAt,
     MemberResult,
     Meta,
     Method,
     Mixed,
     Progress,
-    VersionInfo,
-    moment,
 )
+from ._watch import Watches
 from ._object import Head, Object, fields_of, head_of, set_head
+from ._proxy import Proxy
+from ._rights import Rights
+from ._search import AsyncSearch
 from ._values import Ref, Table
+from ._versions import Versions
 from .errors import BadArgumentError, ConflictError, IsADirectoryError, NotFoundError, UnmappableValueError, from_wire
 
 T = TypeVar("T", bound=Object)
@@ -34,7 +39,7 @@ Several = Union[str, Ref, Iterable[One], AsyncIterable[One]]
 Children = Union[Child, Iterable[Child], Mapping[str, Object]]
 
 
-class AsyncFileSystem:
+class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
     """The object file system of a node, with awaitable operations: ``await fs.aio.get("/a")``.
 
     All raise :class:`emerge.EmergeError` by its subclasses in ``emerge.errors``. ``timeout`` is in seconds; after it the
@@ -44,6 +49,8 @@ class AsyncFileSystem:
     def __init__(self, connection: _host.Connection) -> None:
         self._connection = connection
         self._sent: set[bytes] = set()
+        # Classes on their way, by the loop whose task sends them: many tasks store at once, and one class is enough.
+        self._sending: dict[tuple[bytes, Any], asyncio.Event] = {}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._connection.state}>"
@@ -74,8 +81,25 @@ class AsyncFileSystem:
 
     async def _send(self, cls: type[Object]) -> None:
         record = _classes.record_of(cls)
-        if record.hash in self._sent:
+        if self._connection.is_plain:
+            if record.hash not in self._sent:
+                await self._put(record)
             return
+        here = record.hash, asyncio.get_running_loop()
+        while record.hash not in self._sent:
+            other = self._sending.get(here)
+            if other is not None:
+                # It may fail or be cancelled, and then it is this task's turn.
+                await other.wait()
+                continue
+            arrived = self._sending[here] = asyncio.Event()
+            try:
+                await self._put(record)
+            finally:
+                del self._sending[here]
+                arrived.set()
+
+    async def _put(self, record: _classes.Record) -> None:
         for base in record.needs:
             await self._send(base)
         if record.source is not None:
@@ -100,7 +124,8 @@ class AsyncFileSystem:
         for address in class_needs(lineage[0]):
             if _classes.trusted(address) is None:
                 await self._load(await self._ask("class", None, address))
-        cls = load(lineage[0])
+        # One that it needs may have it within.
+        cls = _classes.trusted(lineage[0][0]) or load(lineage[0])
         self._sent.add(lineage[0][0])
         return cls
 
@@ -149,13 +174,13 @@ class AsyncFileSystem:
         known = head.meta._raw if head is not None and head.path == path else _UNKNOWN
         raw = (
             path.rpartition("/")[2], made, "object", cls.__name__, address, known[5], known[6], known[7], known[8],
-            version, modified if version == 1 else known[10], modified, known[12], known[13],
+            version, modified if version == 1 else known[10], modified, known[12], known[13], None, None,
         )  # fmt: skip
         set_head(value, Head(path, raw, version, lambda: state, False))
         return value
 
     async def get(self, path: str | Ref, *, version: int | datetime | None = None, timeout: float | None = None) -> Any:
-        """Fetches an object, as an instance of this program's class of that name.
+        """Fetches an object, as an instance of this program's class of that name; or a :class:`Directory`.
 
         Nothing stored is ever run by it: of a class that this program lacks the object shows its fields, and its
         methods say where they run.
@@ -173,6 +198,8 @@ class AsyncFileSystem:
         if not good:
             raise _host.failure(payload)
         raw, fields, *led = _wire.loads(payload)
+        if raw[4] is None:
+            return self._told(normal(path), raw, fields, led[3] if led else None)
         if led:
             if led[1] is not None:
                 return fields
@@ -270,11 +297,20 @@ class AsyncFileSystem:
         """
         return int((await self._ask("set", path, value, base, timeout=timeout))[1])
 
+    def _told(self, path: str, raw: Any, fields: dict[str, Any], members: Any) -> Directory | Told:
+        """What has no class: a directory, or what the node itself tells."""
+        meta = Meta(path, raw)
+        if members is None:
+            return Told(meta, fields)
+        first = tuple(Meta(join(meta.path, each[0]), each) for each in members[0])
+        return Directory(meta, first, members[1], lambda after: self._rest_of(meta.path, after))
+
+    def _rest_of(self, path: str, after: str) -> Any:
+        return self._listed(path, after, None, None, None, False)
+
     async def _shown_class(self, address: bytes) -> type[Object]:
         """A class that only shows fields, for a version that this program does not have."""
-        from ._standin import stand_in
-
-        cls = stand_in(await self._ask("class", None, address))
+        cls = _host.host().class_of(await self._ask("class", None, address))
         _classes.remember(address, cls)
         return cls
 
@@ -291,9 +327,39 @@ class AsyncFileSystem:
             return False
         return True
 
-    async def list(self, path: str = "/", *, page_size: int | None = None) -> AsyncIterator[Meta]:
-        """Lists a directory with the properties of its members: ``async for meta in fs.aio.list("/")``."""
-        request, _ = _wire.dumps(("list", path, None, page_size))
+    def list(
+        self,
+        path: str = "/",
+        *,
+        glob: str | None = None,
+        sort: str | None = None,
+        descending: bool = False,
+        after: str | None = None,
+        page_size: int | None = None,
+    ) -> AsyncIterator[Meta]:
+        """Lists a directory with the properties of its members: ``async for meta in fs.aio.list("/")``.
+
+        Args:
+            path: which.
+            glob: only members whose names match: ``*.txt``, ``?``, ``[a-z]``, ``{a,b}``.
+            sort: ``name``, ``size``, ``modified``, ``created`` or ``class``; by another than the name, a directory has at most 20,000
+                members.
+            descending: whether the last comes first.
+            after: goes on after this name.
+            page_size: members fetched at a time, at most 1000.
+        """
+        return self._listed(path, after, page_size, glob, sort, descending)
+
+    async def _listed(
+        self,
+        path: str,
+        after: str | None,
+        page_size: int | None,
+        glob: str | None,
+        sort: str | None,
+        descending: bool,
+    ) -> AsyncIterator[Meta]:
+        request, _ = _wire.dumps(("list", path, after, page_size, glob, sort, descending))
         async for page in _host.each(self._connection.stream(request, None)):
             for raw in _wire.loads(page)[0]:
                 yield Meta(join(path, raw[0]), raw)
@@ -495,6 +561,42 @@ class AsyncFileSystem:
         """Stands for an object on the node: ``await fs.aio.proxy("/a").total_cost()`` runs there."""
         return Proxy(path_of(path), self.call)
 
+    def search(
+        self,
+        wanted: Any = None,
+        params: dict[str, Any] | None = None,
+        *,
+        directory: str = "/",
+        class_: Any = None,
+        order: str | None = None,
+        descending: bool = False,
+        limit: int | None = None,
+        fields: Any = None,
+        page_size: int | None = None,
+    ) -> AsyncSearch:
+        """Finds objects: ``async for item in fs.aio.search(lambda o: o.unit_price < 3.5)``.
+
+        Args:
+            wanted: a plain function of an object (its fields, and ``meta``), and of ``params`` when it takes two; it runs on the node.
+                Plain values, modules and functions that it names travel with it. Every object is wanted without one.
+            params: its second argument.
+            directory: where to look, and below.
+            class_: only objects of this class, or of one that inherits from it: the class, or its name.
+            order: the field that sets the order; that in which the objects were made when it is left out.
+            descending: turns the order round.
+            limit: how many objects are wanted at most.
+            fields: the fields that are wanted; all when it is left out.
+            page_size: objects fetched at a time, at most 1000.
+        """
+        return AsyncSearch(self, wanted, params, directory, class_, order, descending, limit, fields, page_size)
+
+    async def _matched(self, path: str, raw: Any, fields: dict[str, Any]) -> Any:
+        cls = _classes.known(raw[4], raw[3]) or await self._shown_class(raw[4])
+        state = _wire.dumps(fields)[0]
+        value = _classes.instance(cls, fields)
+        set_head(value, Head(path, raw, raw[9], lambda: state, False))
+        return value
+
     async def mkdir(self, path: str, *, exist_ok: bool = False, timeout: float | None = None) -> None:
         """Makes a directory and those above it."""
         await self._ask("mkdir", path, exist_ok, timeout=timeout)
@@ -507,51 +609,36 @@ class AsyncFileSystem:
         """Moves or renames; identities stay. Onto a directory: into it."""
         await self._ask("mv", source, target, timeout=timeout)
 
-    async def cp(self, source: str, target: str, *, recursive: bool = False, timeout: float | None = None) -> None:
-        """Copies; with ``recursive`` a directory and all in it. Onto a directory: into it."""
-        await self._ask("cp", source, target, recursive, timeout=timeout)
+    async def cp(
+        self,
+        source: str,
+        target: str,
+        *,
+        recursive: bool = False,
+        on_progress: Callable[[int, str], object] | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Copies; with ``recursive`` a directory and all in it. Onto a directory: into it.
 
-    async def history(self, path: str, *, timeout: float | None = None) -> tuple[VersionInfo, ...]:
-        """An object's versions, newest first."""
-        versions = await self._ask("history", path, timeout=timeout)
-        return tuple(map(_version_info, versions))
-
-    async def diff(
-        self, path: str, old: int | datetime, new: int | datetime | None = None, *, timeout: float | None = None
-    ) -> Diff:
-        """What differs between two versions of an object.
-
-        Args:
-            path: which object.
-            old: a version's number, or a moment (with a time zone), which means the version that was current then.
-            new: the same; the current version when it is left out.
-            timeout: seconds.
-
-        Raises:
-            NotFoundError: there is no such object, or that version of it is not kept.
-        """
-        first, second, fields, *classes = await self._ask("diff", path, old, new, timeout=timeout)
-        old_class, new_class = (ClassAt(each[0], each[1], each[2].hex()) if each else None for each in classes)
-        changes = tuple(FieldChange(*each) for each in fields)
-        return Diff(_version_info(first), _version_info(second), changes, old_class, new_class)
-
-    async def restore(
-        self, path: str, version: int | datetime, *, base: int | None = None, timeout: float | None = None
-    ) -> int:
-        """Makes a version of an object with the state and the class of an earlier one, and gives its number.
+        A tree of at most 10,000 objects and directories is one commit. A larger one is copied part by part; an error says what was copied
+        before it.
 
         Args:
-            path: which object.
-            version: the version's number, or a moment (with a time zone) at which it was current.
-            base: the version that the object should be at; it is a conflict when it is at another.
+            source: what.
+            target: where to.
+            recursive: whether a directory goes with all in it.
+            on_progress: is told after each part how many are copied by now, and which was the last.
             timeout: seconds.
-
-        Raises:
-            NotFoundError: there is no such object, or that version of it is not kept.
-            ConflictError: the object is not at ``base``.
         """
-        stored = await self._ask("restore", path, version, base, timeout=timeout)
-        return int(stored[1])
+        if not recursive:
+            await self._ask("cp", source, target, False, timeout=timeout)
+            return
+        request, _ = _wire.dumps(("cp", source, target, True))
+        async for item in _host.each(self._connection.stream(request, timeout)):
+            part = _wire.loads(item)
+            # Inside a method it is one reply, which says nothing.
+            if part is not None and on_progress is not None:
+                on_progress(*part)
 
     async def methods(self, path: str, *, timeout: float | None = None) -> tuple[Method, ...]:
         """An object's methods, own and inherited; a nearer one hides a farther one of the same name."""
@@ -580,38 +667,6 @@ class AsyncFileSystem:
             for method in methods:
                 lines.append(f"    {method.signature}" + (f"  {method.doc.splitlines()[0]}" if method.doc else ""))
         return "\n".join(lines)
-
-
-class Proxy:
-    """Stands for an object on the node; its methods run there."""
-
-    __slots__ = ("_call", "_path")
-
-    def __init__(self, path: str, call: Callable[..., Any]) -> None:
-        object.__setattr__(self, "_path", path)
-        object.__setattr__(self, "_call", call)
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        # Python, IPython and copy ask any object for such names.
-        if name.startswith("__") or name.startswith("_repr_") or name.startswith("_ipython_"):
-            raise AttributeError(name)
-        path, call = self._path, self._call
-
-        def method(*args: Any, **kwargs: Any) -> Any:
-            return call(path, name, *args, **kwargs)
-
-        method.__name__ = method.__qualname__ = name
-        return method
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"a proxy runs methods of {self._path}; get and store it to set {name}")
-
-    def __repr__(self) -> str:
-        return f"<proxy of {self._path}>"
-
-
-def _version_info(raw: Any) -> VersionInfo:
-    return VersionInfo(raw[0], moment(raw[1]), *raw[2:])
 
 
 def methods_of(lineage: Any) -> tuple[Method, ...]:
@@ -682,7 +737,8 @@ def inside(path: str, field: str | None) -> str:
 
 def normal(path: str) -> str:
     """A path without its one allowed trailing slash."""
-    return path[:-1] if len(path) > 1 and path.endswith("/") else path
+    # What is no text goes on as it is, and the request says so.
+    return path[:-1] if isinstance(path, str) and len(path) > 1 and path.endswith("/") else path
 
 
 def join(directory: str, name: str) -> str:
@@ -690,5 +746,5 @@ def join(directory: str, name: str) -> str:
     return f"{directory}{name}" if directory.endswith("/") else f"{directory}/{name}"
 
 
-_UNKNOWN: tuple[Any, ...] = ("", bytes(16), "object", None, None, None, "", "", 0, 0, 0, 0, 0, "")
+_UNKNOWN: tuple[Any, ...] = ("", bytes(16), "object", None, None, None, "", "", 0, 0, 0, 0, 0, "", None, None)
 """What a store's reply does not tell."""

@@ -9,6 +9,7 @@ const FREE = 0;
 class SharedBytes {
   #array;
   #buffer;
+  #released = false;
 
   constructor(array) {
     this.#array = array;
@@ -24,7 +25,8 @@ class SharedBytes {
   }
 
   release() {
-    this.#buffer.release();
+    if (!this.#released) this.#buffer.release();
+    this.#released = true;
   }
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any, NamedTuple
 
-from ._object import PLACES, Object
+from ._object import NEWEST, Object
 
 _EMPTY: dict[str, Any] = {}
 
@@ -23,11 +23,12 @@ class Record(NamedTuple):
 
 _records: dict[type[Object], Record] = {}
 _by_hash: dict[bytes, type[Object]] = {}
-_by_name: dict[str, type[Object]] = {}
 
 
-def record_of(cls: type[Object]) -> Record:
+def record_of(cls: type[Object], scans: Any = None) -> Record:
     """The class as it travels; its source and what it uses are looked for the first time.
+
+    ``scans`` is what was found out of other classes, for which this one is needed.
 
     Raises:
         ClassInvalidError: its source cannot be found, or it uses what cannot travel.
@@ -37,13 +38,14 @@ def record_of(cls: type[Object]) -> Record:
         return known
     from . import _host, _travel
 
-    source, needs = _travel.class_source(cls)
+    source, needs = _travel.class_source(cls, scans)
     from ._wire import dumps
 
     record = Record(_host.host().class_hash(dumps(source)[0]), source, needs)
     _records[cls] = record
     _by_hash[record.hash] = cls
-    _by_name[cls.__name__] = cls
+    if scans is None:
+        NEWEST[cls.__name__] = cls
     return record
 
 
@@ -51,6 +53,21 @@ def adopt(cls: type[Object], class_hash: bytes) -> None:
     """Makes a class stand for a version that the node has."""
     _records[cls] = Record(class_hash, None, ())
     _by_hash[class_hash] = cls
+
+
+def find_peers(cls: type[Object], captures: list[Any], scope: dict[str, Any]) -> None:
+    """Finds the addresses of stored classes that came within another by their source: one class for each version."""
+    from . import _travel
+    from .errors import EmergeError
+
+    for name, kind, *_ in captures:
+        peer = scope.get(name)
+        if kind == "source" and isinstance(peer, type) and issubclass(peer, Object) and peer is not cls:
+            try:
+                record_of(peer, _travel.Scans())
+            except EmergeError:
+                # It is used here as it is, and stored nowhere.
+                continue
 
 
 def forget(cls: type[Object], class_hash: bytes) -> None:
@@ -66,7 +83,7 @@ def define(cls: type[Object]) -> None:
     for address in [address for address, known in _by_hash.items() if known.__name__ == cls.__name__]:
         if _by_hash[address] is not cls:
             del _by_hash[address]
-    _by_name[cls.__name__] = cls
+    NEWEST[cls.__name__] = cls
 
 
 def known(class_hash: bytes, name: str | None) -> type[Object] | None:
@@ -75,19 +92,10 @@ def known(class_hash: bytes, name: str | None) -> type[Object] | None:
     if cls is not None and name is None:
         return cls
     if name is not None:
-        mine = _by_name.get(name) or _defined(name)
+        mine = NEWEST.get(name)
         if mine is not None:
             return mine
     return cls
-
-
-def _defined(name: str) -> type[Object] | None:
-    # The newest class statement of the name; those of the package itself are no user's.
-    for cls in reversed(PLACES):
-        if cls.__name__ == name and not cls.__module__.startswith("emerge."):
-            _by_name[name] = cls
-            return cls
-    return None
 
 
 def remember(class_hash: bytes, cls: type[Object]) -> None:
@@ -131,7 +139,7 @@ def converters(cls: type[Object]) -> dict[str, Any]:
     """What turns a value of the wire into a field's declared type: enums, tuples, frozen sets, whole floats."""
     found = _converters.get(cls)
     if found is None:
-        from ._travel import hints_of
+        from ._hints import hints_of
 
         found = {}
         for name, hint in hints_of(cls).items():

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
 from . import _address, _host
-from ._aio import AsyncFileSystem, Children, Proxy, Several, path_of
-from ._meta import Called, Diff, MemberResult, Meta, Method, Mixed, Progress, VersionInfo
+from ._aio import AsyncFileSystem, Children, Several, path_of
+from ._meta import Called, Diff, GroupInfo, MemberResult, Meta, Method, Mixed, Progress, UserInfo, VersionInfo
+from ._begin import Begins
+from ._bulk import Bulk
 from ._object import Object
+from ._proxy import Proxy
+from ._search import Search
 from ._values import Ref
+from ._watch import Watches
 
 T = TypeVar("T", bound=Object)
 R = TypeVar("R")
 
 
-class _Waiting(_host.Connection):
+class Waiting(_host.Connection):
     """A connection whose coroutines wait in place, so that they end at their first step."""
+
+    is_plain = True
 
     def __init__(self, connection: _host.Connection) -> None:
         self._inner = connection
@@ -57,25 +64,28 @@ class _WaitingItems(_host.Items):
         self._inner.abandon()
 
 
-def _run(operation: Coroutine[Any, Any, R]) -> R:
-    try:
-        operation.send(None)
-    except StopIteration as end:
-        value: R = end.value
-        return value
-    operation.close()
-    raise RuntimeError("an operation of a waiting connection did not end")
+def run(operation: Coroutine[Any, Any, R]) -> R:
+    """The result of an operation of a :class:`Waiting` connection."""
+    value: R = _host.finish(operation)
+    return value
 
 
 def _iterate(items: Any) -> Iterator[Any]:
     while True:
         try:
-            yield _run(items.__anext__())
+            yield run(items.__anext__())
         except StopAsyncIteration:
             return
 
 
-class FileSystem:
+class _AllWaiting(AsyncFileSystem):
+    """All operations, whose coroutines wait in place."""
+
+    def _rest_of(self, path: str, after: str) -> Any:
+        return _iterate(super()._rest_of(path, after))
+
+
+class FileSystem(Begins, Bulk, Watches):
     """The object file system of a node. Its calls wait; ``fs.aio`` has the same ones to be awaited.
 
     All raise :class:`emerge.EmergeError` by its subclasses in ``emerge.errors``. ``timeout`` is in seconds; after it the
@@ -84,7 +94,7 @@ class FileSystem:
 
     def __init__(self, connection: _host.Connection) -> None:
         self._connection = connection
-        self._all = AsyncFileSystem(_Waiting(connection))
+        self._all = _AllWaiting(Waiting(connection))
         self.aio = AsyncFileSystem(connection)
         """The asynchronous twin of every call."""
 
@@ -113,17 +123,17 @@ class FileSystem:
 
     def trust(self, path: str, *, timeout: float | None = None) -> type[Object]:
         """Runs the stored Python source of an object's class here; see :meth:`AsyncFileSystem.trust`."""
-        return _run(self._all.trust(path, timeout=timeout))
+        return run(self._all.trust(path, timeout=timeout))
 
     def store(
         self, path: str, value: T, *, overwrite: bool = False, create: bool = False, timeout: float | None = None
     ) -> T:
         """Stores an object; see :meth:`AsyncFileSystem.store`."""
-        return _run(self._all.store(path, value, overwrite=overwrite, create=create, timeout=timeout))
+        return run(self._all.store(path, value, overwrite=overwrite, create=create, timeout=timeout))
 
     def get(self, path: str | Ref, *, version: int | datetime | None = None, timeout: float | None = None) -> Any:
         """Fetches an object; see :meth:`AsyncFileSystem.get`."""
-        return _run(self._all.get(path, version=version, timeout=timeout))
+        return run(self._all.get(path, version=version, timeout=timeout))
 
     def children(
         self,
@@ -134,31 +144,41 @@ class FileSystem:
         timeout: float | None = None,
     ) -> builtins.list[Any]:
         """Fetches the objects that a list of references leads to; see :meth:`AsyncFileSystem.children`."""
-        return _run(self._all.children(path, field, version=version, timeout=timeout))
+        return run(self._all.children(path, field, version=version, timeout=timeout))
 
     def add(self, parent: str | Ref, field: str, children: Children, *, timeout: float | None = None) -> int:
         """Makes objects the children of another; see :meth:`AsyncFileSystem.add`."""
-        return _run(self._all.add(parent, field, children, timeout=timeout))
+        return run(self._all.add(parent, field, children, timeout=timeout))
 
     def set(self, path: str, value: Any, *, base: int | None = None, timeout: float | None = None) -> int:
         """Sets one place inside an object; see :meth:`AsyncFileSystem.set`."""
-        return _run(self._all.set(path, value, base=base, timeout=timeout))
+        return run(self._all.set(path, value, base=base, timeout=timeout))
 
     def stat(self, path: str | Ref, *, timeout: float | None = None) -> Meta:
         """Fetches the properties of what is stored at a path."""
-        return _run(self._all.stat(path, timeout=timeout))
+        return run(self._all.stat(path, timeout=timeout))
 
     def exists(self, path: str, *, timeout: float | None = None) -> bool:
         """Whether anything is stored at a path."""
-        return _run(self._all.exists(path, timeout=timeout))
+        return run(self._all.exists(path, timeout=timeout))
 
-    def list(self, path: str = "/", *, page_size: int | None = None) -> Iterator[Meta]:
-        """Lists a directory with the properties of its members: ``for meta in fs.list("/")``."""
-        return _iterate(self._all.list(path, page_size=page_size))
+    def list(
+        self,
+        path: str = "/",
+        *,
+        glob: str | None = None,
+        sort: str | None = None,
+        descending: bool = False,
+        after: str | None = None,
+        page_size: int | None = None,
+    ) -> Iterator[Meta]:
+        """Lists a directory: ``for meta in fs.list("/")``; see :meth:`AsyncFileSystem.list`."""
+        listed = self._all.list(path, glob=glob, sort=sort, descending=descending, after=after, page_size=page_size)
+        return _iterate(listed)
 
     def call(self, path: str | Ref, method: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
         """Runs a method on the node; see :meth:`AsyncFileSystem.call`."""
-        return _run(self._all.call(path, method, *args, timeout=timeout, **kwargs))
+        return run(self._all.call(path, method, *args, timeout=timeout, **kwargs))
 
     def invoke(
         self,
@@ -172,7 +192,7 @@ class FileSystem:
     ) -> Called:
         """Runs a method of one object on the node; see :meth:`AsyncFileSystem.invoke`."""
         given: dict[str, Any] = {"kwargs": kwargs, "log": log, "deadline": deadline, "timeout": timeout}
-        return _run(self._all.invoke(path, method, *args, **given))
+        return run(self._all.invoke(path, method, *args, **given))
 
     def call_each(
         self,
@@ -190,13 +210,13 @@ class FileSystem:
 
     def query(self, path: str | Ref, *, frames: bool = False, timeout: float | None = None) -> Any:
         """Runs a query object's query and keeps what it gives in the object; see :meth:`AsyncFileSystem.query`."""
-        return _run(self._all.query(path, frames=frames, timeout=timeout))
+        return run(self._all.query(path, frames=frames, timeout=timeout))
 
     def mixin(
         self, first: str | Ref, second: str | Ref, to: str, *, name: str | None = None, timeout: float | None = None
     ) -> Mixed:
         """Mixes two objects into a new one; see :meth:`AsyncFileSystem.mixin`."""
-        return _run(self._all.mixin(first, second, to, name=name, timeout=timeout))
+        return run(self._all.mixin(first, second, to, name=name, timeout=timeout))
 
     def migrate(
         self,
@@ -207,7 +227,7 @@ class FileSystem:
         timeout: float | None = None,
     ) -> int | None:
         """Gives an object another class version; see :meth:`AsyncFileSystem.migrate`."""
-        return _run(self._all.migrate(path, cls, how, timeout=timeout))
+        return run(self._all.migrate(path, cls, how, timeout=timeout))
 
     def migrate_each(
         self,
@@ -225,49 +245,141 @@ class FileSystem:
         """Stands for an object on the node: ``fs.proxy("/a").total_cost()`` runs there."""
         return Proxy(path_of(path), self.call)
 
+    def search(
+        self,
+        wanted: Any = None,
+        params: dict[str, Any] | None = None,
+        *,
+        directory: str = "/",
+        class_: Any = None,
+        order: str | None = None,
+        descending: bool = False,
+        limit: int | None = None,
+        fields: Any = None,
+        page_size: int | None = None,
+    ) -> Search:
+        """Finds objects: ``for item in fs.search(lambda o: o.unit_price < 3.5)``; see :meth:`AsyncFileSystem.search`."""
+        search = self._all.search(
+            wanted, params, directory=directory, class_=class_, order=order, descending=descending, limit=limit,
+            fields=fields, page_size=page_size,
+        )  # fmt: skip
+        return Search(search, _run, _iterate)
+
     def mkdir(self, path: str, *, exist_ok: bool = False, timeout: float | None = None) -> None:
         """Makes a directory and those above it."""
-        _run(self._all.mkdir(path, exist_ok=exist_ok, timeout=timeout))
+        run(self._all.mkdir(path, exist_ok=exist_ok, timeout=timeout))
 
     def rm(self, path: str, *, recursive: bool = False, timeout: float | None = None) -> None:
         """Removes an object or an empty directory; with ``recursive`` a directory and all in it."""
-        _run(self._all.rm(path, recursive=recursive, timeout=timeout))
+        run(self._all.rm(path, recursive=recursive, timeout=timeout))
 
     def mv(self, source: str, target: str, *, timeout: float | None = None) -> None:
         """Moves or renames; identities stay. Onto a directory: into it."""
-        _run(self._all.mv(source, target, timeout=timeout))
+        run(self._all.mv(source, target, timeout=timeout))
 
-    def cp(self, source: str, target: str, *, recursive: bool = False, timeout: float | None = None) -> None:
-        """Copies; with ``recursive`` a directory and all in it. Onto a directory: into it."""
-        _run(self._all.cp(source, target, recursive=recursive, timeout=timeout))
+    def cp(
+        self,
+        source: str,
+        target: str,
+        *,
+        recursive: bool = False,
+        on_progress: Callable[[int, str], object] | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Copies; see :meth:`AsyncFileSystem.cp`."""
+        run(self._all.cp(source, target, recursive=recursive, on_progress=on_progress, timeout=timeout))
 
-    def history(self, path: str, *, timeout: float | None = None) -> tuple[VersionInfo, ...]:
-        """An object's versions, newest first."""
-        return _run(self._all.history(path, timeout=timeout))
+    def history(
+        self, path: str, *, before: int | None = None, limit: int | None = None, timeout: float | None = None
+    ) -> tuple[VersionInfo, ...]:
+        """The newest versions of an object or a directory; see :meth:`AsyncFileSystem.history`."""
+        return run(self._all.history(path, before=before, limit=limit, timeout=timeout))
+
+    def purge(self, path: str, *, recursive: bool = False, timeout: float | None = None) -> None:
+        """Removes as :meth:`rm` does, and forgets all versions at once."""
+        run(self._all.purge(path, recursive=recursive, timeout=timeout))
+
+    def set_rules(
+        self, path: str, *, keep: str | None = None, mask: str | int | None = None, timeout: float | None = None
+    ) -> int:
+        """Sets rules for all that lies below a directory; see :meth:`AsyncFileSystem.set_rules`."""
+        return run(self._all.set_rules(path, keep=keep, mask=mask, timeout=timeout))
+
+    def users(self, *, timeout: float | None = None) -> tuple[UserInfo, ...]:
+        """The users that the node knows, which only the administrator may see and change."""
+        return run(self._all.users(timeout=timeout))
+
+    def add_user(self, name: str, groups: Iterable[str] = (), *, timeout: float | None = None) -> str:
+        """Makes a user, in some groups. Gives the token, which is kept nowhere."""
+        return run(self._all.add_user(name, groups, timeout=timeout))
+
+    def new_token(self, name: str, *, timeout: float | None = None) -> str:
+        """Gives a user another token; the present one is not valid any more."""
+        return run(self._all.new_token(name, timeout=timeout))
+
+    def remove_user(self, name: str, *, timeout: float | None = None) -> None:
+        """Forgets a user, whose token is not valid any more. Their objects stay."""
+        run(self._all.remove_user(name, timeout=timeout))
+
+    def groups(self, *, timeout: float | None = None) -> tuple[GroupInfo, ...]:
+        """The groups that the node knows, with their members."""
+        return run(self._all.groups(timeout=timeout))
+
+    def add_group(self, name: str, *, timeout: float | None = None) -> None:
+        """Makes a group."""
+        run(self._all.add_group(name, timeout=timeout))
+
+    def remove_group(self, name: str, *, timeout: float | None = None) -> None:
+        """Forgets a group; nobody is in it any more."""
+        run(self._all.remove_group(name, timeout=timeout))
+
+    def join_group(self, name: str, user: str, *, timeout: float | None = None) -> None:
+        """Takes a user into a group."""
+        run(self._all.join_group(name, user, timeout=timeout))
+
+    def leave_group(self, name: str, user: str, *, timeout: float | None = None) -> None:
+        """Lets a user out of a group."""
+        run(self._all.leave_group(name, user, timeout=timeout))
 
     def diff(
         self, path: str, old: int | datetime, new: int | datetime | None = None, *, timeout: float | None = None
     ) -> Diff:
         """What differs between two versions of an object; see :meth:`AsyncFileSystem.diff`."""
-        return _run(self._all.diff(path, old, new, timeout=timeout))
+        return run(self._all.diff(path, old, new, timeout=timeout))
 
     def restore(
         self, path: str, version: int | datetime, *, base: int | None = None, timeout: float | None = None
     ) -> int:
         """Makes a version with the state of an earlier one; see :meth:`AsyncFileSystem.restore`."""
-        return _run(self._all.restore(path, version, base=base, timeout=timeout))
+        return run(self._all.restore(path, version, base=base, timeout=timeout))
+
+    def chmod(self, path: str, perms: str | int, *, recursive: bool = False, timeout: float | None = None) -> int:
+        """Changes permissions; see :meth:`AsyncFileSystem.chmod`."""
+        return run(self._all.chmod(path, perms, recursive=recursive, timeout=timeout))
+
+    def chown(
+        self,
+        path: str,
+        owner: str | None = None,
+        *,
+        group: str | None = None,
+        recursive: bool = False,
+        timeout: float | None = None,
+    ) -> int:
+        """Gives to another owner or group; see :meth:`AsyncFileSystem.chown`."""
+        return run(self._all.chown(path, owner, group=group, recursive=recursive, timeout=timeout))
 
     def methods(self, path: str, *, timeout: float | None = None) -> tuple[Method, ...]:
         """An object's methods, own and inherited."""
-        return _run(self._all.methods(path, timeout=timeout))
+        return run(self._all.methods(path, timeout=timeout))
 
     def code(self, path: str, *, timeout: float | None = None) -> str:
         """The source of an object's class."""
-        return _run(self._all.code(path, timeout=timeout))
+        return run(self._all.code(path, timeout=timeout))
 
     def help(self, path: str, *, timeout: float | None = None) -> str:
         """What an object's class says of itself, for people."""
-        return _run(self._all.help(path, timeout=timeout))
+        return run(self._all.help(path, timeout=timeout))
 
 
 class Connecting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from . import _wire
@@ -14,6 +14,9 @@ from .errors import EmergeError, from_wire
 
 class Connection(ABC):
     """A connection to a node. Requests and replies are pickles; the reply of a failed one is that of its error."""
+
+    is_plain = False
+    """Whether what is to be awaited waits in place, and so must not wait for another task."""
 
     @abstractmethod
     def ask(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
@@ -85,6 +88,19 @@ class Host(ABC):
 
         return unknown(class_hash)
 
+    def class_of(self, lineage: list[tuple[Any, ...]]) -> type[Object]:
+        """The class for objects of a version that this program does not have, from the node's record of it."""
+        from ._standin import stand_in
+
+        return stand_in(lineage)
+
+    def at_once(
+        self, soon: Callable[[], Coroutine[Any, Any, Any]], waiting: Callable[[], Coroutine[Any, Any, Any]]
+    ) -> Any:
+        """Runs to its end, for a plain call, a coroutine whose requests go out together: ``soon`` where tasks can run, ``waiting``, one
+        request after the other, where they cannot."""
+        return finish(waiting())
+
     def class_hash(self, source: bytes) -> bytes:
         """The address of the version of a pickled class."""
         return answer(self.class_hash_reply(source))
@@ -110,6 +126,16 @@ def answer(reply: tuple[bool, bytes]) -> bytes:
 def failure(payload: bytes) -> EmergeError:
     """The error of a bad reply."""
     return from_wire(_wire.loads(payload))
+
+
+def finish(operation: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine that waits for nothing."""
+    try:
+        operation.send(None)
+    except StopIteration as end:
+        return end.value
+    operation.close()
+    raise RuntimeError("an operation of a waiting connection did not end")
 
 
 async def each(items: Items) -> AsyncIterator[bytes]:

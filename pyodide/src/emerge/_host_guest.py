@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ._host import Connection, Host, Items, answer
@@ -19,6 +19,8 @@ def _guest() -> Any:
 
 class GuestConnection(Connection):
     """The transaction of the running call."""
+
+    is_plain = True
 
     def ask(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
         answered: tuple[bool, bytes] = _guest().request(request)
@@ -49,7 +51,14 @@ class GuestItems(Items):
 
         self._connection = connection
         op: tuple[Any, ...] = _wire.loads(request)
-        self._replies = self._members(*op[1:]) if op[0] == "call" else self._pages(*op[1:])
+        if op[0] == "call":
+            self._replies = self._members(*op[1:])
+        elif op[0] == "list":
+            self._replies = self._pages(*op[1:])
+        elif op[0] == "search":
+            self._replies = self._matches(*op[1:])
+        else:
+            self._replies = iter((connection.ask(request, None),))
 
     def take(self) -> tuple[bool, bytes] | None:
         return next(self._replies, None)
@@ -65,6 +74,16 @@ class GuestItems(Items):
             good, payload = self._connection.ask(_wire.dumps(("list", path, after, *rest))[0], None)
             yield good, payload
             after = _wire.loads(payload)[1] if good else None
+            if after is None:
+                return
+
+    def _matches(self, query: Any, after: str | None = None) -> Iterator[tuple[bool, bytes]]:
+        from . import _wire
+
+        while True:
+            good, payload = self._connection.ask(_wire.dumps(("search", query, after))[0], None)
+            yield good, payload
+            after = _wire.loads(payload)[2] if good else None
             if after is None:
                 return
 
@@ -102,6 +121,22 @@ class GuestItems(Items):
         return True, _wire.dumps((name, called, None) if good else (name, None, called))[0]
 
 
+def lineage_of(class_hash: bytes) -> list[tuple[Any, ...]]:
+    """The node's record of a class version, and of those that it extends."""
+    from . import _wire
+
+    lineage: list[tuple[Any, ...]] = _wire.loads(answer(_guest().request(_wire.dumps(("class", None, class_hash))[0])))
+    return lineage
+
+
+def _nobody(lineage: list[tuple[Any, ...]]) -> type[Object] | None:
+    return None
+
+
+meet: Callable[[list[tuple[Any, ...]]], type[Object] | None] = _nobody
+"""Makes the class of an object that a method meets, where its code may run; set by the program that runs methods."""
+
+
 class GuestHost(Host):
     """A method's own world."""
 
@@ -112,14 +147,13 @@ class GuestHost(Host):
         return self.connect(url, token, agent)
 
     def embedded_class(self, class_hash: bytes) -> type[Object]:
-        from . import _wire
-        from ._standin import stand_in
-
         try:
-            request = _wire.dumps(("class", None, class_hash))[0]
-            return stand_in(_wire.loads(answer(_guest().request(request))))
+            return self.class_of(lineage_of(class_hash))
         except EmergeError:
             return super().embedded_class(class_hash)
+
+    def class_of(self, lineage: list[tuple[Any, ...]]) -> type[Object]:
+        return meet(lineage) or super().class_of(lineage)
 
     def class_hash_reply(self, source: bytes) -> tuple[bool, bytes]:
         answered: tuple[bool, bytes] = _guest().class_hash(source)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
-from ._host import Connection, Host, Items, failure
+from ._host import Connection, Host, Items, answer, failure
+from .errors import DisconnectedError
 
 try:
     from . import _native
 except ImportError as error:
     raise ImportError(
-        "this installation of emerge has no extension module for this Python: install the wheel for CPython 3.10 or "
-        "later (pip install emerge); the wheel for Pyodide works in Pyodide only"
+        "this installation of emerge has no extension module for this Python: install Emerge's own wheel for CPython 3.10 or "
+        "later, which cargo xtask dist leaves in dist/, or build it with pip install ./pyodide in a checkout of Emerge; the wheel "
+        "for Pyodide works in Pyodide only"
     ) from error
 
 
@@ -21,13 +27,14 @@ class NativeHost(Host):
     """CPython 3.10 and later."""
 
     def connect(self, url: str, token: str, agent: str) -> Connection:
-        good, payload, connection = _native.connect(url, token, agent)
-        if not good or connection is None:
-            raise failure(payload)
-        return NativeConnection(connection)
+        link = url, token, agent
+        return NativeConnection(link, _made(_native.connect(*link)))
 
     async def connect_soon(self, url: str, token: str, agent: str) -> Connection:
-        return await asyncio.to_thread(self.connect, url, token, agent)
+        link = url, token, agent
+        connection = NativeConnection(link, _made(_native.begin(*link)))
+        await connection._opened()
+        return connection
 
     def class_hash_reply(self, source: bytes) -> tuple[bool, bytes]:
         return _native.class_hash(source)
@@ -37,6 +44,24 @@ class NativeHost(Host):
 
     def changes_reply(self, old: bytes, new: bytes) -> tuple[bool, bytes]:
         return _native.changes(old, new)
+
+    def at_once(
+        self, soon: Callable[[], Coroutine[Any, Any, Any]], waiting: Callable[[], Coroutine[Any, Any, Any]]
+    ) -> Any:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(soon())
+        # This thread's loop is busy with whoever asks; another thread has one of its own.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, soon()).result()
+
+
+def _made(connected: tuple[bool, bytes, _native.Connection | None]) -> _native.Connection:
+    _, payload, connection = connected
+    if connection is None:
+        raise failure(payload)
+    return connection
 
 
 async def _result(asked: _native.Asked, future: asyncio.Future[Any]) -> Any:
@@ -49,15 +74,60 @@ async def _result(asked: _native.Asked, future: asyncio.Future[Any]) -> Any:
 
 
 class NativeConnection(Connection):
-    """A connection of the native client, for threads and for asyncio."""
+    """A connection of the native client, for threads and for asyncio. In a forked child it connects anew when it is first used: session and socket are its
+    parent's."""
 
-    def __init__(self, inner: _native.Connection) -> None:
-        self._inner = inner
+    def __init__(self, link: tuple[str, str, str], inner: _native.Connection) -> None:
+        self._link = link
+        self._inner: _native.Connection | None = inner
+        self._closed = False
+        self._begin()
+        _connections.add(self)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
         # Completions of one turn of a loop come in one call of it.
         self._mailboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, _native.Mailbox] = WeakKeyDictionary()
+        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+    def _forget(self) -> None:
+        """In a child that has just been forked."""
+        self._inner = None
+        self._begin()
+
+    def _again(self) -> _native.Connection:
+        """A connection of this process's own, in place of its parent's."""
+        with self._lock:
+            return self._inner or self._take(_made(_native.connect(*self._begun())))
+
+    async def _again_soon(self) -> _native.Connection:
+        turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        async with turn:
+            if self._inner is not None:
+                return self._inner
+            inner = _made(_native.begin(*self._begun()))
+            await self._opened(inner)
+            # A thread may have been faster.
+            return self._inner or self._take(inner)
+
+    def _begun(self) -> tuple[str, str, str]:
+        if self._closed:
+            raise DisconnectedError("the session was closed")
+        return self._link
+
+    def _take(self, inner: _native.Connection) -> _native.Connection:
+        self._inner = inner
+        return inner
+
+    async def _opened(self, inner: _native.Connection | None = None) -> None:
+        """Waits for the node's welcome. Who gives up waiting leaves nothing behind."""
+        opening = inner or self._inner
+        if opening is not None:
+            mailbox, future = self._soon()
+            answer(await _result(opening.opened_soon(mailbox, future), future))
 
     def ask(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
-        return self._inner.ask(request, timeout)
+        return (self._inner or self._again()).ask(request, timeout)
 
     def _soon(self) -> tuple[_native.Mailbox, asyncio.Future[Any]]:
         loop = asyncio.get_running_loop()
@@ -67,22 +137,43 @@ class NativeConnection(Connection):
         return mailbox, loop.create_future()
 
     async def ask_soon(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
+        inner = self._inner or await self._again_soon()
         mailbox, future = self._soon()
-        answered: tuple[bool, bytes] = await _result(self._inner.ask_soon(request, timeout, mailbox, future), future)
+        answered: tuple[bool, bytes] = await _result(inner.ask_soon(request, timeout, mailbox, future), future)
         return answered
 
     def stream(self, request: bytes, timeout: float | None) -> Items:
-        return NativeItems(self, self._inner.stream(request, timeout))
+        return NativeItems(self, (self._inner or self._again()).stream(request, timeout))
 
     def close(self) -> None:
-        self._inner.close()
+        self._closed = True
+        if self._inner is not None:
+            self._inner.close()
 
     async def close_soon(self) -> None:
-        await asyncio.to_thread(self._inner.close)
+        self._closed = True
+        if self._inner is not None:
+            mailbox, future = self._soon()
+            await _result(self._inner.close_soon(mailbox, future), future)
 
     @property
     def state(self) -> str:
-        return self._inner.state
+        if self._inner is not None:
+            return self._inner.state
+        return "closed" if self._closed else "offline"
+
+
+_connections: WeakSet[NativeConnection] = WeakSet()
+
+
+def _forked() -> None:
+    _native.forked()
+    for connection in list(_connections):
+        connection._forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 class NativeItems(Items):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Coroutine
 from functools import partial
 from importlib import resources
 from typing import Any
@@ -50,7 +51,20 @@ def _wait(coroutine: Any) -> Any:
     if not can_run_sync():
         coroutine.close()
         raise UnsupportedError(_CANNOT_WAIT)
-    return run_sync(coroutine)
+    outcome: list[Any] = []
+    run_sync(_into(outcome, coroutine))
+    value, error = outcome
+    if error is not None:
+        raise error
+    return value
+
+
+async def _into(outcome: list[Any], coroutine: Any) -> None:
+    """Keeps what a coroutine gives or raises: of a task that fails Pyodide may print a traceback, though its error is about to be handled."""
+    try:
+        outcome += [await coroutine, None]
+    except Exception as error:
+        outcome += [None, error]
 
 
 class PyodideHost(Host):
@@ -59,6 +73,11 @@ class PyodideHost(Host):
     def __init__(self) -> None:
         self.core = _instantiate()
         self.bridge = _bridge()
+
+    def at_once(
+        self, soon: Callable[[], Coroutine[Any, Any, Any]], waiting: Callable[[], Coroutine[Any, Any, Any]]
+    ) -> Any:
+        return _wait(soon())
 
     def connect(self, url: str, token: str, agent: str) -> Connection:
         connection: Connection = _wait(self.connect_soon(url, token, agent))
@@ -172,7 +191,8 @@ class PyodideConnection(Connection):
         """Asks; the number of the request, or the reply that says why not. One that fits into the shared memory goes by its length."""
         length = len(request)
         shared: Any = length
-        if length > _SHARED:
+        # Of a closed connection nothing is shared any more; the session says what it has to say.
+        if length > _SHARED or not self._proxies:
             shared = to_js(request)
         else:
             self._outgoing[:length] = request
@@ -241,10 +261,13 @@ class PyodideConnection(Connection):
         self._release()
 
     def _release(self) -> None:
+        """Gives back what JavaScript has of Python's. Two may close at once."""
+        proxies, self._proxies = self._proxies, ()
+        if not proxies:
+            return
         self._wakers.close()
-        for proxy in self._proxies:
+        for proxy in proxies:
             proxy.destroy()
-        self._proxies = ()
 
     @property
     def state(self) -> str:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import __future__
 import linecache
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from . import _classes
+from ._captures import in_order
 from ._object import Object
 from .errors import ClassInvalidError, UnsupportedError
+
+# Annotations may name what did not travel: nothing evaluates them where Python would do so at once.
+_ANNOTATIONS = 0 if sys.version_info >= (3, 14) else __future__.annotations.compiler_flag
 
 
 def class_needs(version: tuple[Any, ...]) -> list[bytes]:
@@ -22,16 +29,23 @@ def load(version: tuple[Any, ...]) -> type[Object]:
     name, language, text, bases, _, _, captures = version[5]
     if language != "python":
         raise UnsupportedError(f"class {name} is written in {language}; its methods run on the node: fs.call(path, …)")
-    scope: dict[str, Any] = {"__name__": f"emerge.stored.{name}"}
-    for capture in captures:
-        _define(scope, capture)
+    module = ModuleType(f"emerge.stored.{version[0].hex()}")
+    # What ``dataclass`` makes of annotations it looks up there.
+    sys.modules[module.__name__] = module
+    scope = vars(module)
+    early, late = in_order(name, captures)
     for base, address in bases:
         scope[base] = _classes.of_hash(address)
+    for capture in early:
+        _define(scope, capture)
     _run(scope, text, name)
     cls = scope.get(name)
     if not (isinstance(cls, type) and issubclass(cls, Object)):
         raise ClassInvalidError(f"the source of {name} defines no class of this name", field=name)
     _classes.adopt(cls, version[0])
+    for capture in late:
+        _define(scope, capture)
+    _classes.find_peers(cls, captures, scope)
     return cls
 
 
@@ -56,4 +70,4 @@ def _run(scope: dict[str, Any], text: str, name: str) -> None:
     # Tracebacks, and a class that travels on, find the lines by this name.
     file = f"<stored {name} {hash(text):x}>"
     linecache.cache[file] = (len(text), None, text.splitlines(True), file)
-    exec(compile(text, file, "exec", dont_inherit=True), scope)
+    exec(compile(text, file, "exec", flags=_ANNOTATIONS, dont_inherit=True), scope)

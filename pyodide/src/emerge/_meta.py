@@ -14,13 +14,42 @@ def moment(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
 
 
+class Rules(NamedTuple):
+    """The rules that hold in a directory."""
+
+    keep: str
+    """Which versions are kept: ``default``, ``all``, ``10 versions``, ``30 days``."""
+    mask: str
+    """The permissions that new members do not get, in octal."""
+    keep_from: str | None
+    """The directory that says what is kept; ``None`` when none does."""
+    mask_from: str | None
+    """The directory that has the mask; ``None`` when none has."""
+
+
+class UserInfo(NamedTuple):
+    """A user that the node knows."""
+
+    name: str
+    groups: tuple[str, ...]
+    """What the user makes belongs to the first."""
+    created: datetime
+
+
+class GroupInfo(NamedTuple):
+    """A group that the node knows."""
+
+    name: str
+    members: tuple[str, ...]
+
+
 class Meta:
     """The properties of what is stored at a path: ``o.meta``, and the members of a listing."""
 
     __slots__ = ("_raw", "path")
 
     def __init__(self, path: str, raw: tuple[Any, ...]) -> None:
-        self.path = path
+        self.path = raw[15] if raw[15] is not None else path
         self._raw = raw
 
     @property
@@ -68,9 +97,10 @@ class Meta:
 
     @property
     def perms(self) -> str:
-        """The permissions, as in ``rwxr-x---``."""
+        """The permissions, as in ``rwxr-x---``; of a sticky directory ``t`` or ``T`` in the last place."""
         bits: int = self._raw[8]
-        return "".join(letter if bits >> (8 - at) & 1 else "-" for at, letter in enumerate("rwxrwxrwx"))
+        text = "".join(letter if bits >> (8 - at) & 1 else "-" for at, letter in enumerate("rwxrwxrwx"))
+        return text[:8] + ("t" if bits & 1 else "T") if bits & 0o1000 else text
 
     @property
     def version(self) -> int:
@@ -97,6 +127,12 @@ class Meta:
         """The name of the node that holds it."""
         return str(self._raw[13])
 
+    @property
+    def rules(self) -> Rules | None:
+        """The rules that hold in a directory, of ``fs.stat`` of one; else ``None``."""
+        rules = self._raw[14]
+        return Rules(*rules) if rules is not None else None
+
     def __repr__(self) -> str:
         kind = self.class_name or self.type
         return f"<Meta {self.path} {kind} version {self.version} {self.perms} {self.owner}>"
@@ -114,6 +150,8 @@ class VersionInfo(NamedTuple):
     """Bytes of its encoded state."""
     restored: int | None = None
     """The version whose state it has again; ``None`` when it was not restored."""
+    operation: str | None = None
+    """The operation that made it, when it changed no state (``chmod``, ``chown``); else ``None``."""
 
 
 class FieldChange(NamedTuple):
@@ -208,3 +246,18 @@ class Called(NamedTuple):
     """The object's version after the call; ``None`` when the call changed nothing."""
     log: str | None
     """What the method printed, when that was asked for."""
+
+
+class TransactionInfo(NamedTuple):
+    """An open transaction."""
+
+    id: str
+    name: str | None
+    """The name by which the user's clients find it."""
+    began: datetime
+    expires: datetime
+    """When the node rolls it back."""
+    operations: int
+    """Operations that have been done in it."""
+    bytes: int
+    """Bytes of memory that it holds."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import linecache
 import sys
+import time
 from collections.abc import Callable, Mapping
+from types import FrameType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ._meta import Meta
 
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
+
+    from ._fs import FileSystem
 else:
 
     def dataclass_transform(**_: Any) -> Callable[[Any], Any]:
@@ -20,6 +24,9 @@ else:
 
 
 T = TypeVar("T")
+
+BEGAN = time.time()
+"""What was edited later than this may be other than what runs."""
 
 
 class Head:
@@ -68,11 +75,17 @@ class Object:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        # The frame that runs the class statement: where its source is, as far as Python keeps any.
-        frame = sys._getframe(1)
+        # What ``__slots__`` names is a field as any other, and so lies where fields lie.
+        for member, slot in list(cls.__dict__.items()):
+            if type(slot) is MemberDescriptorType:
+                delattr(cls, member)
+        frame = _statement_of(cls)
         name = frame.f_code.co_filename
         line = cls.__dict__.get("__firstlineno__", frame.f_lineno)
+        linecache.checkcache(name)
         PLACES[cls] = (name, line, linecache.getlines(name, frame.f_globals), frame.f_globals)
+        if not cls.__module__.startswith("emerge."):
+            NEWEST[cls.__name__] = cls
 
     @property
     def meta(self) -> Meta | None:
@@ -81,7 +94,7 @@ class Object:
         return head.meta if head is not None else None
 
     @property
-    def fs(self) -> Any:
+    def fs(self) -> FileSystem:
         """The file system of the node that runs this method; elsewhere an error."""
         import emerge
 
@@ -92,6 +105,24 @@ class Object:
         return f"{type(self).__qualname__}({shown})"
 
 
+def _statement_of(cls: type) -> FrameType:
+    """The frame that runs the class statement: where its source is, as far as Python keeps any.
+
+    Between it and here may be a metaclass, an ``__init_subclass__``, a decorator that makes the class again.
+    """
+    frame: FrameType | None = sys._getframe(2)
+    nearest: Any = frame
+    while frame is not None:
+        if frame.f_globals.get("__name__") == cls.__module__ and frame.f_code.co_name not in _MAKERS:
+            return frame
+        frame = frame.f_back
+    return nearest  # type: ignore[no-any-return]
+
+
+_MAKERS = ("__init_subclass__", "__new__", "__call__")
+
+NEWEST: dict[str, type[Object]] = {}
+"""The class of which fetched objects of each name are instances: the newest that was made, defined or stored."""
 PLACES: dict[type[Object], tuple[str, int, list[str], dict[str, Any]]] = {}
 """File, line, lines of the file and globals of each class statement."""
 

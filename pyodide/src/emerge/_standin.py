@@ -47,7 +47,16 @@ def stand_in(lineage: list[tuple[Any, ...]]) -> type[Object]:
 
 def _elsewhere(cls: str, method: str, is_property: bool) -> Any:
     def run(self: Object, *args: Any, **kwargs: Any) -> Any:
+        from . import _host_guest
+
         path = self.meta.path if self.meta is not None else "…"
+        if _host_guest.inside():
+            raise UnsupportedError(
+                f"{cls}.{method} is of another language or owner, whose code does not run within this method: "
+                f"self.fs.call({path!r}, {method!r}) runs it as a call of its own",
+                field=method,
+                path=path,
+            )
         raise UnsupportedError(
             f"{cls}.{method} is stored code, which does not run here by itself: "
             f"fs.call({path!r}, {method!r}) or fs.proxy({path!r}).{method}() run it on the node; "

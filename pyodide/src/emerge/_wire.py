@@ -156,8 +156,10 @@ def _buffer(value: Any) -> Any:
     name = f"{kind.__module__}.{kind.__qualname__}"
     try:
         view: Any = memoryview(value)
-    except TypeError:
-        return no, (f"a value of type {name}",)
+        data = view.tobytes()
+    except (TypeError, ValueError, BufferError, NotImplementedError):
+        # No buffer, or one that was released, or of elements that the buffer protocol has no name for.
+        return no, (f"a value of type {name}{_elements(value)}",)
     shown = view.format.lstrip("@=<" if sys.byteorder == "little" else "@=")
     if shown == "?" or len(shown) != 1:
         return no, (f"an array of {view.format!r}",)
@@ -168,7 +170,12 @@ def _buffer(value: Any) -> Any:
         dtype = f"{'int' if shown.islower() else 'uint'}{view.itemsize * 8}"
     if dtype is None:
         return no, (f"an array of {view.format!r}",)
-    return array, (dtype, tuple(view.shape), view.tobytes())
+    return array, (dtype, tuple(view.shape), data)
+
+
+def _elements(value: Any) -> str:
+    dtype = getattr(value, "dtype", None)
+    return "" if dtype is None else f" with elements of type {dtype}"
 
 
 # Writers that wait for their next request: to make one takes longer than to write a small request.
@@ -184,7 +191,12 @@ def dumps(value: Any) -> tuple[bytes, dict[bytes, type[Object]]]:
     out = writer.out
     used = writer.used = {}
     # One that fails is not used again.
-    writer.dump(value)
+    try:
+        writer.dump(value)
+    except RecursionError as error:
+        from .errors import TooDeepError
+
+        raise TooDeepError("the value nests deeper than this Python can write") from error
     data = out.getvalue()
     writer.clear_memo()
     out.seek(0)

@@ -19,6 +19,7 @@ __all__ = [
     "InternalError",
     "IsADirectoryError",
     "LimitExceededError",
+    "LogExpiredError",
     "MethodFailedError",
     "MethodNotFoundError",
     "NotADirectoryError",
@@ -29,6 +30,7 @@ __all__ = [
     "StorageFailedError",
     "TooDeepError",
     "TooLargeError",
+    "TransactionExpiredError",
     "UnauthenticatedError",
     "UnavailableError",
     "UnknownFrameError",
@@ -263,6 +265,18 @@ class InternalError(EmergeError):
     """A defect in Emerge; please report it."""
 
     code = "internal"
+
+
+class TransactionExpiredError(EmergeError):
+    """The transaction has ended or the node no longer holds it; what of it was not committed has not happened."""
+
+    code = "transaction_expired"
+
+
+class LogExpiredError(EmergeError):
+    """The change log no longer reaches back to where a watch is to go on; look at what there is now, and watch from there."""
+
+    code = "log_expired"
 
 
 CODES: dict[str, type[EmergeError]] = {each.code: each for each in EmergeError.__subclasses__()}

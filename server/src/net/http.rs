@@ -3,12 +3,14 @@
 use super::Shell;
 use crate::running::now_micros;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use emerge_engine::Backend;
-use emerge_node::json::{error_to_json, op_from_json, reply_to_json};
+use emerge_engine::{Backend, Principal};
+use emerge_node::json::{change_to_json, error_to_json, op_from_json, reply_to_json};
 use emerge_proto::{Error, ErrorCode, Result};
+use futures_util::StreamExt;
 use std::sync::Arc;
 
 pub(super) async fn api<B: Backend + 'static>(
@@ -24,13 +26,17 @@ pub(super) async fn api<B: Backend + 'static>(
     (status, headers, format!("{json}\n")).into_response()
 }
 
-async fn answer<B: Backend>(shell: &Shell<B>, headers: &HeaderMap, body: &[u8]) -> Result<serde_json::Value> {
+async fn bearer<B: Backend>(shell: &Shell<B>, headers: &HeaderMap) -> Result<Arc<Principal>> {
     let token = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "))
         .unwrap_or("");
-    let principal = shell.node.authenticate(token)?;
+    shell.node.authenticate(token).await
+}
+
+async fn answer<B: Backend>(shell: &Shell<B>, headers: &HeaderMap, body: &[u8]) -> Result<serde_json::Value> {
+    let principal = bearer(shell, headers).await?;
     let json = serde_json::from_slice(body)
         .map_err(|error| Error::new(ErrorCode::BadArgument, format!("the body is not JSON: {error}")))?;
     let op = op_from_json(&json)?;
@@ -38,8 +44,50 @@ async fn answer<B: Backend>(shell: &Shell<B>, headers: &HeaderMap, body: &[u8]) 
     reply_to_json(&op, &reply)
 }
 
+#[derive(serde::Deserialize)]
+pub(super) struct WatchQuery {
+    pattern: String,
+    from: Option<String>,
+}
+
+/// `GET /api/watch?pattern=/a/**`: changes as Server-Sent Events, each with its token as id, so that a browser's `EventSource` and whoever sends `Last-Event-ID`
+/// goes on after it. The pattern's errors are the answer; a later one is an event `error`, the last.
+pub(super) async fn watch<B: Backend + 'static>(
+    State(shell): State<Arc<Shell<B>>>,
+    Query(query): Query<WatchQuery>,
+    headers: HeaderMap,
+) -> Response {
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let from = last.or(query.from.as_deref());
+    let opened = bearer(&shell, &headers)
+        .await
+        .and_then(|principal| shell.node.watch(&principal, &query.pattern, from, now_micros()));
+    let changes = match opened {
+        Ok(changes) => changes,
+        Err(error) => {
+            let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+            return (status_of(error.code), headers, format!("{}\n", error_to_json(&error))).into_response();
+        }
+    };
+    let mut stopping = shell.stopping.clone();
+    let stopped = async move {
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    let events = changes.take_until(Box::pin(stopped)).map(|change| {
+        let event = match change {
+            Ok(change) => Event::default()
+                .id(&change.token)
+                .event(change.kind.as_str())
+                .data(change_to_json(&change).to_string()),
+            Err(error) => Event::default().event("error").data(error_to_json(&error).to_string()),
+        };
+        Ok::<_, std::convert::Infallible>(event)
+    });
+    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+}
+
 /// The HTTP status (RFC 9110) of each error code.
-fn status_of(code: ErrorCode) -> StatusCode {
+pub(super) fn status_of(code: ErrorCode) -> StatusCode {
     use ErrorCode::*;
     match code {
         BadFrame | UnknownFrame | TooDeep | UnsupportedVersion | BadPath | ClassInvalid | BadArgument
@@ -49,7 +97,9 @@ fn status_of(code: ErrorCode) -> StatusCode {
         Unauthenticated => StatusCode::UNAUTHORIZED,
         PermissionDenied | ForbiddenOrigin => StatusCode::FORBIDDEN,
         NotFound | ClassNotFound => StatusCode::NOT_FOUND,
-        AlreadyExists | DirectoryNotEmpty | Conflict | SessionExpired => StatusCode::CONFLICT,
+        AlreadyExists | DirectoryNotEmpty | Conflict | SessionExpired | TransactionExpired | LogExpired => {
+            StatusCode::CONFLICT
+        }
         TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         MethodFailed | OutOfMemory => StatusCode::UNPROCESSABLE_ENTITY,
         DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,

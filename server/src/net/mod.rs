@@ -2,6 +2,7 @@
 
 pub(crate) mod guard;
 mod http;
+mod rest;
 mod socket;
 
 use crate::config::Config;
@@ -53,16 +54,19 @@ impl<B: Backend> Shell<B> {
     }
 }
 
-/// All that the node serves: WebSocket at `/` and `/ws`, `POST /api`, `/healthz`, the way to `/notebook`, the page's files, and the host's `routes`.
+/// All that the node serves: WebSocket at `/` and `/ws`, `POST /api`, `/api/watch`, the resources and `/openapi.json`, `/healthz`, the way to `/notebook`,
+/// the page's files, and the host's `routes`.
 pub(crate) fn router<B: Backend>(shell: Arc<Shell<B>>, routes: Router) -> Router {
     Router::new()
         .route("/", get(page_or_socket::<B>))
         .route("/ws", get(page_or_socket::<B>))
         .route("/api", post(http::api::<B>))
+        .route("/api/watch", get(http::watch::<B>))
         .route("/healthz", get(async || "ok\n"))
         .route("/notebook", get(to_notebook::<B>))
         .fallback(get(files::serve))
         .with_state(shell.clone())
+        .merge(rest::router(shell.clone()))
         .merge(routes)
         .layer(middleware::from_fn_with_state(shell, guard::check::<B>))
 }

@@ -5,14 +5,14 @@ use crate::args::{Cat, Ls};
 use crate::output::{DIM, Output, member_name, table};
 use emerge_client::native::Client;
 use emerge_node::json::{stat_to_json, time};
-use emerge_proto::record::Stat;
-use emerge_proto::{Path, Result, Value};
+use emerge_proto::record::{ObjectType, Stat};
+use emerge_proto::{Error, ErrorCode, Path, Result, Value};
 use futures_util::StreamExt;
 use std::pin::pin;
 
 pub(super) async fn ls(args: &Ls, client: &Client, output: &Output) -> Result<()> {
     let directory = path(&args.path)?;
-    let mut pages = pin!(client.list(&directory));
+    let mut pages = pin!(client.list_by(&directory, args.glob.as_deref(), args.sort, args.descending));
     while let Some(page) = pages.next().await {
         let members = page?.members;
         if output.json {
@@ -33,11 +33,15 @@ fn long_row(stat: &Stat) -> Vec<String> {
     vec![
         stat.perms.to_string(),
         stat.owner.clone(),
+        stat.group.clone(),
         stat.class.clone().unwrap_or_else(|| stat.kind.as_str().to_owned()),
         format!("v{}", stat.version),
         format!("{:>7}", stat.size),
         time(stat.modified).as_str().unwrap_or_default().to_owned(),
-        member_name(stat),
+        match &stat.path {
+            Some(path) => format!("{} -> {path}", member_name(stat)),
+            None => member_name(stat),
+        },
     ]
 }
 
@@ -58,6 +62,10 @@ pub(super) async fn cat(args: &Cat, client: &Client, output: &Output) -> Result<
         return Ok(());
     }
     let fetched = client.get(target, args.version).await?;
+    if fetched.stat.kind == ObjectType::Directory {
+        let why = format!("{0} is a directory; emerge ls shows its members", args.path);
+        return Err(Error::new(ErrorCode::IsADirectory, why).at(&args.path));
+    }
     show(&Value::decode(&fetched.state)?, args, output);
     Ok(())
 }
@@ -73,7 +81,7 @@ fn show(value: &Value, args: &Cat, output: &Output) {
 
 pub(super) async fn stat(text: &str, client: &Client, output: &Output) -> Result<()> {
     let stat = client.stat(place(text)?).await?;
-    print_stat(&stat, Path::parse(text).ok(), output);
+    print_stat(&stat, path(text).ok(), output);
     Ok(())
 }
 
@@ -84,8 +92,11 @@ fn print_stat(stat: &Stat, path: Option<Path>, output: &Output) {
         return;
     }
     let Some(properties) = json.as_object() else { return };
-    for (name, value) in properties.iter().filter(|(_, value)| !value.is_null()) {
+    for (name, value) in properties.iter().filter(|(_, value)| !value.is_null() && !value.is_object()) {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         output.line(format!("{DIM}{name:>14}{DIM:#}  {text}"));
+    }
+    if let Some(rules) = &stat.rules {
+        super::rights::print_rules(rules, output);
     }
 }

@@ -20,12 +20,35 @@ pub(super) async fn rm(args: &Rm, client: &Client, _: &Output) -> Result<()> {
     Ok(())
 }
 
+pub(super) async fn purge(args: &Rm, client: &Client) -> Result<()> {
+    for text in &args.paths {
+        client.purge(&path(text)?, args.recursive).await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn mv(args: &FromTo, client: &Client, _: &Output) -> Result<()> {
     client.mv(&path(&args.from)?, &path(&args.to)?).await
 }
 
-pub(super) async fn cp(args: &Cp, client: &Client, _: &Output) -> Result<()> {
-    client.cp(&path(&args.paths.from)?, &path(&args.paths.to)?, args.recursive).await
+pub(super) async fn cp(args: &Cp, client: &Client, output: &Output) -> Result<()> {
+    let (from, to) = (path(&args.paths.from)?, path(&args.paths.to)?);
+    if !args.recursive {
+        return client.cp(&from, &to, false).await;
+    }
+    let mut parts = pin!(client.copy_tree(&from, &to));
+    let mut shown = 0;
+    while let Some(part) = parts.next().await {
+        let part = part?;
+        shown += 1;
+        if output.json {
+            output.json(&serde_json::json!({ "copied": part.count, "path": part.path }));
+        } else if shown > 1 {
+            // A small tree is one part, of which there is nothing to say.
+            output.note(format!("{} copied, the last of them {}", part.count, part.path));
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn mkdir(args: &Mkdir, client: &Client, _: &Output) -> Result<()> {

@@ -1,15 +1,22 @@
 //! One function for each command.
 
+mod accounts;
+pub(crate) mod archive;
+mod backup;
 mod browse;
 mod change;
 mod compose;
 mod describe;
 mod local;
 mod node;
+mod rights;
+mod search;
 mod store;
+mod tx;
 mod versions;
+mod watch;
 
-use crate::args::{Call, Cli, Command, NodeCommand, Store};
+use crate::args::{Call, Cli, Command, NodeCommand, Store, TxCommand};
 use crate::output::Output;
 use crate::settings::Settings;
 use clap::CommandFactory;
@@ -28,14 +35,11 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
     match &cli.command {
         Command::Node(NodeCommand::Start(args)) => return node::start(args, output).await,
         Command::Node(NodeCommand::Prepare) => return node::prepare(output).await,
+        Command::Backup(args) => return backup::run(args, &cli, output).await,
+        Command::Export(args) => return archive::export(args, &cli, output).await,
+        Command::Import(args) => return archive::import(args, &cli, output).await,
         Command::Init(args) => return init(&cli, &args.address, output).await,
-        Command::Completions { shell } => {
-            // Whole, for the generator panics when its reader goes away.
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "emerge", &mut script);
-            output.line(String::from_utf8_lossy(&script).trim_end());
-            return Ok(());
-        }
+        Command::Completions { shell } => return completions(*shell, output),
         Command::Help(args) if args.what.first().is_none_or(|what| !what.starts_with('/')) => {
             return help_of_command(&args.what);
         }
@@ -44,15 +48,61 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
     let settings = Settings::load(cli.url.as_deref(), cli.token.as_deref())?;
     let limit = Duration::from_secs(cli.timeout);
     let client = connect(limit, &settings).await?;
-    // Before the clock of `timed` starts: the first time it takes long.
-    let sandbox = sandbox_for(&cli.command, &client, limit, output).await?;
-    let done = tokio::select! {
-        done = timed(limit, dispatch(&cli.command, &client, sandbox.as_deref(), output)) => done,
-        _ = tokio::signal::ctrl_c() => Err(Error::new(ErrorCode::Cancelled, "stopped by Ctrl-C")),
+    let done = match &cli.command {
+        Command::Shell => crate::shell::run(&cli, &settings, &client, output).await,
+        _ => tokio::select! {
+            done = perform(&cli, &settings, &client, output) => done,
+            _ = tokio::signal::ctrl_c() => Err(Error::new(ErrorCode::Cancelled, "stopped by Ctrl-C")),
+        },
     };
     // The session is told that it ends, so that the node can forget it; when that fails it expires by itself.
     let _ = tokio::time::timeout(Duration::from_secs(2), client.close()).await;
     done
+}
+
+/// Runs a command that asks the node, in a transaction if one was named.
+///
+/// # Errors
+/// Whatever it gives.
+pub(crate) async fn perform(cli: &Cli, settings: &Settings, client: &Client, output: &Output) -> Result<()> {
+    if let Command::Help(args) = &cli.command
+        && args.what.first().is_none_or(|what| !what.starts_with('/'))
+    {
+        return help_of_command(&args.what);
+    }
+    let limit = Duration::from_secs(cli.timeout);
+    match (&cli.command, &cli.tx) {
+        // The program that it runs takes as long as it takes.
+        (Command::Tx(TxCommand::Run(args)), _) => tx::run(args, settings, client, output).await,
+        (Command::Watch(args), _) => watch::watch(args, client, output).await,
+        (Command::Tx(command), given) => {
+            timed(limit, tx::tx(command, given.as_deref(), client, output)).await
+        }
+        (command, Some(name)) => {
+            let tx = timed(limit, client.open_transaction(name)).await?;
+            asked(command, limit, &tx, output).await
+        }
+        (command, None) => asked(command, limit, client, output).await,
+    }
+}
+
+async fn asked(command: &Command, limit: Duration, client: &Client, output: &Output) -> Result<()> {
+    // Before the clock of `timed` starts: the first time it takes long.
+    let sandbox = sandbox_for(command, client, limit, output).await?;
+    timed(limit, dispatch(command, client, sandbox.as_deref(), output)).await
+}
+
+/// The script that makes a shell ask this program what a word can be.
+fn completions(shell: clap_complete::Shell, output: &Output) -> Result<()> {
+    let mut script = Vec::new();
+    let failed = |why: &str| Error::new(ErrorCode::Internal, format!("no script for {shell}: {why}"));
+    let known = clap_complete::env::Shells::builtins();
+    let completer = known.completer(&shell.to_string()).ok_or_else(|| failed("the shell is not known"))?;
+    completer
+        .write_registration("COMPLETE", "emerge", "emerge", "emerge", &mut script)
+        .map_err(|error| failed(&error.to_string()))?;
+    output.line(String::from_utf8_lossy(&script).trim_end());
+    Ok(())
 }
 
 /// The sandbox, for a command that runs code in this program. Only what it asks of the node has a limit of time.
@@ -63,6 +113,7 @@ async fn sandbox_for(
     output: &Output,
 ) -> Result<Option<Arc<Sandbox>>> {
     let needs_python = match command {
+        Command::Store(Store { from: Some(file), .. }) if store::is_lines(file) => return Ok(None),
         Command::Store(Store { from: Some(file), .. }) => file.extension().is_some_and(|kind| kind == "py"),
         Command::Call(Call { local: true, path: text, .. }) => {
             let info = timed(limit, client.class(place(text)?)).await?;
@@ -99,9 +150,16 @@ async fn dispatch(
         Command::Query(args) => compose::query(&args.path, client, output).await,
         Command::Migrate(args) => compose::migrate(args, client, output).await,
         Command::Stat(args) => browse::stat(&args.path, client, output).await,
-        Command::History(args) => versions::history(&args.path, client, output).await,
+        Command::History(args) => versions::history(args, client, output).await,
+        Command::Rules(args) => rights::rules(args, client, output).await,
+        Command::User(command) => accounts::user(command, client, output).await,
+        Command::Group(command) => accounts::group(command, client, output).await,
+        Command::Purge(args) => change::purge(args, client).await,
         Command::Diff(args) => versions::diff(args, client, output).await,
         Command::Restore(args) => versions::restore(args, client, output).await,
+        Command::Chmod(args) => rights::chmod(args, client).await,
+        Command::Chown(args) => rights::chown(args, client).await,
+        Command::Search(args) => search::search(args, client, output).await,
         Command::Rm(args) => change::rm(args, client, output).await,
         Command::Mv(args) => change::mv(args, client, output).await,
         Command::Cp(args) => change::cp(args, client, output).await,
@@ -110,7 +168,15 @@ async fn dispatch(
         Command::Methods(args) => describe::methods(&args.path, client, output).await,
         Command::Code(args) => describe::code(&args.path, client, output).await,
         Command::Help(args) => describe::help(&args.what.join(" "), client, output).await,
-        Command::Node(_) | Command::Init(_) | Command::Completions { .. } => Ok(()),
+        Command::Backup(_)
+        | Command::Export(_)
+        | Command::Import(_)
+        | Command::Node(_)
+        | Command::Init(_)
+        | Command::Shell
+        | Command::Tx(_)
+        | Command::Watch(_)
+        | Command::Completions { .. } => Ok(()),
     }
 }
 
@@ -171,14 +237,13 @@ async fn init(cli: &Cli, address: &str, output: &Output) -> Result<()> {
     Ok(())
 }
 
-/// Checks a path, or a path into an object, before anything is sent.
+/// Checks a path, or a path into an object, before anything is sent; in the shell it may be relative.
 fn place(text: &str) -> Result<Target> {
-    let (path, inside) = emerge_proto::inside::split(text);
-    Path::parse(path)?;
-    if let Some(inside) = inside {
-        Inside::parse(inside).map_err(|error| error.at(path))?;
-    }
-    Ok(Target::from(text))
+    let (text, inside) = emerge_proto::inside::split(text);
+    let path = path(text)?;
+    let Some(inside) = inside else { return Ok(Target::from(&path)) };
+    Inside::parse(inside).map_err(|error| error.at(&path))?;
+    Ok(Target::Path(format!("{path}#{inside}")))
 }
 
 /// An argument: JSON, and what is no JSON is a text.
@@ -189,7 +254,7 @@ fn argument(text: &str) -> Result<Value> {
     }
 }
 
-/// Checks a path before anything is sent.
+/// Checks a path before anything is sent; in the shell it may be relative.
 fn path(text: &str) -> Result<Path> {
-    Path::parse(text)
+    crate::place::resolve(text)
 }

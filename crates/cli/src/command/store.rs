@@ -3,16 +3,22 @@
 use super::path;
 use crate::args::Store;
 use crate::output::Output;
-use emerge_client::native::Client;
+use emerge_client::native::{Client, NewObject, STORES_AT_ONCE};
+use emerge_node::declared::{agree, type_of};
 use emerge_proto::op::StoreMode;
 use emerge_proto::record::Stored;
 use emerge_proto::{
-    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, Result, Value,
+    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, Language, Path, Result, Value,
 };
 use emerge_runtime::Sandbox;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use serde_json::json;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::path::Path as File;
+use std::pin::pin;
+use tokio::io::AsyncBufReadExt;
 
 pub(super) async fn store(
     args: &Store,
@@ -21,29 +27,24 @@ pub(super) async fn store(
     output: &Output,
 ) -> Result<()> {
     match (&args.from, &args.path, &args.class) {
+        (Some(file), _, _) if is_lines(file) => from_lines(file, client, output).await,
         (Some(file), _, _) => from_file(file, super::here(sandbox)?, client, output).await,
         (None, Some(text), Some(class)) => {
             let path = path(text)?;
             let mut fields = fields(args.fields.as_deref())?;
-            let hash = match client.class_by_name(class).await {
-                Ok(info) => {
-                    agree(class, &info.lineage, &mut fields)?;
-                    let newest = info.lineage.first().map(|class| class.hash);
-                    newest.ok_or_else(|| {
-                        Error::new(ErrorCode::ClassNotFound, format!("there is no class {class:?}"))
-                    })?
-                }
-                Err(error) if error.code == ErrorCode::ClassNotFound => {
-                    make_class(class, &fields, client, output).await?
-                }
-                Err(error) => return Err(error),
-            };
+            let Known { hash, lineage } = class_of(class, &fields, client, output).await?;
+            agree(lineage.iter().map(|class| &class.source), &mut fields)?;
             let stored = client.store(&path, hash, Value::Map(fields).encode(), StoreMode::Put).await?;
             tell(&path, &stored, output);
             Ok(())
         }
         _ => Err(Error::new(ErrorCode::BadArgument, "a path and --class are needed, or --from FILE")),
     }
+}
+
+/// Whether a file holds an object in each line, and no program.
+pub(super) fn is_lines(file: &File) -> bool {
+    file.extension().is_some_and(|kind| kind == "jsonl" || kind == "ndjson")
 }
 
 /// Says which version was made.
@@ -67,46 +68,13 @@ fn fields(text: Option<&str>) -> Result<Vec<(String, Value)>> {
     }
 }
 
-/// Sees that the fields are those that a class declares, as the client libraries do; a whole number in a float field becomes a float.
-/// A class that declares none takes any.
-///
-/// # Errors
-/// `bad_argument` names the field.
-fn agree(name: &str, lineage: &[ClassVersion], fields: &mut [(String, Value)]) -> Result<()> {
-    let declared: Vec<&FieldDecl> = lineage.iter().flat_map(|class| &class.source.fields).collect();
-    if declared.is_empty() {
-        return Ok(());
-    }
-    for (field, value) in fields {
-        let bad = |why: String| Error::new(ErrorCode::BadArgument, why).field(field.as_str());
-        let Some(known) = declared.iter().find(|known| known.name == *field) else {
-            let names: Vec<&str> = declared.iter().map(|known| known.name.as_str()).collect();
-            return Err(bad(format!("class {name} has no field {field:?}; it has {}", names.join(", "))));
-        };
-        match (known.kind, type_of(value)) {
-            (FieldType::Float, FieldType::Int) => {
-                if let Value::Int(whole) = value {
-                    *value = Value::Float(*whole as f64);
-                }
-            }
-            (FieldType::Any, _) | (_, FieldType::Any) => {}
-            (declared, given) if declared == given => {}
-            (declared, given) => {
-                let (declared, given) = (declared.as_str(), given.as_str());
-                return Err(bad(format!("the field {field:?} is declared {declared} and was given {given}")));
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Makes a class with these fields and no methods.
 async fn make_class(
     name: &str,
     fields: &[(String, Value)],
     client: &Client,
     output: &Output,
-) -> Result<ClassHash> {
+) -> Result<ClassVersion> {
     let declare = |(name, value): &(String, Value)| FieldDecl {
         name: name.clone(),
         kind: type_of(value),
@@ -124,52 +92,147 @@ async fn make_class(
     };
     let class = client.put_class(&class).await?;
     output.note(format!("made class {name}, with these fields and no methods"));
-    Ok(class.hash)
+    Ok(class)
 }
 
-fn type_of(value: &Value) -> FieldType {
-    match value {
-        Value::Null => FieldType::Any,
-        Value::Bool(_) => FieldType::Bool,
-        Value::Int(_) | Value::BigInt(_) => FieldType::Int,
-        Value::Float(_) => FieldType::Float,
-        Value::Text(_) => FieldType::Text,
-        Value::Bytes(_) => FieldType::Bytes,
-        Value::List(_) => FieldType::List,
-        Value::Map(_) => FieldType::Map,
-        Value::Set(_) => FieldType::Set,
-        Value::DateTime(_) => FieldType::DateTime,
-        Value::Date(_) => FieldType::Date,
-        Value::Uuid(_) => FieldType::Uuid,
-        Value::Decimal { .. } => FieldType::Decimal,
-        Value::Duration(_) => FieldType::Duration,
-        Value::Array(_) => FieldType::Array,
-        Value::Ref(_) => FieldType::Ref,
-        Value::Object { .. } => FieldType::Object,
-        Value::Table { .. } => FieldType::Any,
-    }
-}
+/// Objects after which the progress is told.
+const TELL_EVERY: usize = 1000;
 
 async fn from_file(file: &File, sandbox: &Sandbox, client: &Client, output: &Output) -> Result<()> {
-    let source = tokio::fs::read_to_string(file).await.map_err(|error| {
-        Error::new(ErrorCode::BadArgument, format!("{} cannot be read: {error}", file.display()))
-    })?;
-    let objects = emerge_server::run_file(sandbox, &file.display().to_string(), &source).await?;
-    let count = objects.len();
+    let source = tokio::fs::read_to_string(file).await.map_err(|error| unreadable(file, &error))?;
+    let ran = emerge_server::run_file(sandbox, &file.display().to_string(), &source).await?;
+    ran.log.lines().for_each(|line| output.note(line));
+    let objects = ran.objects;
+    let mut sent = HashSet::new();
+    let mut stores = Vec::with_capacity(objects.len());
+    let mut targets = Vec::with_capacity(objects.len());
     for object in objects {
-        let target = path(&object.path)?;
+        targets.push(path(&object.path)?);
         for class in &object.lineage {
-            client.put_class(class).await?;
+            if sent.insert(class.hash()) {
+                client.put_class(class).await?;
+            }
         }
         let Some(class) = object.lineage.last() else {
-            return Err(
-                Error::new(ErrorCode::ClassInvalid, format!("{} has no class", object.path)).at(&object.path)
-            );
+            let why = format!("{} has no class", object.path);
+            return Err(Error::new(ErrorCode::ClassInvalid, why).at(&object.path));
         };
-        let stored = client.store(&target, class.hash(), object.state, StoreMode::Put).await?;
-        tell(&target, &stored, output);
+        stores.push(NewObject {
+            path: object.path.as_str().into(),
+            class: class.hash(),
+            fields: object.state,
+        });
     }
+    let mut stored = pin!(client.store_all(stores, StoreMode::Put, STORES_AT_ONCE));
+    for target in &targets {
+        let Some(stored) = stored.next().await else { break };
+        tell(target, &stored?, output);
+    }
+    told(targets.len(), file, output);
+    Ok(())
+}
+
+fn told(count: usize, file: &File, output: &Output) {
     let objects = if count == 1 { "object" } else { "objects" };
     output.note(format!("stored {count} {objects} of {}", file.display()));
+}
+
+fn unreadable(file: &File, error: &std::io::Error) -> Error {
+    Error::new(ErrorCode::BadArgument, format!("{} cannot be read: {error}", file.display()))
+}
+
+/// What a line of a file says: `{"path": "/a", "class": "Point", "fields": {"x": 1}}`.
+struct Line {
+    path: Path,
+    class: String,
+    fields: Vec<(String, Value)>,
+}
+
+impl Line {
+    fn read(text: &str) -> Result<Self> {
+        let bad = |field: &str, why: &str| Error::new(ErrorCode::BadArgument, why).field(field);
+        let json: serde_json::Value = serde_json::from_str(text)
+            .map_err(|error| Error::new(ErrorCode::BadArgument, format!("it is not JSON: {error}")))?;
+        let text = |name: &str| {
+            json[name].as_str().ok_or_else(|| bad(name, &format!("it needs a {name}, which is a text")))
+        };
+        let fields = match json.get("fields").map(Value::from_json).transpose()? {
+            None => Vec::new(),
+            Some(Value::Map(fields)) => fields,
+            Some(_) => return Err(bad("fields", "its fields must be an object")),
+        };
+        Ok(Self { path: path(text("path")?)?, class: text("class")?.to_owned(), fields })
+    }
+}
+
+/// A class that lines name, as the node has it.
+struct Known {
+    hash: ClassHash,
+    lineage: Vec<ClassVersion>,
+}
+
+/// Stores the object of each line, as the lines are read: the file may be larger than memory.
+async fn from_lines(file: &File, client: &Client, output: &Output) -> Result<()> {
+    let opened = tokio::fs::File::open(file).await.map_err(|error| unreadable(file, &error))?;
+    let mut lines = tokio::io::BufReader::new(opened).lines();
+    let mut classes: HashMap<String, Known> = HashMap::new();
+    let mut under_way = FuturesUnordered::new();
+    let (mut number, mut done) = (0usize, 0usize);
+    while let Some(text) = lines.next_line().await.map_err(|error| unreadable(file, &error))? {
+        number += 1;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let here = number;
+        let at = move |error: Error| {
+            let message = format!("line {here} of {}: {}", file.display(), error.message);
+            Error { message, ..error }
+        };
+        let Line { path: target, class, mut fields } = Line::read(&text).map_err(at)?;
+        if !classes.contains_key(&class) {
+            let known = class_of(&class, &fields, client, output).await.map_err(at)?;
+            classes.insert(class.clone(), known);
+        }
+        let Some(known) = classes.get(&class) else { continue };
+        agree(known.lineage.iter().map(|class| &class.source), &mut fields).map_err(at)?;
+        let class = known.hash;
+        under_way.push(async move {
+            client.store(&target, class, Value::Map(fields).encode(), StoreMode::Put).await.map_err(at)
+        });
+        while under_way.len() >= STORES_AT_ONCE
+            && let Some(stored) = under_way.next().await
+        {
+            count(stored, &mut done, output)?;
+        }
+    }
+    while let Some(stored) = under_way.next().await {
+        count(stored, &mut done, output)?;
+    }
+    told(done, file, output);
     Ok(())
+}
+
+fn count(stored: Result<Stored>, done: &mut usize, output: &Output) -> Result<()> {
+    stored?;
+    *done += 1;
+    if done.is_multiple_of(TELL_EVERY) {
+        output.note(format!("stored {done}"));
+    }
+    Ok(())
+}
+
+/// The newest version of one of the user's classes; one that the node does not know is made, with these fields.
+async fn class_of(name: &str, fields: &[(String, Value)], client: &Client, output: &Output) -> Result<Known> {
+    match client.class_by_name(name).await {
+        Ok(info) => {
+            let missing = || Error::new(ErrorCode::ClassNotFound, format!("there is no class {name:?}"));
+            let hash = info.lineage.first().map(|class| class.hash).ok_or_else(missing)?;
+            Ok(Known { hash, lineage: info.lineage })
+        }
+        Err(error) if error.code == ErrorCode::ClassNotFound => {
+            let class = make_class(name, fields, client, output).await?;
+            Ok(Known { hash: class.hash, lineage: vec![class] })
+        }
+        Err(error) => Err(error),
+    }
 }

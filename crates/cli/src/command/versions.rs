@@ -1,7 +1,7 @@
 //! Versions: history, diff, restore.
 
 use super::{path, store};
-use crate::args::{Diff, Restore};
+use crate::args::{Diff, History, Restore};
 use crate::output::{DIM, NAME, Output};
 use emerge_client::native::Client;
 use emerge_node::json::{diff_to_json, time, version_to_json};
@@ -9,8 +9,8 @@ use emerge_proto::record::VersionInfo;
 use emerge_proto::version::ClassAt;
 use emerge_proto::{Result, Value};
 
-pub(super) async fn history(text: &str, client: &Client, output: &Output) -> Result<()> {
-    for info in client.history(&path(text)?).await? {
+pub(super) async fn history(args: &History, client: &Client, output: &Output) -> Result<()> {
+    for info in client.history(&path(&args.path)?, args.before, args.limit).await? {
         if output.json {
             output.json(&version_to_json(&info));
         } else {
@@ -21,10 +21,11 @@ pub(super) async fn history(text: &str, client: &Client, output: &Output) -> Res
 }
 
 fn line(info: &VersionInfo) -> String {
-    let how = match (&info.method, info.restored) {
-        (Some(method), _) => format!("{method}()"),
-        (None, Some(version)) => format!("restored v{version}"),
-        (None, None) => "stored".to_owned(),
+    let how = match (&info.method, info.restored, &info.operation) {
+        (Some(method), ..) => format!("{method}()"),
+        (None, Some(version), _) => format!("restored v{version}"),
+        (None, None, Some(operation)) => operation.clone(),
+        (None, None, None) => "stored".to_owned(),
     };
     let modified = time(info.modified);
     let modified = modified.as_str().unwrap_or_default();

@@ -3,21 +3,27 @@
 use super::{Client, Items};
 use crate::session::EncodedOp;
 use emerge_proto::class::decode;
-use emerge_proto::op::{CallWith, Child, StoreMode, Target};
+use emerge_proto::op::{CallWith, Child, SortBy, StoreMode, Target};
+use emerge_proto::query::{Matches, Plan};
 use emerge_proto::record::{
-    Called, Children, ClassInfo, FetchedChild, MemberCalled, Mixed, Page, Stored, VersionInfo,
+    Called, Children, ClassInfo, Copied, FetchedChild, MemberCalled, Mixed, Page, Stored, VersionInfo,
 };
 use emerge_proto::version::Diff;
-use emerge_proto::{AsOf, ClassHash, ClassSource, ClassVersion, Fetched, Op, Path, Result, Stat, Value};
+use emerge_proto::watch::Change;
+use emerge_proto::{
+    AsOf, ClassHash, ClassSource, ClassVersion, Fetched, Op, Path, Query, Result, Stat, Value,
+};
 use minicbor::Decode;
 
 /// Pages that may be on the way.
 const PAGES: u32 = 4;
+/// Changes that may be on the way.
+const CHANGES: u32 = 256;
 /// Members' results that may be on the way.
 const MEMBERS: u32 = 256;
 
 impl Client {
-    async fn ask<T: for<'b> Decode<'b, ()>>(&self, op: Op) -> Result<T> {
+    pub(super) async fn ask<T: for<'b> Decode<'b, ()>>(&self, op: Op) -> Result<T> {
         decode(&self.request(&op)?.await?)
     }
 
@@ -27,7 +33,11 @@ impl Client {
 
     /// Asks for an operation whose reply is a stream, of which `credit` items may be on the way.
     pub fn stream<T>(&self, op: &Op, credit: u32) -> Items<T> {
-        Items::new(self.handle.shared.clone(), EncodedOp::from(op), self.timeout, credit)
+        let op = match &self.tx {
+            Some(tx) => EncodedOp::within(tx, &EncodedOp::from(op)),
+            None => EncodedOp::from(op),
+        };
+        Items::new(self.handle.shared.clone(), op, self.timeout, credit)
     }
 
     /// Makes a directory and those above it.
@@ -125,7 +135,19 @@ impl Client {
 
     /// Lists a directory, page by page.
     pub fn list(&self, path: impl Into<Target>) -> Items<Page> {
-        self.stream(&Op::List { path: path.into(), after: None, limit: None }, PAGES)
+        self.list_by(path, None, None, false)
+    }
+
+    /// Lists a directory, page by page: the members whose names match the pattern (`*.txt`, `{a,b}`), sorted.
+    pub fn list_by(
+        &self,
+        path: impl Into<Target>,
+        glob: Option<&str>,
+        sort: Option<SortBy>,
+        descending: bool,
+    ) -> Items<Page> {
+        let (path, glob, descending) = (path.into(), glob.map(str::to_owned), descending.then_some(true));
+        self.stream(&Op::List { path, after: None, limit: None, glob, sort, descending }, PAGES)
     }
 
     /// Removes what is at the path.
@@ -149,7 +171,14 @@ impl Client {
     /// # Errors
     /// `not_found`, `already_exists`, `is_a_directory` unless `recursive`, `permission_denied`.
     pub async fn cp(&self, from: impl Into<Target>, to: &Path, recursive: bool) -> Result<()> {
-        self.ask_nothing(Op::Cp { from: from.into(), to: to.to_string(), recursive }).await
+        self.ask_nothing(Op::Cp { from: from.into(), to: to.to_string(), recursive, after: None }).await
+    }
+
+    /// Copies a tree of any size, and says part by part how far it is; a tree of at most [`emerge_proto::limits::MAX_COPY`] objects and
+    /// directories is one part and one commit. An error says what was copied before it.
+    pub fn copy_tree(&self, from: impl Into<Target>, to: &Path) -> Items<Copied> {
+        let op = Op::Cp { from: from.into(), to: to.to_string(), recursive: true, after: None };
+        self.stream(&op, PAGES)
     }
 
     /// Runs a method of an object on the node.
@@ -276,12 +305,47 @@ impl Client {
         self.ask(Op::Class { path: None, hash: None, name: Some(name.to_owned()) }).await
     }
 
-    /// Lists an object's versions, newest first.
+    /// Lists the newest versions of an object or a directory, newest first: those below `before` if given, at most `limit` or
+    /// [`emerge_proto::limits::MAX_PAGE`].
     ///
     /// # Errors
-    /// `not_found`, `is_a_directory`, `permission_denied`.
-    pub async fn history(&self, path: impl Into<Target>) -> Result<Vec<VersionInfo>> {
-        self.ask(Op::History { path: path.into() }).await
+    /// `not_found`, `permission_denied`, `bad_argument`.
+    pub async fn history(
+        &self,
+        path: impl Into<Target>,
+        before: Option<u64>,
+        limit: Option<u32>,
+    ) -> Result<Vec<VersionInfo>> {
+        self.ask(Op::History { path: path.into(), before, limit }).await
+    }
+
+    /// Removes what is at the path, and forgets all its versions at once.
+    ///
+    /// # Errors
+    /// `not_found`, `directory_not_empty` unless `recursive`, `permission_denied`, `limit_exceeded`.
+    pub async fn purge(&self, path: impl Into<Target>, recursive: bool) -> Result<()> {
+        self.ask_nothing(Op::Purge { path: path.into(), recursive }).await
+    }
+
+    /// Sets rules of a directory: which versions are kept below it (`all`, `10 versions`, `30 days`, `default`, `inherit`), and the
+    /// permissions that new members do not get (`027`, `inherit`). What is none stays.
+    ///
+    /// # Errors
+    /// `not_found`, `not_a_directory`, `permission_denied`, `bad_argument`.
+    pub async fn set_rules(
+        &self,
+        path: impl Into<Target>,
+        keep: Option<&str>,
+        mask: Option<&str>,
+    ) -> Result<Stored> {
+        let (keep, mask) = (keep.map(str::to_owned), mask.map(str::to_owned));
+        self.ask(Op::SetRules { path: path.into(), keep, mask }).await
+    }
+
+    /// Tells of changes of what matches a pattern, in the order of their commits, without end: from now on, which the first item says, or after the
+    /// change with a token. It goes on by itself after a cut.
+    pub fn watch(&self, pattern: &str, from: Option<&str>) -> Items<Change> {
+        self.stream(&Op::Watch { pattern: pattern.to_owned(), from: from.map(str::to_owned) }, CHANGES)
     }
 
     /// What differs between two versions of an object; the second is the current one when none is named.
@@ -308,6 +372,51 @@ impl Client {
         base: Option<u64>,
     ) -> Result<Stored> {
         self.ask(Op::Restore { path: path.into(), version: version.into(), base }).await
+    }
+
+    /// Changes permissions, as [`emerge_proto::PermsChange`] reads them (`750`, `u+x,g-w`); with `recursive` of all below a
+    /// directory too.
+    ///
+    /// # Errors
+    /// `not_found`, `permission_denied` (only the owner and the administrator may), `bad_argument`, `limit_exceeded`.
+    pub async fn chmod(&self, path: impl Into<Target>, perms: &str, recursive: bool) -> Result<Stored> {
+        self.ask(Op::Chmod { path: path.into(), perms: perms.to_owned(), recursive }).await
+    }
+
+    /// Gives to another owner, to another group or to both; with `recursive` all below a directory too.
+    ///
+    /// # Errors
+    /// `not_found`, `permission_denied`, `bad_argument`, `limit_exceeded`.
+    pub async fn chown(
+        &self,
+        path: impl Into<Target>,
+        owner: Option<&str>,
+        group: Option<&str>,
+        recursive: bool,
+    ) -> Result<Stored> {
+        let (owner, group) = (owner.map(str::to_owned), group.map(str::to_owned));
+        self.ask(Op::Chown { path: path.into(), owner, group, recursive }).await
+    }
+
+    /// Finds objects, page by page. Each page also tells on which objects the function failed.
+    pub fn search(&self, query: Query) -> Items<Matches> {
+        self.stream(&Op::Search { query, after: None }, PAGES)
+    }
+
+    /// One page of what a search finds, after a cursor of the same query.
+    ///
+    /// # Errors
+    /// `not_found`, `permission_denied` (the directory), `bad_argument` (the function, a cursor of another query), `deadline_exceeded`, `out_of_memory`.
+    pub async fn search_page(&self, query: Query, after: Option<&str>) -> Result<Matches> {
+        self.ask(Op::Search { query, after: after.map(str::to_owned) }).await
+    }
+
+    /// Runs a search and tells how.
+    ///
+    /// # Errors
+    /// As [`Client::search_page`].
+    pub async fn explain(&self, query: Query) -> Result<Plan> {
+        self.ask(Op::Explain { query }).await
     }
 }
 

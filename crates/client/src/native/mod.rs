@@ -12,14 +12,19 @@
 //! # }
 //! ```
 
+mod accounts;
+mod bulk;
 mod calls;
 mod driver;
 mod replies;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
+pub use bulk::{NewObject, STORES_AT_ONCE};
 pub use replies::{Items, Reply};
+pub use transaction::Transaction;
 
 use crate::session::{Config, EncodedOp, State};
 use driver::{Driver, Status};
@@ -35,6 +40,8 @@ use tokio::sync::watch;
 pub struct Client {
     handle: Arc<Handle>,
     timeout: Option<u64>,
+    /// The transaction that its requests are of.
+    tx: Option<Arc<str>>,
 }
 
 struct Handle {
@@ -70,13 +77,13 @@ impl Client {
         let shared = Arc::new(Shared::new(config));
         let (sender, status) = watch::channel(Status::default());
         tokio::spawn(Driver::new(shared.clone(), address, sender).run());
-        Ok(Self { handle: Arc::new(Handle { shared, status }), timeout: None })
+        Ok(Self { handle: Arc::new(Handle { shared, status }), timeout: None, tx: None })
     }
 
     /// The same client, whose requests give up after `timeout`.
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         let timeout = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        Self { handle: self.handle.clone(), timeout: Some(timeout) }
+        Self { timeout: Some(timeout), ..self.clone() }
     }
 
     /// Waits until the node has welcomed this client, or the first failure.
@@ -116,7 +123,11 @@ impl Client {
     /// # Errors
     /// When the request is refused here; it then has no effect.
     pub fn request(&self, op: impl Into<EncodedOp>) -> Result<Reply> {
-        let seq = self.handle.shared.request(op.into(), self.timeout, None)?;
+        let op = match &self.tx {
+            Some(tx) => EncodedOp::within(tx, &op.into()),
+            None => op.into(),
+        };
+        let seq = self.handle.shared.request(op, self.timeout, None)?;
         Ok(Reply::new(self.handle.shared.clone(), seq))
     }
 }

@@ -153,7 +153,7 @@ impl Script {
 fn pump(streams: &mut HashMap<u64, (usize, u32)>, out: &mut Vec<u8>) {
     streams.retain(|seq, (next, credit)| {
         while *credit > 0 && *next < PAGES {
-            let page = Page { members: vec![stat(&format!("/{next}"))], next: None };
+            let page = Page { members: vec![stat(&format!("/{next}"))], next: None, last: None };
             let cursor = format!("{next:03}");
             encode_frame(&Frame::Item { seq: *seq, value: encode(&page), cursor }, out);
             *next += 1;
@@ -182,6 +182,8 @@ fn stat(path: &str) -> Stat {
         modified: 0,
         size: 0,
         node: "n".into(),
+        rules: None,
+        path: None,
     }
 }
 

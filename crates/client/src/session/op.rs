@@ -41,20 +41,39 @@ impl Nature {
     /// By the operation's number; one that this version does not know counts as a write.
     fn of(number: u32) -> Self {
         match number {
-            // get, stat, class, history, diff
-            2 | 3 | 10 | 11 | 12 => Self { writes: false, cursor: None },
+            // get, stat, class, history, diff, transactions, explain
+            2 | 3 | 10 | 11 | 12 | 23 | 31 => Self { writes: false, cursor: None },
             // migrate
             44 => Self { writes: true, cursor: Some(4) },
-            // list
-            4 => Self { writes: false, cursor: Some(1) },
+            // list, watch
+            4 | 24 => Self { writes: false, cursor: Some(1) },
+            // cp
+            7 => Self { writes: true, cursor: Some(3) },
             // call
             8 => Self { writes: true, cursor: Some(4) },
+            // in
+            21 => Self { writes: true, cursor: Some(2) },
+            // search
+            30 => Self { writes: false, cursor: Some(1) },
             _ => Self { writes: true, cursor: None },
         }
     }
 }
 
 impl EncodedOp {
+    /// An operation in a transaction.
+    pub fn within(tx: &str, op: &EncodedOp) -> Self {
+        let mut bytes = Vec::with_capacity(op.0.len() + tx.len() + 8);
+        // Writing to a vector cannot fail.
+        let _ = Encoder::new(&mut bytes)
+            .array(2)
+            .and_then(|e| e.u8(21))
+            .and_then(|e| e.array(2))
+            .and_then(|e| e.str(tx));
+        bytes.extend_from_slice(&op.0);
+        Self(bytes)
+    }
+
     /// The bytes.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
@@ -121,11 +140,13 @@ pub(crate) fn with_cursor(op: &[u8], at: u64, cursor: &str) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use emerge_proto::op::{StoreMode, Target};
-    use emerge_proto::{AsOf, ClassHash, ClassSource, Language};
+    use emerge_proto::account::{GroupAction, UserAction};
+    use emerge_proto::op::{SortBy, StoreMode, Target};
+    use emerge_proto::{AsOf, ClassHash, ClassSource, Language, Query};
 
     fn every_op() -> Vec<Op> {
         let path = Target::from("/a");
+        let query = Query::new(Language::Python, Some("lambda o: o.x < 3"));
         let class = ClassSource {
             name: "A".into(),
             language: Language::JavaScript,
@@ -147,10 +168,17 @@ mod tests {
             },
             Op::Get { path: path.clone(), version: Some(AsOf::Version(3)), children: None },
             Op::Stat { path: path.clone() },
-            Op::List { path: path.clone(), after: None, limit: Some(10) },
+            Op::List {
+                path: path.clone(),
+                after: None,
+                limit: Some(10),
+                glob: Some("*".into()),
+                sort: Some(SortBy::Size),
+                descending: Some(true),
+            },
             Op::Rm { path: path.clone(), recursive: true },
             Op::Mv { from: path.clone(), to: "/b".into() },
-            Op::Cp { from: path.clone(), to: "/b".into(), recursive: false },
+            Op::Cp { from: path.clone(), to: "/b".into(), recursive: false, after: None },
             Op::Call {
                 path: path.clone(),
                 method: "m".into(),
@@ -161,14 +189,32 @@ mod tests {
             },
             Op::PutClass { class },
             Op::Class { path: Some(path.clone()), hash: None, name: None },
-            Op::History { path: path.clone() },
+            Op::History { path: path.clone(), before: None, limit: Some(5) },
             Op::Diff { path: path.clone(), from: AsOf::Version(1), to: None },
             Op::Restore { path: path.clone(), version: AsOf::Moment(7), base: None },
             Op::Mixin { first: path.clone(), second: path.clone(), to: "/b".into(), name: None },
             Op::Query { path: path.clone() },
             Op::Migrate { path: path.clone(), class: ClassHash([1; 16]), how: None, from: None, after: None },
             Op::Add { path: path.clone(), field: "f".into(), children: vec![] },
-            Op::Set { path, value: vec![0xf6], base: Some(1) },
+            Op::Set { path: path.clone(), value: vec![0xf6], base: Some(1) },
+            Op::Chmod { path: path.clone(), perms: "750".into(), recursive: true },
+            Op::Chown { path: path.clone(), owner: None, group: Some("staff".into()), recursive: false },
+            Op::Purge { path: path.clone(), recursive: true },
+            Op::SetRules { path: path.clone(), keep: Some("all".into()), mask: None },
+            Op::Users {
+                action: UserAction::Add,
+                name: Some("ada".into()),
+                token_hash: Some(vec![1; 32]),
+                groups: None,
+            },
+            Op::Groups { action: GroupAction::List, name: None, user: None },
+            Op::Begin { name: Some("t".into()), lifetime_ms: None },
+            Op::In { tx: "t".into(), op: Box::new(Op::Stat { path }), after: None },
+            Op::End { tx: "t".into(), commit: false },
+            Op::Transactions { tx: None },
+            Op::Watch { pattern: "/**".into(), from: None },
+            Op::Search { query: query.clone(), after: None },
+            Op::Explain { query },
         ]
     }
 
@@ -177,7 +223,16 @@ mod tests {
         for op in every_op() {
             let nature = EncodedOp::from(&op).check().unwrap();
             assert_eq!(nature.writes, op.may_write(), "{}", op.name());
-            let streams = matches!(op, Op::List { .. } | Op::Call { .. } | Op::Migrate { .. });
+            let streams = matches!(
+                op,
+                Op::List { .. }
+                    | Op::Call { .. }
+                    | Op::Cp { .. }
+                    | Op::Migrate { .. }
+                    | Op::In { .. }
+                    | Op::Watch { .. }
+                    | Op::Search { .. }
+            );
             assert_eq!(nature.cursor.is_some(), streams, "{}", op.name());
         }
     }
@@ -191,15 +246,27 @@ mod tests {
             let again: Op = class::decode(&with_cursor(&class::encode(&moved), at, "z").unwrap()).unwrap();
             let mut expected = op.clone();
             let set = |op: &mut Op, cursor: &str| match op {
-                Op::List { after, .. } | Op::Call { after, .. } | Op::Migrate { after, .. } => {
-                    *after = Some(cursor.into())
-                }
+                Op::List { after, .. }
+                | Op::Call { after, .. }
+                | Op::Cp { after, .. }
+                | Op::Migrate { after, .. }
+                | Op::In { after, .. }
+                | Op::Search { after, .. }
+                | Op::Watch { from: after, .. } => *after = Some(cursor.into()),
                 _ => unreachable!(),
             };
             set(&mut expected, "m~é");
             assert_eq!(moved, expected);
             set(&mut expected, "z");
             assert_eq!(again, expected);
+        }
+    }
+
+    #[test]
+    fn an_operation_goes_into_a_transaction_as_it_is() {
+        for op in every_op() {
+            let within = Op::In { tx: "month end".into(), op: Box::new(op.clone()), after: None };
+            assert_eq!(EncodedOp::within("month end", &EncodedOp::from(&op)), EncodedOp::from(within));
         }
     }
 

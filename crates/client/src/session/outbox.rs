@@ -140,7 +140,14 @@ mod tests {
 
     #[test]
     fn proto_reads_every_form_of_a_request() {
-        let op = Op::List { path: "/a".into(), after: None, limit: None };
+        let op = Op::List {
+            path: "/a".into(),
+            after: None,
+            limit: None,
+            glob: None,
+            sort: None,
+            descending: None,
+        };
         for timeout in [None, Some(50)] {
             for credit in [None, Some(7)] {
                 for cursor in [None, Some("m")] {
@@ -160,7 +167,14 @@ mod tests {
                     };
                     let mut message = Vec::new();
                     encode_request(9, 4, &entry, 1000, &mut message);
-                    let op = Op::List { path: "/a".into(), after: cursor.map(String::from), limit: None };
+                    let op = Op::List {
+                        path: "/a".into(),
+                        after: cursor.map(String::from),
+                        limit: None,
+                        glob: None,
+                        sort: None,
+                        descending: None,
+                    };
                     let request = Request { seq: 9, acknowledged: 4, op, timeout_ms: timeout, credit };
                     assert_eq!(decode_message(&message).unwrap(), vec![Frame::Request(request)]);
                 }

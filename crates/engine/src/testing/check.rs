@@ -1,5 +1,6 @@
 //! All that must hold of a store, checked over its bytes.
 
+use crate::accounts::{Account, is_builtin};
 use crate::backend::{Backend, Key};
 use crate::change::{Change, LogRecord};
 use crate::keys;
@@ -52,6 +53,9 @@ struct Store {
     chunks: BTreeMap<[u8; 32], Vec<Bytes>>,
     uses: BTreeSet<([u8; 32], ObjectId, u64)>,
     trash: HashSet<ObjectId>,
+    users: BTreeMap<String, Account>,
+    tokens: BTreeMap<[u8; 32], String>,
+    groups: BTreeSet<String>,
     sessions: HashMap<SessionId, Indexed>,
     checkpoint: u64,
     log: Vec<(u64, LogRecord)>,
@@ -107,6 +111,17 @@ impl Store {
                 }
                 self.log.push((self.last_log, log));
             }
+            Some(keys::USER) => {
+                let account = Account::read(Record::Bytes(bytes)).map_err(text)?;
+                self.users.insert(keys::name_of(key).ok_or("a bad name")?.to_owned(), account);
+            }
+            Some(keys::TOKEN) => {
+                let name = String::from_utf8(bytes.to_vec()).map_err(|error| error.to_string())?;
+                self.tokens.insert(hash(key).ok_or(short)?, name);
+            }
+            Some(keys::GROUP) => {
+                self.groups.insert(keys::name_of(key).ok_or("a bad name")?.to_owned());
+            }
             Some(keys::TRASH) => {
                 self.trash.insert(keys::id_of(key).ok_or(short)?);
             }
@@ -159,6 +174,7 @@ impl Store {
         }
         self.check_blobs()?;
         self.check_classes()?;
+        self.check_accounts()?;
         if self.last_log > self.number {
             return Err(format!("the log goes to {}, the last commit is {}", self.last_log, self.number));
         }
@@ -259,6 +275,21 @@ impl Store {
             Some(hash) => Err(format!("nothing holds the blob {hash:02x?}")),
             None => Ok(()),
         }
+    }
+
+    fn check_accounts(&self) -> Result<(), String> {
+        let held: BTreeMap<[u8; 32], String> =
+            self.users.iter().map(|(name, account)| (account.token, name.clone())).collect();
+        if held != self.tokens || held.len() != self.users.len() {
+            return Err("the tokens are not those that users have".into());
+        }
+        for (name, account) in &self.users {
+            let known = |group: &String| is_builtin(group) || self.groups.contains(group);
+            if let Some(group) = account.groups.iter().find(|group| !known(group)) {
+                return Err(format!("the user {name} is in the group {group}, which is not there"));
+            }
+        }
+        Ok(())
     }
 
     fn check_classes(&self) -> Result<(), String> {

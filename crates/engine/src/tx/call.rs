@@ -45,7 +45,7 @@ impl<B: Backend> Tx<B> {
             }
             spot.place
         } else {
-            self.place(target).await?
+            self.seen(target).await?
         };
         self.whole_for_call(place, Want::Execute).await
     }

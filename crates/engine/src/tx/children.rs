@@ -76,7 +76,6 @@ impl<B: Backend> Tx<B> {
             return Err(Error::new(ErrorCode::BadArgument, why).field("class"));
         }
         let found = self.whole(&target).await?;
-        self.may_stat(&found)?;
         if found.object.is_directory() {
             return Err(place::is_a_directory(&found.path));
         }

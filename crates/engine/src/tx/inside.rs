@@ -3,7 +3,7 @@
 use super::Tx;
 use super::object::Cause;
 use super::place::{self, Place};
-use crate::access::{self, Want};
+use crate::access::Want;
 use crate::backend::Backend;
 use crate::fields;
 use crate::object::Object;
@@ -11,7 +11,7 @@ use emerge_proto::inside::{self, Inside};
 use emerge_proto::op::Target;
 use emerge_proto::record::{Children, FetchedChild, Stored};
 use emerge_proto::value::{Array, DType, FieldPath, Step, raw};
-use emerge_proto::{AsOf, Error, ErrorCode, Fetched, FieldType, Path, Result, Value, limits};
+use emerge_proto::{AsOf, Error, ErrorCode, Fetched, FieldType, Path, Result, Stat, Value, limits};
 use std::collections::VecDeque;
 
 /// What children may take in one reply: it has to fit into one message.
@@ -69,7 +69,9 @@ impl<B: Backend> Tx<B> {
     ) -> Result<Spot> {
         let (target, mut left) = split(target)?;
         left.extend(more.iter().cloned());
-        let mut place = self.place(&target).await?;
+        // What is to be changed must not be named through `/registry`.
+        let mut place =
+            if end == End::Stay { self.place(&target).await? } else { self.seen(&target).await? };
         if let Some(version) = version {
             self.check(&place.object, Want::Read, &place.path)?;
             place.object = self.version_of(&place, version).await?;
@@ -137,7 +139,7 @@ impl<B: Backend> Tx<B> {
     /// The object at a target, which may be a path into another object that leads to it by a reference.
     pub(super) async fn whole(&mut self, target: &Target) -> Result<Place> {
         if !is_inside(target) {
-            return self.place(target).await;
+            return self.seen(target).await;
         }
         let spot = self.spot(target, None, &[], End::Follow).await?;
         if spot.steps.is_empty() {
@@ -161,7 +163,7 @@ impl<B: Backend> Tx<B> {
             Some(part) => (value.unwrap_or(Value::Null).encode(), Some(part.to_string())),
             None => (self.state_of(&place.object).await?, None),
         };
-        Ok(Fetched { stat, state, path: Some(place.path.to_string()), part, children: None })
+        Ok(Fetched { stat, state, path: Some(place.path.to_string()), part, children: None, members: None })
     }
 
     /// The objects that a list of references leads to, from the place `from` on. One that is not there, or that the caller may not read, has its error instead.
@@ -213,6 +215,7 @@ impl<B: Backend> Tx<B> {
             path: Some(place.path.to_string()),
             part: Some(part),
             children: Some(children),
+            members: None,
         })
     }
 
@@ -221,6 +224,9 @@ impl<B: Backend> Tx<B> {
             Ok(Fetched { part: Some(_), .. }) => {
                 let why = format!("{path} leads to a value inside an object and to no object");
                 Error::new(ErrorCode::BadArgument, why).at(&path)
+            }
+            Ok(Fetched { stat: Stat { class_hash: None, .. }, .. }) => {
+                place::is_a_directory(&Path::parse(&path)?)
             }
             Ok(fetched) => {
                 let path = fetched.path.unwrap_or(path);
@@ -323,13 +329,6 @@ impl<B: Backend> Tx<B> {
         let why =
             format!("the field {name:?} is declared {} and was given {}", kind.as_str(), value.type_name());
         Err(Error::new(ErrorCode::BadArgument, why).field(name))
-    }
-
-    /// True when the caller may know what `stat` tells.
-    pub(super) fn may_stat(&self, place: &Place) -> Result<()> {
-        let listed =
-            place.parent().is_some_and(|(_, parent)| access::may(&self.principal, parent, Want::Read));
-        if listed { Ok(()) } else { self.check(&place.object, Want::Read, &place.path) }
     }
 }
 

@@ -1,20 +1,37 @@
 //! Transactions: reads that are noted, writes that are held back, and their commit.
 
+mod account;
 mod blobs;
 mod call;
 mod children;
 mod class;
+mod copy;
+mod held;
+mod import;
 mod inside;
+mod list;
 mod object;
+mod order;
 mod place;
+mod purge;
+mod rights;
+mod rules;
+mod search;
+mod system;
 mod tree;
 mod version;
+mod watch;
 
 pub use call::ObjectForCall;
+pub use copy::CopyPart;
+pub use held::Savepoint;
+pub use import::{MadeVersion, Ownership};
+pub use list::Listing;
+pub use search::{Candidate, Scope, Walk};
 
 use crate::access::Principal;
 use crate::backend::{Backend, BackendError, Key, Write};
-use crate::change::{Change, LogRecord};
+use crate::change::{Change, LogRecord, Where};
 use crate::engine::{Engine, Looked};
 use crate::keys;
 use crate::object::{Entry, Object, Record};
@@ -25,11 +42,11 @@ use crate::session::{LoggedOutcome, Outcome};
 use crate::state::State;
 use bytes::Bytes;
 use emerge_proto::{Error, ObjectId, Result, SessionId};
+use held::weight;
+use std::collections::hash_map::Entry as Place;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::future::poll_fn;
 use std::ops::Range;
 use std::sync::Arc;
-use std::task::{Poll, ready};
 
 /// A transaction. It sees its own writes. Dropped without a commit it changes nothing.
 ///
@@ -49,20 +66,18 @@ pub struct Tx<B: Backend> {
     touched: HashSet<ObjectId>,
     changes: Vec<Change>,
     undo: Vec<Undo>,
+    /// About how many bytes of memory `reads` and `writes` take.
+    bytes: usize,
     depends_on: u64,
     /// Sessions that this transaction ends; those with a time only if they have had no outcome since.
     ended: Vec<(SessionId, Option<i64>)>,
+    /// Whether users or groups change.
+    accounts: bool,
 }
 
 enum Undo {
     Write(Key, Option<Option<Record>>),
     Touch(ObjectId),
-}
-
-/// Where an operation began, to go back to when it fails.
-struct Savepoint {
-    undo: usize,
-    changes: usize,
 }
 
 /// A commit that was made.
@@ -104,8 +119,10 @@ impl<B: Backend> Tx<B> {
             touched: HashSet::new(),
             changes: Vec::new(),
             undo: Vec::new(),
+            bytes: 0,
             depends_on: 0,
             ended: Vec::new(),
+            accounts: false,
         }
     }
 
@@ -143,6 +160,14 @@ impl<B: Backend> Tx<B> {
     /// [`CommitError::Conflict`]; `too_large`, `storage_failed`, `unavailable`, `session_expired` (the request's outcome
     /// was acknowledged, so that it must not run again).
     pub async fn commit(mut self, outcome: Option<Outcome>) -> Result<Commit, CommitError> {
+        self.try_commit(outcome).await
+    }
+
+    /// As [`Tx::commit`], which this transaction outlives to tell what the conflict was about; it is good for nothing else then.
+    ///
+    /// # Errors
+    /// As [`Tx::commit`].
+    pub async fn try_commit(&mut self, outcome: Option<Outcome>) -> Result<Commit, CommitError> {
         if self.writes.is_empty() {
             self.engine.state().usable()?;
             return match self.is_current() {
@@ -158,25 +183,17 @@ impl<B: Backend> Tx<B> {
                 .iter()
                 .map(|(key, record)| Write { key: key.clone(), value: record.as_ref().map(Record::encode) }),
         );
-        self.check_size(&encoded, outcome.as_ref())?;
-        // Between this and the lock of `admit` others may take the room or drop the index, which only means one commit more than the bound, or a conflict.
-        let session = outcome.as_ref().map(|outcome| outcome.session);
-        while !poll_fn(|cx| {
-            let mut state = self.engine.state();
-            ready!(state.queue.poll_room(cx));
-            Poll::Ready(session.is_none_or(|session| state.sessions.get(session).is_some()))
-        })
-        .await
-        {
-            if let Some(session) = session {
-                self.engine.index_session(session).await?;
-            }
-        }
+        let places = self.places(&writes);
+        let room = places.iter().map(Where::size).sum();
+        self.check_size(&encoded, outcome.as_ref(), room)?;
+        self.engine.room(outcome.as_ref().map(|outcome| outcome.session)).await?;
         // All that can be done before anybody has to wait for it.
         let log = LogRecord {
             time: self.now,
             changes: std::mem::take(&mut self.changes),
             outcome: outcome.map(LoggedOutcome::from),
+            author: (!places.is_empty()).then(|| self.principal.user.clone()),
+            places: (!places.is_empty()).then_some(places),
             ended: (!self.ended.is_empty()).then(|| self.ended.iter().map(|(session, _)| *session).collect()),
         };
         let encoded_log = (!log.is_empty()).then(|| emerge_proto::class::encode(&log).into());
@@ -193,7 +210,10 @@ impl<B: Backend> Tx<B> {
     ) -> Result<Commit, CommitError> {
         let mut state = self.engine.state();
         state.usable()?;
-        if !self.is_current_in(&state) {
+        let good = self.is_current_in(&state);
+        #[cfg(feature = "mutations")]
+        let good = good || self.engine.shared.options.mutations.reads_not_validated;
+        if !good {
             return Err(CommitError::Conflict);
         }
         if let Some(outcome) = &log.outcome {
@@ -217,6 +237,9 @@ impl<B: Backend> Tx<B> {
             state.sessions.remove(*session);
         }
         let number = state.apply(writes);
+        if self.accounts {
+            self.engine.accounts_changed();
+        }
         if let Some(value) = encoded_log {
             let write = Write { key: keys::log(number), value: Some(value) };
             if let Some(outcome) = &log.outcome {
@@ -242,7 +265,7 @@ impl<B: Backend> Tx<B> {
         Ok(Commit { number, wrote: true })
     }
 
-    fn check_size(&self, writes: &[Write], outcome: Option<&Outcome>) -> Result<()> {
+    fn check_size(&self, writes: &[Write], outcome: Option<&Outcome>, places: usize) -> Result<()> {
         let limits = self.engine.backend().limits();
         let reply = outcome.map_or(0, |outcome| outcome.reply.len());
         let values = writes.iter().filter_map(|write| write.value.as_ref().map(|value| value.len()));
@@ -251,7 +274,7 @@ impl<B: Backend> Tx<B> {
             return Err(BackendError::TooLarge { bytes: largest, limit: limits.max_value }.into());
         }
         // Room for the log record.
-        let bytes = queue::size(writes) + reply + self.changes.len() * 64 + 1024;
+        let bytes = queue::size(writes) + reply + places + self.changes.len() * 64 + 1024;
         if bytes > limits.max_batch {
             return Err(BackendError::TooLarge { bytes, limit: limits.max_batch }.into());
         }
@@ -260,7 +283,13 @@ impl<B: Backend> Tx<B> {
 
     fn note(&mut self, looked: Looked) -> Option<Record> {
         self.depends_on = self.depends_on.max(looked.number);
-        self.reads.entry(looked.key).or_insert((looked.at, looked.record)).1.clone()
+        match self.reads.entry(looked.key) {
+            Place::Occupied(known) => known.get().1.clone(),
+            Place::Vacant(place) => {
+                self.bytes += weight(place.key(), looked.record.as_ref());
+                place.insert((looked.at, looked.record)).1.clone()
+            }
+        }
     }
 
     async fn read(&mut self, key: &[u8]) -> Result<Option<Record>> {
@@ -300,6 +329,7 @@ impl<B: Backend> Tx<B> {
             }
             _ => range.end,
         };
+        self.bytes += range.start.len() + end.len() + size_of::<(Range<Key>, u64)>();
         self.ranges.push((range.start..end, scanned.at));
         Ok(scanned.records)
     }
@@ -313,10 +343,15 @@ impl<B: Backend> Tx<B> {
         Ok(self.engine.scan(&range, limit, &self.writes).await?.records)
     }
 
-    /// The version of an object now; 0 when it is not there.
-    pub(crate) async fn version_unnoted(&self, id: ObjectId) -> Result<u64> {
-        let record = self.engine.look(&keys::object(id)).await?.record;
-        Ok(record.map(Record::object).transpose()?.map_or(0, |object| object.version))
+    /// An object as it is now.
+    pub(crate) async fn object_unnoted(&self, id: ObjectId) -> Result<Option<Arc<Object>>> {
+        self.engine.look(&keys::object(id)).await?.record.map(Record::object).transpose()
+    }
+
+    /// When an earlier version was made, if it is kept.
+    pub(crate) async fn version_time_unnoted(&self, id: ObjectId, version: u64) -> Result<Option<i64>> {
+        let record = self.engine.look(&keys::version(id, version)).await?.record;
+        Ok(record.map(Record::object).transpose()?.map(|object| object.modified))
     }
 
     /// Ends a session: its record goes, and what the log says of it does not count any more. With `silent_since` it is a conflict when the session has had
@@ -351,8 +386,25 @@ impl<B: Backend> Tx<B> {
     }
 
     pub(crate) fn put_raw(&mut self, key: Key, record: Option<Record>) {
-        let before = self.writes.insert(key.clone(), record);
+        let before = self.write(key.clone(), Some(record));
         self.undo.push(Undo::Write(key, before));
+    }
+
+    /// Sets what is written under a key, or takes it back; gives what was written there before.
+    fn write(&mut self, key: Key, record: Option<Option<Record>>) -> Option<Option<Record>> {
+        let size = key.len();
+        let (before, more) = match record {
+            Some(record) => {
+                let more = weight(&key, record.as_ref());
+                (self.writes.insert(key, record), more)
+            }
+            None => (self.writes.remove(&key), 0),
+        };
+        let less = before
+            .as_ref()
+            .map_or(0, |record| size + held::OVERHEAD + record.as_ref().map_or(0, Record::weight));
+        self.bytes = (self.bytes + more).saturating_sub(less);
+        before
     }
 
     fn touch(&mut self, id: ObjectId) {
@@ -361,27 +413,10 @@ impl<B: Backend> Tx<B> {
         }
     }
 
-    fn savepoint(&self) -> Savepoint {
-        Savepoint { undo: self.undo.len(), changes: self.changes.len() }
-    }
-
     /// Takes back all that was written since the savepoint when the operation failed.
     fn settle<T>(&mut self, savepoint: &Savepoint, result: Result<T>) -> Result<T> {
         if result.is_err() {
-            self.changes.truncate(savepoint.changes);
-            for undo in self.undo.drain(savepoint.undo..).rev() {
-                match undo {
-                    Undo::Write(key, Some(before)) => {
-                        self.writes.insert(key, before);
-                    }
-                    Undo::Write(key, None) => {
-                        self.writes.remove(&key);
-                    }
-                    Undo::Touch(id) => {
-                        self.touched.remove(&id);
-                    }
-                }
-            }
+            self.back_to(savepoint);
         }
         result
     }

@@ -2,7 +2,9 @@
 
 use super::Tx;
 use super::inside;
+use super::list::Listing;
 use super::place::{self, Place, Way};
+use super::rules;
 use crate::access::Want;
 use crate::backend::Backend;
 use crate::change::Change;
@@ -12,8 +14,9 @@ use crate::object::{Object, Record};
 use bytes::Bytes;
 use emerge_proto::op::{StoreMode, Target};
 use emerge_proto::record::Stored;
+use emerge_proto::rules::Keep;
 use emerge_proto::{
-    AsOf, ClassHash, Error, ErrorCode, Fetched, ObjectId, ObjectType, Page, Path, Perms, Result, Stat, limits,
+    AsOf, ClassHash, Error, ErrorCode, Fetched, ObjectId, ObjectType, Perms, Result, Stat, Value,
 };
 use std::sync::Arc;
 
@@ -65,12 +68,13 @@ impl<B: Backend> Tx<B> {
         let place = match way {
             Way::There(place) => place,
             Way::Missing { path, .. } if patches => return Err(place::not_found(&path)),
-            Way::Missing { path, above, found } => {
+            Way::Missing { path, above, found, taken } => {
                 self.class(class).await?;
                 fields::check(given)?;
-                let parent = self.make_directories(&path, above, found).await?;
+                let perms = rules::mask_of(&above).perms();
+                let parent = self.make_directories(&path, above, found, taken).await?;
                 let state = Bytes::copy_from_slice(given);
-                return self.make_object(parent, path.name(), class, &state, Perms::DEFAULT).await;
+                return self.make_object(parent, path.name(), class, &state, perms).await;
             }
         };
         if place.object.is_directory() {
@@ -119,6 +123,8 @@ impl<B: Backend> Tx<B> {
             author: self.principal.user.clone(),
             method: None,
             restored: None,
+            operation: None,
+            rules: None,
             state,
             blobs,
         };
@@ -150,20 +156,10 @@ impl<B: Backend> Tx<B> {
             Cause::Restored(version) => (None, Some(version)),
         };
         let (id, old) = (place.id, &place.object);
-        let version = if self.touched.contains(&id) {
+        if self.touched.contains(&id) {
             self.release_blobs(old, id).await?;
-            old.version
-        } else {
-            let kept = Object { parent: ObjectId::ROOT, name: String::new(), ..(**old).clone() };
-            self.put(keys::version(id, old.version), Some(Record::Object(Arc::new(kept))));
-            self.touch(id);
-            let version = old.version + 1;
-            self.changes.push(Change::Updated(id, version));
-            if let Some(surplus) = version.checked_sub(limits::KEEP_VERSIONS).filter(|surplus| *surplus > 0) {
-                self.drop_version(id, surplus).await?;
-            }
-            version
-        };
+        }
+        let version = self.next_version(id, old, rules::keep_of(&place.above, old)).await?;
         let (state, blobs) = self.put_state(id, version, state).await?;
         let object = Object {
             class,
@@ -173,12 +169,31 @@ impl<B: Backend> Tx<B> {
             author: self.principal.user.clone(),
             method,
             restored,
+            operation: None,
             state,
             blobs,
             ..(**old).clone()
         };
         let object = self.put_object(id, object);
         Ok(Stored { id, version, modified: object.modified })
+    }
+
+    /// Keeps what an object is as an earlier version, unless this transaction has made the current one; gives the number of
+    /// the version to write.
+    pub(super) async fn next_version(&mut self, id: ObjectId, old: &Arc<Object>, keep: Keep) -> Result<u64> {
+        if self.touched.contains(&id) {
+            return Ok(old.version);
+        }
+        let kept = Object { parent: ObjectId::ROOT, name: String::new(), ..(**old).clone() };
+        self.put(keys::version(id, old.version), Some(Record::Object(Arc::new(kept))));
+        self.touch(id);
+        let version = old.version + 1;
+        self.changes.push(Change::Updated(id, version));
+        let surplus = keep.surplus(version);
+        if surplus > 0 {
+            self.drop_version(id, surplus).await?;
+        }
+        Ok(version)
     }
 
     /// Deletes an earlier version, when it is there.
@@ -191,21 +206,46 @@ impl<B: Backend> Tx<B> {
         Ok(())
     }
 
-    /// The properties and the state of an object, at an earlier version if one is asked for; with a path into an object what is at that place.
+    /// The properties and the state of an object, at an earlier version if one is asked for; with a path into an object what is at that place;
+    /// of a directory its properties and the first page of its members.
     ///
     /// # Errors
-    /// `not_found`, `is_a_directory`, `permission_denied`, `bad_path`; `limit_exceeded` when the path leads through too many references.
+    /// `not_found`, `permission_denied`, `bad_path`; `is_a_directory` when a version is asked for; `limit_exceeded` when the path leads through
+    /// too many references.
     pub async fn get(&mut self, target: &Target, version: Option<AsOf>) -> Result<Fetched> {
         if inside::is_inside(target) {
             return self.get_inside(target, version).await;
         }
-        let place = self.readable_object(target).await?;
+        if let Some(system) = self.system_of(target)?
+            && let Some(told) = self.get_system(&system).await?
+        {
+            return Ok(told);
+        }
+        let place = self.seen(target).await?;
+        self.check(&place.object, Want::Read, &place.path)?;
+        if place.object.is_directory() {
+            return if version.is_none() {
+                self.get_directory(target, &place).await
+            } else {
+                Err(place::is_a_directory(&place.path))
+            };
+        }
         let object = match version {
             Some(version) => self.version_of(&place, version).await?,
-            None => place.object,
+            None => place.object.clone(),
         };
-        let stat = self.stat_of(place.id, &object, place.path.name()).await?;
+        let mut stat = self.stat_of(place.id, &object, place.path.name()).await?;
+        stat.path = path_to_tell(target, &place);
         Ok(Fetched::whole(stat, self.state_of(&object).await?))
+    }
+
+    /// A directory's properties and its first members.
+    async fn get_directory(&mut self, target: &Target, place: &Place) -> Result<Fetched> {
+        let members = Some(self.page(place, &Listing::default()).await?);
+        let mut stat = self.stat_of(place.id, &place.object, place.path.name()).await?;
+        stat.rules = Some(self.rules_of(place));
+        stat.path = path_to_tell(target, place);
+        Ok(Fetched { members, ..Fetched::whole(stat, Value::Map(Vec::new()).encode()) })
     }
 
     /// An object that is not a directory and that the caller may read.
@@ -218,14 +258,21 @@ impl<B: Backend> Tx<B> {
         Ok(place)
     }
 
-    /// The properties of what is at a target.
+    /// The properties of what is at a target, for which any right on it will do.
     ///
     /// # Errors
     /// `not_found`, `permission_denied`, `bad_path`.
     pub async fn stat(&mut self, target: &Target) -> Result<Stat> {
+        if let Some(system) = self.system_of(target)?
+            && let Some(told) = self.stat_system(&system).await?
+        {
+            return Ok(told);
+        }
         let place = self.whole(target).await?;
-        self.may_stat(&place)?;
-        self.stat_of(place.id, &place.object, place.path.name()).await
+        let mut stat = self.stat_of(place.id, &place.object, place.path.name()).await?;
+        stat.path = path_to_tell(target, &place);
+        stat.rules = place.object.is_directory().then(|| self.rules_of(&place));
+        Ok(stat)
     }
 
     pub(super) async fn stat_of(&mut self, id: ObjectId, object: &Object, name: &str) -> Result<Stat> {
@@ -249,52 +296,14 @@ impl<B: Backend> Tx<B> {
             modified: object.modified,
             size: object.size(),
             node: self.engine.shared.options.node_name.clone(),
+            rules: None,
+            path: None,
         })
     }
+}
 
-    /// One page of a directory's members with their properties.
-    ///
-    /// # Errors
-    /// `not_found`, `not_a_directory`, `permission_denied`, `bad_path`, `bad_argument`.
-    pub async fn list(&mut self, target: &Target, after: Option<&str>, limit: Option<u32>) -> Result<Page> {
-        let place = self.place(target).await?;
-        self.check(&place.object, Want::Read, &place.path)?;
-        if !place.object.is_directory() {
-            return Err(place::not_a_directory(&place.path));
-        }
-        if limit == Some(0) {
-            return Err(Error::new(ErrorCode::BadArgument, "a page has at least one member").field("limit"));
-        }
-        let limit = limit.map_or(limits::MAX_PAGE, |limit| (limit as usize).min(limits::MAX_PAGE));
-        // One more tells whether there is another page.
-        let mut found = self.scan(keys::entries(place.id, after), limit + 1).await?;
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let members = self.members(&place.path, found).await?;
-        let mut page = Page { members: Vec::with_capacity(members.len()), next: None };
-        for (id, object) in members {
-            let stat = self.stat_of(id, &object, &object.name).await?;
-            page.members.push(stat);
-        }
-        if more {
-            page.next = page.members.last().map(|last| last.name.clone());
-        }
-        Ok(page)
-    }
-
-    /// The objects of some entries of a directory.
-    pub(super) async fn members(
-        &mut self,
-        path: &Path,
-        entries: Vec<(crate::backend::Key, Record)>,
-    ) -> Result<Vec<(ObjectId, Arc<Object>)>> {
-        let ids: Vec<ObjectId> =
-            entries.into_iter().map(|(_, record)| Ok(record.entry()?.id)).collect::<Result<_>>()?;
-        let keys: Vec<Vec<u8>> = ids.iter().map(|id| keys::object(*id)).collect();
-        let records = self.read_many(&keys).await?;
-        ids.into_iter()
-            .zip(records)
-            .map(|(id, record)| Ok((id, record.ok_or_else(|| place::changed(path))?.object()?)))
-            .collect()
-    }
+/// The path of what the request named by its id; the path of another it knows.
+fn path_to_tell(target: &Target, place: &Place) -> Option<String> {
+    let same = matches!(target, Target::Path(path) if place.path.as_str() == path.trim_end_matches('/') || path == "/");
+    (!same).then(|| place.path.to_string())
 }

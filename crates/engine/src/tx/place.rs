@@ -34,11 +34,13 @@ impl Place {
 /// Where a path leads.
 pub(super) enum Way {
     There(Place),
-    /// Nothing is there. The directories down to the last that exists, and how many segments of the path exist.
+    /// Nothing is there for the caller. The directories down to the last that is, and how many segments of the path are.
     Missing {
         path: Path,
         above: Vec<(ObjectId, Arc<Object>)>,
         found: usize,
+        /// Whether the next segment's name is taken all the same, by what is not there for the caller.
+        taken: bool,
     },
 }
 
@@ -50,10 +52,11 @@ impl<B: Backend> Tx<B> {
 
     /// Walks down a path; every directory on the way must be one, and be passable for the caller.
     pub(super) async fn walk(&mut self, path: Path) -> Result<Way> {
+        super::system::check_changeable(&path)?;
         let mut id = ObjectId::ROOT;
         let mut object = self.root().await?;
         let mut above = Vec::new();
-        let (mut found, mut missing) = (0, false);
+        let (mut found, mut missing, mut taken) = (0, false, false);
         for segment in path.segments() {
             if !object.is_directory() {
                 let at = ancestor(&path, found);
@@ -67,12 +70,16 @@ impl<B: Backend> Tx<B> {
                 missing = true;
                 break;
             };
-            found += 1;
             id = entry.id;
             object = self.object(id).await?.ok_or_else(|| changed(&path))?;
+            if !access::knows(&self.principal, &object) {
+                (missing, taken) = (true, true);
+                break;
+            }
+            found += 1;
         }
         if missing {
-            return Ok(Way::Missing { path, above, found });
+            return Ok(Way::Missing { path, above, found, taken });
         }
         Ok(Way::There(Place { id, object, path, above }))
     }
@@ -96,7 +103,7 @@ impl<B: Backend> Tx<B> {
         }
     }
 
-    /// From an object's id up to the root. What was unlinked, with all below it, is not found.
+    /// From an object's id up to the root. What was unlinked, with all below it, is not found; nor is what the caller cannot reach.
     async fn climb(&mut self, id: ObjectId) -> Result<Place> {
         let missing = || Error::new(ErrorCode::NotFound, format!("there is no object {id}")).at(id);
         let object = self.object(id).await?.ok_or_else(missing)?;
@@ -116,10 +123,10 @@ impl<B: Backend> Tx<B> {
         above.reverse();
         names.reverse();
         let path = Path::parse(&format!("/{}", names.join("/")))?;
-        for (depth, (_, directory)) in above.iter().enumerate() {
-            if !access::may(&self.principal, directory, Want::Execute) {
-                return Err(access::denied(&self.principal, Want::Execute, &ancestor(&path, depth)));
-            }
+        let passable =
+            |(_, directory): &(_, Arc<Object>)| access::may(&self.principal, directory, Want::Execute);
+        if !access::knows(&self.principal, &object) || !above.iter().all(passable) {
+            return Err(missing());
         }
         Ok(Place { id, object, path, above })
     }

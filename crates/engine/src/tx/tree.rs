@@ -1,8 +1,9 @@
-//! The tree: mkdir, rm, mv, cp.
+//! The tree: mkdir, rm, mv.
 
 use super::Tx;
 use super::place::{self, Place, Way};
-use crate::access::Want;
+use super::rules;
+use crate::access::{self, Want};
 use crate::backend::Backend;
 use crate::change::Change;
 use crate::keys;
@@ -10,15 +11,15 @@ use crate::object::{Entry, Object, Record};
 use bytes::Bytes;
 use emerge_proto::op::Target;
 use emerge_proto::record::Stored;
-use emerge_proto::{Error, ErrorCode, ObjectId, ObjectType, Path, Perms, Result, limits};
+use emerge_proto::{Error, ErrorCode, ObjectId, ObjectType, Path, Perms, Result};
 use std::sync::Arc;
 
 /// A directory and the name of an entry in it.
-struct Slot {
-    parent: ObjectId,
-    path: Path,
+pub(super) struct Slot {
+    pub(super) parent: ObjectId,
+    pub(super) path: Path,
     /// The directories from the root down to `parent`.
-    above: Vec<ObjectId>,
+    pub(super) above: Vec<ObjectId>,
 }
 
 impl<B: Backend> Tx<B> {
@@ -40,33 +41,39 @@ impl<B: Backend> Tx<B> {
             Way::There(Place { id, object, .. }) => {
                 Ok(Stored { id, version: object.version, modified: object.modified })
             }
-            Way::Missing { path, above, found } => {
-                let parent = self.make_directories(&path, above, found).await?;
-                Ok(self.make_directory(parent, path.name(), Perms::DEFAULT))
+            Way::Missing { path, above, found, taken } => {
+                let perms = rules::mask_of(&above).perms();
+                let parent = self.make_directories(&path, above, found, taken).await?;
+                Ok(self.make_directory(parent, path.name(), perms))
             }
         }
     }
 
     /// Makes the directories that a path lacks, all but its last segment, and gives the one that is to hold that. Checks
-    /// the right to change the lowest that exists.
+    /// the right to change the lowest that exists; the name there must not be `taken`.
     pub(super) async fn make_directories(
         &mut self,
         path: &Path,
         above: Vec<(ObjectId, Arc<Object>)>,
         found: usize,
+        taken: bool,
     ) -> Result<ObjectId> {
+        let perms = rules::mask_of(&above).perms();
         let Some((mut parent, lowest)) = above.into_iter().next_back() else {
             return Err(place::already_exists(path));
         };
         self.check(&lowest, Want::Write, &place::ancestor(path, found))?;
+        if taken {
+            return Err(access::denied(&self.principal, Want::Write, &place::ancestor(path, found + 1)));
+        }
         let missing = path.segments().count() - found;
         for segment in path.segments().skip(found).take(missing.saturating_sub(1)) {
-            parent = self.make_directory(parent, segment, Perms::DEFAULT).id;
+            parent = self.make_directory(parent, segment, perms).id;
         }
         Ok(parent)
     }
 
-    fn make_directory(&mut self, parent: ObjectId, name: &str, perms: Perms) -> Stored {
+    pub(super) fn make_directory(&mut self, parent: ObjectId, name: &str, perms: Perms) -> Stored {
         let id = self.new_id();
         let directory = Object {
             kind: ObjectType::Directory,
@@ -82,6 +89,8 @@ impl<B: Backend> Tx<B> {
             author: self.principal.user.clone(),
             method: None,
             restored: None,
+            operation: None,
+            rules: None,
             state: Bytes::new(),
             blobs: Vec::new(),
         };
@@ -101,30 +110,37 @@ impl<B: Backend> Tx<B> {
 
     async fn rm_inner(&mut self, target: &Target, recursive: bool) -> Result<()> {
         let place = self.place(target).await?;
-        let (parent, directory) = place.not_the_root("removed")?;
-        self.check(directory, Want::Write, &place.path.parent().unwrap_or(Path::root()))?;
-        let mut empty = true;
-        if place.object.is_directory() {
-            self.check(&place.object, Want::Write, &place.path)?;
-            if recursive {
-                empty = false;
-            } else if !self.scan(keys::entries(place.id, None), 1).await?.is_empty() {
-                return Err(Error::new(
-                    ErrorCode::DirectoryNotEmpty,
-                    format!("the directory {} has members", place.path),
-                )
-                .at(&place.path));
-            }
-        }
+        let parent = self.check_removal(&place, recursive).await?;
         let name = place.path.name().to_owned();
-        self.put_entry(*parent, &name, None);
-        self.changes.push(Change::Removed(place.id, *parent, name));
-        if empty {
-            self.discard(place.id, &place.object);
-        } else {
+        self.put_entry(parent, &name, None);
+        self.changes.push(Change::Removed(place.id, parent, name));
+        if place.object.is_directory() && recursive {
             self.put(keys::trash(place.id), Some(Record::Bytes(Bytes::new())));
+        } else {
+            self.discard(place.id, &place.object);
         }
         Ok(())
+    }
+
+    /// Whether the caller may remove what is there; gives the directory that holds it.
+    pub(super) async fn check_removal(&mut self, place: &Place, recursive: bool) -> Result<ObjectId> {
+        let (parent, directory) = place.not_the_root("removed")?;
+        self.check(directory, Want::Write, &place.path.parent().unwrap_or(Path::root()))?;
+        access::check_sticky(&self.principal, directory, &place.object, &place.path)?;
+        if !place.object.is_directory() {
+            return Ok(*parent);
+        }
+        self.check(&place.object, Want::Write, &place.path)?;
+        // What others keep in a sticky directory is theirs.
+        let sticky = place.object.perms.is_sticky() && !access::owns(&self.principal, &place.object);
+        if (!recursive || sticky) && !self.scan(keys::entries(place.id, None), 1).await?.is_empty() {
+            if recursive {
+                access::check_owner(&self.principal, &place.object, &place.path)?;
+            }
+            let why = format!("the directory {} has members", place.path);
+            return Err(Error::new(ErrorCode::DirectoryNotEmpty, why).at(&place.path));
+        }
+        Ok(*parent)
     }
 
     /// Deletes an object that has no entry any more, and no members. What else it has left is marked for collection.
@@ -155,6 +171,7 @@ impl<B: Backend> Tx<B> {
         let place = self.place(from).await?;
         let (parent, directory) = place.not_the_root("moved")?;
         self.check(directory, Want::Write, &place.path.parent().unwrap_or(Path::root()))?;
+        access::check_sticky(&self.principal, directory, &place.object, &place.path)?;
         if place.object.is_directory() {
             self.check(&place.object, Want::Write, &place.path)?;
         }
@@ -172,82 +189,9 @@ impl<B: Backend> Tx<B> {
         Ok(())
     }
 
-    /// Copies an object, or a tree in one commit. The copies have ids of their own, version 1, the caller as owner and
-    /// the permissions of what they copy. Onto a directory: into it.
-    ///
-    /// # Errors
-    /// `not_found`, `already_exists`, `is_a_directory` (without `recursive`), `permission_denied`, `bad_argument` (a
-    /// directory into itself), `limit_exceeded`, `not_a_directory`, `bad_path`.
-    pub async fn cp(&mut self, from: &Target, to: &str, recursive: bool) -> Result<()> {
-        let savepoint = self.savepoint();
-        let result = self.cp_inner(from, to, recursive).await;
-        self.settle(&savepoint, result)
-    }
-
-    async fn cp_inner(&mut self, from: &Target, to: &str, recursive: bool) -> Result<()> {
-        let place = self.place(from).await?;
-        self.check(&place.object, Want::Read, &place.path)?;
-        if place.object.is_directory() && !recursive {
-            return Err(place::is_a_directory(&place.path));
-        }
-        place.not_the_root("copied")?;
-        let slot = self.free_slot(to, &place).await?;
-        if slot.above.contains(&place.id) {
-            return Err(into_itself(&place.path, &slot.path, "copied"));
-        }
-        let mut copied = 0;
-        // Each: what to copy, where it is, the directory that gets the copy, and the name there.
-        let mut rest = vec![(place.id, place.object, place.path, slot.parent, slot.path.name().to_owned())];
-        while let Some((id, object, path, parent, name)) = rest.pop() {
-            copied += 1;
-            if copied + rest.len() > limits::MAX_COPY {
-                return Err(Error::new(
-                    ErrorCode::LimitExceeded,
-                    format!("a copy has at most {} objects and directories", limits::MAX_COPY),
-                )
-                .at(&path)
-                .limit(limits::MAX_COPY as u64));
-            }
-            self.check(&object, Want::Read, &path)?;
-            let Some(class) = object.class else {
-                self.check(&object, Want::Execute, &path)?;
-                let made = self.make_directory(parent, &name, object.perms).id;
-                let entries = self.scan(keys::entries(id, None), limits::MAX_COPY).await?;
-                for (member, object) in self.members(&path, entries).await? {
-                    let (path, name) = (path.join(&object.name)?, object.name.clone());
-                    rest.push((member, object, path, made, name));
-                }
-                continue;
-            };
-            let id = self.new_id();
-            for blob in &object.blobs {
-                self.use_blob(blob, id, 1);
-            }
-            let copy = Object {
-                kind: ObjectType::Object,
-                parent,
-                name,
-                class: Some(class),
-                owner: self.principal.user.clone(),
-                group: self.principal.group().to_owned(),
-                perms: object.perms,
-                version: 1,
-                created: self.now,
-                modified: self.now,
-                author: self.principal.user.clone(),
-                method: None,
-                restored: None,
-                state: object.state.clone(),
-                blobs: object.blobs.clone(),
-            };
-            self.add(id, copy);
-        }
-        Ok(())
-    }
-
     /// Where `mv` and `cp` put what they are given: at `to` or, when that is a directory, into it. Nothing may be there;
     /// its directory must be, and the caller must have the right to change it.
-    async fn free_slot(&mut self, to: &str, from: &Place) -> Result<Slot> {
+    pub(super) async fn free_slot(&mut self, to: &str, from: &Place) -> Result<Slot> {
         let mut way = self.walk(Path::parse(to)?).await?;
         if let Way::There(directory) = &way
             && directory.object.is_directory()
@@ -259,7 +203,7 @@ impl<B: Backend> Tx<B> {
         }
         match way {
             Way::There(place) => Err(place::already_exists(&place.path)),
-            Way::Missing { path, above, found } => {
+            Way::Missing { path, above, found, taken } => {
                 if found + 1 < path.segments().count() {
                     return Err(place::not_found(&place::ancestor(&path, found + 1)));
                 }
@@ -267,13 +211,16 @@ impl<B: Backend> Tx<B> {
                     return Err(place::already_exists(&path));
                 };
                 self.check(directory, Want::Write, &place::ancestor(&path, found))?;
+                if taken {
+                    return Err(place::already_exists(&path));
+                }
                 Ok(Slot { parent: *parent, above: above.iter().map(|(id, _)| *id).collect(), path })
             }
         }
     }
 }
 
-fn into_itself(from: &Path, to: &Path, what: &str) -> Error {
+pub(super) fn into_itself(from: &Path, to: &Path, what: &str) -> Error {
     Error::new(ErrorCode::BadArgument, format!("the directory {from} cannot be {what} into itself, to {to}"))
         .at(to)
 }

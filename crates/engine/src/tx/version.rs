@@ -6,11 +6,11 @@ use super::place::{self, Place};
 use crate::access::Want;
 use crate::backend::Backend;
 use crate::keys;
-use crate::object::Object;
+use crate::object::{Object, Record};
 use emerge_proto::op::Target;
 use emerge_proto::record::{Stored, VersionInfo};
 use emerge_proto::version::{ClassAt, Diff, FieldChange};
-use emerge_proto::{AsOf, Error, ErrorCode, Result, Value, limits};
+use emerge_proto::{AsOf, Error, ErrorCode, ObjectId, Result, Value, limits};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,15 +18,41 @@ use std::sync::Arc;
 const MAX_DIFF: usize = limits::MAX_MESSAGE / 2;
 
 impl<B: Backend> Tx<B> {
-    /// An object's versions that are kept, newest first.
+    /// The newest versions that are kept of an object or a directory, newest first, those below `before` if given; at most `limit`
+    /// or [`limits::MAX_PAGE`]. A directory has one for each change of its rights.
     ///
     /// # Errors
-    /// `not_found`, `is_a_directory`, `permission_denied`, `bad_path`.
-    pub async fn history(&mut self, target: &Target) -> Result<Vec<VersionInfo>> {
-        let place = self.readable_object(target).await?;
-        let mut versions = vec![info(&place.object)];
-        for (_, record) in self.scan(keys::versions(place.id), usize::MAX).await?.into_iter().rev() {
-            versions.push(info(&*record.object()?));
+    /// `not_found`, `permission_denied`, `bad_argument`, `bad_path`.
+    pub async fn history(
+        &mut self,
+        target: &Target,
+        before: Option<u64>,
+        limit: Option<u32>,
+    ) -> Result<Vec<VersionInfo>> {
+        if limit == Some(0) {
+            return Err(Error::new(ErrorCode::BadArgument, "a page has at least one version").field("limit"));
+        }
+        let limit = limit.map_or(limits::MAX_PAGE, |limit| (limit as usize).min(limits::MAX_PAGE));
+        let place = self.seen(target).await?;
+        self.check(&place.object, Want::Read, &place.path)?;
+        let mut versions = Vec::new();
+        let mut end = before.unwrap_or(u64::MAX);
+        if end > place.object.version {
+            versions.push(info(&place.object));
+            end = place.object.version;
+        }
+        // Versions are numbered without gaps, but those that were pruned are gone.
+        let oldest = self.scan(keys::versions(place.id), 1).await?;
+        let oldest =
+            oldest.first().and_then(|(key, _)| keys::version_parts(key)).map_or(end, |(_, oldest)| oldest);
+        while versions.len() < limit && end > oldest {
+            let missing = limit - versions.len();
+            let start = end.saturating_sub(missing.max(64) as u64).max(oldest);
+            let found = self.scan(keys::versions_between(place.id, start, end), usize::MAX).await?;
+            for (_, record) in found.into_iter().rev().take(missing) {
+                versions.push(info(&*record.object()?));
+            }
+            end = start;
         }
         Ok(versions)
     }
@@ -42,24 +68,35 @@ impl<B: Backend> Tx<B> {
                 (self.read(&keys::version(place.id, version)).await?, why)
             }
             AsOf::Moment(moment) if moment >= now.modified => return Ok(Arc::clone(now)),
-            AsOf::Moment(moment) => {
-                let mut found = None;
-                for (_, record) in self.scan(keys::versions(place.id), usize::MAX).await? {
-                    if record.clone().object()?.modified > moment {
-                        break;
-                    }
-                    found = Some(record);
-                }
-                (
-                    found,
-                    format!(
-                        "{} was not there at that moment, or its version of then is not kept",
-                        place.path
-                    ),
-                )
-            }
+            AsOf::Moment(moment) => (
+                self.version_at(place.id, now.version, moment).await?,
+                format!("{} was not there at that moment, or its version of then is not kept", place.path),
+            ),
         };
         found.ok_or_else(|| Error::new(ErrorCode::NotFound, why).at(&place.path).field("version"))?.object()
+    }
+
+    /// The last of the versions below `end` that was made at a moment or before. Their times grow with their numbers, so it is
+    /// found by halves: an object may have any number of them.
+    async fn version_at(&mut self, id: ObjectId, end: u64, moment: i64) -> Result<Option<Record>> {
+        let (mut low, mut high) = (0, end);
+        let mut found = None;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            // The first that is kept from the middle on.
+            let next = self.scan(keys::versions_between(id, middle, high), 1).await?.into_iter().next();
+            let Some((key, record)) = next else {
+                high = middle;
+                continue;
+            };
+            if record.clone().object()?.modified > moment {
+                high = middle;
+            } else {
+                low = keys::version_parts(&key).map_or(high, |(_, version)| version + 1);
+                found = Some(record);
+            }
+        }
+        Ok(found)
     }
 
     /// What differs between two versions of an object; the second is the current one when none is named.
@@ -103,7 +140,11 @@ impl<B: Backend> Tx<B> {
     }
 
     async fn restore_inner(&mut self, target: &Target, which: AsOf, base: Option<u64>) -> Result<Stored> {
-        let place = self.readable_object(target).await?;
+        let place = self.place(target).await?;
+        self.check(&place.object, Want::Read, &place.path)?;
+        if place.object.is_directory() {
+            return Err(place::is_a_directory(&place.path));
+        }
         self.check(&place.object, Want::Write, &place.path)?;
         if base.is_some_and(|base| base != place.object.version) {
             return Err(place::moved_on(&place, base));
@@ -141,6 +182,7 @@ fn info(object: &Object) -> VersionInfo {
         method: object.method.clone(),
         size: object.size(),
         restored: object.restored,
+        operation: object.operation.clone(),
     }
 }
 

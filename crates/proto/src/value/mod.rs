@@ -6,6 +6,7 @@ mod array;
 mod base64;
 mod fail;
 mod from_json;
+pub mod order;
 pub mod raw;
 mod reader;
 pub(crate) mod scan;

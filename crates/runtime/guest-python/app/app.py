@@ -11,8 +11,8 @@ enum fractions functools hashlib heapq hmac html io ipaddress itertools json key
 secrets socket statistics string struct subprocess textwrap time traceback types typing unicodedata urllib.parse uuid weakref zlib zoneinfo
 _ast_unparse _strptime annotationlib copyreg dis encodings.ascii encodings.hex_codec encodings.latin_1 encodings.utf_16 encodings.utf_32 functools
 graphlib inspect linecache locale logging queue reprlib shlex stringprep string.templatelib tokenize
-emerge emerge._aio emerge._classes emerge._fs emerge._host emerge._host_guest emerge._load emerge._meta emerge._object emerge._standin emerge._travel
-emerge._values emerge._wire emerge.errors
+emerge emerge._aio emerge._captures emerge._classes emerge._express emerge._fs emerge._hints emerge._host emerge._host_guest emerge._lambda emerge._load emerge._meta
+emerge._object emerge._search emerge._source emerge._standin emerge._travel emerge._values emerge._wire emerge.errors
 """
 for _name in _LIBRARY.split():
     try:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import annotationlib
 import ast
 import dis
-from types import CodeType
+import functools
+import inspect
+from types import CodeType, FunctionType
 from typing import Any
 
 from emerge.errors import ClassInvalidError
@@ -32,7 +35,8 @@ def free_names(code: CodeType, given: set[str]) -> list[str]:
             elif step.opname == "LOAD_NAME" and used not in stored and used not in _BODY:
                 found[used] = None
         for constant in code.co_consts:
-            if isinstance(constant, CodeType):
+            # Annotations make no need: nobody has to evaluate them.
+            if isinstance(constant, CodeType) and constant.co_name != "__annotate__":
                 walk(constant)
 
     walk(code)
@@ -79,6 +83,45 @@ def methods_of(statement: ast.ClassDef, name: str) -> list[dict[str, Any]]:
             "returns": _written(node.returns),
         }
     return list(found.values())
+
+
+def made_methods(cls: type, stored: type, found: list[dict[str, Any]], fields: list[str]) -> list[dict[str, Any]]:
+    """Methods that no ``def`` of the class statement names: by another name, as a lambda, by a call, of bases that are not stored."""
+    known = {each["name"] for each in found} | {"meta", "fs", *fields}
+    more = []
+    for base in cls.__mro__:
+        if base is not cls and (base is object or issubclass(base, stored)):
+            continue
+        for name, member in vars(base).items():
+            if name in known or name.startswith("__"):
+                continue
+            static = isinstance(member, (staticmethod, classmethod))
+            is_property = isinstance(member, (property, functools.cached_property))
+            function = member.__func__ if static else getattr(member, "fget", None) or getattr(member, "func", member)
+            if not isinstance(function, FunctionType) and not hasattr(function, "__wrapped__"):
+                continue
+            try:
+                params = [_param(each) for each in inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF).parameters.values()]
+            except (TypeError, ValueError):
+                continue
+            if not isinstance(member, staticmethod):
+                del params[:1]
+            known.add(name)
+            more.append({
+                "name": name,
+                "params": params,
+                "doc": inspect.getdoc(function),
+                "is_async": inspect.iscoroutinefunction(function),
+                "is_static": static,
+                "is_property": is_property,
+                "returns": None,
+            })
+    return more
+
+
+def _param(each: inspect.Parameter) -> list[str | None]:
+    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(each.kind, "")
+    return [stars + each.name, None if each.default is inspect.Parameter.empty else repr(each.default), None]
 
 
 def _params(args: ast.arguments) -> list[list[str | None]]:

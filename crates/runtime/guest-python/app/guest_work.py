@@ -14,14 +14,16 @@ import sys
 from types import ModuleType
 from typing import Any
 
+import guest_loop
 import guest_world
 from guest_parts import done, in_parts, join
-from guest_text import class_error, fields_of, free_names, methods_of
+from guest_text import class_error, fields_of, free_names, made_methods, methods_of
 
 import emerge
-from emerge import _classes, _travel, _wire
+from emerge import _classes, _hints, _host_guest, _source, _wire
+from emerge._captures import in_order
 from emerge._meta import Meta
-from emerge._object import PLACES, Object
+from emerge._object import NEWEST, PLACES, Object
 
 _texts: dict[str, str] = {}
 _loaded: dict[bytes, type[Object]] = {}
@@ -39,7 +41,9 @@ def _see(file: str, text: str) -> None:
 def boot(_: list[bytes]) -> list[bytes]:
     """Shuts the world, and makes all that a call goes through fast."""
     guest_world.seal()
+    guest_loop.seal()
     _warm()
+    guest_loop.leave()
     guest_world.settle()
     return []
 
@@ -74,11 +78,11 @@ def _warm() -> None:
             guest_world.begin(1)
             call(_wire.dumps((address, method, "/warm", state, values))[0])
             guest_world.end()
-    del _members[cls], _loaded[address], PLACES[cls], sys.modules[cls.__module__], _texts["Warm"], linecache.cache["Warm"]
+    del _members[cls], _loaded[address], PLACES[cls], NEWEST["Warm"], sys.modules[cls.__module__], _texts["Warm"], linecache.cache["Warm"]
     _classes.forget(cls, address)
 
 
-def _bind(owner: str, captures: list[Any], bases: list[Any], known: dict[bytes, Any], space: dict[str, Any]) -> None:
+def _bind(owner: str, captures: list[Any], known: dict[bytes, Any], space: dict[str, Any]) -> None:
     for name, kind, *payload in captures:
         if kind == "module":
             space[name] = _module(owner, payload[0])
@@ -95,8 +99,6 @@ def _bind(owner: str, captures: list[Any], bases: list[Any], known: dict[bytes, 
             space[name] = payload[0]
         else:
             space[name] = define(payload[0], known)
-    for name, address in bases:
-        space[name] = define(address, known)
 
 
 def _module(owner: str, name: str) -> ModuleType:
@@ -123,21 +125,39 @@ def define(address: bytes, known: dict[bytes, Any]) -> type[Object]:
     name, language, text, bases, fields, _, captures = known[address]
     if language != "python":
         raise class_error(f"class {name} is in {language}, and a class in Python cannot use it", name)
-    module = ModuleType(f"stored.{address.hex()}")
-    sys.modules[module.__name__] = module
-    space = vars(module)
-    _bind(name, captures, bases, known, space)
-    _see(name, text)
-    code = _compile(name, text, name)
-    exec(code, space)
-    cls = space.get(name)
-    if not (isinstance(cls, type) and issubclass(cls, Object)):
-        raise class_error(f"the source of {name} defines no class of that name that extends emerge.Object", name)
+    above = {base: define(needed, known) for base, needed in bases}
+    for _, kind, *payload in captures:
+        if kind == "class":
+            define(payload[0], known)
+    # One that it needs may have it within, as its peer.
+    cls = _classes.trusted(address)
+    if cls is None:
+        cls = _make(address, name, text, above, captures, known)
     _loaded[address] = cls
     _classes.adopt(cls, address)
     # What is found out once for each class is found out now, and not in each call.
     _classes.converters(cls)
     _members[cls] = {name: member for each in reversed(cls.__mro__) for name, member in vars(each).items()}
+    return cls
+
+
+def _make(
+    address: bytes, name: str, text: str, bases: dict[str, type[Object]], captures: list[Any], known: dict[bytes, Any]
+) -> type[Object]:
+    module = ModuleType(f"stored.{address.hex()}")
+    sys.modules[module.__name__] = module
+    space = vars(module)
+    early, late = in_order(name, captures)
+    space.update(bases)
+    _bind(name, early, known, space)
+    _see(name, text)
+    exec(_compile(name, text, name), space)
+    cls: Any = space.get(name)
+    if not (isinstance(cls, type) and issubclass(cls, Object)):
+        raise class_error(f"the source of {name} defines no class of that name that extends emerge.Object", name)
+    _classes.adopt(cls, address)
+    _bind(name, late, known, space)
+    _classes.find_peers(cls, captures, space)
     return cls
 
 
@@ -161,6 +181,7 @@ def analyse(parts: list[bytes]) -> list[bytes]:
     cls = define(address, known)
     _agree(cls, [_loaded[each] for _, each in bases], fields_of(statement), fields)
     members = methods_of(statement, name)
+    members += made_methods(cls, Object, members, [each[0] for each in fields])
     for field in fields:
         if field[0] in {member["name"] for member in members}:
             raise class_error(f"class {name} has a field and a method named {field[0]}", field[0])
@@ -177,27 +198,61 @@ def _agree(cls: type[Object], bases: list[type[Object]], declared: list[str], fi
     for each in declared:
         if each not in recorded:
             raise class_error(f"class {name}: its source declares the field {each}, and its record does not", each)
-    made = {each[0]: each for each in _travel.fields_of_class(cls)}
+    made = {each[0]: each for each in _hints.fields_of_class(cls)}
     for field, kind, has_default, *_ in fields:
         if field not in declared:
             raise class_error(f"class {name}: its record has the field {field}, which its source does not declare", field)
         _, own, own_default, *_ = made.get(field, (field, "any", has_default))
         # What a type is called here is not always known: "any" says nothing.
-        if own not in ("any", kind):
+        if "any" not in (own, kind) and own != kind:
             raise class_error(f"class {name}: the field {field} is {own} in its source and {kind} in its record", field)
         if own_default != has_default:
             least, most = ("source", "record") if has_default else ("record", "source")
             raise class_error(f"class {name}: the field {field} has a default in its {most} and none in its {least}", field)
 
 
+_owner: str | None = None
+
+
 def load(parts: list[bytes]) -> list[bytes]:
     """Makes a class, and those that it needs."""
+    global _owner
     address, known = _known(parts[0])
+    _owner = _wire.loads(parts[0])[0][3]
     define(address, known)
+    _source.forget()
     guest_world.settle()
     return []
 
 
+def _meet(lineage: list[tuple[Any, ...]]) -> type[Object] | None:
+    """The class of an object that a method holds, is given or fetches.
+
+    Its code runs with the rights of the running method, those of the caller and of the method's owner: so only a class of the same owner is made. It is
+    there for this call; its names do not come before those of the running class.
+    """
+    newest = lineage[0]
+    if newest[5][1] != "python" or newest[3] != _owner:
+        return None
+    known = {version[0]: version[5] for version in lineage}
+    waiting = list(known.values())
+    try:
+        while waiting:
+            for _, kind, *payload in waiting.pop()[6]:
+                if kind == "class" and payload[0] not in known and payload[0] not in _loaded:
+                    more = {version[0]: version[5] for version in _host_guest.lineage_of(payload[0])}
+                    known.update(more)
+                    waiting += more.values()
+        named = dict(NEWEST)
+        try:
+            return define(newest[0], known)
+        finally:
+            NEWEST.update(named)
+    except emerge.EmergeError:
+        return None
+
+
+_host_guest.meet = _meet
 _new = object.__new__
 _set = object.__setattr__
 
@@ -235,7 +290,7 @@ def call(data: bytes) -> bytes:
             raise _wrong_arguments(error, name, member) from None
         raise
     if hasattr(result, "send") and hasattr(result, "__await__"):
-        result = _finish(result)
+        result = guest_loop.finish(result)
     if more and more[1]:
         result = _kept(result)
     # As it may be by now.
@@ -339,21 +394,17 @@ class _LateMeta:
         return getattr(self._rest, name)
 
 
-def _finish(work: Any) -> Any:
-    try:
-        while True:
-            work.send(None)
-    except StopIteration as end:
-        return end.value
+_FILE = "stored_file"
 
 
 def run_file(parts: list[bytes]) -> list[bytes]:
-    """Runs a file and gives its ``objects``: for each its path, its class and those that it needs, its state."""
+    """Runs a file and gives its ``objects``: for each its path, its class and those that it needs, its state. It runs as a module: what it does as a main program
+    needs the world outside."""
     file, text = parts[0].decode(), parts[1].decode()
     _see(file, text)
-    module = ModuleType("__main__")
+    module = ModuleType(_FILE)
     module.__file__ = file
-    sys.modules["__main__"] = module
+    sys.modules[_FILE] = module
     try:
         code = compile(text, file, "exec", dont_inherit=True)
     except SyntaxError as error:
@@ -390,6 +441,14 @@ def failure(error: BaseException) -> bytes:
     if isinstance(error, emerge.EmergeError):
         for name in ("code", "path", "field", "limit", "trace"):
             told[name] = getattr(error, name, None)
+    trace = _frames(error) + (told.get("trace") or "") + _others(error)
+    if trace:
+        told["trace"] = trace
+    return json.dumps(told).encode()
+
+
+def _frames(error: BaseException) -> str:
+    """The user's own lines that an error went through, most recent call last."""
     frames = []
     step = error.__traceback__
     while step is not None:
@@ -400,9 +459,37 @@ def failure(error: BaseException) -> bytes:
         step = step.tb_next
     if len(frames) > 32:
         frames = [*frames[:16], f"  ({len(frames) - 32} more calls)\n", *frames[-16:]]
-    if frames:
-        told["trace"] = "".join(frames) + (told.get("trace") or "")
-    return json.dumps(told).encode()
+    return "".join(frames)
+
+
+# Errors behind an error that are told, and characters of each one's message.
+_MOST_OTHERS = 8
+_MOST_WORDS = 1000
+
+
+def _others(error: BaseException) -> str:
+    """The errors behind an error: those of a group, its cause, and what was being handled."""
+    told: list[str] = []
+    seen = {id(error)}
+    waiting = _behind(error)
+    while waiting and len(told) < _MOST_OTHERS:
+        how, other = waiting.pop(0)
+        if id(other) in seen:
+            continue
+        seen.add(id(other))
+        message = _message(other)[:_MOST_WORDS]
+        told.append(f"{how} {type(other).__name__}{': ' if message else ''}{message}\n{_frames(other)}")
+        waiting[:0] = _behind(other)
+    return "".join(told)
+
+
+def _behind(error: BaseException) -> list[tuple[str, BaseException]]:
+    found = [("with", each) for each in error.exceptions] if isinstance(error, BaseExceptionGroup) else []
+    if error.__cause__ is not None:
+        found.append(("caused by", error.__cause__))
+    elif error.__context__ is not None and not error.__suppress_context__:
+        found.append(("while handling", error.__context__))
+    return found
 
 
 def _message(error: BaseException) -> str:

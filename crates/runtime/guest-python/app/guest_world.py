@@ -102,11 +102,14 @@ def _seal() -> None:
         import _socket
     except ImportError:
         return
-    for name, value in list(vars(_socket).items()):
-        if callable(value) and not (isinstance(value, type) and issubclass(value, BaseException)):
-            setattr(_socket, name, _refuse(f"socket.{name}"))
     import socket
 
+    # Of both: the one has taken the other's names over.
+    for module in (_socket, socket):
+        for name, value in list(vars(module).items()):
+            if callable(value) and not isinstance(value, type) and not name.startswith("_"):
+                setattr(module, name, _refuse(f"socket.{name}"))
+    _socket.socket = _refuse("socket.socket")
     # It extends the type that was there before.
     socket.socket.__init__ = _refuse("socket.socket")  # type: ignore[method-assign]
 

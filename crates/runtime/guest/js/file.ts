@@ -4,12 +4,15 @@ import { type ClassRecord, recordOf } from "../../../../www/src/class.js";
 import { errorOf } from "../../../../www/src/error.js";
 import { type EmergeClass, EmergeObject } from "../../../../www/src/object.js";
 import { encodeObject } from "../../../../www/src/state.js";
+import { scope } from "./classes.js";
 import { natives } from "./natives.js";
 import { join, success, textOf } from "./parts.js";
 
 /** Evaluates a module and gives its `objects`: of each its path, the records of the classes that it needs (bases first, its own last), and its state. */
 export async function file(parts: readonly Uint8Array[]): Promise<Uint8Array> {
   const [name, text] = [textOf(parts[0]), textOf(parts[1])];
+  // A module sees what is global alone; it is the only one that this sandbox will see.
+  Object.assign(globalThis, { console: scope.get("console") });
   const { namespace, done } = natives.module(text, name);
   await done;
   const output: Uint8Array[] = [];

@@ -4,7 +4,9 @@ import { Encoder } from "../../../../www/src/codec.js";
 import type { Transport } from "../../../../www/src/results.js";
 import { joinPath } from "../../../../www/src/meta.js";
 import { ByteReader } from "../../../../www/src/bytes.js";
-import { type CallWith, opCall, opList, readError, readPage } from "../../../../www/src/wire.js";
+import { SortBy } from "../../../../www/src/generated.js";
+import { type CallWith, opCall, opList, readError, readPage, type SortName } from "../../../../www/src/wire.js";
+import { opSearch, readMatches } from "../../../../www/src/wire-search.js";
 import { natives } from "./natives.js";
 
 /** Runs an operation and gives its encoded reply; throws the node's error. */
@@ -27,22 +29,42 @@ export class CallTransport implements Transport {
     const number = reader.uint();
     if (number === LIST) yield* pages(reader);
     else if (number === CALL) yield* members(reader);
+    else if (number === SEARCH) yield* matches(reader);
     else yield request(op);
   }
 }
 
-const LIST = 4, CALL = 8;
+const LIST = 4, CALL = 8, SEARCH = 30;
+const SORTS = Object.keys(SortBy) as SortName[];
 
 /** The pages of a directory, one request each. */
 function* pages(op: ByteReader): Generator<Uint8Array, void, undefined> {
   const count = op.array();
   const path = op.text();
-  let after = count > 1 && !op.takeNull() ? op.text() : undefined;
-  const limit = count > 2 && !op.takeNull() ? op.uint() : undefined;
+  const has = (at: number): boolean => count > at && !op.takeNull();
+  let after = has(1) ? op.text() : undefined;
+  const pageSize = has(2) ? op.uint() : undefined;
+  const glob = has(3) ? op.text() : undefined;
+  const sortBy = has(4) ? op.uint() : undefined;
+  const sort = SORTS.find((name) => SortBy[name] === sortBy);
+  const descending = has(5) && op.bool();
   for (;;) {
-    const reply = request(opList(path, after, limit));
+    const reply = request(opList(path, { after, pageSize, glob, sort, descending }));
     yield reply;
     after = readPage(new ByteReader(reply)).next;
+    if (after === undefined) return;
+  }
+}
+
+/** The pages of a search, one request each. */
+function* matches(op: ByteReader): Generator<Uint8Array, void, undefined> {
+  const count = op.array();
+  const query = op.item();
+  let after = count > 1 && !op.takeNull() ? op.text() : undefined;
+  for (;;) {
+    const reply = request(opSearch(query, after));
+    yield reply;
+    after = readMatches(new ByteReader(reply)).next;
     if (after === undefined) return;
   }
 }

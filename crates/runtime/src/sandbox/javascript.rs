@@ -40,6 +40,15 @@ pub struct FileObject {
     pub state: Vec<u8>,
 }
 
+/// What came of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileObjects {
+    /// The objects that it wants stored, in its order.
+    pub objects: Vec<FileObject>,
+    /// What it printed.
+    pub log: String,
+}
+
 pub(super) struct JavaScript {
     pre: InstancePre<Host>,
     /// The state after boot: the prelude evaluated, no class loaded.
@@ -196,7 +205,7 @@ impl JavaScript {
         now_micros: i64,
         seed: u64,
         deadline: Duration,
-    ) -> Result<Vec<FileObject>> {
+    ) -> Result<FileObjects> {
         check_source(name, source)?;
         let listings = [Listing { file: name.into(), shown: name.into(), source: source.into(), offset: 0 }];
         let subject = Subject {
@@ -210,11 +219,13 @@ impl JavaScript {
         let (of_name, of_source) = (name.to_owned(), source.to_owned());
         let text = deep(move || file_module(&of_name, &of_source)).await?;
         let mut instance = self.fresh(&self.base).await?;
-        instance.store.data_mut().begin(None, false, deadline, limits::CALL_MEMORY);
+        instance.store.data_mut().begin(None, true, deadline, limits::CALL_MEMORY);
         let input = join(&[name.as_bytes(), text.as_bytes()]);
         let ran = self.run(instance.run(FILE, &input, now_micros, seed), deadline).await;
-        let output = self.finish(&subject, &mut instance, ran)?;
-        read_objects(&subject.parts(output)?)
+        let output = self.finish(&subject, &mut instance, ran);
+        let log = instance.store.data_mut().end();
+        let objects = output.and_then(|output| read_objects(&subject.parts(output)?));
+        file_objects(objects, log)
     }
 
     /// The image of a class and its bases, made now if need be.
@@ -373,6 +384,15 @@ async fn boot(pre: &InstancePre<Host>, budget: Arc<Budget>, prelude: &[u8]) -> R
 }
 
 /// Reads the objects of a file: for each its path, the records of its class and that class's bases (bases first), and its state.
+/// What came of a file, or its error, with what it had printed.
+pub(super) fn file_objects(objects: Result<Vec<FileObject>>, log: String) -> Result<FileObjects> {
+    match objects {
+        Ok(objects) => Ok(FileObjects { objects, log }),
+        Err(error) if log.is_empty() => Err(error),
+        Err(error) => Err(error.log(log)),
+    }
+}
+
 fn read_objects(parts: &[Vec<u8>]) -> Result<Vec<FileObject>> {
     let defect = || Error::new(ErrorCode::Internal, "the guest's objects could not be read");
     parts

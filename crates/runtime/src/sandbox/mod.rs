@@ -20,7 +20,7 @@ mod wasi;
 
 use crate::{BoxFuture, Call, Fs, Returned, Runtime};
 use emerge_proto::{ClassSource, ClassVersion, Error, ErrorCode, Language, MethodDecl, Result, limits};
-pub use javascript::FileObject;
+pub use javascript::{FileObject, FileObjects};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -122,11 +122,13 @@ impl Sandbox {
         self.python.ready(progress).map(|_| ())
     }
 
-    /// Runs a Python file (`.py`) with `emerge` importable, or evaluates a JavaScript module with `emerge-client` importable, and gives its top-level `objects`, a mapping of path to instance.
+    /// Runs a Python file (`.py`) with `emerge` importable, or evaluates a JavaScript module with `emerge-client` importable, and gives its
+    /// top-level `objects`, a mapping of path to instance, and what it printed. A Python file is not the main program: its `__name__` is its own.
     ///
     /// # Errors
-    /// `bad_argument` when there is no such mapping or a value in it is no object of Emerge's, naming its path in `field`; `class_invalid`,
-    /// `method_failed`, `deadline_exceeded`, `out_of_memory` as in a call.
+    /// `bad_argument` when there is no such mapping or a value in it is no object of Emerge's, naming its path in `field`, and when the name ends in
+    /// none of `.py`, `.js`, `.mjs`; `class_invalid`, `method_failed`, `deadline_exceeded`, `out_of_memory` as in a call. The error has in `log` what the file had
+    /// printed.
     pub async fn run_file(
         &self,
         name: &str,
@@ -134,9 +136,15 @@ impl Sandbox {
         now_micros: i64,
         seed: u64,
         deadline: Duration,
-    ) -> Result<Vec<FileObject>> {
+    ) -> Result<FileObjects> {
         let (name, source) = (name.to_owned(), source.to_owned());
-        if std::path::Path::new(&name).extension().is_some_and(|extension| extension == "py") {
+        let ending = std::path::Path::new(&name).extension().and_then(|ending| ending.to_str());
+        if !matches!(ending, Some("py" | "js" | "mjs")) {
+            let why =
+                format!("{name} is neither Python nor JavaScript: its name ends in none of .py, .js, .mjs");
+            return Err(Error::new(ErrorCode::BadArgument, why).field(name));
+        }
+        if ending == Some("py") {
             let python = Arc::clone(&self.python);
             return self
                 .spawn(async move {

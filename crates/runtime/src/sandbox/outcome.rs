@@ -2,7 +2,7 @@
 
 use super::imports::Stopped;
 use super::instance::{Output, Trapped};
-use emerge_proto::{Error, ErrorCode, Result};
+use emerge_proto::{Error, ErrorCode, Result, limits};
 use serde::Deserialize;
 use wasmtime::Trap;
 
@@ -34,6 +34,15 @@ pub(super) struct Listing {
     pub(super) source: String,
     /// Lines that the guest puts before the source.
     pub(super) offset: usize,
+}
+
+/// A text of an error's that is no longer than one may be.
+fn cut(mut text: String) -> String {
+    if text.len() > limits::CALL_ERROR {
+        text.truncate(text.floor_char_boundary(limits::CALL_ERROR));
+        text.push_str(&format!(" … (the text ends here: its limit is {} bytes)", limits::CALL_ERROR));
+    }
+    text
 }
 
 /// What the guest was asked to do, for the words of an error.
@@ -95,7 +104,7 @@ impl Subject<'_> {
 
     /// The prelude itself failed: a method has used up the stack, or turned the language's own objects against it.
     fn broken(&self, text: &str) -> Error {
-        Error::new(self.failure, format!("{} failed: {text}", self.what))
+        Error::new(self.failure, cut(format!("{} failed: {text}", self.what)))
     }
 
     fn failure(&self, failure: Failure) -> Error {
@@ -106,13 +115,13 @@ impl Subject<'_> {
             (None, message) => format!("{}: {message}", failure.name),
         };
         let frames = self.frames(&failure.stack);
-        let mut error = Error::new(code.unwrap_or(self.failure), message);
-        error.path = failure.path;
-        error.field = failure.field.map(String::into_boxed_str);
+        let mut error = Error::new(code.unwrap_or(self.failure), cut(message));
+        error.path = failure.path.map(cut);
+        error.field = failure.field.map(|field| cut(field).into_boxed_str());
         error.limit = failure.limit;
         let inner = failure.trace.unwrap_or_default();
         if !frames.is_empty() || !inner.is_empty() {
-            error.trace = Some((frames + &inner).into());
+            error.trace = Some(cut(frames + &inner).into());
         }
         error
     }

@@ -5,7 +5,7 @@ use super::engine::{self, Ticker};
 use super::image::Image;
 use super::imports::{self, Budget, Host};
 use super::instance::{Output, Trapped};
-use super::javascript::{FileObject, check_source};
+use super::javascript::{FileObject, FileObjects, check_source, file_objects};
 use super::memory::{Base, Making, Memories, Memory};
 use super::outcome::{Subject, join, split};
 use super::pool::{Idle, Images, Instances, Loaded};
@@ -20,7 +20,7 @@ use emerge_proto::{
 use serde::Deserialize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use wasmtime::component::{InstancePre, Linker, TypedFunc};
 use wasmtime::{Engine, ResourceLimiter, Store};
 
@@ -34,7 +34,7 @@ const FILE: u32 = 4;
 /// About what an instance counts in the sandbox's memory; those that wait for calls have at most half of that.
 const INSTANCE: usize = 32 * 1024 * 1024;
 
-/// How long a request waits for a guest that is being compiled.
+/// How long a request waits for a guest that is being compiled, and a class for others that are being evaluated.
 const READY_WAIT: Duration = Duration::from_secs(15);
 
 type Run = TypedFunc<(u32, Vec<u8>, u64), (Vec<u8>,)>;
@@ -48,6 +48,8 @@ pub(super) struct Python {
     ticker: Ticker,
     budget: Arc<Budget>,
     admission: Admission,
+    /// Classes that are evaluated at once; more wait, so that the deadline of each measures it and not how many there are.
+    evaluations: Semaphore,
     images: Images,
     instances: Instances<Instance>,
 }
@@ -78,6 +80,7 @@ impl Python {
             base: OnceCell::new(),
             budget,
             admission: Admission::new(options.calls),
+            evaluations: Semaphore::new((options.calls / 4).max(1)),
             images: Images::new(options.images),
             instances: Instances::new(options.idle.min(options.memory / 2 / INSTANCE)),
         })
@@ -138,6 +141,7 @@ impl Python {
             methods: Vec::new(),
         };
         let classes = classes(std::iter::once(&own).chain(needed.iter().map(|class| &**class)))?;
+        let _turn = self.turn(&what).await?;
         let mut instance = self.booted().await?;
         let parts = self.work(&mut instance, &subject, ANALYSE, &[&classes], 0).await??;
         let members: Vec<Member> = parts
@@ -201,29 +205,18 @@ impl Python {
         now_micros: i64,
         seed: u64,
         deadline: Duration,
-    ) -> Result<Vec<FileObject>> {
+    ) -> Result<FileObjects> {
         check_source(name, source)?;
         let subject = subject(name, ErrorCode::MethodFailed, deadline, limits::CALL_MEMORY);
         let mut instance = self.booted().await?;
         let world = instance.store.data_mut();
         world.begin(now_micros, seed);
-        world.host.begin(None, false, deadline, limits::CALL_MEMORY);
+        world.host.begin(None, true, deadline, limits::CALL_MEMORY);
         let input = [name.as_bytes(), source.as_bytes()];
-        let parts = self.work(&mut instance, &subject, FILE, &input, seed).await??;
-        let defect = || Error::new(ErrorCode::Internal, "the guest's objects could not be read");
-        parts
-            .chunks(3)
-            .map(|object| {
-                let [path, classes, state] = object else { return Err(defect()) };
-                let classes = split(classes).ok_or_else(defect)?;
-                let lineage = classes.iter().map(|class| emerge_pickle::class_from_pickle(class));
-                Ok(FileObject {
-                    path: String::from_utf8(path.clone()).map_err(|_| defect())?,
-                    lineage: lineage.collect::<Result<_>>()?,
-                    state: emerge_pickle::value_from_pickle(state)?,
-                })
-            })
-            .collect()
+        let parts = self.work(&mut instance, &subject, FILE, &input, seed).await;
+        let log = instance.store.data_mut().host.end();
+        let objects = parts.flatten().and_then(|parts| parts.chunks(3).map(file_object).collect());
+        file_objects(objects, log)
     }
 
     /// The image of a call's classes, made now if need be. While they are evaluated there is no file system, the clock stands at 1970 and randomness is
@@ -239,12 +232,32 @@ impl Python {
         let what = format!("class {:?}", class.source.name);
         let subject = subject(&what, ErrorCode::MethodFailed, LOAD_DEADLINE, limits::CALL_MEMORY);
         let classes = classes(call.lineage.iter().chain(&call.captured).map(|class| &**class))?;
+        let _turn = self.turn(&what).await?;
+        // Another call of the class may have had its turn before.
+        if let Some(loaded) = self.images.get(&key) {
+            return Ok(loaded);
+        }
         let mut instance = self.booted().await?;
         self.work(&mut instance, &subject, LOAD, &[&classes], 0).await??;
         let image = instance.memory.image(Some(&self.base().await?.image));
         let loaded = Arc::new(Loaded { image, listings: Vec::new() });
         self.images.put(key, Arc::clone(&loaded));
         Ok(loaded)
+    }
+
+    /// Waits until a class may be evaluated.
+    ///
+    /// # Errors
+    /// `unavailable` after a while.
+    async fn turn(&self, what: &str) -> Result<SemaphorePermit<'_>> {
+        match tokio::time::timeout(READY_WAIT, self.evaluations.acquire()).await {
+            Ok(turn) => turn.map_err(|error| internal("the sandbox is stopping", &error)),
+            Err(_) => {
+                let why =
+                    format!("{what} waited {} s for other classes to be evaluated", READY_WAIT.as_secs());
+                Err(Error::new(ErrorCode::Unavailable, why))
+            }
+        }
     }
 
     /// An instance in the state of a class's image, that has served nobody but `user` and nothing but that class: code that forges byte code can reach all of
@@ -349,6 +362,19 @@ impl Python {
             Ok(Ok((bytes,))) => Ok(subject.parts(Output::Bytes(bytes))),
         }
     }
+}
+
+/// Path, classes and state of an object as the guest tells them.
+fn file_object(parts: &[Vec<u8>]) -> Result<FileObject> {
+    let defect = || Error::new(ErrorCode::Internal, "the guest's objects could not be read");
+    let [path, classes, state] = parts else { return Err(defect()) };
+    let classes = split(classes).ok_or_else(defect)?;
+    let lineage = classes.iter().map(|class| emerge_pickle::class_from_pickle(class));
+    Ok(FileObject {
+        path: String::from_utf8(path.clone()).map_err(|_| defect())?,
+        lineage: lineage.collect::<Result<_>>()?,
+        state: emerge_pickle::value_from_pickle(state)?,
+    })
 }
 
 /// A method as the guest tells it.

@@ -241,6 +241,8 @@ impl OneObject {
             modified: 2,
             size: 10,
             node: "here".into(),
+            rules: None,
+            path: None,
         }
     }
 }

@@ -6,13 +6,14 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// Each room, and the rooms that its own code may use. What only its tests use is free.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("emerge-proto", &[]),
     ("emerge-pickle", &["emerge-proto"]),
+    ("emerge-query", &["emerge-proto"]),
     ("emerge-client", &["emerge-proto"]),
     ("emerge-engine", &["emerge-proto"]),
     ("emerge-runtime", &["emerge-proto", "emerge-pickle"]),
-    ("emerge-node", &["emerge-proto", "emerge-engine", "emerge-runtime"]),
+    ("emerge-node", &["emerge-proto", "emerge-query", "emerge-engine", "emerge-runtime"]),
     ("emerge-wasm", &["emerge-proto", "emerge-client", "emerge-pickle"]),
     ("emerge-python", &["emerge-proto", "emerge-client", "emerge-pickle"]),
     ("emerge-server", &["emerge-proto", "emerge-engine", "emerge-node", "emerge-runtime"]),
@@ -27,7 +28,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
 ];
 
 /// Rooms without I/O, and what would bring it in. A dependency behind a feature that is off by default is no part of them.
-const PURE: [&str; 4] = ["emerge-proto", "emerge-client", "emerge-engine", "emerge-node"];
+const PURE: [&str; 5] = ["emerge-proto", "emerge-query", "emerge-client", "emerge-engine", "emerge-node"];
 const IMPURE: [&str; 9] =
     ["tokio", "mio", "socket2", "js-sys", "web-sys", "pyo3", "getrandom", "rand", "wasmtime"];
 

@@ -177,5 +177,5 @@ fn write(path: &str) -> Op {
 }
 
 fn list(path: &str) -> Op {
-    Op::List { path: path.into(), after: None, limit: None }
+    Op::List { path: path.into(), after: None, limit: None, glob: None, sort: None, descending: None }
 }

@@ -32,9 +32,14 @@ const SOURCE: &str = r#"class Thing(emerge.Object):
         data += data[:100]
         return len(bytes(data).replace(b'\x01', b'\x02\x03')) + len(sorted([str(n) for n in range(5000)]))
     async def later(self): return [1]
+    async def waits(self):
+        import asyncio
+        self.seen.append(asyncio.create_task(asyncio.sleep(3600)))
+        return await asyncio.wait_for(asyncio.gather(self.later(), asyncio.sleep(1, 2), self.later()), 5)
 "#;
-const METHODS: [&str; 11] = [
-    "nothing", "state", "says", "fails", "asks", "pollutes", "machine", "grows", "copies", "later", "nothing",
+const METHODS: [&str; 12] = [
+    "nothing", "state", "says", "fails", "asks", "pollutes", "machine", "grows", "copies", "later", "waits",
+    "nothing",
 ];
 
 struct Nothing;

@@ -1,0 +1,261 @@
+//! Listings: the members of a directory that the caller may see, page by page.
+
+use super::Tx;
+use super::order::{Order, Rank};
+use super::place::{self, Place};
+use crate::access::{self, Want};
+use crate::backend::{Backend, Key};
+use crate::keys;
+use crate::object::{Object, Record};
+use emerge_proto::op::{SortBy, Target};
+use emerge_proto::{Error, ErrorCode, ObjectId, Page, Path, Result, limits};
+use globset::{GlobBuilder, GlobMatcher};
+use std::sync::Arc;
+
+/// Which members of a directory are wanted, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Listing<'a> {
+    /// Goes on after this cursor.
+    pub after: Option<&'a str>,
+    /// Members a page; [`limits::MAX_PAGE`] when absent.
+    pub limit: Option<u32>,
+    /// Only members whose names match: `*`, `?`, `[a-z]`, `{a,b}`.
+    pub glob: Option<&'a str>,
+    /// What they are sorted by.
+    pub sort: Option<SortBy>,
+    /// Whether the last comes first.
+    pub descending: bool,
+}
+
+type Member = (ObjectId, Arc<Object>);
+
+/// Names that a listing is about.
+pub(super) struct Filter {
+    glob: Option<GlobMatcher>,
+    /// What each of them begins with.
+    prefix: String,
+}
+
+impl Filter {
+    pub(super) fn new(glob: Option<&str>) -> Result<Self> {
+        let Some(text) = glob else { return Ok(Self { glob: None, prefix: String::new() }) };
+        let bad = |why: String| Error::new(ErrorCode::BadArgument, why).field("glob");
+        if text.len() > limits::MAX_PATH {
+            let why = format!("a pattern has at most {} bytes", limits::MAX_PATH);
+            return Err(bad(why).limit(limits::MAX_PATH as u64));
+        }
+        let built = GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build();
+        let glob = built.map_err(|error| bad(format!("{text:?} is no pattern: {}", error.kind())))?;
+        let literal = text.find(['*', '?', '[', '{', '\\']).unwrap_or(text.len());
+        Ok(Self { glob: Some(glob.compile_matcher()), prefix: text[..literal].to_owned() })
+    }
+
+    pub(super) fn matches(&self, name: &str) -> bool {
+        self.glob.as_ref().is_none_or(|glob| glob.is_match(name))
+    }
+
+    /// Those entries whose names match.
+    fn of(&self, mut entries: Vec<(Key, Record)>) -> Vec<(Key, Record)> {
+        if self.glob.is_some() {
+            entries.retain(|(key, _)| keys::entry_name(key).is_some_and(|name| self.matches(name)));
+        }
+        entries
+    }
+}
+
+impl<B: Backend> Tx<B> {
+    /// One page of a directory's members with their properties, in the order of their names.
+    ///
+    /// # Errors
+    /// As [`Tx::list_by`].
+    pub async fn list(&mut self, target: &Target, after: Option<&str>, limit: Option<u32>) -> Result<Page> {
+        self.list_by(target, &Listing { after, limit, ..Listing::default() }).await
+    }
+
+    /// One page of those members of a directory that are wanted, with their properties.
+    ///
+    /// # Errors
+    /// `not_found`, `not_a_directory`, `permission_denied`, `bad_path`, `bad_argument`; `limit_exceeded` when more than
+    /// [`limits::MAX_SORTED`] members are to be sorted.
+    pub async fn list_by(&mut self, target: &Target, listing: &Listing<'_>) -> Result<Page> {
+        if let Some(system) = self.system_of(target)?
+            && !system.is_object()
+        {
+            return self.list_system(&system, listing).await;
+        }
+        let place = self.seen(target).await?;
+        self.check(&place.object, Want::Read, &place.path)?;
+        if !place.object.is_directory() {
+            return Err(place::not_a_directory(&place.path));
+        }
+        self.page(&place, listing).await
+    }
+
+    /// A page of a directory that the caller may list.
+    pub(super) async fn page(&mut self, place: &Place, listing: &Listing<'_>) -> Result<Page> {
+        let limit = limit_of(listing.limit)?;
+        let filter = Filter::new(listing.glob)?;
+        let order = Order { by: listing.sort.unwrap_or(SortBy::Name), descending: listing.descending };
+        let (members, next, last) = if order.is_natural() {
+            let (members, next) = self.page_by_name(place, &filter, listing.after, limit).await?;
+            (members, next, None)
+        } else {
+            self.page_by(place, &filter, order, listing.after, limit).await?
+        };
+        let mut page = Page { members: Vec::with_capacity(members.len()), next, last };
+        for (id, object) in members {
+            let stat = self.stat_of(id, &object, &object.name).await?;
+            page.members.push(stat);
+        }
+        Ok(page)
+    }
+
+    /// Reads no more than the page and what it passes over.
+    async fn page_by_name(
+        &mut self,
+        place: &Place,
+        filter: &Filter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Member>, Option<String>)> {
+        let mut from = after.map(str::to_owned);
+        let mut page: Vec<Member> = Vec::new();
+        // One more tells whether there is another page.
+        let mut wanted = limit + 1;
+        let mut passed = 0;
+        loop {
+            let range = keys::entries_with(place.id, &filter.prefix, from.as_deref());
+            let found = self.scan(range, wanted).await?;
+            let ended = found.len() < wanted;
+            from = found.last().and_then(|(key, _)| keys::entry_name(key)).map(str::to_owned);
+            let (all, before) = (found.len(), page.len());
+            // What it takes to go on when too many are passed over.
+            let spare = (passed + all >= limits::MAX_HIDDEN).then(|| found.clone());
+            page.extend(self.shown_members(&place.path, filter.of(found)).await?);
+            if page.len() > limit {
+                page.truncate(limit);
+                let next = last_name(&page);
+                return Ok((page, next));
+            }
+            if ended {
+                return Ok((page, None));
+            }
+            passed += all - (page.len() - before);
+            if passed >= limits::MAX_HIDDEN {
+                // It goes on after the last member that the caller may know of.
+                let next = match last_name(&page) {
+                    Some(name) => Some(name),
+                    None => last_name(&self.shown_members(&place.path, spare.unwrap_or_default()).await?),
+                };
+                return next.map(|next| (page, Some(next))).ok_or_else(|| too_many_hidden(&place.path));
+            }
+            wanted = (limit + 1 - page.len()).max(limits::MAX_PAGE);
+        }
+    }
+
+    /// Reads all members, for there is no index of what they are sorted by.
+    async fn page_by(
+        &mut self,
+        place: &Place,
+        filter: &Filter,
+        order: Order,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Member>, Option<String>, Option<String>)> {
+        let after = after.map(|after| order.read(after)).transpose()?;
+        let (mut from, mut count) = (None::<String>, 0);
+        let mut all: Vec<(Rank, Member)> = Vec::new();
+        loop {
+            let range = keys::entries_with(place.id, &filter.prefix, from.as_deref());
+            let found = self.scan(range, limits::MAX_PAGE).await?;
+            let ended = found.len() < limits::MAX_PAGE;
+            from = found.last().and_then(|(key, _)| keys::entry_name(key)).map(str::to_owned);
+            count += found.len();
+            if count > limits::MAX_SORTED {
+                return Err(too_many_to_sort(&place.path));
+            }
+            for (id, object) in self.shown_members(&place.path, filter.of(found)).await? {
+                let rank = self.rank(order, &object).await?;
+                if after.as_ref().is_none_or(|after| rank > *after) {
+                    all.push((rank, (id, object)));
+                }
+            }
+            if ended {
+                break;
+            }
+        }
+        all.sort_unstable_by(|(one, _), (two, _)| one.cmp(two));
+        let more = all.len() > limit;
+        all.truncate(limit);
+        let last = all.last().map(|(rank, _)| order.cursor(rank));
+        let next = last.clone().filter(|_| more);
+        Ok((all.into_iter().map(|(_, member)| member).collect(), next, last))
+    }
+
+    async fn rank(&mut self, order: Order, object: &Object) -> Result<Rank> {
+        let name = &object.name;
+        Ok(match order.by {
+            SortBy::Name => order.by_text(name, name),
+            SortBy::Size => order.by_number(object.size(), name),
+            SortBy::Modified => order.by_time(object.modified, name),
+            SortBy::Created => order.by_time(object.created, name),
+            SortBy::Class => {
+                let lineage = match object.class {
+                    Some(hash) => Some(self.class(hash).await?),
+                    None => None,
+                };
+                let class = lineage.as_ref().and_then(|lineage| lineage.first());
+                // Directories have none and come first.
+                order.by_text(class.map_or("", |class| &class.source.name), name)
+            }
+        })
+    }
+
+    /// The objects of some entries of a directory that the caller may see.
+    pub(super) async fn shown_members(
+        &mut self,
+        path: &Path,
+        entries: Vec<(Key, Record)>,
+    ) -> Result<Vec<Member>> {
+        let mut members = self.members(path, entries).await?;
+        members.retain(|(_, object)| access::shows(&self.principal, object));
+        Ok(members)
+    }
+
+    /// The objects of some entries of a directory.
+    pub(super) async fn members(&mut self, path: &Path, entries: Vec<(Key, Record)>) -> Result<Vec<Member>> {
+        let ids: Vec<ObjectId> =
+            entries.into_iter().map(|(_, record)| Ok(record.entry()?.id)).collect::<Result<_>>()?;
+        let keys: Vec<Vec<u8>> = ids.iter().map(|id| keys::object(*id)).collect();
+        let records = self.read_many(&keys).await?;
+        ids.into_iter()
+            .zip(records)
+            .map(|(id, record)| Ok((id, record.ok_or_else(|| place::changed(path))?.object()?)))
+            .collect()
+    }
+}
+
+fn last_name(members: &[Member]) -> Option<String> {
+    members.last().map(|(_, object)| object.name.clone())
+}
+
+/// Members of one page.
+pub(super) fn limit_of(limit: Option<u32>) -> Result<usize> {
+    if limit == Some(0) {
+        return Err(Error::new(ErrorCode::BadArgument, "a page has at least one member").field("limit"));
+    }
+    Ok(limit.map_or(limits::MAX_PAGE, |limit| (limit as usize).min(limits::MAX_PAGE)))
+}
+
+fn too_many_hidden(path: &Path) -> Error {
+    let why = format!("more than {} members of {path} in a row are not for this listing", limits::MAX_HIDDEN);
+    Error::new(ErrorCode::LimitExceeded, why).at(path).limit(limits::MAX_HIDDEN as u64)
+}
+
+fn too_many_to_sort(path: &Path) -> Error {
+    let why = format!(
+        "{path} has more than {} members, which are not sorted; list them by name, or fewer of them by a pattern",
+        limits::MAX_SORTED
+    );
+    Error::new(ErrorCode::LimitExceeded, why).at(path).limit(limits::MAX_SORTED as u64)
+}

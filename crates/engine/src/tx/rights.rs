@@ -1,0 +1,187 @@
+//! Rights: chmod and chown.
+
+use super::Tx;
+use super::place::Place;
+use super::rules::keep_of;
+use crate::access::{self, Want};
+use crate::backend::Backend;
+use crate::keys;
+use crate::object::Object;
+use emerge_proto::op::Target;
+use emerge_proto::record::Stored;
+use emerge_proto::rules::Keep;
+use emerge_proto::{Error, ErrorCode, ObjectId, Path, PermsChange, Result, limits};
+use std::sync::Arc;
+
+/// What of a tree an operation is about.
+#[derive(Clone)]
+struct Member {
+    id: ObjectId,
+    object: Arc<Object>,
+    path: Path,
+    /// Which of its versions are kept.
+    keep: Keep,
+}
+
+impl<B: Backend> Tx<B> {
+    /// Changes permissions; with `recursive` those of all below a directory that the caller may see. Makes a version of each
+    /// object whose permissions change. See [`emerge_proto::Op::Chmod`].
+    ///
+    /// # Errors
+    /// `not_found`, `permission_denied`, `bad_argument`, `limit_exceeded`, `bad_path`.
+    pub async fn chmod(&mut self, target: &Target, perms: &str, recursive: bool) -> Result<Stored> {
+        let savepoint = self.savepoint();
+        let result = self.chmod_inner(target, perms, recursive).await;
+        self.settle(&savepoint, result)
+    }
+
+    async fn chmod_inner(&mut self, target: &Target, perms: &str, recursive: bool) -> Result<Stored> {
+        let change = PermsChange::parse(perms)?;
+        let place = self.place(target).await?;
+        let mut changed = None;
+        for Member { id, object, path, keep } in self.tree(place, recursive).await? {
+            access::check_owner(&self.principal, &object, &path)?;
+            let next = Object { perms: change.apply(object.perms), ..(*object).clone() };
+            let stored = self.put_rights(id, &object, next, "chmod", keep).await?;
+            changed.get_or_insert(stored);
+        }
+        changed.ok_or_else(|| crate::object::damaged("a tree"))
+    }
+
+    /// Gives to another owner or group; with `recursive` all below a directory that the caller may see. See
+    /// [`emerge_proto::Op::Chown`].
+    ///
+    /// # Errors
+    /// `not_found`, `permission_denied`, `bad_argument`, `limit_exceeded`, `bad_path`.
+    pub async fn chown(
+        &mut self,
+        target: &Target,
+        owner: Option<&str>,
+        group: Option<&str>,
+        recursive: bool,
+    ) -> Result<Stored> {
+        let savepoint = self.savepoint();
+        let result = self.chown_inner(target, owner, group, recursive).await;
+        self.settle(&savepoint, result)
+    }
+
+    async fn chown_inner(
+        &mut self,
+        target: &Target,
+        owner: Option<&str>,
+        group: Option<&str>,
+        recursive: bool,
+    ) -> Result<Stored> {
+        if owner.is_none() && group.is_none() {
+            return Err(Error::new(ErrorCode::BadArgument, "an owner or a group is needed").field("owner"));
+        }
+        if let Some(owner) = owner {
+            self.check_owner_name(owner).await?;
+        }
+        if let Some(group) = group {
+            self.check_group_name(group).await?;
+        }
+        let place = self.place(target).await?;
+        let mut changed = None;
+        for Member { id, object, path, keep } in self.tree(place, recursive).await? {
+            access::check_owner(&self.principal, &object, &path)?;
+            self.check_gift(&object, owner, group, &path)?;
+            let next = Object {
+                owner: owner.unwrap_or(&object.owner).to_owned(),
+                group: group.unwrap_or(&object.group).to_owned(),
+                ..(*object).clone()
+            };
+            let stored = self.put_rights(id, &object, next, "chown", keep).await?;
+            changed.get_or_insert(stored);
+        }
+        changed.ok_or_else(|| crate::object::damaged("a tree"))
+    }
+
+    /// Whether an owner may give an object to them.
+    fn check_gift(
+        &self,
+        object: &Object,
+        owner: Option<&str>,
+        group: Option<&str>,
+        path: &Path,
+    ) -> Result<()> {
+        let caller = &self.principal;
+        if caller.admin {
+            return Ok(());
+        }
+        let denied = |why: String| Err(Error::new(ErrorCode::PermissionDenied, why).at(path));
+        if owner.is_some_and(|owner| owner != object.owner) {
+            return denied(format!("only an administrator may give {path} to another owner"));
+        }
+        let own = |group: &str| {
+            group == object.group || group == caller.user || caller.groups.iter().any(|own| own == group)
+        };
+        match group {
+            Some(group) if !own(group) => denied(format!(
+                "user {:?} is not in the group {group:?} to which {path} is to be given",
+                caller.user
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is at a place and, with `recursive`, all below it that the caller may see, a directory before its members.
+    async fn tree(&mut self, place: Place, recursive: bool) -> Result<Vec<Member>> {
+        let keep = keep_of(&place.above, &place.object);
+        let mut tree = vec![Member { id: place.id, object: place.object, path: place.path, keep }];
+        let mut at = 0;
+        while recursive && at < tree.len() {
+            let Member { id, object, path, keep } = tree[at].clone();
+            at += 1;
+            if !object.is_directory() {
+                continue;
+            }
+            self.check(&object, Want::Read, &path)?;
+            self.check(&object, Want::Execute, &path)?;
+            let entries = self.scan(keys::entries(id, None), limits::MAX_TREE + 1).await?;
+            for (id, object) in self.shown_members(&path, entries).await? {
+                let path = path.join(&object.name)?;
+                let keep = object.rules.as_deref().and_then(|rules| rules.keep).unwrap_or(keep);
+                tree.push(Member { id, object, path, keep });
+            }
+            if tree.len() > limits::MAX_TREE {
+                let why =
+                    format!("a change of a tree is of at most {} objects and directories", limits::MAX_TREE);
+                return Err(Error::new(ErrorCode::LimitExceeded, why)
+                    .at(&path)
+                    .limit(limits::MAX_TREE as u64));
+            }
+        }
+        Ok(tree)
+    }
+
+    /// Puts an object with other rights or rules: a version of its own with the same state, unless nothing changes. A version that
+    /// this transaction has made keeps what it says of how it was made.
+    pub(super) async fn put_rights(
+        &mut self,
+        id: ObjectId,
+        old: &Arc<Object>,
+        next: Object,
+        operation: &str,
+        keep: Keep,
+    ) -> Result<Stored> {
+        let rights = |object: &Object| {
+            (object.perms, object.owner.clone(), object.group.clone(), object.rules.clone())
+        };
+        if rights(&next) == rights(old) {
+            return Ok(Stored { id, version: old.version, modified: old.modified });
+        }
+        let version = self.next_version(id, old, keep).await?;
+        let mut object = Object { version, ..next };
+        if version > old.version {
+            for blob in &old.blobs {
+                self.use_blob(blob, id, version);
+            }
+            object.modified = self.now.max(old.modified);
+            object.author.clone_from(&self.principal.user);
+            (object.method, object.restored, object.operation) = (None, None, Some(operation.to_owned()));
+        }
+        let object = self.put_object(id, object);
+        Ok(Stored { id, version, modified: object.modified })
+    }
+}

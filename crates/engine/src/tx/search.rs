@@ -1,0 +1,296 @@
+//! Walking over the objects below a directory that the caller may read: what a search looks at. What is asked of each is not the engine's.
+//!
+//! Objects come in the order of their ids, which is that in which they were made. A directory with few objects below it is walked as a tree; else all objects
+//! of the store are read in order, and those that are not below it left out. Which it is makes no difference but in speed.
+
+use super::Tx;
+use super::place;
+use crate::access::{self, Want};
+use crate::backend::{Backend, Key};
+use crate::keys;
+use crate::object::{Object, Record};
+use emerge_proto::op::Target;
+use emerge_proto::{ClassHash, ObjectId, Result, Stat};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Members that are looked at to find out whether a tree is small.
+const SMALL_TREE: usize = 1000;
+
+/// Which objects are looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Only those of a class with this registered name, or of one that inherits from such a class.
+    pub class: Option<String>,
+    /// Only those of the class with this id, or of the class version with this address, or of one that inherits from it.
+    pub class_id: Option<ObjectId>,
+    /// Only those after this id.
+    pub after: Option<ObjectId>,
+    /// Whether what is read is noted, so that the transaction cannot commit when it has changed. What is not noted may come from different moments.
+    pub noted: bool,
+}
+
+/// A walk under way.
+pub struct Walk {
+    scope: Scope,
+    source: Source,
+    /// Directories above what was looked at: their path when they lie below the directory and may be passed.
+    directories: HashMap<ObjectId, Option<Arc<str>>>,
+    /// Whether objects of a class version are wanted.
+    classes: HashMap<ClassHash, bool>,
+    seen: u64,
+}
+
+enum Source {
+    /// The ids of a small tree, in order, and how many of them have been looked at.
+    Tree(Vec<ObjectId>, usize),
+    All(Range<Key>),
+}
+
+impl Walk {
+    /// How objects are come by, for people: `tree` or `scan`.
+    pub fn access(&self) -> &'static str {
+        match self.source {
+            Source::Tree(..) => "tree",
+            Source::All(_) => "scan",
+        }
+    }
+
+    /// Objects that were looked at and that the caller may read.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+}
+
+/// An object that the caller may read.
+#[derive(Clone)]
+pub struct Candidate {
+    /// Its identity.
+    pub id: ObjectId,
+    /// Where it is.
+    pub path: String,
+    object: Arc<Object>,
+}
+
+impl Candidate {
+    /// Its encoded fields, when they lie in one piece; else [`Tx::candidate_state`] puts them together.
+    pub fn state(&self) -> Option<&[u8]> {
+        self.object.blobs.is_empty().then_some(&self.object.state)
+    }
+
+    /// Bytes that it takes in memory, about.
+    pub fn size(&self) -> usize {
+        self.object.state.len() + self.path.len() + 256
+    }
+}
+
+impl<B: Backend> Tx<B> {
+    /// Begins a walk over the objects below a directory.
+    ///
+    /// # Errors
+    /// `not_found`, `not_a_directory`, `permission_denied` (the directory cannot be reached, or not be passed), `bad_path`.
+    pub async fn walk_objects(&mut self, directory: &Target, scope: Scope) -> Result<Walk> {
+        let place = self.place(directory).await?;
+        if !place.object.is_directory() {
+            return Err(place::not_a_directory(&place.path));
+        }
+        self.check(&place.object, Want::Execute, &place.path)?;
+        let source = match self.small_tree(place.id, scope.noted).await? {
+            Some(mut ids) => {
+                ids.sort_unstable();
+                let begin = scope.after.map_or(0, |after| ids.partition_point(|id| *id <= after));
+                Source::Tree(ids, begin)
+            }
+            None => Source::All(keys::objects(scope.after)),
+        };
+        let path = place.path.to_string();
+        let mut directories = HashMap::new();
+        directories.insert(place.id, Some(Arc::from(if path == "/" { "" } else { &*path })));
+        Ok(Walk { scope, source, directories, classes: HashMap::new(), seen: 0 })
+    }
+
+    /// The ids of the objects below a directory; none when there are many. Directories that the caller may not pass are not looked into.
+    async fn small_tree(&mut self, root: ObjectId, noted: bool) -> Result<Option<Vec<ObjectId>>> {
+        let (mut ids, mut rest, mut seen) = (Vec::new(), vec![root], 0);
+        while let Some(directory) = rest.pop() {
+            if directory != root {
+                let Some(record) = self.peek(&keys::object(directory), noted).await? else { continue };
+                if !access::may(&self.principal, &*record.object()?, Want::Execute) {
+                    continue;
+                }
+            }
+            let entries =
+                self.peek_range(keys::entries(directory, None), SMALL_TREE + 1 - seen, noted).await?;
+            seen += entries.len();
+            if seen > SMALL_TREE {
+                return Ok(None);
+            }
+            for (_, record) in entries {
+                let entry = record.entry()?;
+                match entry.kind {
+                    emerge_proto::ObjectType::Directory => rest.push(entry.id),
+                    _ => ids.push(entry.id),
+                }
+            }
+        }
+        Ok(Some(ids))
+    }
+
+    /// The next objects of a walk, after looking at about `budget` records; none at its end. What was looked at need not give any.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn next_objects(&mut self, walk: &mut Walk, budget: usize) -> Result<Option<Vec<Candidate>>> {
+        let found: Vec<(ObjectId, Arc<Object>)> = match &mut walk.source {
+            Source::Tree(ids, at) => {
+                if *at == ids.len() {
+                    return Ok(None);
+                }
+                let next = &ids[*at..(*at + budget).min(ids.len())];
+                let keys: Vec<Vec<u8>> = next.iter().map(|id| keys::object(*id)).collect();
+                let records = self.peek_many(&keys, walk.scope.noted).await?;
+                let mut found = Vec::with_capacity(records.len());
+                for (id, record) in next.iter().zip(records) {
+                    // One that has gone since its name was read.
+                    if let Some(record) = record {
+                        found.push((*id, record.object()?));
+                    }
+                }
+                *at += next.len();
+                found
+            }
+            Source::All(range) => {
+                if range.start >= range.end {
+                    return Ok(None);
+                }
+                let records = self.peek_range(range.clone(), budget, walk.scope.noted).await?;
+                range.start = match records.last() {
+                    Some((last, _)) if records.len() == budget => keys::after(last),
+                    _ => range.end.clone(),
+                };
+                let mut found = Vec::with_capacity(records.len());
+                for (key, record) in records {
+                    if let Some(id) = keys::id_of(&key) {
+                        found.push((id, record.object()?));
+                    }
+                }
+                found
+            }
+        };
+        let mut candidates = Vec::with_capacity(found.len());
+        for (id, object) in found {
+            let Some(class) = object.class else { continue };
+            if !access::may(&self.principal, &object, Want::Read) || !self.is_wanted(walk, class).await? {
+                continue;
+            }
+            let Some(directory) = self.directory_path(walk, object.parent).await? else { continue };
+            walk.seen += 1;
+            candidates.push(Candidate { id, path: format!("{directory}/{}", object.name), object });
+        }
+        Ok(Some(candidates))
+    }
+
+    async fn is_wanted(&mut self, walk: &mut Walk, class: ClassHash) -> Result<bool> {
+        let (name, id) = (&walk.scope.class, walk.scope.class_id);
+        if name.is_none() && id.is_none() {
+            return Ok(true);
+        }
+        if let Some(known) = walk.classes.get(&class) {
+            return Ok(*known);
+        }
+        let lineage = self.class(class).await?;
+        let wanted = name.as_ref().is_none_or(|name| lineage.iter().any(|class| class.source.name == *name))
+            && id.is_none_or(|id| lineage.iter().any(|class| class.class_id == id || class.hash.0 == id.0));
+        walk.classes.insert(class, wanted);
+        Ok(wanted)
+    }
+
+    /// The path of a directory; none when it does not lie below the walk's, when the caller may not pass it or one above it, and when it was unlinked.
+    async fn directory_path(&mut self, walk: &mut Walk, id: ObjectId) -> Result<Option<Arc<str>>> {
+        let mut chain: Vec<(ObjectId, Arc<Object>)> = Vec::new();
+        let (mut at, mut path) = (id, None);
+        loop {
+            if let Some(known) = walk.directories.get(&at) {
+                path.clone_from(known);
+                break;
+            }
+            let Some(record) = self.peek(&keys::object(at), walk.scope.noted).await? else { break };
+            let directory = record.object()?;
+            let entry = self.peek(&keys::entry(directory.parent, &directory.name), walk.scope.noted).await?;
+            let is_linked = match entry {
+                Some(entry) => entry.entry()?.id == at,
+                None => false,
+            };
+            let parent = directory.parent;
+            let passable = is_linked && access::may(&self.principal, &directory, Want::Execute);
+            chain.push((at, directory));
+            // The root of the store holds itself: it is above the walk's directory, or is it.
+            if !passable || at == ObjectId::ROOT {
+                break;
+            }
+            at = parent;
+        }
+        while let Some((id, directory)) = chain.pop() {
+            path = path.map(|above| Arc::from(format!("{above}/{}", directory.name)));
+            walk.directories.insert(id, path.clone());
+        }
+        Ok(path)
+    }
+
+    /// An object's encoded fields.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn candidate_state(&mut self, candidate: &Candidate) -> Result<Vec<u8>> {
+        self.state_of(&candidate.object).await
+    }
+
+    /// An object's properties.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn candidate_stat(&mut self, candidate: &Candidate) -> Result<Stat> {
+        self.stat_of(candidate.id, &candidate.object, &candidate.object.name).await
+    }
+
+    /// As [`Tx::read`]; what is not `noted` may be changed by others before the transaction ends.
+    async fn peek(&mut self, key: &[u8], noted: bool) -> Result<Option<Record>> {
+        if noted || self.writes.contains_key(key) {
+            return self.read(key).await;
+        }
+        let looked = self.engine.look(key).await?;
+        self.depends_on = self.depends_on.max(looked.number);
+        Ok(looked.record)
+    }
+
+    async fn peek_many(&mut self, keys: &[Vec<u8>], noted: bool) -> Result<Vec<Option<Record>>> {
+        if noted {
+            return self.read_many(keys).await;
+        }
+        let looked = self.engine.look_many(keys).await?;
+        let mut records = Vec::with_capacity(keys.len());
+        for (key, looked) in keys.iter().zip(looked) {
+            self.depends_on = self.depends_on.max(looked.number);
+            records.push(match self.writes.get(&key[..]) {
+                Some(own) => own.clone(),
+                None => looked.record,
+            });
+        }
+        Ok(records)
+    }
+
+    async fn peek_range(
+        &mut self,
+        range: Range<Key>,
+        limit: usize,
+        noted: bool,
+    ) -> Result<Vec<(Key, Record)>> {
+        if noted {
+            return self.scan(range, limit).await;
+        }
+        let scanned = self.engine.scan(&range, limit, &self.writes).await?;
+        self.depends_on = self.depends_on.max(scanned.number);
+        Ok(scanned.records)
+    }
+}

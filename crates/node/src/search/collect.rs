@@ -1,0 +1,238 @@
+//! What is made of the objects that are wanted: a page of them, the first of an order, a count, or groups.
+
+use super::cursor::Cursor;
+use emerge_engine::{Backend, Candidate, Tx};
+use emerge_proto::query::{Aggregate, Group, Match, Matches, Row};
+use emerge_proto::value::{order, raw};
+use emerge_proto::{Error, ErrorCode, ObjectId, Query, Result, Value, limits};
+use emerge_query::Aggregator;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// Bytes of states that one page should not grow past.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+pub(super) struct Collector<'q> {
+    query: &'q Query,
+    /// Objects that this page may still give.
+    wanted: u64,
+    /// Whether there is nothing more to be looked at.
+    pub(super) ended: bool,
+    found: u64,
+    bytes: usize,
+    /// The last object that was looked at.
+    last: Option<ObjectId>,
+    plain: Vec<Candidate>,
+    first: First,
+    groups: BTreeMap<Vec<u8>, Gathered>,
+}
+
+/// The first objects of an order, of those after a cursor.
+struct First {
+    after: Option<(Vec<u8>, ObjectId)>,
+    ascending: BTreeMap<(Vec<u8>, ObjectId), Candidate>,
+    descending: BTreeMap<Reverse<(Vec<u8>, ObjectId)>, Candidate>,
+    /// Whether some were left out, which later pages give.
+    is_cut: bool,
+}
+
+struct Gathered {
+    key: Option<Vec<u8>>,
+    count: u64,
+    values: Vec<Aggregator>,
+}
+
+impl<'q> Collector<'q> {
+    pub(super) fn new(query: &'q Query, cursor: &Cursor) -> Self {
+        let page = query.page.map_or(limits::MAX_PAGE, |page| (page as usize).min(limits::MAX_PAGE)) as u64;
+        let left = query.limit.map_or(u64::MAX, |limit| limit.saturating_sub(cursor.given));
+        let after = query.order.as_ref().and(cursor.id).map(|id| (cursor.key.clone(), id));
+        Self {
+            query,
+            wanted: page.min(left),
+            ended: false,
+            found: 0,
+            bytes: 0,
+            last: cursor.id,
+            plain: Vec::new(),
+            first: First { after, ascending: BTreeMap::new(), descending: BTreeMap::new(), is_cut: false },
+            groups: BTreeMap::new(),
+        }
+    }
+
+    /// Objects that were wanted.
+    pub(super) fn found(&self) -> u64 {
+        self.found
+    }
+
+    fn gives_objects(&self) -> bool {
+        self.query.count != Some(true) && self.query.group.is_none()
+    }
+
+    /// True when no object more is needed.
+    pub(super) fn is_full(&self) -> bool {
+        if !self.gives_objects() {
+            return false;
+        }
+        if self.query.order.is_some() {
+            return self.wanted == 0;
+        }
+        self.plain.len() as u64 >= self.wanted || self.bytes > PAGE_BYTES
+    }
+
+    /// Goes past an object that is not wanted.
+    pub(super) fn pass(&mut self, candidate: &Candidate) {
+        self.last = Some(candidate.id);
+    }
+
+    /// Takes an object that is wanted.
+    pub(super) async fn take<B: Backend>(&mut self, tx: &mut Tx<B>, candidate: Candidate) -> Result<()> {
+        self.found += 1;
+        self.last = Some(candidate.id);
+        if self.query.count == Some(true) {
+            return Ok(());
+        }
+        if let Some(group) = &self.query.group {
+            let state = tx.candidate_state(&candidate).await?;
+            return self.gather(group, &state);
+        }
+        if let Some(field) = &self.query.order {
+            let state = tx.candidate_state(&candidate).await?;
+            let key = order::key(value_of(&state, field)?.as_ref());
+            self.sort(key, candidate);
+            return Ok(());
+        }
+        self.bytes += candidate.size();
+        self.plain.push(candidate);
+        Ok(())
+    }
+
+    fn sort(&mut self, key: Vec<u8>, candidate: Candidate) {
+        let place = (key, candidate.id);
+        let first = &mut self.first;
+        self.bytes += candidate.size();
+        let too_many =
+            |count: usize, bytes: usize| count > 1 && (count as u64 > self.wanted || bytes > PAGE_BYTES);
+        if self.query.descending == Some(true) {
+            if first.after.as_ref().is_some_and(|after| place >= *after) {
+                return;
+            }
+            first.descending.insert(Reverse(place), candidate);
+            while too_many(first.descending.len(), self.bytes)
+                && let Some((_, last)) = first.descending.pop_last()
+            {
+                self.bytes -= last.size();
+                first.is_cut = true;
+            }
+        } else {
+            if first.after.as_ref().is_some_and(|after| place <= *after) {
+                return;
+            }
+            first.ascending.insert(place, candidate);
+            while too_many(first.ascending.len(), self.bytes)
+                && let Some((_, last)) = first.ascending.pop_last()
+            {
+                self.bytes -= last.size();
+                first.is_cut = true;
+            }
+        }
+    }
+
+    fn gather(&mut self, group: &Group, state: &[u8]) -> Result<()> {
+        let encoded = raw::get(state, &group.by)?;
+        let value = encoded.map(Value::decode).transpose()?;
+        let mut key = order::key(value.as_ref());
+        // Keys of long texts are cut, and those of lists and the like are all the same.
+        if let Some(encoded) = encoded
+            && (key.len() > order::CUT || key.first() == Some(&(order::Kind::Other as u8)))
+        {
+            key.extend_from_slice(encoded);
+        }
+        if !self.groups.contains_key(&key) && self.groups.len() == limits::MAX_SEARCH_GROUPS {
+            return Err(Error::new(
+                ErrorCode::LimitExceeded,
+                format!(
+                    "the field {:?} has more than {} different values",
+                    group.by,
+                    limits::MAX_SEARCH_GROUPS
+                ),
+            )
+            .field(&*group.by)
+            .limit(limits::MAX_SEARCH_GROUPS as u64));
+        }
+        let gathered = self.groups.entry(key).or_insert_with(|| Gathered {
+            key: encoded.map(<[u8]>::to_vec),
+            count: 0,
+            values: group.aggregates.iter().map(|aggregate| Aggregator::new(aggregate.kind)).collect(),
+        });
+        gathered.count += 1;
+        for (Aggregate { field, .. }, aggregator) in group.aggregates.iter().zip(&mut gathered.values) {
+            if let Some(value) = value_of(state, field)? {
+                aggregator.add(&value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The page.
+    pub(super) async fn finish<B: Backend>(self, tx: &mut Tx<B>, cursor: &Cursor) -> Result<Matches> {
+        let mut page = Matches::default();
+        if self.query.count == Some(true) {
+            page.count = Some(self.found);
+            return Ok(page);
+        }
+        if self.query.group.is_some() {
+            let rows = self.groups.into_values().map(|gathered| {
+                let values = gathered.values.into_iter().map(Aggregator::finish).collect();
+                Row { key: gathered.key, count: gathered.count, values: Value::List(values).encode() }
+            });
+            page.groups = Some(rows.collect());
+            return Ok(page);
+        }
+        let first = self.first;
+        let sorted: Vec<((Vec<u8>, ObjectId), Candidate)> = if self.query.order.is_none() {
+            self.plain.into_iter().map(|candidate| ((Vec::new(), candidate.id), candidate)).collect()
+        } else if self.query.descending == Some(true) {
+            first.descending.into_iter().map(|(Reverse(place), candidate)| (place, candidate)).collect()
+        } else {
+            first.ascending.into_iter().collect()
+        };
+        let given = cursor.given + sorted.len() as u64;
+        let is_done = self.query.limit.is_some_and(|limit| given >= limit);
+        let more = if self.query.order.is_some() { first.is_cut } else { !self.ended };
+        if more && !is_done {
+            page.next = match (&self.query.order, sorted.last()) {
+                (Some(_), Some(((key, id), _))) => Some(cursor.at(given, *id, key)),
+                (Some(_), None) => None,
+                (None, _) => self.last.map(|id| cursor.at(given, id, &[])),
+            };
+        }
+        for (_, candidate) in sorted {
+            let stat = tx.candidate_stat(&candidate).await?;
+            let state = tx.candidate_state(&candidate).await?;
+            let state = match &self.query.fields {
+                Some(fields) => project(&state, fields)?,
+                None => state,
+            };
+            page.items.push(Match { path: candidate.path, stat, state });
+        }
+        Ok(page)
+    }
+}
+
+/// The value of a field; none when the object lacks it.
+fn value_of(state: &[u8], field: &str) -> Result<Option<Value>> {
+    raw::get(state, field)?.map(Value::decode).transpose()
+}
+
+/// A state with some of its fields only.
+fn project(state: &[u8], fields: &[String]) -> Result<Vec<u8>> {
+    let mut kept = Vec::with_capacity(fields.len());
+    for entry in raw::entries(state)? {
+        let (name, value) = entry?;
+        if fields.iter().any(|field| *field == name) {
+            kept.push((name, value));
+        }
+    }
+    Ok(raw::build(&kept))
+}

@@ -1,0 +1,310 @@
+//! Searches: walking over the objects that the caller may read, asking the function of each, natively where that is surely the same and else in the sandbox, and
+//! making a page of what is wanted.
+
+mod collect;
+mod cursor;
+mod sandbox;
+
+use crate::node::Node;
+use collect::Collector;
+use cursor::Cursor;
+use emerge_engine::{Backend, Candidate, Scope, Tx, Walk};
+use emerge_proto::class::encode;
+use emerge_proto::op::Target;
+use emerge_proto::query::{Failure, Matches, Plan};
+use emerge_proto::{Error, ErrorCode, Op, Query, Result, Value, limits};
+use emerge_query::{Answer, Lambda, Names};
+use sandbox::Sandboxed;
+use std::future::poll_fn;
+use std::task::Poll;
+
+/// Records that are looked at in one go.
+const BUDGET: usize = 512;
+
+/// Where a search runs.
+pub(crate) struct Place<'n, B: Backend> {
+    pub(crate) node: &'n Node<B>,
+    /// The clock that the function sees.
+    pub(crate) now: i64,
+    /// True within a method, whose transaction then notes all that was read.
+    pub(crate) noted: bool,
+}
+
+/// The cursor after the last page: past all others in the order of their bytes, in which the cursors of a stream grow.
+pub(crate) const END: &str = "~";
+
+/// Runs a `search` or an `explain`, and gives its encoded reply.
+pub(crate) async fn reply<B: Backend>(place: &Place<'_, B>, tx: &mut Tx<B>, op: &Op) -> Result<Vec<u8>> {
+    match op {
+        Op::Search { query, after } => Ok(encode(&search(place, tx, query, after.as_deref()).await?)),
+        Op::Explain { query } => Ok(encode(&explain(place, tx, query).await?)),
+        other => Err(Error::new(ErrorCode::Internal, format!("{:?} does not belong here", other.name()))),
+    }
+}
+
+/// Runs a search, and gives one page of what it finds.
+async fn search<B: Backend>(
+    place: &Place<'_, B>,
+    tx: &mut Tx<B>,
+    query: &Query,
+    after: Option<&str>,
+) -> Result<Matches> {
+    if after == Some(END) {
+        return Ok(Matches::default());
+    }
+    let mut run = Run::new(place, tx, query, after).await?;
+    run.go(place, tx).await?;
+    run.page(tx).await
+}
+
+/// Runs a search for its plan.
+async fn explain<B: Backend>(place: &Place<'_, B>, tx: &mut Tx<B>, query: &Query) -> Result<Plan> {
+    let mut run = Run::new(place, tx, query, None).await?;
+    run.go(place, tx).await?;
+    let lambda = run.lambda.as_ref();
+    let native = lambda.filter(|lambda| !lambda.is_foreign()).and(query.source.clone());
+    Ok(Plan {
+        access: run.walk.access().to_owned(),
+        index: None,
+        ranges: Vec::new(),
+        native,
+        sandbox: lambda.and_then(Lambda::sandbox).map(str::to_owned),
+        seen: run.walk.seen(),
+        sandboxed: run.sandboxed,
+        found: run.collector.found(),
+    })
+}
+
+struct Run<'q> {
+    query: &'q Query,
+    lambda: Option<Lambda>,
+    sandbox: Option<Sandboxed>,
+    walk: Walk,
+    collector: Collector<'q>,
+    cursor: Cursor,
+    failures: Vec<Failure>,
+    more_failures: u64,
+    sandboxed: u64,
+    /// Whether failures are told: in an ordered search each page looks at all objects, and only the first tells.
+    tells: bool,
+}
+
+impl<'q> Run<'q> {
+    async fn new<B: Backend>(
+        place: &Place<'_, B>,
+        tx: &mut Tx<B>,
+        query: &'q Query,
+        after: Option<&str>,
+    ) -> Result<Self> {
+        check(query)?;
+        let cursor = Cursor::read(query, after)?;
+        let (mut lambda, mut sandbox) = (None, None);
+        if let Some(source) = &query.source {
+            let names = Names {
+                params: map_of(query.params.as_deref(), "params")?,
+                values: map_of(query.values.as_deref(), "values")?,
+                others: query.captures.iter().flatten().map(|capture| capture.name.clone()).collect(),
+            };
+            let read = Lambda::read(query.language, source, &names);
+            let made = Sandboxed::new(query, source, &tx.principal().user);
+            if read.sandbox().is_some() {
+                // What does not compile, or names what cannot be seen, is told before anything is looked at.
+                made.check(place).await?;
+            }
+            lambda = Some(read);
+            sandbox = Some(made);
+        }
+        let directory = Target::Path(query.directory.clone().unwrap_or_else(|| "/".into()));
+        let scope = Scope {
+            class: query.class.clone(),
+            class_id: query.class_id,
+            after: if query.order.is_none() { cursor.id } else { None },
+            noted: place.noted,
+        };
+        let walk = tx.walk_objects(&directory, scope).await?;
+        let tells = query.order.is_none() || after.is_none();
+        let collector = Collector::new(query, &cursor);
+        Ok(Self {
+            query,
+            lambda,
+            sandbox,
+            walk,
+            collector,
+            cursor,
+            failures: Vec::new(),
+            more_failures: 0,
+            sandboxed: 0,
+            tells,
+        })
+    }
+
+    /// Looks at objects until the page is full or there are no more.
+    async fn go<B: Backend>(&mut self, place: &Place<'_, B>, tx: &mut Tx<B>) -> Result<()> {
+        while !self.collector.is_full() {
+            let Some(candidates) = tx.next_objects(&mut self.walk, BUDGET).await? else {
+                self.collector.ended = true;
+                return Ok(());
+            };
+            self.ask(place, tx, candidates).await?;
+            // Others have their turn.
+            yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Asks the function of some objects.
+    async fn ask<B: Backend>(
+        &mut self,
+        place: &Place<'_, B>,
+        tx: &mut Tx<B>,
+        candidates: Vec<Candidate>,
+    ) -> Result<()> {
+        let Some(lambda) = &self.lambda else {
+            for candidate in candidates {
+                if self.collector.is_full() {
+                    break;
+                }
+                self.collector.take(tx, candidate).await?;
+            }
+            return Ok(());
+        };
+        let mut answers: Vec<Result<bool, Error>> = Vec::with_capacity(candidates.len());
+        // The places of those that the sandbox is asked about, and what it is given.
+        let mut asked: Vec<usize> = Vec::new();
+        let mut given: Vec<Vec<u8>> = Vec::new();
+        for (at, candidate) in candidates.iter().enumerate() {
+            let meta = match lambda.needs_meta()
+                || lambda.sandbox().is_some() && sandbox::names_meta(self.query)
+            {
+                true => {
+                    Some(sandbox::meta(self.query.language, candidate, &tx.candidate_stat(candidate).await?))
+                }
+                false => None,
+            };
+            let joined;
+            let state = match candidate.state() {
+                Some(state) => state,
+                None => {
+                    joined = tx.candidate_state(candidate).await?;
+                    &joined
+                }
+            };
+            answers.push(match lambda.ask(state, meta.clone())? {
+                Answer::Yes => Ok(true),
+                Answer::No => Ok(false),
+                Answer::Missing(field) => Err(sandbox::missing(&field)),
+                Answer::Sandbox => {
+                    asked.push(at);
+                    given.push(sandbox::with_meta(state, meta.as_ref())?);
+                    Ok(false)
+                }
+            });
+        }
+        if let Some(sandbox) = &self.sandbox
+            && !asked.is_empty()
+        {
+            self.sandboxed += asked.len() as u64;
+            for (at, answer) in asked.into_iter().zip(sandbox.ask(place, given).await?) {
+                answers[at] = answer;
+            }
+        }
+        for (candidate, answer) in candidates.into_iter().zip(answers) {
+            if self.collector.is_full() {
+                break;
+            }
+            match answer {
+                Ok(true) => self.collector.take(tx, candidate).await?,
+                Ok(false) => self.collector.pass(&candidate),
+                Err(error) => {
+                    self.collector.pass(&candidate);
+                    self.fail(&candidate, error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, candidate: &Candidate, error: Error) {
+        if !self.tells {
+        } else if self.failures.len() < limits::MAX_FAILURES {
+            let path = candidate.path.clone();
+            self.failures.push(Failure { error: error.at(&path), path });
+        } else {
+            self.more_failures += 1;
+        }
+    }
+
+    async fn page<B: Backend>(self, tx: &mut Tx<B>) -> Result<Matches> {
+        let mut page = self.collector.finish(tx, &self.cursor).await?;
+        page.failures = self.failures;
+        page.more_failures = (self.more_failures > 0).then_some(self.more_failures);
+        Ok(page)
+    }
+}
+
+/// Refuses what makes no sense together, and what is past a limit.
+fn check(query: &Query) -> Result<()> {
+    let bad = |field: &str, why: &str| {
+        Err(Error::new(ErrorCode::BadArgument, format!("{field}: {why}")).field(field))
+    };
+    if let Some(source) = &query.source
+        && source.len() > limits::MAX_LAMBDA
+    {
+        let why =
+            format!("the function's text is {} bytes; the limit is {}", source.len(), limits::MAX_LAMBDA);
+        return Err(Error::new(ErrorCode::TooLarge, why).field("source").limit(limits::MAX_LAMBDA as u64));
+    }
+    if query.language == emerge_proto::Language::Wasm {
+        return bad("language", "the function of a search is JavaScript or Python");
+    }
+    if query.page == Some(0) {
+        return bad("page", "a page has at least one object");
+    }
+    let counts = query.count == Some(true);
+    if counts && query.group.is_some() {
+        return bad("count", "groups have counts of their own");
+    }
+    if (counts || query.group.is_some())
+        && (query.order.is_some() || query.limit.is_some() || query.fields.is_some())
+    {
+        return bad(
+            if counts { "count" } else { "group" },
+            "order, limit and fields are of searches that give objects",
+        );
+    }
+    for names in
+        [query.fields.as_ref().map(Vec::len), query.group.as_ref().map(|group| group.aggregates.len())]
+    {
+        if names.is_some_and(|names| names > limits::MAX_MEMBERS) {
+            return Err(Error::new(
+                ErrorCode::LimitExceeded,
+                format!("a search names at most {} fields", limits::MAX_MEMBERS),
+            )
+            .limit(limits::MAX_MEMBERS as u64));
+        }
+    }
+    Ok(())
+}
+
+/// The entries of an encoded map.
+fn map_of(bytes: Option<&[u8]>, field: &str) -> Result<Vec<(String, Value)>> {
+    match bytes.map(Value::decode).transpose()? {
+        None => Ok(Vec::new()),
+        Some(Value::Map(entries)) => Ok(entries),
+        Some(_) => Err(Error::new(ErrorCode::BadArgument, format!("{field}: a map is needed")).field(field)),
+    }
+}
+
+/// Lets other tasks run once.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

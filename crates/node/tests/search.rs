@@ -1,0 +1,540 @@
+//! Searches over a memory store with the real sandbox. What is evaluated natively is what the sandbox says, on random functions over mixed values.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use emerge_engine::{Engine, EngineOptions, MemoryBackend, Principal};
+use emerge_node::{Authenticator, Node, NodeOptions};
+use emerge_proto::class::{decode, encode};
+use emerge_proto::op::StoreMode;
+use emerge_proto::query::{Matches, Plan};
+use emerge_proto::{ClassSource, ErrorCode, Language, Op, Query, Result, Value};
+use emerge_runtime::{Sandbox, SandboxOptions};
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+const NOW: i64 = 1_800_000_000_000_000;
+
+fn sandbox() -> Arc<Sandbox> {
+    static SANDBOX: OnceLock<Arc<Sandbox>> = OnceLock::new();
+    let made = || {
+        let options = SandboxOptions::new(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"));
+        let sandbox = Sandbox::open(&options, &|text| eprintln!("{text}")).expect("the sandbox opens");
+        sandbox.ready_python(&|text| eprintln!("{text}")).expect("the Python guest is compiled");
+        Arc::new(sandbox)
+    };
+    SANDBOX.get_or_init(made).clone()
+}
+
+struct Nobody;
+
+impl Authenticator for Nobody {
+    fn authenticate(&self, _: &str) -> Option<Principal> {
+        None
+    }
+}
+
+type TestNode = Node<MemoryBackend>;
+
+async fn node() -> TestNode {
+    // Time enough also on a busy machine.
+    node_within(Duration::from_secs(60)).await
+}
+
+async fn node_within(deadline: Duration) -> TestNode {
+    let engine = Engine::open(MemoryBackend::default(), EngineOptions::new("test"), NOW).await.unwrap();
+    let run = engine.clone();
+    tokio::spawn(async move { run.run().await });
+    let mut options = NodeOptions::new("test", [7; 32]);
+    options.call_deadline = deadline;
+    Node::new(engine, sandbox(), Arc::new(Nobody), options)
+}
+
+async fn class(node: &TestNode, name: &str, base: Option<&ClassSource>) -> ClassSource {
+    let extends = base.map_or("EmergeObject", |base| &base.name);
+    let source = ClassSource {
+        name: name.into(),
+        language: Language::JavaScript,
+        source: format!("class {name} extends {extends} {{}}"),
+        bases: base
+            .map(|base| emerge_proto::class::BaseRef { name: base.name.clone(), hash: base.hash() })
+            .into_iter()
+            .collect(),
+        fields: vec![],
+        doc: None,
+        captures: None,
+    };
+    node.execute(&Principal::admin(), Op::PutClass { class: source.clone() }, NOW).await.unwrap();
+    source
+}
+
+async fn store(node: &TestNode, user: &Principal, path: &str, class: &ClassSource, state: &Value) {
+    let op = Op::Store {
+        path: path.into(),
+        class: class.hash(),
+        fields: state.encode(),
+        mode: StoreMode::Put,
+        base: None,
+        removed: None,
+    };
+    // Ids follow the time to the millisecond.
+    static MILLIS: AtomicI64 = AtomicI64::new(0);
+    let now = NOW + MILLIS.fetch_add(1, Ordering::Relaxed) * 1000;
+    node.execute(user, op, now).await.unwrap();
+}
+
+fn map(fields: &[(&str, Value)]) -> Value {
+    Value::Map(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
+}
+
+async fn search(node: &TestNode, user: &Principal, query: Query) -> Result<Matches> {
+    let reply = node.execute(user, Op::Search { query, after: None }, NOW).await?;
+    decode(&reply)
+}
+
+async fn explain(node: &TestNode, query: Query) -> Plan {
+    decode(&node.execute(&Principal::admin(), Op::Explain { query }, NOW).await.unwrap()).unwrap()
+}
+
+fn paths(page: &Matches) -> Vec<&str> {
+    page.items.iter().map(|item| item.path.as_str()).collect()
+}
+
+fn javascript(source: &str) -> Query {
+    Query::new(Language::JavaScript, Some(source))
+}
+
+fn python(source: &str) -> Query {
+    Query::new(Language::Python, Some(source))
+}
+
+/// A small stream of numbers that looks random.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % sides as u64) as usize
+    }
+
+    fn pick<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
+        of[self.roll(of.len())]
+    }
+
+    fn value(&mut self, depth: usize) -> Value {
+        let text = |text: &str| Value::Text(text.to_owned());
+        match self.roll(if depth == 0 { 26 } else { 29 }) {
+            0 => Value::Null,
+            1 => Value::Bool(false),
+            2 => Value::Bool(true),
+            3 => Value::Int(0),
+            4 => Value::Int(1),
+            5 => Value::Int(-3),
+            6 => Value::Int(7),
+            7 => Value::Int(9_007_199_254_740_993),
+            8 => Value::Int(i64::MIN),
+            9 => Value::Float(0.0),
+            10 => Value::Float(-0.0),
+            11 => Value::Float(1.0),
+            12 => Value::Float(3.5),
+            13 => Value::Float(9_007_199_254_740_992.0),
+            14 => Value::Float(f64::NAN),
+            15 => Value::Float(f64::INFINITY),
+            16 => text(""),
+            17 => text("red"),
+            18 => text("Red "),
+            19 => text("1"),
+            20 => text("\u{ffff}x"),
+            21 => text("\u{1f40e}x"),
+            22 => text("ž"),
+            23 => Value::DateTime(NOW),
+            24 => Value::Bytes(vec![1, 2]),
+            25 => Value::integer("36893488147419103232".parse().unwrap()),
+            26 => {
+                let count = self.roll(4);
+                Value::List((0..count).map(|_| self.value(depth - 1)).collect())
+            }
+            27 => {
+                let names = ["a", "b", "length"];
+                let count = self.roll(4);
+                Value::Map(
+                    names[..count].iter().map(|name| ((*name).to_owned(), self.value(depth - 1))).collect(),
+                )
+            }
+            _ => Value::Set(vec![text("red"), Value::Int(1)]),
+        }
+    }
+
+    fn state(&mut self) -> Value {
+        let mut fields = Vec::new();
+        for name in ["x", "y", "tags", "name"] {
+            if self.roll(5) > 0 {
+                let value = match (name, self.roll(3)) {
+                    ("tags", 0 | 1) => {
+                        let count = self.roll(4);
+                        Value::List((0..count).map(|_| self.value(0)).collect())
+                    }
+                    ("name", 0 | 1) => {
+                        Value::Text(self.pick(&["red", "Red ", "", "ž", "\u{1f40e}x", "\u{ffff}"]).to_owned())
+                    }
+                    _ => self.value(2),
+                };
+                fields.push((name.to_owned(), value));
+            }
+        }
+        Value::Map(fields)
+    }
+
+    fn js(&mut self, depth: usize) -> String {
+        if depth == 0 {
+            return self
+                .pick(&[
+                    "o.x",
+                    "o.y",
+                    "o.tags",
+                    "o.name",
+                    "o.x",
+                    "o.y",
+                    "0",
+                    "1",
+                    "-3",
+                    "3.5",
+                    "7n",
+                    "null",
+                    "undefined",
+                    "true",
+                    "\"red\"",
+                    "\"\u{1f40e}\"",
+                    "\"\u{ffff}\"",
+                    "p.max",
+                    "p.none",
+                    "NaN",
+                    "9007199254740993n",
+                    "o.x?.a",
+                    "o.tags.length",
+                    "o.name?.length",
+                    "o[\"y\"]",
+                    "o.tags[0]",
+                    "o.tags?.[1]",
+                    "o.meta.name",
+                ])
+                .to_owned();
+        }
+        let (a, b) = (self.js(depth - 1), self.js(depth - 1));
+        match self.roll(18) {
+            0 => format!("({a} === {b})"),
+            1 => format!("({a} !== {b})"),
+            2 => format!("({a} == {b})"),
+            3 => format!("({a} < {b})"),
+            4 => format!("({a} <= {b})"),
+            5 => format!("({a} > {b})"),
+            6 => format!("({a} && {b})"),
+            7 => format!("({a} || {b})"),
+            8 => format!("({a} ?? {b})"),
+            9 => format!("!{a}"),
+            10 => format!("({a} {} {b})", self.pick(&["+", "-", "*", "/", "%"])),
+            11 => format!("({a} ? {b} : {a})"),
+            12 => format!("(typeof {a} === \"{}\")", self.pick(&["number", "string", "object", "undefined"])),
+            13 => format!("{}.includes({a})", self.pick(&["o.name", "o.tags", "o.x"])),
+            14 => format!("o.name?.{}(\"r\")", self.pick(&["startsWith", "endsWith", "includes"])),
+            15 => format!("(o.name?.{}() === \"red\")", self.pick(&["toLowerCase", "toUpperCase", "trim"])),
+            16 => format!("o.tags?.some((t) => t === {a})"),
+            _ => self
+                .pick(&["(\"x\" in o)", "o.tags.every((t) => t > 0)", "(-o.x < +o.y)", "(Math.abs(o.x) < 4)"])
+                .to_owned(),
+        }
+    }
+
+    fn py(&mut self, depth: usize) -> String {
+        if depth == 0 {
+            return self
+                .pick(&[
+                    "o.x",
+                    "o.y",
+                    "o.tags",
+                    "o.name",
+                    "o.x",
+                    "o.y",
+                    "0",
+                    "1",
+                    "-3",
+                    "3.5",
+                    "7",
+                    "None",
+                    "True",
+                    "\"red\"",
+                    "\"\u{1f40e}\"",
+                    "\"\u{ffff}\"",
+                    "p.max",
+                    "p[\"max\"]",
+                    "limit",
+                    "9007199254740993",
+                    "36893488147419103232",
+                    "len(o.tags)",
+                    "len(o.name)",
+                    "getattr(o, \"x\", 1)",
+                    "o.tags[0]",
+                    "o.tags[-1]",
+                    "[1, \"red\", None]",
+                    "o.meta.name",
+                ])
+                .to_owned();
+        }
+        let (a, b) = (self.py(depth - 1), self.py(depth - 1));
+        match self.roll(18) {
+            0 => format!("({a} == {b})"),
+            1 => format!("({a} != {b})"),
+            2 => format!("({a} < {b})"),
+            3 => format!("({a} <= {b} < {a})"),
+            4 => format!("({a} > {b})"),
+            5 => format!("({a} in {b})"),
+            6 => format!("({a} not in o.tags)"),
+            7 => format!("({a} is {})", self.pick(&["None", "True", "False"])),
+            8 => format!("({a} and {b})"),
+            9 => format!("({a} or {b})"),
+            10 => format!("(not {a})"),
+            11 => format!("({a} {} {b})", self.pick(&["+", "-", "*", "/", "//", "%"])),
+            12 => format!("({a} if {b} else {a})"),
+            13 => format!("o.name.{}(\"r\")", self.pick(&["startswith", "endswith"])),
+            14 => format!("(o.name.{}() == \"red\")", self.pick(&["lower", "upper", "strip"])),
+            15 => format!("any(t == {a} for t in o.tags)"),
+            16 => format!("all(t > 0 for t in o.tags if t != {a})"),
+            _ => self
+                .pick(&[
+                    "hasattr(o, \"x\")",
+                    "o.x.get(\"a\", 1)",
+                    "(abs(o.x) < 4)",
+                    "(-o.x < 3)",
+                    "o.x[\"a\"]",
+                ])
+                .to_owned(),
+        }
+    }
+}
+
+/// The number of functions of each language, in the quick set.
+const CASES: usize = 60;
+
+fn cases() -> usize {
+    std::env::var("EMERGE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES)
+}
+
+async fn many(node: &TestNode, dice: &mut Dice, count: usize) {
+    let class = class(node, "Thing", None).await;
+    for at in 0..count {
+        let state = dice.state();
+        store(node, &Principal::admin(), &format!("/many/o{at}"), &class, &state).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn native_answers_are_those_of_the_sandbox() {
+    let node = node().await;
+    let seed =
+        std::env::var("EMERGE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x9e37_79b9_7f4a_7c15);
+    let mut dice = Dice(seed);
+    many(&node, &mut dice, 120).await;
+    let params = map(&[("max", Value::Float(3.5))]).encode();
+    let values = map(&[("limit", Value::Int(1))]).encode();
+    let (mut natively, mut asked) = (0, 0);
+    for case in 0..2 * cases() {
+        let depth = 1 + dice.roll(3);
+        let (native, foreign) = if case % 2 == 0 {
+            let body = dice.js(depth);
+            // Called like this it is nothing that is read natively.
+            (
+                javascript(&format!("(o, p) => {body}")),
+                javascript(&format!("(o, p) => ((o, p) => {body})(o, p)")),
+            )
+        } else {
+            let body = dice.py(depth);
+            (
+                python(&format!("lambda o, p: {body}")),
+                python(&format!("lambda o, p: (lambda o, p: {body})(o, p)")),
+            )
+        };
+        let with =
+            |query: Query| Query { params: Some(params.clone()), values: Some(values.clone()), ..query };
+        let (native, foreign) = (with(native), with(foreign));
+        let text = native.source.clone().unwrap();
+        let one = search(&node, &Principal::admin(), native.clone()).await;
+        let other = search(&node, &Principal::admin(), foreign).await;
+        match (&one, &other) {
+            (Ok(one), Ok(other)) => {
+                assert_eq!(paths(one), paths(other), "{text}");
+                let told = |page: &Matches| {
+                    page.failures
+                        .iter()
+                        .map(|each| (each.path.clone(), each.error.message.clone()))
+                        .collect::<Vec<_>>()
+                };
+                assert_eq!((told(one), one.more_failures), (told(other), other.more_failures), "{text}");
+            }
+            (one, other) => assert_eq!(
+                one.as_ref().err().map(|error| error.code),
+                other.as_ref().err().map(|error| error.code),
+                "{text}: {one:?} and {other:?}"
+            ),
+        }
+        let plan = explain(&node, native).await;
+        natively += plan.seen - plan.sandboxed;
+        asked += plan.seen;
+    }
+    // It would be easy to be right by asking the sandbox for everything.
+    assert!(natively * 2 > asked, "{natively} of {asked} were answered natively");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_finds_orders_pages_counts_and_groups() {
+    let node = node().await;
+    let admin = Principal::admin();
+    let item = class(&node, "Item", None).await;
+    let special = class(&node, "Special", Some(&item)).await;
+    let other = class(&node, "Other", None).await;
+    for at in 0..9 {
+        let class = if at % 3 == 0 { &special } else { &item };
+        let state = map(&[
+            ("price", Value::Float(f64::from(9 - at))),
+            ("colour", Value::Text(if at % 2 == 0 { "red" } else { "blue" }.into())),
+        ]);
+        store(&node, &admin, &format!("/shop/{}/i{at}", at % 2), class, &state).await;
+    }
+    store(&node, &admin, "/shop/x", &other, &map(&[("price", Value::Text("dear".into()))])).await;
+    store(&node, &admin, "/elsewhere", &item, &map(&[("price", Value::Float(1.0))])).await;
+    let shop = |source: &str| Query { directory: Some("/shop".into()), ..python(source) };
+
+    let page = search(&node, &admin, shop("lambda o: o.price < 3")).await.unwrap();
+    assert_eq!(paths(&page), ["/shop/1/i7", "/shop/0/i8"]);
+    assert_eq!(page.failures.len(), 1, "{page:?}");
+    assert_eq!(page.failures[0].path, "/shop/x");
+    assert!(page.failures[0].error.message.starts_with("TypeError: "), "{page:?}");
+
+    let all = |query: Query| Query { class: Some("Item".into()), ..query };
+    let query =
+        all(Query { order: Some("price".into()), page: Some(2), limit: Some(5), ..shop("lambda o: True") });
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let reply = node.execute(&admin, Op::Search { query: query.clone(), after }, NOW).await.unwrap();
+        let page: Matches = decode(&reply).unwrap();
+        found.extend(page.items.iter().map(|item| item.path.clone()));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+        let foreign = Op::Search { query: shop("lambda o: False"), after: after.clone() };
+        let error = node.execute(&admin, foreign, NOW).await.unwrap_err();
+        assert_eq!((error.code, error.field.as_deref()), (ErrorCode::BadArgument, Some("after")));
+    }
+    assert_eq!(found, ["/shop/0/i8", "/shop/1/i7", "/shop/0/i6", "/shop/1/i5", "/shop/0/i4"]);
+
+    let query = Query {
+        class: Some("Special".into()),
+        order: Some("price".into()),
+        descending: Some(true),
+        ..shop("lambda o: True")
+    };
+    assert_eq!(
+        paths(&search(&node, &admin, query).await.unwrap()),
+        ["/shop/0/i0", "/shop/1/i3", "/shop/0/i6"]
+    );
+    let by_id = Query {
+        class_id: Some(emerge_proto::ObjectId(special.hash().0)),
+        count: Some(true),
+        ..shop("lambda o: True")
+    };
+    assert_eq!(search(&node, &admin, by_id).await.unwrap().count, Some(3));
+    let every = Query { fields: Some(vec!["colour".into()]), source: None, ..all(shop("")) };
+    let page = search(&node, &admin, every).await.unwrap();
+    assert_eq!(page.items.len(), 9);
+    assert_eq!(Value::decode(&page.items[0].state).unwrap(), map(&[("colour", Value::Text("red".into()))]));
+
+    use emerge_proto::query::{Aggregate, AggregateKind, Group};
+    let aggregate = |kind| Aggregate { kind, field: "price".into() };
+    let group = Group {
+        by: "colour".into(),
+        aggregates: AggregateKind::ALL.iter().map(|kind| aggregate(*kind)).collect(),
+    };
+    let page = search(&node, &admin, Query { group: Some(group), ..shop("lambda o: True") }).await.unwrap();
+    let rows: Vec<(Option<Value>, u64, Value)> = page
+        .groups
+        .unwrap()
+        .into_iter()
+        .map(|row| {
+            (row.key.map(|key| Value::decode(&key).unwrap()), row.count, Value::decode(&row.values).unwrap())
+        })
+        .collect();
+    let floats = |floats: [f64; 4]| Value::List(floats.map(Value::Float).into());
+    let text = |text: &str| Some(Value::Text(text.into()));
+    assert_eq!(
+        rows[1..],
+        [(text("blue"), 4, floats([20.0, 2.0, 8.0, 5.0])), (text("red"), 5, floats([25.0, 1.0, 9.0, 5.0]))]
+    );
+    // Of the one that lacks the colour: there is no sum of a text, and it is the smallest.
+    let dear = Value::Text("dear".into());
+    assert_eq!(rows[0], (None, 1, Value::List(vec![Value::Null, dear.clone(), dear, Value::Null])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_user_may_not_read_is_not_there() {
+    let node = node().await;
+    let (admin, ada, eve) = (Principal::admin(), Principal::user("ada"), Principal::user("eve"));
+    let item = class(&node, "Item", None).await;
+    for (user, path) in [(&admin, "/secret/a"), (&admin, "/b")] {
+        store(&node, user, path, &item, &map(&[("price", Value::Text("no number".into()))])).await;
+    }
+    let query = || python("lambda o: o.price < 3 or o.nothing");
+    let page = search(&node, &admin, query()).await.unwrap();
+    assert_eq!(page.failures.len(), 2);
+    for user in [ada, eve] {
+        let page = search(&node, &user, query()).await.unwrap();
+        assert_eq!(page, Matches::default(), "nothing of what it may not read, errors included");
+        let count = search(&node, &user, Query { count: Some(true), source: None, ..query() }).await.unwrap();
+        assert_eq!(count.count, Some(0));
+        let error =
+            search(&node, &user, Query { directory: Some("/secret".into()), ..query() }).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::NotFound);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_that_cannot_run_are_refused_by_what_is_wrong() {
+    let node = node().await;
+    let item = class(&node, "Item", None).await;
+    store(&node, &Principal::admin(), "/a", &item, &map(&[("x", Value::Int(1))])).await;
+    for (query, field, says) in [
+        (javascript("o => o.x < max"), "max", "max"),
+        (javascript("o => o.x <"), "source", "SyntaxError"),
+        (python("lambda o: o.x <"), "source", "SyntaxError"),
+        (Query { page: Some(0), ..javascript("o => true") }, "page", "page"),
+        (Query { count: Some(true), limit: Some(1), ..javascript("o => true") }, "count", "limit"),
+    ] {
+        let text = query.source.clone();
+        let error = search(&node, &Principal::admin(), query).await.unwrap_err();
+        assert_eq!(
+            (error.code, error.field.as_deref()),
+            (ErrorCode::BadArgument, Some(field)),
+            "{text:?}: {error}"
+        );
+        assert!(error.message.contains(says), "{error}");
+    }
+    // It has no file system, and says so of each object.
+    let page =
+        search(&node, &Principal::admin(), javascript("o => { fs.rm('/a'); return true; }")).await.unwrap();
+    assert_eq!(paths(&page), ["/a"], "the promise is not waited for");
+    assert!(encode(&page).len() < 10_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_without_end_is_stopped() {
+    let node = node_within(Duration::from_millis(500)).await;
+    let item = class(&node, "Item", None).await;
+    store(&node, &Principal::admin(), "/a", &item, &map(&[("x", Value::Int(1))])).await;
+    for query in [javascript("o => { for (;;); }"), python("lambda o: [0 for i in iter(int, 1)]")] {
+        let error = search(&node, &Principal::admin(), query).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::DeadlineExceeded, "{error}");
+    }
+}

@@ -1,0 +1,107 @@
+"""Storing many objects: what the file systems inherit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sized
+from typing import Any
+
+from . import _host
+from ._object import Object
+
+Progress = Callable[[int, "int | None", str], None]
+
+
+async def _each(entries: Any) -> AsyncIterator[tuple[str, Object]]:
+    if isinstance(entries, AsyncIterable):
+        async for entry in entries:
+            yield entry
+    else:
+        for entry in entries.items() if isinstance(entries, Mapping) else entries:
+            yield entry
+
+
+class AsyncBulk:
+    """Storing many objects with a file system whose operations are awaitable."""
+
+    async def store_all(
+        self: Any,
+        entries: Mapping[str, Object] | Iterable[tuple[str, Object]] | AsyncIterable[tuple[str, Object]],
+        *,
+        overwrite: bool = False,
+        create: bool = False,
+        concurrency: int = 256,
+        progress: Progress | None = None,
+    ) -> int:
+        """Stores many objects, some at a time, and gives how many; ends at the first error, which names the path.
+
+        Args:
+            entries: paths and objects: a mapping, or pairs one after the other, also ones that are awaited.
+            overwrite: as in :meth:`store`.
+            create: as in :meth:`store`.
+            concurrency: how many are on the way at a time at most.
+            progress: called after each object with how many are stored, how many there are (``None`` when the entries do not
+                tell), and the path.
+        """
+        total = len(entries) if isinstance(entries, Sized) else None
+        done = 0
+        coming = _each(entries)
+
+        async def store(path: str, value: Object) -> None:
+            nonlocal done
+            await self.store(path, value, overwrite=overwrite, create=create)
+            done += 1
+            if progress is not None:
+                progress(done, total, path)
+
+        if concurrency == 1:
+            async for path, value in coming:
+                await store(path, value)
+            return done
+        await _at_once(coming, store, concurrency)
+        return done
+
+
+async def _at_once(coming: AsyncIterator[Any], store: Callable[[str, Object], Any], concurrency: int) -> None:
+    import asyncio
+
+    if concurrency < 1:
+        raise ValueError("concurrency must be 1 at least")
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def room(most: int) -> None:
+        while len(under_way) > most:
+            done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            under_way.difference_update(done)
+            for task in done:
+                task.result()
+
+    try:
+        async for path, value in coming:
+            await room(concurrency - 1)
+            under_way.add(asyncio.ensure_future(store(path, value)))
+        await room(0)
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+
+class Bulk:
+    """Storing many objects with a file system whose calls wait."""
+
+    def store_all(
+        self: Any,
+        entries: Mapping[str, Object] | Iterable[tuple[str, Object]],
+        *,
+        overwrite: bool = False,
+        create: bool = False,
+        concurrency: int = 256,
+        progress: Progress | None = None,
+    ) -> int:
+        """Stores many objects, some at a time, and gives how many; see :meth:`AsyncBulk.store_all`."""
+
+        def storing(fs: Any, most: int) -> Any:
+            return fs.store_all(entries, overwrite=overwrite, create=create, concurrency=most, progress=progress)
+
+        stored: int = _host.host().at_once(lambda: storing(self.aio, concurrency), lambda: storing(self._all, 1))
+        return stored

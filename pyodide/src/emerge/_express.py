@@ -1,0 +1,245 @@
+"""Values from around a class as they travel: as they are, or, where that would change their type, as an expression."""
+
+from __future__ import annotations
+
+import sys
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ._object import Object
+from ._values import Table
+
+if TYPE_CHECKING:
+    from ._captures import Captures
+
+_MISSING: Any = object()
+_DEEPEST = 64
+# What the node has again as the type that it is here, beside lists, dicts by text, and sets.
+_PLAIN = (type(None), bool, int, float, str, bytes, memoryview)
+_NAMED = {("datetime", "date"), ("datetime", "timedelta"), ("uuid", "UUID"), ("decimal", "Decimal"), ("emerge", "Ref")}
+
+
+class CannotError(Exception):
+    """Why a value cannot travel."""
+
+
+def library_member(name: str, value: Any) -> tuple[str, str] | None:
+    """Module and member when the value is one of an installed module's."""
+    module_name = getattr(value, "__module__", None)
+    if module_name is None and isinstance(value, BuiltinFunctionType):
+        # A module's function that is the method of an object, as ``random.random`` is.
+        module_name = type(value.__self__).__module__
+    if not isinstance(module_name, str) or module_name == "__main__":
+        return None
+    if module_name.startswith("emerge."):
+        module_name = "emerge"
+    names = (
+        getattr(value, "__qualname__", None),
+        getattr(value, "__name__", None),
+        getattr(value, "_name", None),
+        name,
+    )
+    public = module_name.partition("._")[0]
+    for each_module in (public, module_name):
+        module = sys.modules.get(each_module)
+        if module is None or not _installed(module):
+            continue
+        for each in names:
+            if isinstance(each, str) and getattr(module, each, _MISSING) is value:
+                return each_module, each
+    return None
+
+
+def is_standard(module: str) -> bool:
+    """Whether every Python has a module."""
+    first = module.partition(".")[0]
+    return first == "emerge" or first in sys.stdlib_module_names
+
+
+def _installed(module: ModuleType) -> bool:
+    if is_standard(module.__name__):
+        return True
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and ("site-packages" in file or "dist-packages" in file)
+
+
+def entry(captures: Captures, name: str, value: Any, user: str) -> list[tuple[Any, ...]]:
+    """The entry of a value.
+
+    Raises:
+        CannotError: it cannot travel.
+    """
+    if _keeps_its_type(value, 0):
+        from . import _host, _wire
+        from .errors import EmergeError
+
+        try:
+            _host.host().check(_wire.dumps(value)[0])
+        except EmergeError as error:
+            raise CannotError(f"{error.field}: {error.message}" if error.field else error.message) from error
+        return [(name, "value", value)]
+    return [(name, "source", f"{name} = {_Writer(captures, name, user).text(value, 0)}\n")]
+
+
+def _keeps_its_type(value: Any, depth: int) -> bool:
+    kind = type(value)
+    if kind in _PLAIN:
+        return True
+    if depth == _DEEPEST:
+        return False
+    if kind is list or kind is set:
+        return all(_keeps_its_type(each, depth + 1) for each in value)
+    if kind is dict:
+        return all(type(each) is str and _keeps_its_type(value[each], depth + 1) for each in value)
+    if (kind.__module__.partition(".")[0], kind.__name__) in _NAMED:
+        return True
+    if kind is Table:
+        return all(_keeps_its_type(each, depth + 1) for row in value.rows for each in row)
+    if kind.__module__ == "datetime" and kind.__name__ == "datetime":
+        zone = sys.modules["datetime"].timezone.utc
+        return value.tzinfo is zone and not value.fold
+    return False
+
+
+class _Writer:
+    """Writes a value as an expression that needs no names but those that the class has by then."""
+
+    def __init__(self, captures: Captures, name: str, user: str) -> None:
+        self._captures = captures
+        self._name = name
+        self._user = user
+
+    def text(self, value: Any, depth: int) -> str:
+        if depth > _DEEPEST:
+            raise CannotError(f"it is nested deeper than {_DEEPEST}")
+        kind = type(value)
+        if value is None or value is ... or value is NotImplemented or kind is bool or kind is str or kind is bytes:
+            return repr(value)
+        if kind is int:
+            return repr(value) if abs(value) < 1 << 64 else hex(value)
+        if kind is float:
+            return repr(value) if value - value == 0 else f"float({str(value)!r})"
+        if kind is complex:
+            return f"complex({self.text(value.real, depth)}, {self.text(value.imag, depth)})"
+        if kind is tuple:
+            inner = self._each(value, depth)
+            return f"({inner},)" if len(value) == 1 else f"({inner})"
+        if kind is list:
+            return f"[{self._each(value, depth)}]"
+        if kind is set or kind is frozenset:
+            inner = ", ".join(sorted(self.text(each, depth + 1) for each in value))
+            return f"{kind.__name__}([{inner}])"
+        if kind is dict:
+            return "{" + self._pairs(value, depth) + "}"
+        if kind is bytearray:
+            return f"bytearray({bytes(value)!r})"
+        if kind is range or kind is slice:
+            return repr(value)
+        if isinstance(value, ModuleType) and value.__name__ != "__main__":
+            return _module(value.__name__)
+        member = library_member("", value)
+        if member is not None:
+            return _member(*member)
+        if isinstance(value, (FunctionType, type)):
+            return self._captures.place(value, self._name, self._user)
+        return self._instance(value, depth)
+
+    def _each(self, values: Any, depth: int) -> str:
+        return ", ".join(self.text(each, depth + 1) for each in values)
+
+    def _pairs(self, values: Any, depth: int) -> str:
+        return ", ".join(f"{self.text(key, depth + 1)}: {self.text(each, depth + 1)}" for key, each in values.items())
+
+    def _instance(self, value: Any, depth: int) -> str:
+        kind = type(value)
+        enum = sys.modules.get("enum")
+        if enum is not None and isinstance(value, enum.Enum):
+            made = self.text(kind, depth)
+            if value.name in kind.__members__:
+                return f"{made}[{value.name!r}]"
+            return f"{made}({self.text(value.value, depth + 1)})"
+        if isinstance(value, tuple) and hasattr(kind, "_fields") and hasattr(kind, "_make"):
+            return f"{self.text(kind, depth)}._make({self.text(tuple(value), depth + 1)})"
+        functools = sys.modules.get("functools")
+        if functools is not None and isinstance(value, functools._lru_cache_wrapper):
+            options = value.cache_parameters()
+            made = _member("functools", "lru_cache")
+            inner = self.text(value.__wrapped__, depth + 1)
+            return f"{made}(maxsize={options['maxsize']}, typed={options['typed']})({inner})"
+        if isinstance(value, Object):
+            raise CannotError("an object of a stored class: get it, or make it, within the method")
+        re = sys.modules.get("re")
+        if re is not None and kind is re.Pattern:
+            flags = int(value.flags) & ~int(re.UNICODE)
+            return f"{_module('re')}.compile({self.text(value.pattern, depth)}, {flags})"
+        made_by = library_member("", kind)
+        if made_by is None or not is_standard(made_by[0]):
+            if kind.__module__.partition(".")[0] in sys.modules and not is_standard(kind.__module__):
+                package = kind.__module__.partition(".")[0]
+                if _installed(sys.modules[package]):
+                    raise CannotError(f"the node does not have {package}")
+            raise CannotError(
+                "it is an instance of a class, not a plain value" if kind.__module__ != "builtins" else ""
+            )
+        if made_by == ("array", "array"):
+            return f"{_member(*made_by)}({value.typecode!r}, {value.tobytes()!r})"
+        if made_by == ("functools", "partial") and kind.__module__ == "functools":
+            named = "".join(f", {key}={self.text(each, depth + 1)}" for key, each in value.keywords.items())
+            given = "".join(f", {self.text(each, depth + 1)}" for each in value.args)
+            return f"{_member(*made_by)}({self.text(value.func, depth + 1)}{given}{named})"
+        return self._reduced(value, made_by, depth)
+
+    def _reduced(self, value: Any, made_by: tuple[str, str], depth: int) -> str:
+        """What ``copyreg`` makes of an instance of the library's: the class and its arguments."""
+        try:
+            reduced = value.__reduce_ex__(4)
+        except Exception as error:  # noqa: BLE001 - a file, a lock, a connection
+            raise CannotError("it lives in this program alone") from error
+        if not isinstance(reduced, tuple):
+            raise CannotError("")
+        maker, args, state, items, pairs = (*reduced, None, None, None)[:5]
+        if state:
+            raise CannotError("it has a state of its own")
+        if maker is type(value) or getattr(maker, "__name__", "") == "getLogger":
+            text = f"{self.text(maker, depth)}({self._each(args, depth)})"
+        elif getattr(maker, "__name__", "") == "__newobj__" and made_by == ("builtins", "object"):
+            text = "object()"
+        else:
+            raise CannotError("it has a state of its own")
+        if items is not None:
+            inner = ", ".join(self.text(each, depth + 1) for each in items)
+            return (
+                f"{self.text(maker, depth)}([{inner}]{''.join(', ' + self.text(each, depth + 1) for each in args[1:])})"
+            )
+        if pairs is not None:
+            inner = ", ".join(f"({self.text(key, depth + 1)}, {self.text(each, depth + 1)})" for key, each in pairs)
+            given = self._each(args, depth)
+            return f"{self.text(maker, depth)}({given}{', ' if given else ''}[{inner}])"
+        return text
+
+
+def _module(name: str) -> str:
+    return f"__import__({name!r}, fromlist=['_'])"
+
+
+def _member(module: str, name: str) -> str:
+    return name if module == "builtins" else f"{_module(module)}.{name}"
+
+
+def functional_class(captures: Captures, name: str, cls: type, user: str) -> str | None:
+    """A class that a call and no class statement made: a named tuple, an enumeration."""
+    writer = _Writer(captures, name, user)
+    try:
+        if issubclass(cls, tuple) and hasattr(cls, "_fields"):
+            fields, defaults = list(cls._fields), list(getattr(cls, "_field_defaults", {}).values())
+            made = _member("collections", "namedtuple")
+            return f"{name} = {made}({cls.__name__!r}, {fields!r}, defaults={writer.text(defaults, 0)})\n"
+        import enum
+
+        if issubclass(cls, enum.Enum):
+            members = [(each, member.value) for each, member in dict(cls.__members__).items()]
+            base = writer.text(cls.__bases__[-1], 0)
+            return f"{name} = {base}({cls.__name__!r}, {writer.text(members, 0)})\n"
+    except CannotError:
+        return None
+    return None

@@ -1,0 +1,99 @@
+"""The declared types of a class's fields."""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import sys
+from typing import Any
+
+from ._object import PLACES, Object
+from ._values import Ref
+from .errors import ClassInvalidError
+
+_MISSING: Any = object()
+
+_TYPES = {
+    bool: "bool", int: "int", float: "float", str: "text", bytes: "bytes", bytearray: "bytes", list: "list",
+    tuple: "list", dict: "map", set: "set", frozenset: "set", memoryview: "array", Ref: "ref",
+}  # fmt: skip
+_NAMED_TYPES = {
+    "datetime.datetime": "datetime", "datetime.date": "date", "datetime.timedelta": "duration", "uuid.UUID": "uuid",
+    "decimal.Decimal": "decimal", "numpy.ndarray": "array", "array.array": "array",
+}  # fmt: skip
+_FACTORIES: tuple[Any, ...] = (list, dict, set, tuple, str, int, float, bool, bytes, frozenset)
+
+
+def hints_of(cls: type) -> dict[str, Any]:
+    """The declared types of a class's fields, those above it included; what does not resolve is left out."""
+    hints: dict[str, Any] = {}
+    for each in reversed(cls.__mro__):
+        if each is object or each is Object:
+            continue
+        hints.update(_own_hints(each))
+    return hints
+
+
+def _own_hints(cls: type) -> dict[str, Any]:
+    own = _annotations(cls)
+    scope = PLACES[cls][3] if cls in PLACES else vars(sys.modules.get(cls.__module__, builtins))
+    hints = {}
+    for name, hint in own.items():
+        if isinstance(hint, str):
+            try:
+                hint = eval(hint, scope)
+            except Exception:  # noqa: BLE001 - an annotation that does not resolve says nothing
+                hint = Any
+        hints[name] = hint
+    return hints
+
+
+def _annotations(cls: type) -> dict[str, Any]:
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        # A name that is not defined leaves its own annotation open, and no other.
+        return annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
+    import inspect
+
+    return inspect.get_annotations(cls)
+
+
+def fields_of_class(cls: type) -> list[tuple[Any, ...]]:
+    """A class's own fields: name, type, whether there is a default, the default, doc.
+
+    Raises:
+        ClassInvalidError: a name that is no field's.
+    """
+    import typing
+
+    declared = {each.name: each for each in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else {}
+    fields = []
+    for name, hint in _own_hints(cls).items():
+        if typing.get_origin(hint) is typing.ClassVar or hint is typing.ClassVar:
+            continue
+        if name == "meta":
+            raise ClassInvalidError(f'class {cls.__name__}: "meta" is not a field\'s name', field=name)
+        known = declared.get(name)
+        default, doc = vars(cls).get(name, _MISSING), None
+        if known is not None:
+            doc = known.metadata.get("doc")
+            default = known.default if known.default is not dataclasses.MISSING else _MISSING
+            factory: Any = known.default_factory
+            if default is _MISSING and factory in _FACTORIES:
+                default = factory()
+        has_default = default is not _MISSING
+        fields.append((name, type_name(hint), has_default, default if has_default else None, doc))
+    return fields
+
+
+def type_name(hint: Any) -> str:
+    """The name of a declared type; ``any`` for what Emerge has no name for."""
+    origin = getattr(hint, "__origin__", hint)
+    if origin in _TYPES:
+        return _TYPES[origin]
+    if isinstance(origin, type):
+        if issubclass(origin, Object):
+            return "object"
+        return _NAMED_TYPES.get(f"{origin.__module__}.{origin.__qualname__}", "any")
+    return "any"

@@ -1,0 +1,380 @@
+"""The text of classes and functions: found in what Python keeps of files and cells, and seen to be the code that runs."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
+
+from ._object import BEGAN, PLACES
+from .errors import ClassInvalidError
+
+_FUTURE_ANNOTATIONS = 0x1000000 if sys.version_info >= (3, 10) else 0x100000
+_DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+_LITERALS = (bool, int, float, complex, str, bytes, tuple, type(None))
+
+
+class Statement(NamedTuple):
+    """A statement that defines a class or a function."""
+
+    lines: list[str]
+    """All of its text, its decorators first, as it stands in its file."""
+    node: Any
+    decorated: bool
+
+    def text(self, *, decorators: bool = True, indent: str = "") -> str:
+        """The statement as it stands alone, or in a block with an indent; what strings hold stays as it is."""
+        first = self.node.lineno - _first(self.node)
+        lines = self.lines if decorators else self.lines[first:]
+        margin = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
+        if margin == indent:
+            moved = lines
+        else:
+            within = _within_strings(lines)
+            moved = [line if at in within else _moved(line, margin, indent) for at, line in enumerate(lines, 1)]
+        return "".join(moved).rstrip() + "\n"
+
+
+def _moved(line: str, margin: str, indent: str) -> str:
+    if not line.strip():
+        return line
+    return indent + (line[len(margin) :] if line.startswith(margin) else line.lstrip())
+
+
+def _within_strings(lines: list[str]) -> set[int]:
+    """Numbers of the lines that begin within a string."""
+    import tokenize
+
+    found: set[int] = set()
+    try:
+        for token in tokenize.generate_tokens(iter(lines).__next__):
+            name = tokenize.tok_name[token.type]
+            if token.start[0] != token.end[0] and (name == "STRING" or name.endswith("STRING_MIDDLE")):
+                found.update(range(token.start[0] + 1, token.end[0] + 1))
+    except (tokenize.TokenError, SyntaxError):
+        pass
+    return found
+
+
+def _first(node: Any) -> int:
+    first: int = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return first
+
+
+class _File:
+    """The lines of a file or cell, what they define, and the code that they compile to."""
+
+    def __init__(self, name: str, lines: list[str]) -> None:
+        self.name = name
+        self.lines = lines
+        text = "".join(lines)
+        self.text = text
+        self.nodes: dict[str, list[Any]] = {}
+        self.lambdas: dict[int, list[Any]] = {}
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, _DEFINITIONS):
+                self.nodes.setdefault(node.name, []).append(node)
+            elif isinstance(node, ast.Lambda):
+                self.lambdas.setdefault(node.lineno, []).append(node)
+        self._codes: dict[int, dict[tuple[str, int], list[CodeType]]] = {}
+
+    def codes(self, flags: int) -> dict[tuple[str, int], list[CodeType]]:
+        """What the lines compile to, by name and first line."""
+        found = self._codes.get(flags)
+        if found is None:
+            found = self._codes[flags] = {}
+            try:
+                whole = compile(
+                    self.text, self.name, "exec", flags=flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
+                )
+            except SyntaxError:
+                return found
+            for code in _all_codes(whole):
+                found.setdefault((code.co_name, code.co_firstlineno), []).append(code)
+        return found
+
+    def is_code(self, node: Any, code: CodeType) -> bool:
+        """Whether a function's statement compiles to this code."""
+        made = self.codes(code.co_flags & _FUTURE_ANNOTATIONS).get((code.co_name, _first(node)), ())
+        return any(_same(each, code) for each in made)
+
+    def has_codes(self, node: Any, codes: list[CodeType]) -> bool:
+        """Whether a class's statement compiles to code that has all of these in it."""
+        flags = codes[0].co_flags & _FUTURE_ANNOTATIONS if codes else 0
+        for body in self.codes(flags).get((node.name, _first(node)), ()):
+            inner = list(_all_codes(body))
+            if all(any(_same(each, code) for each in inner) for code in codes):
+                return True
+        return False
+
+    def statement(self, node: Any) -> Statement:
+        """A statement's text."""
+        lines = self.lines[_first(node) - 1 : node.end_lineno]
+        return Statement(lines, node, bool(node.decorator_list))
+
+
+def _all_codes(code: CodeType) -> Iterator[CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from _all_codes(constant)
+
+
+def _same(one: CodeType, other: CodeType) -> bool:
+    """Whether two pieces of code do the same, wherever they stand."""
+    return one is other or (
+        one.co_name == other.co_name
+        and one.co_code == other.co_code
+        and one.co_names == other.co_names
+        and one.co_varnames == other.co_varnames
+        and one.co_freevars == other.co_freevars
+        and one.co_cellvars == other.co_cellvars
+        and one.co_argcount == other.co_argcount
+        and one.co_kwonlyargcount == other.co_kwonlyargcount
+        and one.co_posonlyargcount == other.co_posonlyargcount
+        and len(one.co_consts) == len(other.co_consts)
+        and all(map(_same_constant, one.co_consts, other.co_consts))
+    )
+
+
+def _same_constant(one: Any, other: Any) -> bool:
+    if isinstance(one, CodeType) and isinstance(other, CodeType):
+        return _same(one, other)
+    if type(one) is not type(other):
+        return False
+    return bool(one == other) if isinstance(one, frozenset) else repr(one) == repr(other)
+
+
+_files: list[_File] = []
+_MOST_FILES = 16
+
+
+def forget() -> None:
+    """Forgets what was read of files, to find it out again when it is asked for."""
+    _files.clear()
+
+
+def _file(name: str, lines: list[str]) -> _File | None:
+    for known in _files:
+        if known.name == name and (known.lines is lines or known.lines == lines):
+            return known
+    try:
+        made = _File(name, lines)
+    except (SyntaxError, ValueError):
+        return None
+    _files.insert(0, made)
+    del _files[_MOST_FILES:]
+    return made
+
+
+def _cached() -> Iterator[tuple[str, list[str]]]:
+    """Cells, and what was typed at a prompt: the newest first."""
+    entries = [*linecache.cache.items(), *getattr(linecache, "_interactive_cache", {}).items()]
+    for _, entry in reversed(entries):
+        if len(entry) == 4 and entry[1] is None:
+            yield entry[3], entry[2]
+
+
+def _versions(name: str, scope: Any) -> Iterator[_File]:
+    """A file as Python has it, as it was when a class of it was made, and as it is by now."""
+    seen: list[list[str]] = []
+    for lines in _each_version(name, scope):
+        if lines and lines not in seen:
+            seen.append(lines)
+            file = _file(name, lines)
+            if file is not None:
+                yield file
+
+
+def _each_version(name: str, scope: Any) -> Iterator[list[str]]:
+    yield linecache.getlines(name, scope)
+    for place in list(PLACES.values()):
+        if place[0] == name:
+            yield place[2]
+    for file, lines in _cached():
+        if file == name:
+            yield lines
+    linecache.checkcache(name)
+    yield linecache.getlines(name, scope)
+
+
+def _edited(file: str, name: str) -> ClassInvalidError:
+    return ClassInvalidError(
+        f"the source of {name} in {file} is not what runs here: it was edited after it was loaded, or {name} was changed; "
+        "load it again",
+        field=name,
+    )
+
+
+def missing(name: str, file: str) -> ClassInvalidError:
+    """That there is no source of something."""
+    where = "the plain Python prompt keeps none before 3.13" if file == "<stdin>" else f"{file or 'it'} has none"
+    return ClassInvalidError(
+        f"the source of {name} cannot be found ({where}): write it in a file, a notebook cell or IPython", field=name
+    )
+
+
+def _changed_since(file: str) -> bool:
+    try:
+        return os.stat(file).st_mtime > BEGAN
+    except OSError:
+        return True
+
+
+def of_function(function: FunctionType) -> Statement | None:
+    """The statement that made a function.
+
+    Raises:
+        ClassInvalidError: what is there by now is other code.
+    """
+    code = function.__code__
+    name = code.co_name
+    near = None
+    for file in _versions(code.co_filename, function.__globals__):
+        nodes = [node for node in file.nodes.get(name, ()) if not isinstance(node, ast.ClassDef)]
+        nodes.sort(key=lambda node: abs(_first(node) - code.co_firstlineno))
+        for node in nodes:
+            if file.is_code(node, code):
+                return file.statement(node)
+        if near is None and nodes and _first(nodes[0]) == code.co_firstlineno:
+            near = file.statement(nodes[0])
+    if near is not None:
+        # What rewrites code while it is imported, as pytest does with asserts, leaves the file as it is.
+        if _changed_since(code.co_filename):
+            raise _edited(code.co_filename, name)
+        return near
+    return None
+
+
+def of_lambda(function: FunctionType) -> str | None:
+    """The expression that made a lambda, when it is alone on its line or unlike the others there."""
+    code = function.__code__
+    for file in _versions(code.co_filename, function.__globals__):
+        nodes = file.lambdas.get(code.co_firstlineno, [])
+        made = file.codes(code.co_flags & _FUTURE_ANNOTATIONS).get(("<lambda>", code.co_firstlineno), [])
+        if not any(_same(each, code) for each in made):
+            continue
+        if len(nodes) > 1:
+            nodes = [node for node in nodes if _is_lambda(node, code)]
+        if len(nodes) == 1:
+            return ast.get_source_segment(file.text, nodes[0])
+    return None
+
+
+def _is_lambda(node: Any, code: CodeType) -> bool:
+    alone = compile(ast.Expression(node), "<lambda>", "eval", dont_inherit=True)
+    return any(_same(each, code) for each in alone.co_consts if isinstance(each, CodeType))
+
+
+def of_class(cls: type) -> Statement | None:
+    """The statement that made a class.
+
+    Raises:
+        ClassInvalidError: what is there by now is other code.
+    """
+    codes = member_codes(cls)
+    line = vars(cls).get("__firstlineno__")
+    place = PLACES.get(cls)
+    if line is None and place is not None:
+        line = place[1]
+    near = None
+    for file in _homes(cls, codes):
+        nodes = [node for node in file.nodes.get(cls.__name__, ()) if isinstance(node, ast.ClassDef)]
+        if line is not None:
+            nodes.sort(key=lambda node: (not _first(node) <= line <= node.end_lineno, abs(node.lineno - line)))
+        fits = [node for node in nodes if file.has_codes(node, codes)]
+        alike = [node for node in fits if _alike(node, cls)]
+        if alike:
+            return file.statement(alike[0])
+        if near is None and nodes and (line is None or _first(nodes[0]) <= line <= nodes[0].end_lineno):
+            near = (file, nodes[0], bool(fits))
+    if near is None:
+        return None
+    file, node, fits_codes = near
+    if (not fits_codes or not codes) and _changed_since(file.name):
+        raise _edited(file.name, cls.__name__)
+    return file.statement(node)
+
+
+def member_codes(cls: type) -> list[CodeType]:
+    """The code of the functions that a class's own statement has made."""
+    found = []
+    begins = f"{cls.__qualname__}."
+    for function in own_functions(cls):
+        code = function.__code__
+        # What ``dataclass`` and its like make has another name within, or no place in a file.
+        if function.__qualname__ == begins + code.co_name and code.co_filename != "<string>":
+            found.append(code)
+    files = [code.co_filename for code in found]
+    return [code for code in found if code.co_filename == max(files, key=files.count)]
+
+
+def own_functions(cls: type) -> Iterator[FunctionType]:
+    """Functions among a class's own members: methods, and those within properties, static and class methods."""
+    for member in list(vars(cls).values()):
+        for inner in (member, *(getattr(member, part, None) for part in ("__func__", "fget", "fset", "func"))):
+            if isinstance(inner, FunctionType):
+                yield inner
+
+
+def _alike(node: Any, cls: type) -> bool:
+    """Whether the plain values that a class statement gives are those of the class."""
+    for statement in node.body:
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+            target, value = statement.targets[0], statement.value
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            target, value = statement.target, statement.value
+        else:
+            continue
+        if isinstance(target, ast.Name):
+            try:
+                wanted = ast.literal_eval(value)
+            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+                continue
+            held = vars(cls).get(target.id, wanted)
+            held = getattr(held, "value", held) if hasattr(type(held), "__members__") else held
+            if isinstance(held, _LITERALS) and (type(held) is not type(wanted) or repr(held) != repr(wanted)):
+                return False
+    return True
+
+
+def _homes(cls: type, codes: list[CodeType]) -> Iterator[_File]:
+    """Where a class may have been written."""
+    place = PLACES.get(cls)
+    if place is not None:
+        file = _file(place[0], place[2]) if place[2] else None
+        if file is not None:
+            yield file
+        yield from _versions(place[0], place[3])
+        return
+    module = sys.modules.get(cls.__module__)
+    if codes:
+        yield from _versions(codes[0].co_filename, vars(module) if module is not None else None)
+        return
+    name = getattr(module, "__file__", None)
+    if isinstance(name, str):
+        yield from _versions(name, vars(module))
+    # A class without methods tells of no file.
+    for name, lines in _cached():
+        file = _file(name, lines) if any(cls.__name__ in line for line in lines) else None
+        if file is not None:
+            yield file
+
+
+def names_of(nodes: Iterable[Any]) -> list[str]:
+    """Names that annotations use, those within strings too."""
+    found: dict[str, None] = {}
+    for node in nodes:
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name):
+                found[part.id] = None
+            elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+                try:
+                    found.update(dict.fromkeys(names_of([ast.parse(part.value, mode="eval")])))
+                except (SyntaxError, ValueError):
+                    continue
+    return list(found)

@@ -1,0 +1,118 @@
+"""Searches against a real node."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+import emerge
+from emerge import errors
+
+
+@emerge.dataclass
+class Part(emerge.Object):
+    colour: str = ""
+    price: float = 0.0
+
+    def like(self, directory: str) -> list[str]:
+        colour = self.colour
+        found = emerge.fs.search(lambda o: o.colour == colour, directory=directory)
+        return sorted(each.meta.name for each in found)
+
+
+@emerge.dataclass
+class SparePart(Part):
+    spare: bool = True
+
+
+LIMIT = 3
+
+
+def is_cheap(o):
+    """Whether it costs little."""
+    return o.price < LIMIT
+
+
+@pytest.fixture
+def parts(fs, home):
+    for at in range(5):
+        cls = SparePart if at == 4 else Part
+        fs.store(f"{home}/p{at}", cls(colour="red" if at % 2 else "blue", price=float(at)))
+    return home
+
+
+def names(found):
+    """Those made within a millisecond come in any order."""
+    return sorted(each.meta.name for each in found)
+
+
+def in_order(found):
+    return [each.meta.name for each in found]
+
+
+def test_functions_of_all_forms(fs, parts):
+    found = list(fs.search(lambda o: o.price < 2 and "e" in o.colour, directory=parts, order="price"))
+    assert in_order(found) == ["p0", "p1"] and type(found[0]) is Part and found[1].price == 1.0
+    limit = 2
+    assert names(fs.search(lambda o: o.price < limit, directory=parts)) == ["p0", "p1"]
+    assert names(fs.search(lambda o: o.price < LIMIT - 1, directory=parts)) == ["p0", "p1"]
+    assert names(fs.search(lambda o, p: o.price < p.max, {"max": 1}, directory=parts)) == ["p0"]
+    assert names(fs.search(is_cheap, directory=parts)) == ["p0", "p1", "p2"]
+    assert names(fs.search("lambda o: o.price == 4", directory=parts)) == ["p4"]
+    assert names(fs.search(lambda o: math.floor(o.price / 2) == 1, directory=parts)) == ["p2", "p3"]
+    one, other = fs.search(lambda o: o.price < 1, directory=parts), fs.search(lambda o: o.price > 3, directory=parts)
+    assert names(one) + names(other) == ["p0", "p4"]
+    assert names(fs.search(directory=parts, class_=SparePart)) == ["p4"]
+    assert len(list(fs.search(directory=parts, class_="Part"))) == 5
+    found[1].price = 9.0
+    assert fs.store(f"{parts}/p1", found[1]).meta.version == 2
+
+
+def test_order_limit_pages_and_groups(fs, parts):
+    search = fs.search(directory=parts, order="price", descending=True, limit=3, page_size=2)
+    assert in_order(search) == ["p4", "p3", "p2"]
+    first, after = search.page()
+    assert in_order(first) == ["p4", "p3"]
+    assert names(search.page(after)[0]) == ["p2"]
+    with pytest.raises(errors.BadArgumentError, match="cursor"):
+        fs.search(directory=parts).page(after)
+    assert fs.search(lambda o: o.price > 1, directory=parts).count() == 3
+    groups = fs.search(directory=parts).group_by("colour", total=("sum", "price"), mean=("mean", "price"))
+    assert [(each.key, each.count, each.values) for each in groups] == [
+        ("blue", 3, {"total": 6.0, "mean": 2.0}),
+        ("red", 2, {"total": 4.0, "mean": 2.0}),
+    ]
+    with pytest.raises(errors.BadArgumentError, match="total"):
+        fs.search(directory=parts).group_by("colour", total="price")
+    (some,) = fs.search(lambda o: o.price == 2, directory=parts, fields=["colour"])
+    assert vars(some)["colour"] == "blue" and "price" not in vars(some)
+    plan = fs.search(lambda o: o.price == 2, directory=parts).explain()
+    assert (plan.access, plan.sandbox, plan.seen, plan.sandboxed, plan.found) == ("tree", None, 5, 0, 1)
+
+
+def test_failures_are_told_and_not_fatal(fs, parts):
+    search = fs.search(lambda o: o.spare and o.price / 0 > 1, directory=parts)
+    assert list(search) == []
+    failures = sorted(search.failures)
+    assert [each.path for each in failures] == [f"{parts}/p{at}" for at in range(5)]
+    assert failures[0].error.message == "AttributeError: the object has no field 'spare'"
+    assert failures[4].error.message.startswith("ZeroDivisionError: ")
+    assert isinstance(failures[0].error, errors.MethodFailedError)
+
+
+def test_what_cannot_travel_is_named(fs, parts):
+    handle = object()
+    with pytest.raises(errors.BadArgumentError, match="handle") as caught:
+        fs.search(lambda o: o.price < handle, directory=parts)
+    assert caught.value.field == "handle"
+    with pytest.raises(errors.BadArgumentError, match="function"):
+        fs.search(3)
+    with pytest.raises(errors.BadArgumentError, match="SyntaxError"):
+        fs.search("lambda o: o.price <", directory=parts).count()
+    with pytest.raises(errors.NotFoundError):
+        fs.search(directory=f"{parts}/nowhere").count()
+
+
+def test_a_method_searches(fs, parts):
+    assert fs.call(f"{parts}/p1", "like", parts) == ["p1", "p3"]

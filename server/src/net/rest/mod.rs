@@ -1,0 +1,225 @@
+//! The store as resources of HTTP with JSON, and the document that describes them.
+//!
+//! A resource's address is its kind and the object's path: `/objects/a/b`, `/history/a/b`. So no name of an object can be taken for
+//! something else. Nothing is decided here: conditions and merge patches are the node's (`emerge_node::resource`).
+
+mod archive;
+mod backup;
+mod classes;
+mod etag;
+mod objects;
+mod openapi;
+mod operations;
+mod problem;
+mod request;
+mod schema;
+mod versions;
+
+use super::Shell;
+use crate::running::now_micros;
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use emerge_engine::{Backend, Principal};
+use emerge_node::archive::Imported;
+use emerge_node::json::{op_from_json, reply_to_json};
+use emerge_node::resource::{Change, Changed, Expected, Idempotency, Refusal};
+use emerge_proto::{Error, ErrorCode, Op, Path, Result};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use problem::Problem;
+use serde_json::Value as Json;
+use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+const JSON: &str = "application/json";
+const MERGE_PATCH: &str = "application/merge-patch+json";
+/// What bodies may be.
+const ALLOW_ALL: &str = "application/json, application/merge-patch+json";
+
+/// The node as the handlers see it, whatever it keeps its store on.
+trait Door: Send + Sync {
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Arc<Principal>>>;
+
+    fn execute<'a>(
+        &'a self,
+        principal: &'a Principal,
+        once: Option<Idempotency<'a>>,
+        op: Op,
+    ) -> BoxFuture<'a, Result<Vec<u8>>>;
+
+    fn items<'a>(
+        &'a self,
+        principal: &'a Principal,
+        once: Option<Idempotency<'a>>,
+        op: &'a Op,
+    ) -> BoxFuture<'a, Result<Option<Pieces>>>;
+
+    fn change<'a>(
+        &'a self,
+        principal: &'a Principal,
+        once: Option<Idempotency<'a>>,
+        path: &'a Path,
+        expected: &'a Expected,
+        change: &'a Change,
+    ) -> BoxFuture<'a, Result<Changed, Refusal>>;
+
+    fn backup(&self) -> Result<CopyStream>;
+
+    fn export(&self, principal: &Principal, path: Path, history: bool) -> Pieces;
+
+    fn import<'a>(
+        &'a self,
+        principal: &'a Principal,
+        to: Option<Path>,
+        pieces: BoxStream<'a, Result<Bytes>>,
+    ) -> BoxFuture<'a, Result<Imported>>;
+}
+
+/// The bytes of a copy, as they are made.
+type CopyStream = BoxStream<'static, std::io::Result<Vec<u8>>>;
+/// What comes piece by piece.
+type Pieces = BoxStream<'static, Result<Vec<u8>>>;
+type Doors = Arc<dyn Door>;
+
+impl<B: Backend> Door for Shell<B> {
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Arc<Principal>>> {
+        Box::pin(self.node.authenticate(token))
+    }
+
+    fn execute<'a>(
+        &'a self,
+        principal: &'a Principal,
+        once: Option<Idempotency<'a>>,
+        op: Op,
+    ) -> BoxFuture<'a, Result<Vec<u8>>> {
+        Box::pin(self.node.execute_once(principal, once, op, now_micros()))
+    }
+
+    fn items<'a>(
+        &'a self,
+        principal: &'a Principal,
+        once: Option<Idempotency<'a>>,
+        op: &'a Op,
+    ) -> BoxFuture<'a, Result<Option<Pieces>>> {
+        Box::pin(self.node.items(principal, once, op, now_micros()))
+    }
+
+    fn change<'a>(
+        &'a self,
+        principal: &'a Principal,
+        once: Option<Idempotency<'a>>,
+        path: &'a Path,
+        expected: &'a Expected,
+        change: &'a Change,
+    ) -> BoxFuture<'a, Result<Changed, Refusal>> {
+        Box::pin(self.node.change(principal, once, path, expected, change, now_micros()))
+    }
+
+    fn backup(&self) -> Result<CopyStream> {
+        let backup = self.node.engine().backup(now_micros())?;
+        let copy = stream::unfold(Some(backup), async |backup| {
+            let mut backup = backup?;
+            match backup.next().await {
+                Ok(bytes) => Some((Ok(bytes?), Some(backup))),
+                Err(error) => {
+                    tracing::warn!(%error, "a backup was not finished");
+                    Some((Err(std::io::Error::other(error)), None))
+                }
+            }
+        });
+        Ok(copy.boxed())
+    }
+
+    fn export(
+        &self,
+        principal: &Principal,
+        path: Path,
+        history: bool,
+    ) -> BoxStream<'static, Result<Vec<u8>>> {
+        let export = self.node.export(principal, path, history, now_micros());
+        let file = stream::unfold(Some(export), async |export| {
+            let mut export = export?;
+            match export.next().await {
+                Ok(bytes) => Some((Ok(bytes?), Some(export))),
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        file.boxed()
+    }
+
+    fn import<'a>(
+        &'a self,
+        principal: &'a Principal,
+        to: Option<Path>,
+        mut pieces: BoxStream<'a, Result<Bytes>>,
+    ) -> BoxFuture<'a, Result<Imported>> {
+        Box::pin(async move {
+            let mut import = self.node.import(principal, to, now_micros());
+            while let Some(piece) = pieces.next().await {
+                import.feed(&piece?).await?;
+            }
+            import.finish().await
+        })
+    }
+}
+
+/// Runs the operation that a JSON object says, as `POST /api` reads it.
+async fn run(doors: &Doors, principal: &Principal, once: Option<Idempotency<'_>>, op: &Json) -> Result<Json> {
+    let op = op_from_json(op)?;
+    let reply = doors.execute(principal, once, op.clone()).await?;
+    reply_to_json(&op, &reply)
+}
+
+/// A body of JSON under a status.
+fn answer(status: StatusCode, json: &Json) -> Response {
+    let headers = [(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, "no-store")];
+    (status, headers, format!("{json}\n")).into_response()
+}
+
+/// Every resource: the routes and what the document says of them come from the same list.
+fn resources() -> OpenApiRouter<Doors> {
+    OpenApiRouter::with_openapi(openapi::about())
+        .routes(routes!(objects::list_root))
+        .routes(routes!(
+            objects::get_object,
+            objects::put_object,
+            objects::patch_object,
+            objects::delete_object
+        ))
+        .routes(routes!(objects::make_directory))
+        .routes(routes!(operations::call))
+        .routes(routes!(operations::methods))
+        .routes(routes!(operations::mv))
+        .routes(routes!(operations::cp))
+        .routes(routes!(operations::any_operation))
+        .routes(routes!(versions::history))
+        .routes(routes!(versions::diff))
+        .routes(routes!(versions::restore))
+        .routes(routes!(classes::class_by_name, classes::put_class))
+        .routes(routes!(classes::class_by_hash))
+        .routes(routes!(classes::class_of))
+        .routes(routes!(backup::backup))
+        .routes(routes!(archive::export))
+        .routes(routes!(archive::import))
+}
+
+/// The routes, and `/openapi.json`.
+pub(super) fn router<B: Backend>(shell: Arc<Shell<B>>) -> Router {
+    let doors: Doors = shell;
+    let (router, document) = resources().split_for_parts();
+    let document: &'static str = Box::leak(openapi::finish(document).into_boxed_str());
+    router
+        .route("/objects/", get(objects::list_root))
+        .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, JSON)], document)))
+        .method_not_allowed_fallback(not_allowed)
+        .with_state(doors)
+}
+
+async fn not_allowed(uri: Uri) -> Problem {
+    let why = format!("{} does not do that; /openapi.json tells what it does", uri.path());
+    Problem::with(StatusCode::METHOD_NOT_ALLOWED, Error::new(ErrorCode::Unsupported, why))
+}

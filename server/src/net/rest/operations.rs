@@ -1,0 +1,152 @@
+//! Calls, methods, moves, copies, and the door to every operation.
+
+use super::problem::Problem;
+use super::request::{At, Caller, Once, Sent, Tail};
+use super::schema::{CallMade, CallToMake, CopyToMake, MemberCallMade, Method, MoveToMake};
+use super::{Doors, Pieces, answer};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use emerge_node::json::{error_to_json, member_to_json, method_to_json, op_from_json};
+use emerge_proto::class::decode;
+use emerge_proto::op::Target;
+use emerge_proto::record::ClassInfo;
+use emerge_proto::{ErrorCode, Op, Result};
+use futures_util::StreamExt;
+use serde_json::{Map, Value as Json, json};
+
+/// Call a method of an object, or of each member of a directory.
+///
+/// Of a directory the answer is a line of JSON for each member, as it is done: each is a transaction of its own, and its line has its result or its error.
+#[utoipa::path(
+    post, path = "/calls/{*path}", tag = "calls", request_body = CallToMake,
+    params(
+        ("path" = String, Path, description = "The path of the object or the directory, without its first \"/\""),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same request under the same key takes effect once"),
+    ),
+    responses(
+        (status = 200, description = "What it returned; of a directory a line for each member", content(
+            (CallMade = "application/json"), (MemberCallMade = "application/x-ndjson"),
+        )),
+    )
+)]
+pub(super) async fn call(
+    State(doors): State<Doors>,
+    Caller(principal): Caller,
+    At(path): At,
+    headers: HeaderMap,
+    sent: Sent<CallToMake>,
+) -> Result<Response, Problem> {
+    let once = Once::read("POST call", path.as_str(), &headers, Some(&sent))?;
+    let CallToMake { method, args, kwargs, deadline_ms, atomic, log } = &sent.value;
+    let mut op = json!({ "op": "call", "path": path.as_str(), "method": method, "args": args, "log": log });
+    if let Some(kwargs) = kwargs {
+        op["kwargs"] = Json::Object(kwargs.clone());
+    }
+    if let Some(milliseconds) = deadline_ms {
+        op["deadline_ms"] = (*milliseconds).into();
+    }
+    if *atomic {
+        op["atomic"] = true.into();
+    }
+    match super::run(&doors, &principal, once.get(), &op).await {
+        Ok(json) => Ok(answer(StatusCode::OK, &json)),
+        Err(error) if error.code == ErrorCode::IsADirectory => {
+            let members = doors.items(&principal, once.get(), &op_from_json(&op)?).await?;
+            members.map(lines).ok_or_else(|| error.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A line of JSON for each member. What ends the stream early is the last line.
+fn lines(members: Pieces) -> Response {
+    let line = |member: Result<Vec<u8>>| {
+        let json = member.and_then(|bytes| member_to_json(&decode(&bytes)?));
+        let json = json.unwrap_or_else(|error| json!({ "error": error_to_json(&error) }));
+        Ok::<_, std::convert::Infallible>(format!("{json}\n"))
+    };
+    let headers = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];
+    (headers, Body::from_stream(members.map(line))).into_response()
+}
+
+/// List the methods of an object, inherited ones included.
+#[utoipa::path(
+    get, path = "/methods/{*path}", tag = "calls",
+    params(("path" = String, Path, description = "The object's path, without its first \"/\"")),
+    responses((status = 200, body = Vec<Method>, description = "The methods"))
+)]
+pub(super) async fn methods(
+    State(doors): State<Doors>,
+    Caller(principal): Caller,
+    At(path): At,
+) -> Result<Response, Problem> {
+    let op = Op::Class { path: Some(Target::from(&path)), hash: None, name: None };
+    let info: ClassInfo = decode(&doors.execute(&principal, None, op).await?)?;
+    let methods = info.methods().into_iter().map(method_to_json).collect();
+    Ok(answer(StatusCode::OK, &Json::Array(methods)))
+}
+
+/// Move an object or a directory.
+#[utoipa::path(
+    post, path = "/moves", tag = "objects", request_body = MoveToMake,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same request under the same key takes effect once")),
+    responses((status = 204, description = "It is there now"))
+)]
+pub(super) async fn mv(
+    State(doors): State<Doors>,
+    Caller(principal): Caller,
+    headers: HeaderMap,
+    sent: Sent<MoveToMake>,
+) -> Result<StatusCode, Problem> {
+    let once = Once::read("POST", "moves", &headers, Some(&sent))?;
+    let op = json!({ "op": "mv", "from": sent.value.from, "to": sent.value.to });
+    super::run(&doors, &principal, once.get(), &op).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Copy an object or a directory.
+#[utoipa::path(
+    post, path = "/copies", tag = "objects", request_body = CopyToMake,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same request under the same key takes effect once")),
+    responses((status = 204, description = "The copy is made"))
+)]
+pub(super) async fn cp(
+    State(doors): State<Doors>,
+    Caller(principal): Caller,
+    headers: HeaderMap,
+    sent: Sent<CopyToMake>,
+) -> Result<StatusCode, Problem> {
+    let once = Once::read("POST", "copies", &headers, Some(&sent))?;
+    let CopyToMake { from, to, recursive } = &sent.value;
+    let op = json!({ "op": "cp", "from": from, "to": to, "recursive": recursive });
+    super::run(&doors, &principal, once.get(), &op).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ask for any operation by its name.
+///
+/// The body has its arguments, as those of `POST /api`; the answer is that of `POST /api`, and an error is a problem.
+#[utoipa::path(
+    post, path = "/operations/{operation}", tag = "operations",
+    request_body(content = serde_json::Value, content_type = "application/json", example = json!({"path": "/"})),
+    params(
+        ("operation" = String, Path, description = "Its name, such as list", example = "list"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same request under the same key takes effect once"),
+    ),
+    responses((status = 200, body = serde_json::Value, description = "What it gave; null when that is nothing"))
+)]
+pub(super) async fn any_operation(
+    State(doors): State<Doors>,
+    Caller(principal): Caller,
+    Tail(operation): Tail,
+    headers: HeaderMap,
+    sent: Sent<Map<String, Json>>,
+) -> Result<Response, Problem> {
+    let once = Once::read("POST operation", &operation, &headers, Some(&sent))?;
+    let mut op = sent.value;
+    op.insert("op".to_owned(), operation.into());
+    let json = super::run(&doors, &principal, once.get(), &Json::Object(op)).await?;
+    Ok(answer(StatusCode::OK, &json))
+}

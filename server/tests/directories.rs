@@ -1,0 +1,106 @@
+//! Copies of more than one commit holds, over a real connection.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use emerge_client::native::Client;
+use emerge_engine::Principal;
+use emerge_proto::error::Effect;
+use emerge_proto::op::{StoreMode, Target};
+use emerge_proto::record::Copied;
+use emerge_proto::{ClassSource, ErrorCode, Language, Path, Value, limits};
+use emerge_server::{Config, RunningNode};
+use futures_util::StreamExt;
+use std::pin::pin;
+use tempfile::TempDir;
+
+fn path(text: &str) -> Path {
+    Path::parse(text).unwrap()
+}
+
+/// A node whose `/t` has more objects and directories than one commit copies.
+async fn node(folder: &TempDir) -> (RunningNode, u64) {
+    let runtime = emerge_server::sandbox(&|_| {}).await.unwrap();
+    let node = emerge_server::start(Config { port: 0, ..Config::new(folder.path()) }, runtime).await.unwrap();
+    let client = Client::connect(&node.url(), &node.token).await.unwrap();
+    let source = ClassSource {
+        name: "Leaf".into(),
+        language: Language::JavaScript,
+        source: "class Leaf extends EmergeObject {}".into(),
+        bases: Vec::new(),
+        fields: Vec::new(),
+        doc: None,
+        captures: None,
+    };
+    let class = client.put_class(&source).await.unwrap().hash;
+    client.close().await;
+    let fields = Value::Map(Vec::new()).encode();
+    let branches = limits::MAX_COPY / 500 + 2;
+    for branch in 0..branches as u64 {
+        let mut tx = node.node().engine().begin(Principal::admin(), 1_800_000_000_000_000, branch << 20);
+        for leaf in 0..500 {
+            let at = format!("/t/b{branch:03}/{leaf}");
+            tx.store(&Target::Path(at), class, &fields, StoreMode::Put, None, &[]).await.unwrap();
+        }
+        tx.commit(None).await.unwrap();
+    }
+    (node, 1 + branches as u64 * 501)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_copy_says_how_far_it_is() {
+    let folder = TempDir::new().unwrap();
+    let (node, all) = node(&folder).await;
+    let client = Client::connect(&node.url(), &node.token).await.unwrap();
+    let refused = client.cp(&path("/t"), &path("/one"), true).await.unwrap_err();
+    assert_eq!((refused.code, refused.limit), (ErrorCode::LimitExceeded, Some(limits::MAX_COPY as u64)));
+
+    let mut parts: Vec<Copied> = Vec::new();
+    let mut copy = pin!(client.copy_tree(&path("/t"), &path("/copy")));
+    while let Some(part) = copy.next().await {
+        parts.push(part.unwrap());
+    }
+    assert!(parts.len() > 5 && parts.is_sorted_by_key(|part| part.count), "{parts:?}");
+    assert_eq!(parts.last().map(|part| part.count), Some(all));
+    assert!(parts.iter().all(|part| part.path.starts_with("/t")));
+    let mut members = 0;
+    let mut pages = pin!(client.list(&path("/copy")));
+    while let Some(page) = pages.next().await {
+        members += page.unwrap().members.len() as u64;
+    }
+    assert_eq!(1 + members * 501, all);
+
+    // What is in the way is met in the middle, and the error says what was copied before it.
+    client.mv(&path("/copy"), &path("/first")).await.unwrap();
+    let mut copy = pin!(client.copy_tree(&path("/t"), &path("/copy")));
+    let part = copy.next().await.unwrap().unwrap();
+    client.rm(&path("/copy"), true).await.unwrap();
+    let mut error = None;
+    let mut last = part;
+    while let Some(part) = copy.next().await {
+        match part {
+            Ok(part) => last = part,
+            Err(failed) => error = Some(failed),
+        }
+    }
+    let error = error.unwrap();
+    assert_eq!((error.code, error.effect), (ErrorCode::NotFound, Some(Effect::Unknown)), "{error}");
+    assert!(error.message.contains(&format!("{} objects", last.count)), "{error} {last:?}");
+
+    // A copy that nobody waits for any more ends between two parts.
+    let mut copy = Box::pin(client.copy_tree(&path("/t"), &path("/copy")));
+    copy.next().await.unwrap().unwrap();
+    drop(copy);
+    let mut seen = 0;
+    for _ in 0..100 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        let page = client.list(&path("/copy"));
+        let now = pin!(page).next().await.unwrap().unwrap().members.len();
+        if now == seen {
+            break;
+        }
+        seen = now;
+    }
+    assert!(seen > 0 && 1 + seen as u64 * 501 < all, "{seen}");
+    client.close().await;
+    node.stop().await.unwrap();
+}

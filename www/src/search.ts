@@ -1,0 +1,172 @@
+import { ByteReader } from "./bytes.js";
+import { registeredName } from "./class.js";
+import { EmergeError, errorOf } from "./error.js";
+import { AggregateKind } from "./generated.js";
+import type { EmergeClass } from "./object.js";
+import type { Options, Transport } from "./results.js";
+import { Stream } from "./stream.js";
+import { decodeValue, encodeField } from "./values.js";
+import { encodeQuery, opExplain, opSearch, type Plan, type RawMatch, type RawMatches, type RawQuery, readMatches, readPlan } from "./wire-search.js";
+
+/** How to search. */
+export interface SearchOptions extends Options {
+  /** The directory below which to look; `/` if not given. */
+  readonly directory?: string | undefined;
+  /** Only objects of this class, or of one that inherits from it: the class, or its name. */
+  readonly class?: EmergeClass | string | undefined;
+  /** The field that sets the order; that in which the objects were made if not given. */
+  readonly order?: string | undefined;
+  /** Turns the order round. */
+  readonly descending?: boolean | undefined;
+  /** How many objects are wanted at most. */
+  readonly limit?: number | undefined;
+  /** The fields that are wanted; all if not given. */
+  readonly fields?: readonly string[] | undefined;
+  /** Objects fetched at a time, at most 1000. */
+  readonly pageSize?: number | undefined;
+}
+
+/** An object on which the function failed. */
+export interface SearchFailure {
+  readonly path: string;
+  readonly error: EmergeError;
+}
+
+/** What is made of the values of a field in a group: `{ sum: "unitPrice" }`. */
+export type Aggregate = { readonly [K in keyof typeof AggregateKind]?: string };
+
+/** One group: the value of the field, which is `undefined` for objects that lack it; how many objects; and what was asked of them, by name. */
+export type GroupRow<A extends Record<string, Aggregate> = Record<string, Aggregate>> = {
+  readonly key: unknown;
+  readonly count: number;
+} & { readonly [K in keyof A]: unknown };
+
+/**
+ * A search: its objects come one after the other (`for await`) or all together ({@link toArray}); or only how many they are ({@link count}),
+ * or groups of them ({@link groupBy}). Each of these asks the node anew.
+ */
+export class Search<T> implements AsyncIterable<T> {
+  readonly #transport: Transport;
+  readonly #query: RawQuery;
+  readonly #options: SearchOptions;
+  readonly #read: (match: RawMatch) => Promise<T>;
+  #failures: SearchFailure[] = [];
+  #moreFailures = 0;
+
+  constructor(
+    transport: Transport,
+    wanted: ((...args: never[]) => unknown) | string | null | undefined,
+    params: object | null | undefined,
+    options: SearchOptions,
+    read: (match: RawMatch) => Promise<T>,
+  ) {
+    const { directory, class: cls, order, descending, limit, fields, pageSize } = options;
+    this.#transport = transport;
+    this.#options = options;
+    this.#read = read;
+    this.#query = {
+      source: textOf(wanted),
+      params: params ? encodeField("map", params, "params") : undefined,
+      directory, order, descending, limit, fields,
+      class: typeof cls === "function" ? registeredName(cls) : cls,
+      page: pageSize,
+    };
+  }
+
+  /** Objects on which the function failed, of those that were looked at so far. These are not found. */
+  get failures(): readonly SearchFailure[] {
+    return this.#failures;
+  }
+
+  /** How many failures there are that are not among {@link failures}, of which a page of the node tells 100 at most. */
+  get moreFailures(): number {
+    return this.#moreFailures;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, undefined, undefined> {
+    this.#begin();
+    for await (const item of this.#transport.stream(opSearch(encodeQuery(this.#query)), this.#options, PAGES)) {
+      for (const match of this.#page(item).items) yield await this.#read(match);
+    }
+    return undefined;
+  }
+
+  /** All of the objects. */
+  async toArray(): Promise<T[]> {
+    return new Stream(this).toArray();
+  }
+
+  /** One page of the objects, and the cursor to go on after; `next` is `null` on the last page. A cursor of another search is a `bad_argument`. */
+  async page(after?: string): Promise<{ items: T[]; next: string | null; failures: readonly SearchFailure[] }> {
+    const page = this.#page(await this.#ask(this.#query, after));
+    const items: T[] = [];
+    for (const match of page.items) items.push(await this.#read(match));
+    return { items, next: page.next ?? null, failures: page.failures };
+  }
+
+  /** How many objects there are. */
+  async count(): Promise<number> {
+    this.#begin();
+    const page = this.#page(await this.#ask({ ...this.#query, count: true }));
+    return page.count ?? 0;
+  }
+
+  /**
+   * A row for each value that the objects have in a field, in the order of the values: how many they are, and sums, means and the like.
+   *
+   * `await fs.search().groupBy("colour", { total: { sum: "unitPrice" } })`
+   */
+  // Without aggregates a row has the key and the count alone.
+  // eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type
+  async groupBy<A extends Record<string, Aggregate> = Record<never, Aggregate>>(by: string, aggregates?: A): Promise<GroupRow<A>[]> {
+    this.#begin();
+    const names = Object.keys(aggregates ?? {});
+    const group = { by, aggregates: names.map((name) => kindAndField(name, aggregates?.[name])) };
+    const page = this.#page(await this.#ask({ ...this.#query, group }));
+    return page.groups.map(({ key, count, values }) => {
+      const all = decodeValue(values) as unknown[];
+      const named = Object.fromEntries(names.map((name, at) => [name, all[at] ?? null]));
+      return { ...named, key: key === undefined ? undefined : decodeValue(key), count } as unknown as GroupRow<A>;
+    });
+  }
+
+  /** How the node runs the search. */
+  async explain(): Promise<Plan> {
+    return readPlan(new ByteReader(await this.#transport.request(opExplain(encodeQuery(this.#query)), this.#options)));
+  }
+
+  #begin(): void {
+    this.#failures = [];
+    this.#moreFailures = 0;
+  }
+
+  async #ask(query: RawQuery, after?: string): Promise<Uint8Array> {
+    return this.#transport.request(opSearch(encodeQuery(query), after), this.#options);
+  }
+
+  #page(item: Uint8Array): RawMatches {
+    const page = readMatches(new ByteReader(item));
+    this.#failures.push(...page.failures);
+    this.#moreFailures += page.moreFailures;
+    return page;
+  }
+}
+
+/** Pages that may wait to be read. */
+const PAGES = 4;
+
+function textOf(wanted: ((...args: never[]) => unknown) | string | null | undefined): string | undefined {
+  if (wanted === null || wanted === undefined) return undefined;
+  if (typeof wanted === "string") return wanted;
+  if (typeof wanted === "function") return Function.prototype.toString.call(wanted);
+  throw errorOf("bad_argument", "a search takes a function, or the text of one", { field: "source" });
+}
+
+function kindAndField(name: string, aggregate: Aggregate | undefined): readonly [AggregateKind, string] {
+  const [kind, more] = Object.entries(aggregate ?? {});
+  const number = kind && !more ? AggregateKind[kind[0] as keyof typeof AggregateKind] : undefined;
+  if (kind?.[1] === undefined || number === undefined) {
+    throw errorOf("bad_argument", `${name}: one of sum, min, max and mean with a field is needed: { sum: "price" }`, { field: name });
+  }
+  return [number, kind[1]];
+}

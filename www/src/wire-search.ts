@@ -1,0 +1,160 @@
+/** Searches: their queries, and what they found. */
+
+import type { ByteReader } from "./bytes.js";
+import type { EmergeError } from "./error.js";
+import { type AggregateKind, OP } from "./generated.js";
+import { ARRAY, need, op, optional, out, type RawStat, readError, readStat, record, text, whole } from "./wire.js";
+
+/** What a search asks for. */
+export interface RawQuery {
+  /** The function's text; every object is wanted without one. */
+  readonly source?: string | undefined;
+  /** An encoded map. */
+  readonly params?: Uint8Array | undefined;
+  readonly directory?: string | undefined;
+  /** The registered name of a class. */
+  readonly class?: string | undefined;
+  readonly order?: string | undefined;
+  readonly descending?: boolean | undefined;
+  readonly limit?: number | undefined;
+  readonly fields?: readonly string[] | undefined;
+  readonly count?: boolean | undefined;
+  readonly group?: { readonly by: string; readonly aggregates: readonly (readonly [kind: AggregateKind, field: string])[] } | undefined;
+  readonly page?: number | undefined;
+}
+
+/** The encoding of a query, whose function is JavaScript. */
+export function encodeQuery(query: RawQuery): Uint8Array {
+  out.take();
+  out.head(ARRAY, 15);
+  out.number(0);
+  optional(query.source, (source) => text(source, "source"));
+  optional(query.params, (params) => out.bytes(params));
+  // What a function names and does not define is seen in other languages only.
+  out.value(null);
+  out.value(null);
+  optional(query.directory, (directory) => text(directory, "directory"));
+  optional(query.class, (name) => text(name, "class"));
+  out.value(null);
+  optional(query.order, (field) => text(field, "order"));
+  optional(query.descending === true ? true : undefined, (descending) => out.value(descending));
+  optional(query.limit, (limit) => whole(limit, "limit"));
+  optional(query.fields, (fields) => out.value(fields));
+  optional(query.count === true ? true : undefined, (count) => out.value(count));
+  optional(query.group, ({ by, aggregates }) => {
+    out.head(ARRAY, 2);
+    text(by, "group");
+    out.head(ARRAY, aggregates.length);
+    for (const [kind, field] of aggregates) {
+      out.head(ARRAY, 2);
+      out.number(kind);
+      text(field, "field of an aggregate");
+    }
+  });
+  optional(query.page, (page) => whole(page, "pageSize"));
+  return out.take();
+}
+
+/** `query` is an encoded query. */
+export function opSearch(query: Uint8Array, after?: string): Uint8Array {
+  op(OP.search, after === undefined ? 1 : 2);
+  out.raw(query);
+  if (after !== undefined) text(after, "after");
+  return out.take();
+}
+
+export function opExplain(query: Uint8Array): Uint8Array {
+  op(OP.explain, 1);
+  out.raw(query);
+  return out.take();
+}
+
+/** An object that a search found. */
+export interface RawMatch {
+  readonly path: string;
+  readonly stat: RawStat;
+  readonly state: Uint8Array;
+}
+
+/** One page of what a search found. */
+export interface RawMatches {
+  readonly items: readonly RawMatch[];
+  readonly failures: readonly { readonly path: string; readonly error: EmergeError }[];
+  readonly next: string | undefined;
+  readonly count: number | undefined;
+  /** Of each group its encoded value, none when the field is missing; its count; an encoded list. */
+  readonly groups: readonly { readonly key: Uint8Array | undefined; readonly count: number; readonly values: Uint8Array }[];
+  readonly moreFailures: number;
+}
+
+function items<T>(reader: ByteReader, here: boolean, read: (reader: ByteReader) => T): T[] {
+  const all: T[] = [];
+  if (here) for (let left = reader.array(); left > 0; left -= 1) all.push(read(reader));
+  return all;
+}
+
+export function readMatches(reader: ByteReader): RawMatches {
+  return record(reader, (has) => ({
+    items: items(reader, has(0), (reader) =>
+      record(reader, (has) => {
+        need(has(0), "path");
+        const path = reader.text();
+        need(has(1), "stat");
+        const stat = readStat(reader);
+        need(has(2), "state");
+        return { path, stat, state: reader.bytes() };
+      }),
+    ),
+    failures: items(reader, has(1), (reader) =>
+      record(reader, (has) => {
+        need(has(0), "path");
+        const path = reader.text();
+        need(has(1), "error");
+        return { path, error: readError(reader) };
+      }),
+    ),
+    next: has(2) ? reader.text() : undefined,
+    count: has(3) ? reader.uint() : undefined,
+    groups: items(reader, has(4), (reader) =>
+      record(reader, (has) => ({
+        key: has(0) ? reader.bytes() : undefined,
+        count: has(1) ? reader.uint() : 0,
+        values: has(2) ? reader.bytes() : new Uint8Array([0x80]),
+      })),
+    ),
+    moreFailures: has(5) ? reader.uint() : 0,
+  }));
+}
+
+/** How a search ran. */
+export interface Plan {
+  /** How objects were come by: by an `index`, from the `tree` below the directory, or by a `scan` of all objects. */
+  readonly access: string;
+  /** The index, by its class and field; `null` when none was used. */
+  readonly index: string | null;
+  /** The ranges of the index that were read. */
+  readonly ranges: readonly string[];
+  /** What was evaluated natively; `null` when nothing was. */
+  readonly native: string | null;
+  /** Why a part of it has to run in the sandbox; `null` when none surely has. */
+  readonly sandbox: string | null;
+  /** Objects that were looked at. */
+  readonly seen: number;
+  /** Objects of them that the sandbox was asked about. */
+  readonly sandboxed: number;
+  /** Objects that were found. */
+  readonly found: number;
+}
+
+export function readPlan(reader: ByteReader): Plan {
+  return record(reader, (has) => ({
+    access: has(0) ? reader.text() : "",
+    index: has(1) ? reader.text() : null,
+    ranges: items(reader, has(2), (reader) => reader.text()),
+    native: has(3) ? reader.text() : null,
+    sandbox: has(4) ? reader.text() : null,
+    seen: has(5) ? reader.uint() : 0,
+    sandboxed: has(6) ? reader.uint() : 0,
+    found: has(7) ? reader.uint() : 0,
+  }));
+}
