@@ -263,7 +263,7 @@ class FileSystem(Begins, Bulk, Watches):
             wanted, params, directory=directory, class_=class_, order=order, descending=descending, limit=limit,
             fields=fields, page_size=page_size,
         )  # fmt: skip
-        return Search(search, _run, _iterate)
+        return Search(search, run, _iterate)
 
     def mkdir(self, path: str, *, exist_ok: bool = False, timeout: float | None = None) -> None:
         """Makes a directory and those above it."""
