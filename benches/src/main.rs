@@ -6,6 +6,9 @@ mod cpython;
 mod disk_bytes;
 mod durable_stores;
 mod exactly_once;
+mod hot_object;
+mod listing;
+mod many_gets;
 mod native_gets;
 mod page;
 mod page_gets;
@@ -70,6 +73,9 @@ async fn main() -> ExitCode {
     report
         .ask("python/dict-to-wire", 0.5, 1.0, async || pyodide::compare("dict_to_wire", table, runs).await)
         .await;
+    report.ask_less("objects/get-of-million", 1.5, 1.15, async || many_gets::measure(runs).await).await;
+    report.ask("objects/list-10000", 0.4, 0.7, async || listing::measure(runs).await).await;
+    report.ask("objects/hot-object", 0.3, 1.0, async || hot_object::measure(runs).await).await;
     report.ask("objects/transaction-100", 10.0, 40.0, async || transaction::measure(runs).await).await;
     report.print();
     if let Some(file) = args.json
