@@ -140,7 +140,7 @@ impl Lambda {
                     (Some(Verdict::Never), _) | (Some(Verdict::Within(_)), Verdict::Never) => Verdict::Never,
                     (Some(Verdict::Within(span)), Verdict::Unsure) => Verdict::Within(span),
                     (Some(Verdict::Within(a)), Verdict::Within(b)) => {
-                        let span = Span { from: a.from.max(b.from), to: a.to.min(b.to) };
+                        let span = Span { from: a.from.max(b.from), to: first_end(a.to, b.to) };
                         if span.from > span.to && !span.from.starts_with(&span.to) {
                             Verdict::Never
                         } else {
@@ -255,6 +255,17 @@ impl Lambda {
     }
 }
 
+/// Which of two ends comes first. An end stands for all keys that begin with it, so that it comes after the longer ones of these.
+fn first_end(one: Vec<u8>, other: Vec<u8>) -> Vec<u8> {
+    if one.starts_with(&other) {
+        one
+    } else if other.starts_with(&one) {
+        other
+    } else {
+        one.min(other)
+    }
+}
+
 /// All keys of a kind.
 fn whole(kind: Kind) -> Span {
     Span { from: vec![kind as u8], to: vec![kind as u8] }
@@ -281,5 +292,9 @@ fn describe(field: &str, test: &Test<'_>) -> String {
             value,
         ),
     };
-    format!("{field} {sign} {}", value.to_json())
+    match value {
+        // As people write it.
+        Value::Float(float) => format!("{field} {sign} {float}"),
+        other => format!("{field} {sign} {}", other.to_json()),
+    }
 }
