@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import {
-  any, connect, type Connection, type CopyProgress, Directory, EmergeObject, type ErrorCode, float, int, LIMITS, list,
+  any, connect, type Connection, type CopyProgress, Directory, EmergeObject, float, int, LIMITS, list,
   type MemberResult, object, Ref, text,
 } from "../src/index.js";
 import { TestNode } from "../e2e/node.js";

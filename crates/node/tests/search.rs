@@ -402,7 +402,7 @@ async fn change(nodes: &[&TestNode], class: &ClassSource, dice: &mut Dice) {
         },
         4 => Op::Rm { path: at(dice), recursive: false },
         5 => Op::Mv { from: at(dice), to: format!("/many/o{:03}", dice.roll(210)) },
-        6 => Op::Restore { path: at(dice), version: 1, base: None },
+        6 => Op::Restore { path: at(dice), version: 1.into(), base: None },
         7 => Op::Purge { path: at(dice), recursive: false },
         8 => match dice.roll(3) {
             0 => Op::Rm { path: (&*tree(dice)).into(), recursive: true },
@@ -498,7 +498,7 @@ async fn an_index_that_would_have_helped_three_times_is_made() {
     }
     while node.engine().build_indexes(NOW, 500).await.unwrap() {}
     let plan = explain(&node, Query { class: Some("Thing".into()), ..javascript("o => o.x < 3") }).await;
-    assert_eq!((&*plan.access, plan.index.as_deref(), plan.seen, plan.found), ("index", Some("Thing x"), 3, 3));
+    assert_eq!((&*plan.access, plan.index.as_deref(), plan.seen, plan.found), ("index", Some("Thing x"), 4, 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]

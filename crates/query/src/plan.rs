@@ -123,7 +123,8 @@ impl Lambda {
             return None;
         }
         // In Python a condition of another field may raise before the later ones of this are asked.
-        let own: Vec<&Condition<'_>> = if self.raises_nothing(conditions) {
+        let lenient = self.raises_nothing(conditions);
+        let own: Vec<&Condition<'_>> = if lenient {
             conditions.iter().filter(|condition| condition.field == field).collect()
         } else {
             conditions.iter().take_while(|condition| condition.field == field).collect()
@@ -133,21 +134,22 @@ impl Lambda {
         for kind in Kind::ALL {
             let mut verdict = None;
             for condition in &own {
-                let next = self.verdict(*kind, &condition.test);
-                verdict = Some(match (verdict, next) {
-                    (None, next) => next,
-                    (Some(Verdict::Unsure), _) => Verdict::Unsure,
-                    (Some(Verdict::Never), _) | (Some(Verdict::Within(_)), Verdict::Never) => Verdict::Never,
-                    (Some(Verdict::Within(span)), Verdict::Unsure) => Verdict::Within(span),
+                verdict = match (verdict, self.verdict(*kind, &condition.test)) {
+                    // Where nothing raises, the others still decide.
+                    (verdict, Verdict::Unsure) if lenient => verdict,
+                    // It may raise before the later ones are asked.
+                    (known, Verdict::Unsure) => {
+                        verdict = known.or(Some(Verdict::Unsure));
+                        break;
+                    }
+                    (None, next) => Some(next),
                     (Some(Verdict::Within(a)), Verdict::Within(b)) => {
                         let span = Span { from: a.from.max(b.from), to: first_end(a.to, b.to) };
-                        if span.from > span.to && !span.from.starts_with(&span.to) {
-                            Verdict::Never
-                        } else {
-                            Verdict::Within(span)
-                        }
+                        let is_empty = span.from > span.to && !span.from.starts_with(&span.to);
+                        Some(if is_empty { Verdict::Never } else { Verdict::Within(span) })
                     }
-                });
+                    (Some(_), _) => Some(Verdict::Never),
+                };
             }
             match verdict.unwrap_or(Verdict::Unsure) {
                 Verdict::Never => narrows |= matches!(kind, Kind::Number | Kind::Text),

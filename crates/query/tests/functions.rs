@@ -174,6 +174,9 @@ fn an_index_leads_to_all_that_may_be_wanted() {
 
     let chain = python("lambda o: 1 < o.x < 3");
     assert!(leads(&chain, int(2)) && !leads(&chain, int(4)) && leads(&chain, text("2")) && leads(&chain, Some(Value::Null)));
+    // Before the last is asked, the second raises.
+    let raises = python("lambda o: \"m\" <= o.x < 4 and o.x < \"\"");
+    assert!(leads(&raises, text("n")) && !leads(&raises, text("a")));
     let begins = javascript("o => o.name.startsWith(\"re\")");
     assert!(leads(&begins, text("red")) && !leads(&begins, text("rad")) && leads(&begins, int(3)));
     // UTF-16 orders these two the other way round.
