@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 import emerge
@@ -128,8 +130,10 @@ def test_query_objects(fs, home):
         emerge.Table(["a", "a"], [])
 
 
+@pytest.mark.skipif(sys.platform == "emscripten", reason="pandas is not there for Pyodide")
 def test_a_table_is_a_frame_where_pandas_is(fs, home):
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     shelf(fs, f"{home}/shelf", {"a": 3})
     fs.store(f"{home}/t", Costs(at=f"{home}/shelf"))
     frame = fs.query(f"{home}/t", frames=True)

@@ -78,6 +78,7 @@ def test_order_limit_pages_and_groups(fs, parts):
     with pytest.raises(errors.BadArgumentError, match="cursor"):
         fs.search(directory=parts).page(after)
     assert fs.search(lambda o: o.price > 1, directory=parts).count() == 3
+    assert search.count() == 3
     groups = fs.search(directory=parts).group_by("colour", total=("sum", "price"), mean=("mean", "price"))
     assert [(each.key, each.count, each.values) for each in groups] == [
         ("blue", 3, {"total": 6.0, "mean": 2.0}),
@@ -102,7 +103,7 @@ def test_failures_are_told_and_not_fatal(fs, parts):
 
 
 def test_what_cannot_travel_is_named(fs, parts):
-    handle = object()
+    handle = iter([1])
     with pytest.raises(errors.BadArgumentError, match="handle") as caught:
         fs.search(lambda o: o.price < handle, directory=parts)
     assert caught.value.field == "handle"

@@ -161,7 +161,7 @@ def test_awaited(fs, home):
 
 def test_a_method_has_none_of_its_own(fs, home):
     fs.store(f"{home}/a", Begins())
-    with pytest.raises(errors.MethodFailedError, match="transaction of its own"):
+    with pytest.raises(errors.UnsupportedError, match="transaction of its own"):
         fs.call(f"{home}/a", "begin")
 
 

@@ -103,7 +103,8 @@ def test_a_module_that_the_node_lacks_is_named(fs, home):
 
 
 def public(kind):
-    return {name: member for name, member in vars(kind).items() if not name.startswith("_") and callable(member)}
+    members = {name: getattr(kind, name) for name in dir(kind) if not name.startswith("_")}
+    return {name: member for name, member in members.items() if callable(member)}
 
 
 def test_every_operation_has_a_twin_to_be_awaited():

@@ -69,7 +69,7 @@ test("a page", async () => {
     const script = `(async () => {
       const emerge = await import("/emerge-client/index.js");
       const fs = await emerge.connect();
-      try { return await (${runCases.toString()})(emerge, fs, ${JSON.stringify(file)}); } finally { await fs.close(); }
+      try { return await (${runCases.toString()})(emerge, fs, JSON.parse(${JSON.stringify(read("cases.json"))})); } finally { await fs.close(); }
     })()`;
     judge(await page.evaluate<Outcome>(script));
   } finally {

@@ -104,11 +104,12 @@ export class Search<T> implements AsyncIterable<T> {
     return { items, next: page.next ?? null, failures: page.failures };
   }
 
-  /** How many objects there are. */
+  /** How many objects there are; their order, and what is told of each, do not bear on it. */
   async count(): Promise<number> {
     this.#begin();
-    const page = this.#page(await this.#ask({ ...this.#query, count: true }));
-    return page.count ?? 0;
+    const all = { ...this.#query, order: undefined, descending: undefined, limit: undefined, fields: undefined };
+    const page = this.#page(await this.#ask({ ...all, count: true }));
+    return Math.min(page.count ?? 0, this.#query.limit ?? Infinity);
   }
 
   /**

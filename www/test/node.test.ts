@@ -646,6 +646,7 @@ test("a search finds what a function wants, and tells on what it failed", async 
   await fails("bad_argument", /cursor/, fs.search(null, null, { directory }).page(String(first.next)));
 
   assert.equal(await fs.search("o => o.unitPrice >= 3", null, { directory }).count(), 2);
+  assert.equal(await fs.search("o => o.unitPrice >= 3", null, { directory, order: "unitPrice", limit: 1, fields: ["unitPrice"] }).count(), 1);
   const groups = await fs.search(null, null, { directory }).groupBy("unitPrice", { most: { max: "quantityOnHand" } });
   assert.deepEqual(groups[0], { key: null, count: 1, most: null });
   assert.deepEqual(groups[1], { key: 0, count: 1, most: 10 });

@@ -223,6 +223,11 @@ impl<B: Backend> Engine<B> {
         poll_fn(|cx| self.poll_durable(number, cx)).await
     }
 
+    /// Waits until the commit of that number is durable or has failed, and so the log is as it will be up to there.
+    pub async fn settled(&self, number: u64) {
+        let _ = poll_fn(|cx| self.state().gate.poll(number, cx)).await;
+    }
+
     /// Takes no more commits, waits for those that were made, and ends [`Engine::run`], which must be running.
     ///
     /// # Errors

@@ -86,11 +86,11 @@ impl<B: Backend> Engine<B> {
         };
         // A commit of which only some changes were told is read again.
         let first = if mark.change == u32::MAX { mark.commit.saturating_add(1) } else { mark.commit };
-        #[cfg(feature = "mutations")]
-        let first = first + 2 * u64::from(self.shared.options.mutations.watch_gap && mark.change != u32::MAX);
         if first > through {
             return Ok(Seen { changes: Vec::new(), next: mark });
         }
+        #[cfg(feature = "mutations")]
+        let first = through.min(first + 2 * u64::from(self.shared.options.mutations.watch_gap));
         let range = keys::log(first)..keys::log(through.saturating_add(1));
         let records = self.shared.backend.scan(range, RECORDS).await?;
         self.check_reach(mark.commit).await?;

@@ -73,7 +73,7 @@ impl<B: Backend> Watching<B> {
             let seen = engine.changes_after(self.at, &self.pattern, &self.principal, self.now).await?;
             if seen.next == self.at {
                 // Of a commit that failed nothing is in the log, and the watch goes on.
-                let _ = engine.durable(self.at.commit().saturating_add(1)).await;
+                engine.settled(self.at.commit().saturating_add(1)).await;
             }
             self.at = seen.next;
             self.told = seen.changes.into();

@@ -124,8 +124,9 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
         for address in class_needs(lineage[0]):
             if _classes.trusted(address) is None:
                 await self._load(await self._ask("class", None, address))
-        # One that it needs may have it within.
-        cls = _classes.trusted(lineage[0][0]) or load(lineage[0])
+        # One that it needs may have it within. What is no Python, ``load`` refuses.
+        known = _classes.trusted(lineage[0][0]) if lineage[0][5][1] == "python" else None
+        cls = known or load(lineage[0])
         self._sent.add(lineage[0][0])
         return cls
 

@@ -71,8 +71,9 @@ async def _at_once(coming: AsyncIterator[Any], store: Callable[[str, Object], An
     async def room(most: int) -> None:
         while len(under_way) > most:
             done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-            under_way.difference_update(done)
             for task in done:
+                # Those after one that failed are still among the ones whose outcome is awaited below.
+                under_way.discard(task)
                 task.result()
 
     try:

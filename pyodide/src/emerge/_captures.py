@@ -23,13 +23,15 @@ def cells_of(cls: type) -> dict[str, Any]:
     seen: dict[str, Any] = {}
     codes = _source.member_codes(cls)
     for function in _source.own_functions(cls):
-        if any(function.__code__ is code for code in codes):
-            seen.update(_closure(function))
+        # From 3.14 on annotations are a function too, which sees the class's own dict; they make no need.
+        if function.__code__.co_name != "__annotate__" and any(function.__code__ is code for code in codes):
+            seen.update(closure_of(function))
     seen.pop("__class__", None)
     return seen
 
 
-def _closure(function: FunctionType) -> dict[str, Any]:
+def closure_of(function: FunctionType) -> dict[str, Any]:
+    """What a function sees of the one that it was made in."""
     seen = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
         try:
@@ -40,17 +42,18 @@ def _closure(function: FunctionType) -> dict[str, Any]:
 
 
 class Captures:
-    """Names from around a class, in the order in which they are to be defined.
+    """Names from around a class, or a function that is sent by itself (no owner), in the order in which they are to be defined.
 
     Entries are those of a class's record, but for the stored classes, which stand for themselves.
     """
 
-    def __init__(self, owner: type[Object], peers: frozenset[type[Object]]) -> None:
-        self.owner = owner.__name__
+    def __init__(self, owner: type[Object] | None, peers: frozenset[type[Object]] = frozenset()) -> None:
+        self.owner = "a search" if owner is None else owner.__name__
         self.uses: dict[type[Object], None] = {}
         self._cls = owner
         self._peers = peers
-        self._bases = {base for base in owner.__bases__ if base is not Object and issubclass(base, Object)}
+        bases = () if owner is None else owner.__bases__
+        self._bases = {base for base in bases if base is not Object and issubclass(base, Object)}
         self._entries: list[tuple[Any, ...]] = []
         self._things: dict[str, Any] = {}
         # The first name of each function and class, by its identity, and whether its definition is in the entries by now.
@@ -166,9 +169,9 @@ class Captures:
         if origin is not None:
             # What the name stands for is what its statement made, decorators included.
             function, made_by = origin
-            return self._made(name, function.__name__, made_by, function.__globals__, _closure(function), True)
+            return self._made(name, function.__name__, made_by, function.__globals__, closure_of(function), True)
         if isinstance(value, FunctionType):
-            cells = _closure(value)
+            cells = closure_of(value)
             if "__class__" in cells:
                 raise ClassInvalidError(
                     f"{user} uses {name}, a method that needs its class: use the class, {value.__qualname__}",
@@ -300,7 +303,7 @@ def _decorated(name: str, value: Any) -> tuple[FunctionType, _source.Statement] 
                 statement = _source.of_function(each)
                 if statement is not None and statement.decorated:
                     return each, statement
-            waiting += _closure(each).values()
+            waiting += closure_of(each).values()
         elif not isinstance(each, (ModuleType, type)):
             waiting += [getattr(each, part, None) for part in ("func", "__func__")]
             waiting += [inner for inner in getattr(each, "__dict__", {}).values() if callable(inner)]

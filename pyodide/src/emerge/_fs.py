@@ -263,7 +263,7 @@ class FileSystem(Begins, Bulk, Watches):
             wanted, params, directory=directory, class_=class_, order=order, descending=descending, limit=limit,
             fields=fields, page_size=page_size,
         )  # fmt: skip
-        return Search(search, _run, _iterate)
+        return Search(search, run, _iterate)
 
     def create_index(self, class_: Any, field: str, *, unique: bool = False, timeout: float | None = None) -> IndexInfo:
         """Makes an index by a class and a field; see :meth:`AsyncFileSystem.create_index`."""

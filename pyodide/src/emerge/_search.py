@@ -22,7 +22,7 @@ class Group(NamedTuple):
 
     key: Any
     """The value that its objects have in the field; ``None`` also for those that lack it (see ``has_key``)."""
-    count: int
+    count: int  # type: ignore[assignment]  # a field of the name that tuple has for a method
     values: dict[str, Any]
     """What was asked of the group, by name."""
     has_key: bool
@@ -34,7 +34,7 @@ class Plan(NamedTuple):
 
     access: str
     """How objects were come by: by an ``index``, from the ``tree`` below the directory, or by a ``scan`` of all objects."""
-    index: str | None
+    index: str | None  # type: ignore[assignment]
     """The index, by its class and field."""
     ranges: tuple[str, ...]
     """The ranges of the index that were read."""
@@ -118,7 +118,9 @@ class AsyncSearch:
         """How many failures are not among ``failures``, of which a page of the node tells 100 at most."""
 
     def _query(self, count: bool = False, group: Any = None) -> tuple[Any, ...]:
-        return (*self._begin, *self._middle, count, group, self._end)
+        # How many there are does not depend on their order, nor on what is told of each.
+        middle = (None, None, None, None) if count else self._middle
+        return (*self._begin, *middle, count, group, self._end)
 
     async def _start(self) -> None:
         self.failures, self.more_failures = [], 0
@@ -155,7 +157,8 @@ class AsyncSearch:
         """How many objects there are."""
         await self._start()
         page = self._page(await self._fs._ask("search", self._query(count=True)))
-        return int(page[3])
+        limit = self._middle[2]
+        return int(page[3]) if limit is None else min(limit, int(page[3]))
 
     async def group_by(self, field: str, **aggregates: tuple[str, str]) -> list[Group]:
         """A group for each value that the objects have in a field, in the order of the values.

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from . import _host, _wire
 from ._aio import AsyncFileSystem
-from ._fs import FileSystem, Waiting, run
+from ._fs import FileSystem, Waiting, _AllWaiting, run
 from ._meta import TransactionInfo, moment
 from ._object import Head, Object, head_of, set_head
 from .errors import TransactionExpiredError
@@ -144,12 +144,16 @@ class AsyncTransaction(AsyncFileSystem):
         return committed
 
 
+class _AllWaitingTransaction(_AllWaiting, AsyncTransaction):
+    """All operations of a transaction, whose coroutines wait in place."""
+
+
 class Transaction(FileSystem):
     """An open transaction with plain calls, which wait; see :class:`AsyncTransaction`. ``tx.aio`` has the same to be awaited."""
 
     def __init__(self, outside: FileSystem, info: TransactionInfo) -> None:
         heads = _Heads()
-        waiting = AsyncTransaction(outside._all, info, heads)
+        waiting = _AllWaitingTransaction(outside._all, info, heads)
         self._connection = Waiting(_Within(outside._connection, info.id))
         self._all = self._mine = waiting
         self.aio = AsyncTransaction(outside.aio, info, heads)

@@ -11,14 +11,22 @@ enum fractions functools hashlib heapq hmac html io ipaddress itertools json key
 secrets socket statistics string struct subprocess textwrap time traceback types typing unicodedata urllib.parse uuid weakref zlib zoneinfo
 _ast_unparse _strptime annotationlib copyreg dis encodings.ascii encodings.hex_codec encodings.latin_1 encodings.utf_16 encodings.utf_32 functools
 graphlib inspect linecache locale logging queue reprlib shlex stringprep string.templatelib tokenize
-emerge emerge._aio emerge._captures emerge._classes emerge._express emerge._fs emerge._hints emerge._host emerge._host_guest emerge._lambda emerge._load emerge._meta
-emerge._object emerge._search emerge._source emerge._standin emerge._travel emerge._values emerge._wire emerge.errors
 """
 for _name in _LIBRARY.split():
     try:
         __import__(_name)
     except ImportError:
         continue
+
+# All of the package but what other hosts have: a method may use each of its operations.
+import pkgutil  # noqa: E402
+
+import emerge  # noqa: E402
+
+_HOSTS = ("_host_native", "_host_pyodide", "_wakers")
+for _module in pkgutil.iter_modules(emerge.__path__):
+    if _module.name not in _HOSTS:
+        __import__(f"emerge.{_module.name}")
 
 import guest_work  # noqa: E402 - what it imports is there by now
 import guest_world  # noqa: E402
