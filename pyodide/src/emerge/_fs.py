@@ -267,15 +267,15 @@ class FileSystem(Begins, Bulk, Watches):
 
     def create_index(self, class_: Any, field: str, *, unique: bool = False, timeout: float | None = None) -> IndexInfo:
         """Makes an index by a class and a field; see :meth:`AsyncFileSystem.create_index`."""
-        return _run(self._all.create_index(class_, field, unique=unique, timeout=timeout))
+        return run(self._all.create_index(class_, field, unique=unique, timeout=timeout))
 
     def drop_index(self, class_: Any, field: str, *, timeout: float | None = None) -> bool:
         """Drops an index; gives whether there was one."""
-        return _run(self._all.drop_index(class_, field, timeout=timeout))
+        return run(self._all.drop_index(class_, field, timeout=timeout))
 
     def indexes(self, *, timeout: float | None = None) -> tuple[IndexInfo, ...]:
         """All indexes."""
-        return _run(self._all.indexes(timeout=timeout))
+        return run(self._all.indexes(timeout=timeout))
 
     def mkdir(self, path: str, *, exist_ok: bool = False, timeout: float | None = None) -> None:
         """Makes a directory and those above it."""
