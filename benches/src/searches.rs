@@ -11,6 +11,9 @@ use emerge_proto::query::Matches;
 use emerge_proto::{Language, Op, Query};
 use std::time::{Duration, Instant};
 
+/// Objects of which an index finds ten.
+const MANY: u64 = 1_000_000;
+/// Objects that are all asked.
 const OBJECTS: u64 = 100_000;
 const NOW: i64 = 1_800_000_000_000_000;
 /// Searches, and gets, of one run.
@@ -19,7 +22,7 @@ const TIMES: u64 = 300;
 /// How many gets a search takes that finds ten of many by an index.
 pub(crate) async fn indexed(runs: usize) -> Measured {
     let setting = Setting::new(Router::new()).await?;
-    fill(&setting, OBJECTS).await?;
+    fill(&setting, MANY).await?;
     let node = setting.node.node();
     let ask = async |op: Op| node.execute(&Principal::admin(), op, NOW).await.map_err(text);
     ask(Op::CreateIndex { class: "*".into(), field: "latitude".into(), unique: false }).await?;
@@ -34,7 +37,7 @@ pub(crate) async fn indexed(runs: usize) -> Measured {
     for run in 0..runs as u64 {
         let (mut searching, mut getting) = (Duration::ZERO, Duration::ZERO);
         for time in 0..TIMES {
-            let at = (run * TIMES + time) * 7919 % (OBJECTS - 10);
+            let at = (run * TIMES + time) * 7919 % (MANY - 10);
             let began = Instant::now();
             let found = ask(search(at)).await?;
             searching += began.elapsed();
@@ -51,7 +54,7 @@ pub(crate) async fn indexed(runs: usize) -> Measured {
         gets += getting;
     }
     let each = |all: Duration| all.as_secs_f64() * 1e6 / (runs as f64 * TIMES as f64);
-    let note = format!("{:.0} µs against {:.0}: ten of {OBJECTS} by an index, a get", each(searches), each(gets));
+    let note = format!("{:.0} µs against {:.0}: ten of {MANY} by an index, a get", each(searches), each(gets));
     setting.stop().await?;
     Ok(Answer { runs: figures, note })
 }
