@@ -15,6 +15,7 @@ mod page_gets;
 mod pyodide;
 mod redis;
 mod report;
+mod searches;
 mod setting;
 mod transaction;
 
@@ -77,6 +78,8 @@ async fn main() -> ExitCode {
     report.ask("objects/list-10000", 0.4, 0.7, async || listing::measure(runs).await).await;
     report.ask("objects/hot-object", 0.3, 1.0, async || hot_object::measure(runs).await).await;
     report.ask("objects/transaction-100", 10.0, 40.0, async || transaction::measure(runs).await).await;
+    report.ask_less("objects/indexed-search", 20.0, 5.0, async || searches::indexed(runs).await).await;
+    report.ask("objects/lambda-scan", 0.4, 0.8, async || searches::unindexed(runs).await).await;
     report.print();
     if let Some(file) = args.json
         && let Err(error) = report.write(&file)

@@ -117,3 +117,26 @@ def test_what_cannot_travel_is_named(fs, parts):
 
 def test_a_method_searches(fs, parts):
     assert fs.call(f"{parts}/p1", "like", parts) == ["p1", "p3"]
+
+
+@emerge.dataclass
+class Stamp(emerge.Object):
+    serial: int = 0
+
+
+def test_indexes(fs, home):
+    fs.store(f"{home}/a", Stamp(serial=1))
+    made = fs.create_index(Stamp, "serial", unique=True)
+    assert (made.class_name, made.field, made.unique) == ("Stamp", "serial", True)
+    assert made.class_id in [each.class_id for each in fs.indexes()]
+    for _ in range(1000):
+        if all(each.ready for each in fs.indexes()):
+            break
+    with pytest.raises(errors.NotUniqueError) as caught:
+        fs.store(f"{home}/b", Stamp(serial=1))
+    assert (caught.value.field, caught.value.path) == ("serial", f"{home}/a")
+    with pytest.raises(errors.AlreadyExistsError):
+        fs.create_index("Stamp", "serial")
+    assert fs.drop_index(Stamp, "serial") and not fs.drop_index(Stamp, "serial")
+    with pytest.raises(errors.ClassNotFoundError):
+        fs.create_index("NoSuchClass", "serial")

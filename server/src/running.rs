@@ -6,7 +6,7 @@ use crate::net::{self, NotebookDoor, Shell};
 use crate::notebook;
 use crate::token::{self, Scope, TokenRecord, Tokens};
 use axum::Router;
-use emerge_engine::{Engine, EngineOptions};
+use emerge_engine::{Backend, Engine, EngineOptions};
 use emerge_node::{Node, NodeOptions};
 use emerge_proto::{Error, ErrorCode, Result};
 use emerge_runtime::Runtime;
@@ -23,8 +23,12 @@ use tokio::task::JoinHandle;
 pub(crate) const STORE: &str = "store";
 /// How long a stopping node waits for requests in flight.
 const DRAIN: Duration = Duration::from_secs(5);
-/// How often what nobody can reach any more is collected.
-const COLLECT_EVERY: Duration = Duration::from_secs(10);
+/// After how many of these what nobody can reach any more is collected.
+const COLLECT_EVERY: u32 = 20;
+/// How often somebody looks whether there are indexes to be built.
+const BUILD_EVERY: Duration = Duration::from_millis(500);
+/// Objects that are added to an index in one transaction.
+const BUILD_BUDGET: usize = 500;
 /// Records that one round of collection may touch.
 const COLLECT_BUDGET: usize = 10_000;
 
@@ -55,6 +59,20 @@ pub struct RunningNode {
 /// `storage_failed` (the folder cannot be used, or another node has it), `unavailable` (the port is taken).
 pub async fn start(config: Config, runtime: Arc<dyn Runtime>) -> Result<RunningNode> {
     start_with(config, runtime, Router::new()).await
+}
+
+/// Builds the indexes that are not ready, while others use the store.
+async fn build_indexes<B: Backend>(engine: &Engine<B>) {
+    loop {
+        match engine.build_indexes(now_micros(), BUILD_BUDGET).await {
+            Ok(true) => tokio::task::yield_now().await,
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(%error, "an index could not be built and will be tried again");
+                return;
+            }
+        }
+    }
 }
 
 /// Makes the folder of a store: it holds tokens, and what others may not read.
@@ -107,7 +125,10 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
         async move {
             let _runtime_lives: oneshot::Sender<()> = runtime_lives;
             loop {
-                tokio::time::sleep(COLLECT_EVERY).await;
+                for _ in 0..COLLECT_EVERY {
+                    tokio::time::sleep(BUILD_EVERY).await;
+                    build_indexes(&engine).await;
+                }
                 node.handle_timeout(now_micros());
                 if let Err(error) = engine.collect(now_micros(), COLLECT_BUDGET).await {
                     tracing::warn!(%error, "collection failed and will be tried again");

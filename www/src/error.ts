@@ -190,6 +190,10 @@ register("transaction_expired", "TransactionExpiredError", TransactionExpiredErr
 export class LogExpiredError extends EmergeError {}
 register("log_expired", "LogExpiredError", LogExpiredError);
 
+/** A field of the class is unique, and another object has this value. (`not_unique`) */
+export class NotUniqueError extends EmergeError {}
+register("not_unique", "NotUniqueError", NotUniqueError);
+
 /** The error of a code: of the subclass that belongs to it. */
 export function errorOf(code: ErrorCode, message: string, details?: ErrorDetails): EmergeError {
   return new (classes.get(code) ?? EmergeError)(code, message, details);

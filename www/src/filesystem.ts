@@ -9,11 +9,11 @@ import { StoreMode } from "./generated.js";
 import { bare, classOf, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
 import { proxyOf } from "./proxy.js";
 import { Search, type SearchOptions } from "./search.js";
-import { hex } from "./sha256.js";
+import { hex, uuidText } from "./sha256.js";
 import { Ref } from "./codec.js";
 import { type Children, inside, pathOf, pathsOf, rawChildren, type Several } from "./compose.js";
 import type {
-  AnyObject, CallEachOptions, Called, CopyProgress, Diff, How, InvokeOptions, ListOptions, MemberResult, Mixed, Options,
+  AnyObject, CallEachOptions, Called, CopyProgress, Diff, How, IndexInfo, InvokeOptions, ListOptions, MemberResult, Mixed, Options,
   Remote, StoreAllOptions, StoreOptions, Stored, Transport, VersionInfo,
 } from "./results.js";
 import { standIn } from "./standin.js";
@@ -28,7 +28,11 @@ import {
   opRm, opSetRules, opStat, opStore, type RawStat, readCalled, readCopied, readLineage, readMember, readPage,
   readStat, readStored, type Which,
 } from "./wire.js";
-import type { RawMatch } from "./wire-search.js";
+import { opCreateIndex, opDropIndex, opIndexes, type RawIndex, type RawMatch, readIndex, readIndexes } from "./wire-search.js";
+
+function indexInfo({ class: name, classId, ...rest }: RawIndex): IndexInfo {
+  return { class: name, classId: uuidText(classId), ...rest };
+}
 
 /** What a client knows of classes: one file system and the transactions that it has begun share it. */
 class Known {
@@ -402,6 +406,27 @@ export class FileSystem {
     options: SearchOptions = {},
   ): Search<Stored<T>> {
     return new Search<Stored<T>>(this.#transport, wanted, params, options, (match) => this.#matched(match) as Promise<Stored<T>>);
+  }
+
+  /**
+   * Makes an index by a class (one of the user's own: it, or its name; any by its id; `*` for all) and a field, by which searches find
+   * objects. It is built in the background, and used when it is ready. With `unique` no two objects may have the same value from then on:
+   * to make one is `not_unique`. One that is there already stays.
+   */
+  async createIndex(cls: EmergeClass | string, field: string, options: Options & { unique?: boolean | undefined } = {}): Promise<IndexInfo> {
+    const op = opCreateIndex(typeof cls === "string" ? cls : registeredName(cls), field, options.unique ?? false);
+    return indexInfo(readIndex(new ByteReader(await this.#transport.request(op, options))));
+  }
+
+  /** Drops an index; gives whether there was one. */
+  async dropIndex(cls: EmergeClass | string, field: string, options?: Options): Promise<boolean> {
+    const op = opDropIndex(typeof cls === "string" ? cls : registeredName(cls), field);
+    return new ByteReader(await this.#transport.request(op, options)).bool();
+  }
+
+  /** All indexes. */
+  async indexes(options?: Options): Promise<IndexInfo[]> {
+    return readIndexes(new ByteReader(await this.#transport.request(opIndexes(), options))).map(indexInfo);
   }
 
   async #matched({ path, stat, state }: RawMatch): Promise<EmergeObject> {

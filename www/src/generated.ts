@@ -37,6 +37,7 @@ export const ERROR_CODES = [
   "internal",
   "transaction_expired",
   "log_expired",
+  "not_unique",
 ] as const;
 
 /** A stable error code. */
@@ -77,6 +78,7 @@ export const ERROR_CLASSES: Readonly<Record<ErrorCode, readonly [name: string, d
   internal: ["InternalError", "A defect in Emerge; please report it."],
   transaction_expired: ["TransactionExpiredError", "The transaction has ended or the node no longer holds it; what of it was not committed has not happened."],
   log_expired: ["LogExpiredError", "The change log no longer reaches back to where a watch is to go on; look at what there is now, and watch from there."],
+  not_unique: ["NotUniqueError", "A field of the class is unique, and another object has this value."],
 };
 
 /** Every limit of the protocol and the node. */
@@ -161,6 +163,8 @@ export const LIMITS = {
   MAX_FAILURES: 100,
   /** Groups of one search. */
   MAX_SEARCH_GROUPS: 10000,
+  /** Indexes of one store. */
+  MAX_INDEXES: 256,
   /** Times that a transaction is run again after a conflict. */
   MAX_RETRIES: 64,
   /** Watches of one session, and parts of a pattern of paths. */
@@ -237,6 +241,12 @@ export const OP = {
   search: 30,
   /** Runs a search and tells how: `query::Plan`. */
   explain: 31,
+  /** Makes an index, which is built in the background: `query::IndexInfo`. One that is there already stays. */
+  createIndex: 32,
+  /** Drops an index. Replies with whether there was one. */
+  dropIndex: 33,
+  /** Lists all indexes: a list of `query::IndexInfo`. */
+  indexes: 34,
   /** Mixes two objects: a new class that inherits from both their classes, and a new object of it with the fields of both. Where both have a member of one name, that of the first counts. Replies with `Mixed`. */
   mixin: 40,
   /** Makes objects the children of another: references to them are added to a list in a field of it, which is made when it is not there. Replies with `Stored`, of the parent. */
@@ -667,6 +677,42 @@ export const EXPLAIN_ARGS = {
 /** The decoded form of {@link EXPLAIN_ARGS}. */
 export type ExplainArgs = [
   query: Query,
+];
+
+/** Makes an index, which is built in the background: `query::IndexInfo`. One that is there already stays. */
+export const CREATE_INDEX_ARGS = {
+  /** One of the caller's own classes by its registered name, any class by its id or the address of a version, or `*` for all. */
+  class: 0,
+  /** The field. */
+  field: 1,
+  /** Whether no two objects may have the same value from now on: to make one is `not_unique`. */
+  unique: 2,
+} as const;
+/** The decoded form of {@link CREATE_INDEX_ARGS}. */
+export type CreateIndexArgs = [
+  class_: string,
+  field: string,
+  unique: boolean,
+];
+
+/** Drops an index. Replies with whether there was one. */
+export const DROP_INDEX_ARGS = {
+  /** As with `create_index`. */
+  class: 0,
+  /** The field. */
+  field: 1,
+} as const;
+/** The decoded form of {@link DROP_INDEX_ARGS}. */
+export type DropIndexArgs = [
+  class_: string,
+  field: string,
+];
+
+/** Lists all indexes: a list of `query::IndexInfo`. */
+export const INDEXES_ARGS = {
+} as const;
+/** The decoded form of {@link INDEXES_ARGS}. */
+export type IndexesArgs = [
 ];
 
 /** Mixes two objects: a new class that inherits from both their classes, and a new object of it with the fields of both. Where both have a member of one name, that of the first counts. Replies with `Mixed`. */
@@ -1356,6 +1402,34 @@ export type Row = [
   key: Uint8Array | null,
   count: number,
   values: Uint8Array,
+];
+
+/** An index: the reply to `create_index`, and of `indexes` a list. */
+export const INDEX_INFO = {
+  /** The name of the class whose objects it has, and of those that inherit from it; `*` for all classes. */
+  class: 0,
+  /** The class's id. */
+  classId: 1,
+  /** The field. */
+  field: 2,
+  /** Whether no two objects may have the same value. */
+  unique: 3,
+  /** Whether all objects are in it, so that searches use it. */
+  ready: 4,
+  /** While it is being built: objects, those of other classes included, that were looked at so far. */
+  lookedAt: 5,
+  /** Of a unique one: objects that had the value of another before they were in the index; they keep it. */
+  duplicates: 6,
+} as const;
+/** The decoded form of {@link INDEX_INFO}. */
+export type IndexInfo = [
+  class_: string,
+  classId: Uint8Array,
+  field: string,
+  unique: boolean,
+  ready: boolean,
+  lookedAt?: number | null,
+  duplicates?: number | null,
 ];
 
 /** The reply to `explain`: how a search would run. */

@@ -19,7 +19,7 @@ export {
 } from "./fields.js";
 export { FileSystem } from "./filesystem.js";
 export type {
-  AnyObject, CallEachOptions, Called, Clash, ClassAt, CopyProgress, Diff, FieldChange, How, InvokeOptions, ListOptions, MemberResult,
+  AnyObject, CallEachOptions, Called, Clash, ClassAt, CopyProgress, Diff, FieldChange, How, IndexInfo, InvokeOptions, ListOptions, MemberResult,
   Mixed, Options, Progress, Remote, StoreAllOptions, StoreOptions, Stored, Transport, VersionInfo,
 } from "./results.js";
 export type { Which } from "./wire.js";

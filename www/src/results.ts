@@ -186,3 +186,19 @@ export interface Diff {
   readonly oldClass: ClassAt | null;
   readonly newClass: ClassAt | null;
 }
+
+/** An index. */
+export interface IndexInfo {
+  /** The name of the class whose objects it has, and of those that inherit from it; `*` for all classes. */
+  readonly class: string;
+  readonly classId: string;
+  readonly field: string;
+  /** Whether no two objects may have the same value. */
+  readonly unique: boolean;
+  /** Whether all objects are in it, so that searches use it. */
+  readonly ready: boolean;
+  /** While it is being built: objects, those of other classes included, that were looked at so far. */
+  readonly lookedAt: number | null;
+  /** Of a unique one: objects that had the value of another before they were in the index; they keep it. */
+  readonly duplicates: number;
+}

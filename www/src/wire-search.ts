@@ -158,3 +158,50 @@ export function readPlan(reader: ByteReader): Plan {
     found: has(7) ? reader.uint() : 0,
   }));
 }
+
+export function opCreateIndex(cls: string, field: string, unique: boolean): Uint8Array {
+  op(OP.createIndex, 3);
+  text(cls, "class");
+  text(field, "field");
+  out.value(unique);
+  return out.take();
+}
+
+export function opDropIndex(cls: string, field: string): Uint8Array {
+  op(OP.dropIndex, 2);
+  text(cls, "class");
+  text(field, "field");
+  return out.take();
+}
+
+export function opIndexes(): Uint8Array {
+  op(OP.indexes, 0);
+  return out.take();
+}
+
+/** An index, as on the wire. */
+export interface RawIndex {
+  readonly class: string;
+  readonly classId: Uint8Array;
+  readonly field: string;
+  readonly unique: boolean;
+  readonly ready: boolean;
+  readonly lookedAt: number | null;
+  readonly duplicates: number;
+}
+
+export function readIndex(reader: ByteReader): RawIndex {
+  return record(reader, (has) => ({
+    class: has(0) ? reader.text() : "",
+    classId: has(1) ? reader.bytes() : new Uint8Array(16),
+    field: has(2) ? reader.text() : "",
+    unique: has(3) && reader.bool(),
+    ready: has(4) && reader.bool(),
+    lookedAt: has(5) ? reader.uint() : null,
+    duplicates: has(6) ? reader.uint() : 0,
+  }));
+}
+
+export function readIndexes(reader: ByteReader): RawIndex[] {
+  return items(reader, true, readIndex);
+}

@@ -680,3 +680,23 @@ test("a method searches in its transaction", async () => {
   await fs.store("/finder", new Finder());
   assert.deepEqual(await fs.call("/finder", "find", 1.5), ["i0", "i1"]);
 });
+
+test("an index finds the same, and keeps values unique", async () => {
+  class Stamp extends EmergeObject {
+    declare serial: number;
+    static override fields = { serial: int(0) };
+  }
+  await fs.store("/stamps/a", new Stamp({ serial: 1 }));
+  const made = await fs.createIndex(Stamp, "serial", { unique: true });
+  assert.deepEqual([made.class, made.field, made.unique], ["Stamp", "serial", true]);
+  for (let tries = 0; tries < 200 && !(await fs.indexes()).every((index) => index.ready); tries += 1) await new Promise((done) => setTimeout(done, 50));
+  const search = fs.search((o: Stamp) => o.serial === 1, null, { class: Stamp });
+  assert.deepEqual((await search.toArray()).map((stamp) => stamp.meta.path), ["/stamps/a"]);
+  const plan = await search.explain();
+  assert.deepEqual([plan.access, plan.index, plan.ranges, plan.seen], ["index", "Stamp serial", ["serial === 1"], 1]);
+  const error = await fails("not_unique", /serial/, fs.store("/stamps/b", new Stamp({ serial: 1 })));
+  assert.deepEqual([error.field, error.path], ["serial", "/stamps/a"]);
+  await fails("already_exists", /unique/, fs.createIndex("Stamp", "serial"));
+  assert.equal(await fs.dropIndex(Stamp, "serial"), true);
+  assert.equal(await fs.dropIndex(Stamp, "serial"), false);
+});

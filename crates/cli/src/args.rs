@@ -88,6 +88,9 @@ pub(crate) enum Command {
     Purge(Rm),
     /// Find objects by a function that says which are wanted.
     Search(Box<Search>),
+    /// Make, drop and list indexes, by which searches find objects.
+    #[command(subcommand)]
+    Index(Index),
     /// Remove an object, or with -r a directory.
     Rm(Rm),
     /// Move or rename.
@@ -244,6 +247,9 @@ impl Command {
             Command::Chmod(args) => args.format,
             Command::Chown(args) => args.format,
             Command::Search(args) => args.format,
+            Command::Index(Index::Create(args)) => args.format,
+            Command::Index(Index::Drop(args)) => args.format,
+            Command::Index(Index::List { format }) => *format,
             Command::Rm(args) => args.format,
             Command::Mv(args) => args.format,
             Command::Cp(args) => args.paths.format,
@@ -561,6 +567,45 @@ pub(crate) struct Search {
     /// Tell how the search runs, and not what it finds.
     #[arg(long)]
     pub(crate) explain: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Index {
+    /// Make an index, which is built in the background.
+    Create(CreateIndex),
+    /// Drop an index.
+    Drop(DropIndex),
+    /// List all indexes.
+    List {
+        #[command(flatten)]
+        format: Format,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateIndex {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The class: one of your own by its name, any by its id, '*' for all.
+    pub(crate) class: String,
+    /// The field.
+    pub(crate) field: String,
+    /// No two objects may have the same value from now on.
+    #[arg(long)]
+    pub(crate) unique: bool,
+    /// Wait until it is ready, and tell how many objects were looked at.
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DropIndex {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The class: one of your own by its name, any by its id, '*' for all.
+    pub(crate) class: String,
+    /// The field.
+    pub(crate) field: String,
 }
 
 #[derive(Debug, Args)]

@@ -76,7 +76,7 @@ pub(crate) fn exit_code(code: ErrorCode) -> u8 {
         ErrorCode::Unauthenticated | ErrorCode::PermissionDenied | ErrorCode::ForbiddenOrigin => 4,
         ErrorCode::Disconnected | ErrorCode::Unavailable => 5,
         ErrorCode::MethodFailed | ErrorCode::OutOfMemory => 6,
-        ErrorCode::Conflict | ErrorCode::AlreadyExists => 7,
+        ErrorCode::Conflict | ErrorCode::AlreadyExists | ErrorCode::NotUnique => 7,
         ErrorCode::DeadlineExceeded => 8,
         _ => 1,
     }

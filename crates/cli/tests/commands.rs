@@ -652,6 +652,13 @@ fn objects_are_searched() {
     assert!(plan.contains("native    o => o.unitPrice < 1") && plan.ends_with("found 1\n"), "{plan}");
     let failing = node.run(&["search", "o => o.unitPrice.none.more"]);
     assert!(failing.status.success() && String::from_utf8(failing.stderr).unwrap().contains("TypeError"));
+    assert_eq!(
+        node.ok(&["index", "create", "InventoryItem", "unitPrice", "--wait"]).trim(),
+        "InventoryItem  unitPrice  ready"
+    );
+    assert!(node.ok(&["index", "list"]).starts_with("InventoryItem  unitPrice  "));
+    assert_eq!(node.ok(&["index", "drop", "InventoryItem", "unitPrice"]), "");
+    assert_eq!(node.fails(&["index", "create", "NoSuchClass", "unitPrice"]).0, 3);
     let (code, error) = node.fails(&["search", "o => o.unitPrice < limit"]);
     assert_eq!((code, &error["field"]), (2, &json!("limit")));
 }

@@ -14,6 +14,7 @@
 //! | rm, purge of a sticky directory that has members | to own it |
 //! | get, history, diff, class of an object, cp from | `r` on the object; `r` on each directory that is copied |
 //! | search | `r` on an object that is to be found, and the directories above it passable; else it is as if it were not there |
+//! | making and dropping an index | to own the class; `admin` for one of all classes |
 //! | stat | any right on the object |
 //! | store over an object | `w` on the object |
 //! | restore, migrate | `r` and `w` on the object |

@@ -40,14 +40,15 @@ impl<B: Backend> Engine<B> {
     /// `storage_failed`, `unavailable`.
     pub async fn collect(&self, now_micros: i64, budget: usize) -> Result<Collected> {
         let mut done = Collected::default();
-        let share = (budget / 4).max(1);
-        for task in [Task::Trash, Task::Versions, Task::Sessions, Task::Log] {
+        let share = (budget / 5).max(1);
+        for task in [Task::Trash, Task::Versions, Task::Sessions, Task::Log, Task::Indexes] {
             let mut tx = self.begin(Principal::admin(), now_micros, 0);
             let result = match task {
                 Task::Trash => tx.collect_trash(share).await,
                 Task::Versions => tx.collect_versions(share).await,
                 Task::Sessions => tx.collect_sessions(share).await,
                 Task::Log => tx.collect_log(share).await,
+                Task::Indexes => tx.collect_indexes(share).await,
             };
             let (seen, deleted) = result?;
             match tx.commit(None).await {
@@ -61,6 +62,27 @@ impl<B: Backend> Engine<B> {
             }
         }
         Ok(done)
+    }
+
+    /// Adds the next objects to the first index that is being built, about `budget` of them. Gives whether there is more to do. The host calls it as long as
+    /// there is, while others use the store.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn build_indexes(&self, now_micros: i64, budget: usize) -> Result<bool> {
+        let Some(index) = self.state().indexes.iter().find(|index| !index.ready).cloned() else { return Ok(false) };
+        let mut budget = budget.max(1);
+        loop {
+            let mut tx = self.begin(Principal::admin(), now_micros, 0);
+            tx.build_index(&index, budget).await?;
+            match tx.commit(None).await {
+                Ok(_) => return Ok(true),
+                // Fewer objects are less likely to be changed meanwhile.
+                Err(CommitError::Conflict) if budget > 1 => budget /= 2,
+                Err(CommitError::Conflict) => return Ok(true),
+                Err(CommitError::Error(error)) => return Err(error),
+            }
+        }
     }
 }
 
@@ -86,6 +108,7 @@ enum Task {
     Versions,
     Sessions,
     Log,
+    Indexes,
 }
 
 const RETENTION_MICROS: i64 = limits::KEEP_DAYS as i64 * 24 * 3600 * 1_000_000;

@@ -106,7 +106,10 @@ impl<B: Backend> Engine<B> {
         match self.shared.backend.claim().await {
             Ok(fence) => {
                 self.shared.fence.store(fence, Ordering::Release);
+                // Those in memory may be of a commit that is lost.
+                let Ok(indexes) = Self::read_indexes(&self.shared.backend).await else { return false };
                 let mut state = self.state();
+                state.indexes = indexes;
                 if matches!(state.health, Health::Reclaim(_)) {
                     state.health = Health::Good;
                 }

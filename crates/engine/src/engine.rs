@@ -48,6 +48,8 @@ pub struct Mutations {
     pub reads_not_validated: bool,
     /// A watch that goes on after a change skips the next commit.
     pub watch_gap: bool,
+    /// An object that is moved leaves the indexes.
+    pub stale_index: bool,
 }
 
 impl EngineOptions {
@@ -130,7 +132,8 @@ impl<B: Backend> Engine<B> {
                 (0, id)
             }
         };
-        let state = State::new(number, &options);
+        let mut state = State::new(number, &options);
+        state.indexes = Self::read_indexes(&backend).await?;
         let shared = Shared {
             backend,
             options,
@@ -156,8 +159,11 @@ impl<B: Backend> Engine<B> {
 
     /// Begins a transaction. `seed` makes the ids of new objects and must not be used twice.
     pub fn begin(&self, principal: Principal, now_micros: i64, seed: u64) -> Tx<B> {
-        let began = self.state().begin();
-        Tx::new(self.clone(), principal, now_micros, seed, began)
+        let (began, indexes) = {
+            let mut state = self.state();
+            (state.begin(), state.indexes.clone())
+        };
+        Tx::new(self.clone(), principal, now_micros, seed, began, indexes)
     }
 
     /// A class version and those that it inherits from, nearest first.

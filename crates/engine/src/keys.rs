@@ -32,6 +32,12 @@ pub(crate) const TOKEN: u8 = b'h';
 pub(crate) const GROUP: u8 = b'g';
 /// `t id` -> nothing: unlinked, waits for collection.
 pub(crate) const TRASH: u8 = b't';
+/// `d class-id field` -> [`crate::index::IndexRecord`].
+pub(crate) const INDEX_DEF: u8 = b'd';
+/// `i index-id value-key object-id` -> nothing: the object has a value of this key.
+pub(crate) const INDEX: u8 = b'i';
+/// `j index-id` -> nothing: dropped, its entries wait for collection.
+pub(crate) const DROPPED_INDEX: u8 = b'j';
 
 /// The format that this code writes.
 pub(crate) const FORMAT: u64 = 3;
@@ -184,6 +190,36 @@ pub(crate) fn group(name: &str) -> Vec<u8> {
 /// The name in a key that is a kind and a name.
 pub(crate) fn name_of(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(key.get(1..)?).ok()
+}
+
+pub(crate) fn index(class: ObjectId, field: &str) -> Vec<u8> {
+    build(INDEX_DEF, &[&class.0, field.as_bytes()])
+}
+
+/// The class and the field in the key of an index.
+pub(crate) fn index_parts(key: &[u8]) -> Option<(ObjectId, &str)> {
+    Some((id_of(key)?, std::str::from_utf8(key.get(17..)?).ok()?))
+}
+
+/// An entry of an index, or what all those begin with that have this key of a value.
+pub(crate) fn index_entry(index: ObjectId, value: &[u8], object: Option<ObjectId>) -> Vec<u8> {
+    let object = object.map(|id| id.0);
+    build(INDEX, &[&index.0, value, object.as_ref().map_or(&[], |id| &id[..])])
+}
+
+/// The object in an entry of an index.
+pub(crate) fn last_id(key: &[u8]) -> Option<ObjectId> {
+    Some(ObjectId(key.get(key.len().checked_sub(16)?..)?.try_into().ok()?))
+}
+
+pub(crate) fn dropped_index(index: ObjectId) -> Vec<u8> {
+    build(DROPPED_INDEX, &[&index.0])
+}
+
+/// The name in the key of a class.
+pub(crate) fn class_name(key: &[u8]) -> Option<&str> {
+    let owner = u32::from_be_bytes(key.get(1..5)?.try_into().ok()?) as usize;
+    std::str::from_utf8(key.get(5 + owner..)?).ok()
 }
 
 /// The id in a key that is a kind and an id.

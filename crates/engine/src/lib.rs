@@ -43,6 +43,7 @@ mod committer;
 mod engine;
 mod fields;
 mod gate;
+mod index;
 mod keys;
 mod memory;
 mod object;
@@ -65,6 +66,7 @@ pub use collect::Collected;
 #[cfg(feature = "mutations")]
 pub use engine::Mutations;
 pub use engine::{Engine, EngineOptions};
+pub use index::Index;
 pub use memory::MemoryBackend;
 pub use pattern::Pattern;
 pub use session::{KeptOutcome, KeptSession, Outcome};

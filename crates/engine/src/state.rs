@@ -10,6 +10,7 @@ use crate::backup::Followers;
 use crate::cache::{Cache, Slot, weight};
 use crate::engine::EngineOptions;
 use crate::gate::Gate;
+use crate::index::Indexes;
 use crate::keys;
 use crate::object::Record;
 use crate::queue::Queue;
@@ -45,6 +46,7 @@ pub(crate) struct State {
     pub(crate) queue: Queue,
     pub(crate) sessions: SessionIndex,
     pub(crate) followers: Followers,
+    pub(crate) indexes: Indexes,
     cache: Cache,
     recent: BTreeMap<Key, Slot>,
     /// About how many bytes of memory `recent` takes.
@@ -66,9 +68,9 @@ pub(crate) enum Found {
     Unknown,
 }
 
-/// The log and the sessions are hardly ever read: none of them is in the cache.
+/// The log, the sessions and the entries of indexes are hardly ever read one by one: none of them is in the cache.
 fn may_be_hot(key: &[u8]) -> bool {
-    !matches!(key.first(), Some(&(keys::LOG | keys::SESSION)))
+    !matches!(key.first(), Some(&(keys::LOG | keys::SESSION | keys::INDEX)))
 }
 
 impl State {
@@ -80,6 +82,7 @@ impl State {
             queue: Queue::default(),
             sessions: SessionIndex::new(options.checkpoint),
             followers: Followers::default(),
+            indexes: Indexes::default(),
             cache: Cache::new(options.cache_bytes),
             recent: BTreeMap::new(),
             recent_bytes: 0,

@@ -82,6 +82,10 @@ fn scenario(after: usize, mode: FailureMode, resend: bool) -> bool {
     let mut client = Client::default();
     let failed = on(failing.clone(), async |engine| {
         let class = put_class(engine).await;
+        let mut tx = admin(engine);
+        tx.create_index("*", "n", false).await.unwrap();
+        tx.create_index("Counter", "n", false).await.unwrap();
+        tx.commit(None).await.unwrap();
         settle(engine).await;
         failing.fail(after, mode);
         for seq in 1..=10 {
@@ -101,6 +105,7 @@ fn scenario(after: usize, mode: FailureMode, resend: bool) -> bool {
             }
             if seq % 4 == 0 {
                 let _ = engine.collect(NOW, 100).await;
+                let _ = engine.build_indexes(NOW, 2).await;
             }
         }
         failing.has_failed()

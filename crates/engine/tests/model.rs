@@ -52,6 +52,10 @@ enum Step {
     Abandon(usize),
     Settle,
     Collect,
+    /// An index by all classes or one is made, or dropped.
+    Index(&'static str, bool),
+    /// The next objects are added to an index.
+    Build,
     Reopen,
 }
 
@@ -447,6 +451,18 @@ async fn scenario(steps: Vec<Step>) {
                     Step::Collect => {
                         engine.collect(NOW, 40).await.unwrap();
                     }
+                    Step::Index(class, create) => {
+                        let mut tx = admin(&engine);
+                        if create {
+                            tx.create_index(class, "n", false).await.unwrap();
+                        } else {
+                            tx.drop_index(class, "n").await.unwrap();
+                        }
+                        tx.commit(None).await.unwrap();
+                    }
+                    Step::Build => {
+                        engine.build_indexes(NOW, 3).await.unwrap();
+                    }
                     Step::Reopen => break,
                 }
             }
@@ -515,6 +531,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..3usize).prop_map(Step::Abandon),
         1 => Just(Step::Settle),
         1 => Just(Step::Collect),
+        1 => (prop::sample::select(vec!["*", "Counter"]), prop::bool::weighted(0.7))
+            .prop_map(|(class, create)| Step::Index(class, create)),
+        3 => Just(Step::Build),
         1 => Just(Step::Reopen),
     ]
 }

@@ -67,6 +67,9 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[Met
             encode(&tx.groups(*action, name.as_deref(), user.as_deref()).await?)
         }
         Op::History { path, before, limit } => encode(&tx.history(path, *before, *limit).await?),
+        Op::CreateIndex { class, field, unique } => encode(&tx.create_index(class, field, *unique).await?),
+        Op::DropIndex { class, field } => encode(&tx.drop_index(class, field).await?),
+        Op::Indexes {} => encode(&tx.index_infos().await?),
         Op::PutClass { class } => encode(&tx.put_class(class.clone(), methods.to_vec()).await?),
         Op::Begin { .. } | Op::In { .. } | Op::End { .. } | Op::Transactions { .. } => {
             let why =

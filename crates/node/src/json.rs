@@ -12,11 +12,12 @@ use emerge_proto::record::{
 };
 use emerge_proto::rules::Rules;
 use emerge_proto::transaction::{Ended, Transaction};
+use emerge_proto::query::IndexInfo;
 use emerge_proto::version::{ClassAt, Diff, FieldChange};
 use emerge_proto::watch::Change;
 use emerge_proto::{AsOf, ClassVersion, Error, FieldDecl, MethodDecl, Op, Path, Result, Value};
 use query::query_from;
-pub use query::{matches_to_json, plan_to_json};
+pub use query::{index_to_json, matches_to_json, plan_to_json};
 use serde_json::{Map, Value as Json, json};
 
 /// The names of the operations.
@@ -47,6 +48,9 @@ pub const OPERATIONS: &[&str] = &[
     "watch",
     "search",
     "explain",
+    "create_index",
+    "drop_index",
+    "indexes",
     "chmod",
     "chown",
     "purge",
@@ -216,6 +220,15 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             Op::Search { query: query_from(&args)?, after: args.optional_text("after")?.map(str::to_owned) }
         }
         "explain" => Op::Explain { query: query_from(&args)? },
+        "create_index" => Op::CreateIndex {
+            class: args.text("class")?.to_owned(),
+            field: args.text("field")?.to_owned(),
+            unique: args.flag("unique")?,
+        },
+        "drop_index" => {
+            Op::DropIndex { class: args.text("class")?.to_owned(), field: args.text("field")?.to_owned() }
+        }
+        "indexes" => Op::Indexes {},
         other => return Err(bad("op", format!("there is no operation {other:?}"))),
     };
     Ok(match (op, args.optional_text("tx")?) {
@@ -270,6 +283,9 @@ pub fn reply_to_json(op: &Op, reply: &[u8]) -> Result<Json> {
         }
         Op::Search { query, .. } => matches_to_json(query, &decode(reply)?)?,
         Op::Explain { .. } => plan_to_json(&decode(reply)?),
+        Op::CreateIndex { .. } => index_to_json(&decode(reply)?),
+        Op::DropIndex { .. } => decode::<bool>(reply)?.into(),
+        Op::Indexes {} => decode::<Vec<IndexInfo>>(reply)?.iter().map(index_to_json).collect(),
     })
 }
 

@@ -105,6 +105,7 @@ struct Shared<B: Backend> {
     hot: HotObjects,
     transactions: Transactions<B>,
     watches: Arc<Watches>,
+    wishes: search::Wishes,
     drawn: AtomicU64,
 }
 
@@ -131,6 +132,7 @@ impl<B: Backend> Node<B> {
             hot: HotObjects::default(),
             transactions: Transactions::default(),
             watches: Arc::default(),
+            wishes: search::Wishes::default(),
             drawn: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
@@ -148,6 +150,10 @@ impl<B: Backend> Node<B> {
 
     pub(crate) fn runtime(&self) -> &dyn Runtime {
         &*self.shared.runtime
+    }
+
+    pub(crate) fn wishes(&self) -> &search::Wishes {
+        &self.shared.wishes
     }
 
     pub(crate) fn hot(&self) -> &HotObjects {

@@ -387,6 +387,120 @@ async fn native_answers_are_those_of_the_sandbox() {
     assert!(natively * 2 > asked, "{natively} of {asked} were answered natively");
 }
 
+/// Changes an object, or a tree, in the same way on all nodes; what cannot be done is done on none.
+async fn change(nodes: &[&TestNode], class: &ClassSource, dice: &mut Dice) {
+    let at = |dice: &mut Dice| emerge_proto::op::Target::from(&*format!("/many/o{:03}", dice.roll(210)));
+    let tree = |dice: &mut Dice| dice.pick(&["/many", "/copy", "/moved"]).to_owned();
+    let op = match dice.roll(10) {
+        0..4 => Op::Store {
+            path: at(dice),
+            class: class.hash(),
+            fields: dice.state().encode(),
+            mode: StoreMode::Put,
+            base: None,
+            removed: None,
+        },
+        4 => Op::Rm { path: at(dice), recursive: false },
+        5 => Op::Mv { from: at(dice), to: format!("/many/o{:03}", dice.roll(210)) },
+        6 => Op::Restore { path: at(dice), version: 1.into(), base: None },
+        7 => Op::Purge { path: at(dice), recursive: false },
+        8 => match dice.roll(3) {
+            0 => Op::Rm { path: (&*tree(dice)).into(), recursive: true },
+            1 => Op::Mv { from: (&*tree(dice)).into(), to: tree(dice) },
+            _ => Op::Mkdir { path: "/many".into(), exist_ok: true },
+        },
+        _ => Op::Cp { from: at(dice), to: format!("/copy/o{:03}", dice.roll(210)), recursive: false, after: None },
+    };
+    let mut outcomes = Vec::new();
+    for node in nodes {
+        outcomes.push(node.execute(&Principal::admin(), op.clone(), NOW).await.map(drop).map_err(|error| error.code));
+    }
+    assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{op:?}: {outcomes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_changes_no_answer() {
+    let (plain, indexed) = (node().await, node().await);
+    let mut dice = Dice(77);
+    let class = class(&plain, "Thing", None).await;
+    crate::class(&indexed, "Thing", None).await;
+    let admin = Principal::admin();
+    for at in 0..200 {
+        let state = dice.state();
+        for node in [&plain, &indexed] {
+            store(node, &admin, &format!("/many/o{at:03}"), &class, &state).await;
+        }
+    }
+    for (class, field) in [("*", "x"), ("Thing", "y"), ("*", "name")] {
+        let op = Op::CreateIndex { class: class.into(), field: field.into(), unique: false };
+        indexed.execute(&admin, op, NOW).await.unwrap();
+    }
+    while indexed.engine().build_indexes(NOW, 50).await.unwrap() {}
+    let mut used = 0;
+    for case in 0..4 * cases() {
+        let condition = |dice: &mut Dice, python: bool| {
+            let constant = dice.pick(&[
+                "0", "1", "-3", "3.5", "7", "\"red\"", "\"\"", "\"\u{1f40e}x\"", "\"\u{ffff}\"", "\"m\"", "9007199254740992",
+                if python { "None" } else { "null" }, if python { "True" } else { "true" }, if python { "limit" } else { "p.max" },
+            ]);
+            let field = dice.pick(&["o.x", "o.y", "o.name"]);
+            let signs: &[&str] =
+                if python { &["==", "<", "<=", ">", ">=", "!="] } else { &["===", "==", "<", "<=", ">", ">=", "!=="] };
+            let cmp = dice.pick(signs);
+            match dice.roll(6) {
+                0 => format!("{constant} {cmp} {field}"),
+                1 if python => format!("{constant} {cmp} {field} < 4"),
+                2 => format!("{field}.{}(\"r\")", if python { "startswith" } else { "startsWith" }),
+                _ => format!("{field} {cmp} {constant}"),
+            }
+        };
+        let is_python = case % 2 == 1;
+        let parts: Vec<String> = (0..1 + dice.roll(3)).map(|_| condition(&mut dice, is_python)).collect();
+        let query = if is_python {
+            python(&format!("lambda o: {}", parts.join(" and ")))
+        } else {
+            javascript(&format!("(o, p) => {}", parts.join(" && ")))
+        };
+        let query = Query {
+            params: Some(map(&[("max", Value::Float(3.5))]).encode()),
+            values: Some(map(&[("limit", Value::Int(1))]).encode()),
+            class: (dice.roll(2) == 0).then(|| "Thing".into()),
+            ..query
+        };
+        change(&[&plain, &indexed], &class, &mut dice).await;
+        let text = query.source.clone().unwrap();
+        let plan = explain(&indexed, query.clone()).await;
+        used += usize::from(plan.access == "index");
+        let one = search(&plain, &admin, query.clone()).await.unwrap();
+        let other = search(&indexed, &admin, query).await.unwrap();
+        let told = |page: &Matches| {
+            let failures: Vec<_> = page.failures.iter().map(|each| (each.path.clone(), each.error.message.clone())).collect();
+            (paths(page).into_iter().map(str::to_owned).collect::<std::collections::BTreeSet<_>>(), failures.len(), page.more_failures)
+        };
+        assert_eq!(told(&one), told(&other), "{text}: {plan:?}");
+    }
+    assert!(used > cases(), "the indexes were used {used} times");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_would_have_helped_three_times_is_made() {
+    let node = node().await;
+    let class = class(&node, "Thing", None).await;
+    for at in 0..1001 {
+        store(&node, &Principal::admin(), &format!("/t/o{at}"), &class, &map(&[("x", Value::Int(at))])).await;
+    }
+    for round in 0..4 {
+        assert_eq!(node.engine().indexes().len(), usize::from(round > 2));
+        let query = Query { class: Some("Thing".into()), ..javascript("o => o.x < 3") };
+        assert_eq!(search(&node, &Principal::admin(), query.clone()).await.unwrap().items.len(), 3);
+        let none = javascript("o => o.x >= 0");
+        assert_eq!(search(&node, &Principal::admin(), none).await.unwrap().items.len(), 1000);
+    }
+    while node.engine().build_indexes(NOW, 500).await.unwrap() {}
+    let plan = explain(&node, Query { class: Some("Thing".into()), ..javascript("o => o.x < 3") }).await;
+    assert_eq!((&*plan.access, plan.index.as_deref(), plan.seen, plan.found), ("index", Some("Thing x"), 4, 3));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_finds_orders_pages_counts_and_groups() {
     let node = node().await;

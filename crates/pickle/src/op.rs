@@ -160,6 +160,13 @@ fn read_op(pickle: &[u8], outermost: bool) -> Result<Op> {
         },
         "search" => Op::Search { query: query(&heap, args.next())?, after: args.optional_text("after")? },
         "explain" => Op::Explain { query: query(&heap, args.next())? },
+        "create_index" => Op::CreateIndex {
+            class: args.text("class")?,
+            field: args.text("field")?,
+            unique: args.bool("unique")?,
+        },
+        "drop_index" => Op::DropIndex { class: args.text("class")?, field: args.text("field")? },
+        "indexes" => Op::Indexes {},
         other => return Err(bad(&format!("{other:?} is no operation"))),
     })
 }

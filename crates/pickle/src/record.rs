@@ -4,7 +4,7 @@ use crate::error;
 use crate::write::Writer;
 use emerge_proto::account::{GroupInfo, UserInfo};
 use emerge_proto::class::{BaseRef, Capture, Captured, ClassSource, ClassVersion, MethodDecl, decode};
-use emerge_proto::query::{Matches, Plan, Row};
+use emerge_proto::query::{IndexInfo, Matches, Plan, Row};
 use emerge_proto::record::{
     Called, ClassInfo, Copied, FetchedChild, MemberCalled, Mixed, Page, Stored, VersionInfo,
 };
@@ -62,6 +62,15 @@ pub fn reply_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
         }
         "search" => matches(&mut writer, &decode(encoded)?)?,
         "explain" => plan(&mut writer, &decode(encoded)?)?,
+        "create_index" => index(&mut writer, &decode(encoded)?),
+        "drop_index" => writer.bool(decode(encoded)?),
+        "indexes" => {
+            let indexes: Vec<IndexInfo> = decode(encoded)?;
+            writer.list(&indexes, |writer, each| {
+                index(writer, each);
+                Ok(())
+            })?;
+        }
         other => {
             return Err(Error::new(ErrorCode::BadArgument, format!("{other:?} is no operation")));
         }
@@ -247,6 +256,18 @@ fn row(writer: &mut Writer, row: &Row) -> Result<()> {
         writer.unsigned(row.count);
         writer.value(&values)
     })
+}
+
+fn index(writer: &mut Writer, index: &IndexInfo) {
+    writer.tuple(|writer| {
+        writer.text(&index.class);
+        writer.bytes(&index.class_id.0);
+        writer.text(&index.field);
+        writer.bool(index.unique);
+        writer.bool(index.ready);
+        writer.optional(index.looked_at, |writer, count| writer.int(i64::try_from(count).unwrap_or(i64::MAX)));
+        writer.int(i64::try_from(index.duplicates.unwrap_or(0)).unwrap_or(i64::MAX));
+    });
 }
 
 fn plan(writer: &mut Writer, plan: &Plan) -> Result<()> {

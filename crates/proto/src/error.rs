@@ -112,6 +112,8 @@ codes! {
     TransactionExpired = 31, "transaction_expired";
     /// The change log no longer reaches back to where a watch is to go on; look at what there is now, and watch from there.
     LogExpired = 32, "log_expired";
+    /// A field of the class is unique, and another object has this value.
+    NotUnique = 33, "not_unique";
 }
 
 impl ErrorCode {

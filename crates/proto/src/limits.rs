@@ -90,6 +90,8 @@ limits! {
     MAX_FAILURES: usize = 100;
     /// Groups of one search.
     MAX_SEARCH_GROUPS: usize = 10_000;
+    /// Indexes of one store.
+    MAX_INDEXES: usize = 256;
     /// Times that a transaction is run again after a conflict.
     MAX_RETRIES: u32 = 64;
     /// Watches of one session, and parts of a pattern of paths.

@@ -368,6 +368,32 @@ pub enum Op {
         #[n(0)]
         query: Query,
     },
+    /// Makes an index, which is built in the background: [`crate::query::IndexInfo`]. One that is there already stays.
+    #[n(32)]
+    CreateIndex {
+        /// One of the caller's own classes by its registered name, any class by its id or the address of a version, or `*` for all.
+        #[n(0)]
+        class: String,
+        /// The field.
+        #[n(1)]
+        field: String,
+        /// Whether no two objects may have the same value from now on: to make one is `not_unique`.
+        #[n(2)]
+        unique: bool,
+    },
+    /// Drops an index. Replies with whether there was one.
+    #[n(33)]
+    DropIndex {
+        /// As with `create_index`.
+        #[n(0)]
+        class: String,
+        /// The field.
+        #[n(1)]
+        field: String,
+    },
+    /// Lists all indexes: a list of [`crate::query::IndexInfo`].
+    #[n(34)]
+    Indexes {},
     /// Mixes two objects: a new class that inherits from both their classes, and a new object of it with the fields of both. Where both have a member of one
     /// name, that of the first counts. Replies with [`crate::record::Mixed`].
     #[n(40)]
@@ -470,6 +496,9 @@ impl Op {
             Op::Groups { .. } => "groups",
             Op::Search { .. } => "search",
             Op::Explain { .. } => "explain",
+            Op::CreateIndex { .. } => "create_index",
+            Op::DropIndex { .. } => "drop_index",
+            Op::Indexes {} => "indexes",
             Op::Mixin { .. } => "mixin",
             Op::Query { .. } => "query",
             Op::Migrate { .. } => "migrate",
@@ -505,6 +534,7 @@ impl Op {
                 | Op::Watch { .. }
                 | Op::Search { .. }
                 | Op::Explain { .. }
+                | Op::Indexes {}
         )
     }
 }

@@ -202,6 +202,32 @@ pub struct Row {
     pub values: Vec<u8>,
 }
 
+/// An index: the reply to `create_index`, and of `indexes` a list.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct IndexInfo {
+    /// The name of the class whose objects it has, and of those that inherit from it; `*` for all classes.
+    #[n(0)]
+    pub class: String,
+    /// The class's id.
+    #[n(1)]
+    pub class_id: ObjectId,
+    /// The field.
+    #[n(2)]
+    pub field: String,
+    /// Whether no two objects may have the same value.
+    #[n(3)]
+    pub unique: bool,
+    /// Whether all objects are in it, so that searches use it.
+    #[n(4)]
+    pub ready: bool,
+    /// While it is being built: objects, those of other classes included, that were looked at so far.
+    #[n(5)]
+    pub looked_at: Option<u64>,
+    /// Of a unique one: objects that had the value of another before they were in the index; they keep it.
+    #[n(6)]
+    pub duplicates: Option<u64>,
+}
+
 /// The reply to `explain`: how a search would run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Plan {

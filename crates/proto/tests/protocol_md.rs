@@ -173,6 +173,9 @@ fn the_operations_have_their_numbers() {
         Op::Watch { pattern: "/**".into(), from: None },
         Op::Search { query: query(), after: None },
         Op::Explain { query: query() },
+        Op::CreateIndex { class: "A".into(), field: "x".into(), unique: false },
+        Op::DropIndex { class: "A".into(), field: "x".into() },
+        Op::Indexes {},
     ];
     for op in &ops {
         let bytes = encode(op);

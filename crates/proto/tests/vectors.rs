@@ -4,7 +4,7 @@
 use emerge_proto::account::{GroupInfo, UserInfo};
 use emerge_proto::class::{decode, encode};
 use emerge_proto::frame::{Frame, decode_message, encode_frame};
-use emerge_proto::query::{Matches, Plan};
+use emerge_proto::query::{IndexInfo, Matches, Plan};
 use emerge_proto::record::{
     Called, ClassInfo, Copied, Fetched, MemberCalled, Mixed, Page, Stat, Stored, VersionInfo,
 };
@@ -150,6 +150,7 @@ fn records() {
             "mixed" => again!(Mixed),
             "matches" => again!(Matches),
             "plan" => again!(Plan),
+            "index" => again!(IndexInfo),
             "history" => again!(Vec<VersionInfo>),
             "users" => again!(Vec<UserInfo>),
             "groups" => again!(Vec<GroupInfo>),

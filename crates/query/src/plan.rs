@@ -123,7 +123,8 @@ impl Lambda {
             return None;
         }
         // In Python a condition of another field may raise before the later ones of this are asked.
-        let own: Vec<&Condition<'_>> = if self.raises_nothing(conditions) {
+        let lenient = self.raises_nothing(conditions);
+        let own: Vec<&Condition<'_>> = if lenient {
             conditions.iter().filter(|condition| condition.field == field).collect()
         } else {
             conditions.iter().take_while(|condition| condition.field == field).collect()
@@ -133,21 +134,22 @@ impl Lambda {
         for kind in Kind::ALL {
             let mut verdict = None;
             for condition in &own {
-                let next = self.verdict(*kind, &condition.test);
-                verdict = Some(match (verdict, next) {
-                    (None, next) => next,
-                    (Some(Verdict::Unsure), _) => Verdict::Unsure,
-                    (Some(Verdict::Never), _) | (Some(Verdict::Within(_)), Verdict::Never) => Verdict::Never,
-                    (Some(Verdict::Within(span)), Verdict::Unsure) => Verdict::Within(span),
-                    (Some(Verdict::Within(a)), Verdict::Within(b)) => {
-                        let span = Span { from: a.from.max(b.from), to: a.to.min(b.to) };
-                        if span.from > span.to && !span.from.starts_with(&span.to) {
-                            Verdict::Never
-                        } else {
-                            Verdict::Within(span)
-                        }
+                verdict = match (verdict, self.verdict(*kind, &condition.test)) {
+                    // Where nothing raises, the others still decide.
+                    (verdict, Verdict::Unsure) if lenient => verdict,
+                    // It may raise before the later ones are asked.
+                    (known, Verdict::Unsure) => {
+                        verdict = known.or(Some(Verdict::Unsure));
+                        break;
                     }
-                });
+                    (None, next) => Some(next),
+                    (Some(Verdict::Within(a)), Verdict::Within(b)) => {
+                        let span = Span { from: a.from.max(b.from), to: first_end(a.to, b.to) };
+                        let is_empty = span.from > span.to && !span.from.starts_with(&span.to);
+                        Some(if is_empty { Verdict::Never } else { Verdict::Within(span) })
+                    }
+                    (Some(_), _) => Some(Verdict::Never),
+                };
             }
             match verdict.unwrap_or(Verdict::Unsure) {
                 Verdict::Never => narrows |= matches!(kind, Kind::Number | Kind::Text),
@@ -255,6 +257,17 @@ impl Lambda {
     }
 }
 
+/// Which of two ends comes first. An end stands for all keys that begin with it, so that it comes after the longer ones of these.
+fn first_end(one: Vec<u8>, other: Vec<u8>) -> Vec<u8> {
+    if one.starts_with(&other) {
+        one
+    } else if other.starts_with(&one) {
+        other
+    } else {
+        one.min(other)
+    }
+}
+
 /// All keys of a kind.
 fn whole(kind: Kind) -> Span {
     Span { from: vec![kind as u8], to: vec![kind as u8] }
@@ -281,5 +294,9 @@ fn describe(field: &str, test: &Test<'_>) -> String {
             value,
         ),
     };
-    format!("{field} {sign} {}", value.to_json())
+    match value {
+        // As people write it.
+        Value::Float(float) => format!("{field} {sign} {float}"),
+        other => format!("{field} {sign} {}", other.to_json()),
+    }
 }

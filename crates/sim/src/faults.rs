@@ -61,4 +61,5 @@ pub(crate) struct Defects {
     pub(crate) cursor_off_by_one: bool,
     pub(crate) cut_message_accepted: bool,
     pub(crate) forget_listed_ranges: bool,
+    pub(crate) stale_index: bool,
 }

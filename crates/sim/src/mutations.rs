@@ -19,6 +19,7 @@ pub(crate) fn prove() -> ExitCode {
         ("watch gap", Defects { watch_gap: true, ..none() }),
         ("cut message accepted", Defects { cut_message_accepted: true, ..none() }),
         ("phantom read", Defects { forget_listed_ranges: true, ..none() }),
+        ("stale index", Defects { stale_index: true, ..none() }),
     ];
     let mut found = 0;
     for (name, defects) in &mutations {

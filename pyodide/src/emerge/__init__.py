@@ -42,7 +42,7 @@ from ._meta import (
     VersionInfo,
 )  # fmt: skip
 from ._object import Object, dataclass, field
-from ._search import AsyncSearch, Group, Plan, Search, SearchFailure
+from ._search import AsyncSearch, Group, IndexInfo, Plan, Search, SearchFailure
 from ._values import Ref, Table
 from ._watch import Change
 from .errors import EmergeError
@@ -63,6 +63,7 @@ __all__ = [
     "FileSystem",
     "Group",
     "GroupInfo",
+    "IndexInfo",
     "MemberResult",
     "Meta",
     "Method",

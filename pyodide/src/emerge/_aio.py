@@ -27,7 +27,7 @@ from ._watch import Watches
 from ._object import Head, Object, head_of, set_head
 from ._proxy import Proxy
 from ._rights import Rights
-from ._search import AsyncSearch
+from ._search import AsyncSearch, IndexInfo, index_info
 from ._values import Ref, Table
 from ._versions import Versions
 from .errors import BadArgumentError, ConflictError, IsADirectoryError, NotFoundError, UnmappableValueError, from_wire
@@ -590,6 +590,31 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
             page_size: objects fetched at a time, at most 1000.
         """
         return AsyncSearch(self, wanted, params, directory, class_, order, descending, limit, fields, page_size)
+
+    async def create_index(
+        self, class_: Any, field: str, *, unique: bool = False, timeout: float | None = None
+    ) -> IndexInfo:
+        """Makes an index by a class and a field, by which searches find objects.
+
+        It is built in the background, and used when it is ready. One that is there already stays.
+
+        Args:
+            class_: one of the user's own classes, or its name; any class by its id; ``*`` for all.
+            field: the field.
+            unique: whether no two objects may have the same value from then on.
+            timeout: seconds.
+        """
+        name = class_ if isinstance(class_, str) else class_.__name__
+        return index_info(await self._ask("create_index", name, field, unique, timeout=timeout))
+
+    async def drop_index(self, class_: Any, field: str, *, timeout: float | None = None) -> bool:
+        """Drops an index; gives whether there was one."""
+        name = class_ if isinstance(class_, str) else class_.__name__
+        return bool(await self._ask("drop_index", name, field, timeout=timeout))
+
+    async def indexes(self, *, timeout: float | None = None) -> tuple[IndexInfo, ...]:
+        """All indexes."""
+        return tuple(map(index_info, await self._ask("indexes", timeout=timeout)))
 
     async def _matched(self, path: str, raw: Any, fields: dict[str, Any]) -> Any:
         cls = _classes.known(raw[4], raw[3]) or await self._shown_class(raw[4])

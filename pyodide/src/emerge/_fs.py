@@ -14,7 +14,7 @@ from ._begin import Begins
 from ._bulk import Bulk
 from ._object import Object
 from ._proxy import Proxy
-from ._search import Search
+from ._search import IndexInfo, Search
 from ._values import Ref
 from ._watch import Watches
 
@@ -264,6 +264,18 @@ class FileSystem(Begins, Bulk, Watches):
             fields=fields, page_size=page_size,
         )  # fmt: skip
         return Search(search, run, _iterate)
+
+    def create_index(self, class_: Any, field: str, *, unique: bool = False, timeout: float | None = None) -> IndexInfo:
+        """Makes an index by a class and a field; see :meth:`AsyncFileSystem.create_index`."""
+        return run(self._all.create_index(class_, field, unique=unique, timeout=timeout))
+
+    def drop_index(self, class_: Any, field: str, *, timeout: float | None = None) -> bool:
+        """Drops an index; gives whether there was one."""
+        return run(self._all.drop_index(class_, field, timeout=timeout))
+
+    def indexes(self, *, timeout: float | None = None) -> tuple[IndexInfo, ...]:
+        """All indexes."""
+        return run(self._all.indexes(timeout=timeout))
 
     def mkdir(self, path: str, *, exist_ok: bool = False, timeout: float | None = None) -> None:
         """Makes a directory and those above it."""

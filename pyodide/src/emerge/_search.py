@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from . import _host, _wire
 from .errors import BadArgumentError, from_wire
@@ -47,6 +48,28 @@ class Plan(NamedTuple):
     """Objects of them that the sandbox was asked about."""
     found: int
     """Objects that were found."""
+
+
+class IndexInfo(NamedTuple):
+    """An index."""
+
+    class_name: str
+    """The name of the class whose objects it has, and of those that inherit from it; ``*`` for all classes."""
+    class_id: UUID
+    field: str
+    unique: bool
+    """Whether no two objects may have the same value."""
+    ready: bool
+    """Whether all objects are in it, so that searches use it."""
+    looked_at: int | None
+    """While it is being built: objects, those of other classes included, that were looked at so far."""
+    duplicates: int
+    """Of a unique one: objects that had the value of another before they were in the index; they keep it."""
+
+
+def index_info(raw: Any) -> IndexInfo:
+    """An index from its record."""
+    return IndexInfo(raw[0], UUID(bytes=raw[1]), *raw[2:])
 
 
 _KINDS = ("sum", "min", "max", "mean")

@@ -24,6 +24,7 @@ __all__ = [
     "MethodNotFoundError",
     "NotADirectoryError",
     "NotFoundError",
+    "NotUniqueError",
     "OutOfMemoryError",
     "PermissionDeniedError",
     "SessionExpiredError",
@@ -277,6 +278,12 @@ class LogExpiredError(EmergeError):
     """The change log no longer reaches back to where a watch is to go on; look at what there is now, and watch from there."""
 
     code = "log_expired"
+
+
+class NotUniqueError(EmergeError):
+    """A field of the class is unique, and another object has this value."""
+
+    code = "not_unique"
 
 
 CODES: dict[str, type[EmergeError]] = {each.code: each for each in EmergeError.__subclasses__()}

@@ -97,7 +97,7 @@ pub(super) fn status_of(code: ErrorCode) -> StatusCode {
         Unauthenticated => StatusCode::UNAUTHORIZED,
         PermissionDenied | ForbiddenOrigin => StatusCode::FORBIDDEN,
         NotFound | ClassNotFound => StatusCode::NOT_FOUND,
-        AlreadyExists | DirectoryNotEmpty | Conflict | SessionExpired | TransactionExpired | LogExpired => {
+        AlreadyExists | NotUnique | DirectoryNotEmpty | Conflict | SessionExpired | TransactionExpired | LogExpired => {
             StatusCode::CONFLICT
         }
         TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -160,6 +160,7 @@ async fn dispatch(
         Command::Chmod(args) => rights::chmod(args, client).await,
         Command::Chown(args) => rights::chown(args, client).await,
         Command::Search(args) => search::search(args, client, output).await,
+        Command::Index(args) => search::index(args, client, output).await,
         Command::Rm(args) => change::rm(args, client, output).await,
         Command::Mv(args) => change::mv(args, client, output).await,
         Command::Cp(args) => change::cp(args, client, output).await,

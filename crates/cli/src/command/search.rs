@@ -1,14 +1,15 @@
 //! Searching.
 
 use super::path;
-use crate::args::Search;
+use crate::args::{Index, Search};
 use crate::output::{NAME, Output, table};
 use emerge_client::native::Client;
-use emerge_node::json::{matches_to_json, plan_to_json};
-use emerge_proto::query::{Aggregate, AggregateKind, Group, Matches, Plan};
+use emerge_node::json::{index_to_json, matches_to_json, plan_to_json};
+use emerge_proto::query::{Aggregate, AggregateKind, Group, IndexInfo, Matches, Plan};
 use emerge_proto::{Error, ErrorCode, Language, Query, Result, Value};
 use futures_util::StreamExt;
 use std::pin::pin;
+use std::time::Duration;
 
 pub(super) async fn search(args: &Search, client: &Client, output: &Output) -> Result<()> {
     let query = query(args)?;
@@ -96,6 +97,61 @@ fn explain(plan: &Plan, output: &Output) {
         "looked at {}, of them {} in the sandbox; found {}",
         plan.seen, plan.sandboxed, plan.found
     ));
+}
+
+/// How often somebody who waits for an index looks how far it is.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+pub(super) async fn index(args: &Index, client: &Client, output: &Output) -> Result<()> {
+    match args {
+        Index::Create(args) => {
+            let mut index = client.create_index(&args.class, &args.field, args.unique).await?;
+            let mut told = None;
+            while args.wait && !index.ready {
+                if told != index.looked_at {
+                    told = index.looked_at;
+                    output.note(format_args!("{} objects looked at", told.unwrap_or(0)));
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+                let mut all = client.indexes().await?.into_iter();
+                let same = all.find(|other| (other.class_id, &other.field) == (index.class_id, &index.field));
+                let gone = || Error::new(ErrorCode::NotFound, "the index was dropped before it was ready");
+                index = same.ok_or_else(gone)?;
+            }
+            show_indexes(&[index], output);
+        }
+        Index::Drop(args) => {
+            let dropped = client.drop_index(&args.class, &args.field).await?;
+            if output.json {
+                output.json(&dropped.into());
+            } else if !dropped {
+                output.note("there is no such index");
+            }
+        }
+        Index::List { .. } => show_indexes(&client.indexes().await?, output),
+    }
+    Ok(())
+}
+
+fn show_indexes(indexes: &[IndexInfo], output: &Output) {
+    if output.json {
+        indexes.iter().for_each(|index| output.json(&index_to_json(index)));
+        return;
+    }
+    let row = |index: &IndexInfo| {
+        let mut state = match index.looked_at {
+            Some(count) => format!("being built, {count} objects looked at"),
+            None => "ready".to_owned(),
+        };
+        if index.unique {
+            state += ", unique";
+        }
+        if let Some(count) = index.duplicates {
+            state += &format!(" but for {count} that had the value of another before");
+        }
+        vec![index.class.clone(), index.field.clone(), state]
+    };
+    table(&indexes.iter().map(row).collect::<Vec<_>>()).iter().for_each(|line| output.line(line));
 }
 
 fn query(args: &Search) -> Result<Query> {

@@ -4,7 +4,7 @@ use super::{Client, Items};
 use crate::session::EncodedOp;
 use emerge_proto::class::decode;
 use emerge_proto::op::{CallWith, Child, SortBy, StoreMode, Target};
-use emerge_proto::query::{Matches, Plan};
+use emerge_proto::query::{IndexInfo, Matches, Plan};
 use emerge_proto::record::{
     Called, Children, ClassInfo, Copied, FetchedChild, MemberCalled, Mixed, Page, Stored, VersionInfo,
 };
@@ -417,6 +417,31 @@ impl Client {
     /// As [`Client::search_page`].
     pub async fn explain(&self, query: Query) -> Result<Plan> {
         self.ask(Op::Explain { query }).await
+    }
+
+    /// Makes an index by a class (one of the caller's own by its name, any by its id, or `*`) and a field; it is built in the background. With `unique` no
+    /// two objects may have the same value from then on.
+    ///
+    /// # Errors
+    /// `class_not_found`, `permission_denied`, `already_exists` (one that differs in `unique`), `limit_exceeded`.
+    pub async fn create_index(&self, class: &str, field: &str, unique: bool) -> Result<IndexInfo> {
+        self.ask(Op::CreateIndex { class: class.to_owned(), field: field.to_owned(), unique }).await
+    }
+
+    /// Drops an index; gives whether there was one.
+    ///
+    /// # Errors
+    /// As [`Client::create_index`].
+    pub async fn drop_index(&self, class: &str, field: &str) -> Result<bool> {
+        self.ask(Op::DropIndex { class: class.to_owned(), field: field.to_owned() }).await
+    }
+
+    /// All indexes.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn indexes(&self) -> Result<Vec<IndexInfo>> {
+        self.ask(Op::Indexes {}).await
     }
 }
 

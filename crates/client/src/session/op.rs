@@ -41,8 +41,8 @@ impl Nature {
     /// By the operation's number; one that this version does not know counts as a write.
     fn of(number: u32) -> Self {
         match number {
-            // get, stat, class, history, diff, transactions, explain
-            2 | 3 | 10 | 11 | 12 | 23 | 31 => Self { writes: false, cursor: None },
+            // get, stat, class, history, diff, transactions, explain, indexes
+            2 | 3 | 10 | 11 | 12 | 23 | 31 | 34 => Self { writes: false, cursor: None },
             // migrate
             44 => Self { writes: true, cursor: Some(4) },
             // list, watch
@@ -215,6 +215,9 @@ mod tests {
             Op::Watch { pattern: "/**".into(), from: None },
             Op::Search { query: query.clone(), after: None },
             Op::Explain { query },
+            Op::CreateIndex { class: "A".into(), field: "x".into(), unique: false },
+            Op::DropIndex { class: "A".into(), field: "x".into() },
+            Op::Indexes {},
         ]
     }
 

@@ -3,11 +3,13 @@
 use crate::accounts::{Account, is_builtin};
 use crate::backend::{Backend, Key};
 use crate::change::{Change, LogRecord};
+use crate::index::{EVERY_CLASS, Index, IndexRecord};
 use crate::keys;
 use crate::object::{ClassHead, Entry, Object, Record, read};
 use crate::session::{Indexed, SessionRecord, checkpoint_key, replay};
 use bytes::Bytes;
-use emerge_proto::{ClassHash, ClassVersion, ObjectId, SessionId};
+use emerge_proto::value::{order, raw};
+use emerge_proto::{ClassHash, ClassVersion, ObjectId, SessionId, Value};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -60,6 +62,9 @@ struct Store {
     checkpoint: u64,
     log: Vec<(u64, LogRecord)>,
     logged: HashMap<ObjectId, u64>,
+    indexes: Vec<(Index, Option<ObjectId>)>,
+    dropped: HashSet<ObjectId>,
+    index_entries: BTreeSet<Key>,
     last_log: u64,
     oldest_log: Option<i64>,
 }
@@ -122,6 +127,17 @@ impl Store {
             Some(keys::GROUP) => {
                 self.groups.insert(keys::name_of(key).ok_or("a bad name")?.to_owned());
             }
+            Some(keys::INDEX_DEF) => {
+                let (class_id, field) = keys::index_parts(key).ok_or(short)?;
+                let record: IndexRecord = read(&bytes, "an index").map_err(text)?;
+                self.indexes.push((record.index(class_id, field), record.cursor));
+            }
+            Some(keys::DROPPED_INDEX) => {
+                self.dropped.insert(keys::id_of(key).ok_or(short)?);
+            }
+            Some(keys::INDEX) => {
+                self.index_entries.insert(key.clone());
+            }
             Some(keys::TRASH) => {
                 self.trash.insert(keys::id_of(key).ok_or(short)?);
             }
@@ -173,6 +189,7 @@ impl Store {
             }
         }
         self.check_blobs()?;
+        self.check_indexes()?;
         self.check_classes()?;
         self.check_accounts()?;
         if self.last_log > self.number {
@@ -253,6 +270,52 @@ impl Store {
         }
         paths.insert(if path.is_empty() { "/".into() } else { path }, object.version);
         Ok(())
+    }
+
+    /// An index that is ready has an entry for each object of its class, and no other; one that is being built has those up to its cursor.
+    fn check_indexes(&self) -> Result<(), String> {
+        let mut wanted = BTreeSet::new();
+        for (index, cursor) in &self.indexes {
+            for (id, object) in &self.objects {
+                let Some(class) = object.class else { continue };
+                if index.class_id != EVERY_CLASS && !self.inherits(class, index.class_id) {
+                    continue;
+                }
+                let value = self.value_in(object, &index.field)?;
+                let entry = Key::from(keys::index_entry(index.id, &order::key(value.as_ref()), Some(*id)));
+                let is_there = self.index_entries.contains(&entry);
+                if !is_there && (index.ready || cursor.is_some_and(|cursor| *id <= cursor)) {
+                    return Err(format!("the index of {} by {} lacks {id} {value:?}", index.class, index.field));
+                }
+                wanted.insert(entry);
+            }
+        }
+        for entry in &self.index_entries {
+            let index = keys::id_of(entry).ok_or("an index entry is too short")?;
+            if !wanted.contains(entry) && !self.dropped.contains(&index) {
+                return Err(format!("the index {index} has an entry that no object has: {entry:02x?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn inherits(&self, class: ClassHash, from: ObjectId) -> bool {
+        self.classes.get(&class).is_some_and(|class| {
+            class.class_id == from || class.source.bases.iter().any(|base| self.inherits(base.hash, from))
+        })
+    }
+
+    fn value_in(&self, object: &Object, field: &str) -> Result<Option<Value>, String> {
+        let text = |error: emerge_proto::Error| error.to_string();
+        for (at, entry) in raw::entries(&object.state).map_err(text)?.enumerate() {
+            let (name, value) = entry.map_err(text)?;
+            if name == field {
+                let blob = object.blobs.iter().find(|blob| blob.field as usize == at);
+                let whole = blob.and_then(|blob| self.chunks.get(&blob.hash)).map(|chunks| chunks.concat());
+                return Value::decode(whole.as_deref().unwrap_or(value)).map(Some).map_err(text);
+            }
+        }
+        Ok(None)
     }
 
     fn check_blobs(&self) -> Result<(), String> {

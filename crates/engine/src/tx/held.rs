@@ -67,6 +67,8 @@ impl<B: Backend> Tx<B> {
     /// Gives all that the transaction wrote one time, that of its commit: what was held open for long is not seen in the past.
     pub fn stamp(&mut self, now_micros: i64) {
         self.now = now_micros;
+        // Indexes that came and went meanwhile are no conflict: which entries there must be is decided only now.
+        self.indexes = self.engine.state().indexes.clone();
         for id in &self.touched {
             let Some(Some(Record::Object(object))) = self.writes.get_mut(&keys::object(*id)[..]) else {
                 continue;

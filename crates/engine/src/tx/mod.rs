@@ -8,6 +8,7 @@ mod class;
 mod copy;
 mod held;
 mod import;
+mod index;
 mod inside;
 mod list;
 mod object;
@@ -33,6 +34,7 @@ use crate::access::Principal;
 use crate::backend::{Backend, BackendError, Key, Write};
 use crate::change::{Change, LogRecord, Where};
 use crate::engine::{Engine, Looked};
+use crate::index::{self as indexes, Indexes};
 use crate::keys;
 use crate::object::{Entry, Object, Record};
 use crate::outcomes::no_longer_kept;
@@ -73,6 +75,8 @@ pub struct Tx<B: Backend> {
     ended: Vec<(SessionId, Option<i64>)>,
     /// Whether users or groups change.
     accounts: bool,
+    /// The indexes when it began: it cannot commit when there are others.
+    indexes: Indexes,
 }
 
 enum Undo {
@@ -106,7 +110,7 @@ impl From<Error> for CommitError {
 }
 
 impl<B: Backend> Tx<B> {
-    pub(crate) fn new(engine: Engine<B>, principal: Principal, now: i64, seed: u64, began: u64) -> Self {
+    pub(crate) fn new(engine: Engine<B>, principal: Principal, now: i64, seed: u64, began: u64, indexes: Indexes) -> Self {
         Self {
             engine,
             principal,
@@ -123,6 +127,7 @@ impl<B: Backend> Tx<B> {
             depends_on: 0,
             ended: Vec::new(),
             accounts: false,
+            indexes,
         }
     }
 
@@ -175,6 +180,18 @@ impl<B: Backend> Tx<B> {
                 false => Err(CommitError::Conflict),
             };
         }
+        if !self.indexes.is_empty()
+            && let Err(error) = self.index_writes().await
+        {
+            if !self.is_current() {
+                return Err(CommitError::Conflict);
+            }
+            // It tells of what was read.
+            self.engine.durable(self.depends_on).await?;
+            return Err(error.into());
+        }
+        let new_indexes =
+            indexes::changed(&self.indexes, self.writes.range(keys::all(keys::INDEX_DEF)))?;
         let writes = std::mem::take(&mut self.writes);
         // One more for the log.
         let mut encoded: Vec<Write> = Vec::with_capacity(writes.len() + 1);
@@ -197,7 +214,7 @@ impl<B: Backend> Tx<B> {
             ended: (!self.ended.is_empty()).then(|| self.ended.iter().map(|(session, _)| *session).collect()),
         };
         let encoded_log = (!log.is_empty()).then(|| emerge_proto::class::encode(&log).into());
-        self.admit(writes.into_iter().collect(), encoded, log, encoded_log)
+        self.admit(writes.into_iter().collect(), encoded, log, encoded_log, new_indexes)
     }
 
     /// Validates, numbers and queues the commit, all in one critical section.
@@ -207,13 +224,14 @@ impl<B: Backend> Tx<B> {
         mut encoded: Vec<Write>,
         log: LogRecord,
         encoded_log: Option<Bytes>,
+        new_indexes: Option<Indexes>,
     ) -> Result<Commit, CommitError> {
         let mut state = self.engine.state();
         state.usable()?;
         let good = self.is_current_in(&state);
         #[cfg(feature = "mutations")]
         let good = good || self.engine.shared.options.mutations.reads_not_validated;
-        if !good {
+        if !good || !Arc::ptr_eq(&self.indexes, &state.indexes) {
             return Err(CommitError::Conflict);
         }
         if let Some(outcome) = &log.outcome {
@@ -239,6 +257,9 @@ impl<B: Backend> Tx<B> {
         let number = state.apply(writes);
         if self.accounts {
             self.engine.accounts_changed();
+        }
+        if let Some(indexes) = new_indexes {
+            state.indexes = indexes;
         }
         if let Some(value) = encoded_log {
             let write = Write { key: keys::log(number), value: Some(value) };

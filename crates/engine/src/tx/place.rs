@@ -104,7 +104,7 @@ impl<B: Backend> Tx<B> {
     }
 
     /// From an object's id up to the root. What was unlinked, with all below it, is not found; nor is what the caller cannot reach.
-    async fn climb(&mut self, id: ObjectId) -> Result<Place> {
+    pub(super) async fn climb(&mut self, id: ObjectId) -> Result<Place> {
         let missing = || Error::new(ErrorCode::NotFound, format!("there is no object {id}")).at(id);
         let object = self.object(id).await?.ok_or_else(missing)?;
         let mut above = Vec::new();

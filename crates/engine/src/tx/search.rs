@@ -7,6 +7,7 @@ use super::Tx;
 use super::place;
 use crate::access::{self, Want};
 use crate::backend::{Backend, Key};
+use crate::index::Index;
 use crate::keys;
 use crate::object::{Object, Record};
 use emerge_proto::op::Target;
@@ -18,6 +19,9 @@ use std::sync::Arc;
 /// Members that are looked at to find out whether a tree is small.
 const SMALL_TREE: usize = 1000;
 
+/// Entries of an index past which all objects are looked at instead.
+const MAX_INDEXED: usize = 20_000;
+
 /// Which objects are looked at.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
@@ -27,6 +31,8 @@ pub struct Scope {
     pub class_id: Option<ObjectId>,
     /// Only those after this id.
     pub after: Option<ObjectId>,
+    /// The index by which they are found, and the parts of it, by keys of values, that are looked at.
+    pub index: Option<(Arc<Index>, Vec<(Vec<u8>, Vec<u8>)>)>,
     /// Whether what is read is noted, so that the transaction cannot commit when it has changed. What is not noted may come from different moments.
     pub noted: bool,
 }
@@ -43,8 +49,8 @@ pub struct Walk {
 }
 
 enum Source {
-    /// The ids of a small tree, in order, and how many of them have been looked at.
-    Tree(Vec<ObjectId>, usize),
+    /// The ids that an index gave, or those of a small tree, in order, and how many of them have been looked at.
+    Ids { ids: Vec<ObjectId>, at: usize, indexed: bool },
     All(Range<Key>),
 }
 
@@ -52,7 +58,8 @@ impl Walk {
     /// How objects are come by, for people: `tree` or `scan`.
     pub fn access(&self) -> &'static str {
         match self.source {
-            Source::Tree(..) => "tree",
+            Source::Ids { indexed: true, .. } => "index",
+            Source::Ids { .. } => "tree",
             Source::All(_) => "scan",
         }
     }
@@ -96,11 +103,22 @@ impl<B: Backend> Tx<B> {
             return Err(place::not_a_directory(&place.path));
         }
         self.check(&place.object, Want::Execute, &place.path)?;
-        let source = match self.small_tree(place.id, scope.noted).await? {
+        let mut found = match &scope.index {
+            Some((index, spans)) => self.in_index(index, spans, MAX_INDEXED, scope.noted).await?,
+            None => None,
+        };
+        let mut indexed = found.is_some();
+        // A walk over a small tree looks at fewer than an index that gives many.
+        if found.as_ref().is_none_or(|ids| ids.len() > SMALL_TREE)
+            && let Some(tree) = self.small_tree(place.id, scope.noted).await?
+        {
+            (found, indexed) = (Some(tree), false);
+        }
+        let source = match found {
             Some(mut ids) => {
                 ids.sort_unstable();
-                let begin = scope.after.map_or(0, |after| ids.partition_point(|id| *id <= after));
-                Source::Tree(ids, begin)
+                let at = scope.after.map_or(0, |after| ids.partition_point(|id| *id <= after));
+                Source::Ids { ids, at, indexed }
             }
             None => Source::All(keys::objects(scope.after)),
         };
@@ -143,7 +161,7 @@ impl<B: Backend> Tx<B> {
     /// `storage_failed`, `unavailable`.
     pub async fn next_objects(&mut self, walk: &mut Walk, budget: usize) -> Result<Option<Vec<Candidate>>> {
         let found: Vec<(ObjectId, Arc<Object>)> = match &mut walk.source {
-            Source::Tree(ids, at) => {
+            Source::Ids { ids, at, .. } => {
                 if *at == ids.len() {
                     return Ok(None);
                 }
@@ -255,7 +273,7 @@ impl<B: Backend> Tx<B> {
     }
 
     /// As [`Tx::read`]; what is not `noted` may be changed by others before the transaction ends.
-    async fn peek(&mut self, key: &[u8], noted: bool) -> Result<Option<Record>> {
+    pub(super) async fn peek(&mut self, key: &[u8], noted: bool) -> Result<Option<Record>> {
         if noted || self.writes.contains_key(key) {
             return self.read(key).await;
         }
@@ -280,7 +298,7 @@ impl<B: Backend> Tx<B> {
         Ok(records)
     }
 
-    async fn peek_range(
+    pub(super) async fn peek_range(
         &mut self,
         range: Range<Key>,
         limit: usize,

@@ -1,7 +1,7 @@
 //! Searches as JSON.
 
 use super::{Args, bad, error_to_json, stat_to_json};
-use emerge_proto::query::{Aggregate, AggregateKind, Group, Match, Matches, Plan, Row};
+use emerge_proto::query::{Aggregate, AggregateKind, Group, IndexInfo, Match, Matches, Plan, Row};
 use emerge_proto::{Language, ObjectId, Path, Query, Result, Value};
 use serde_json::{Map, Value as Json, json};
 
@@ -110,5 +110,13 @@ pub fn plan_to_json(plan: &Plan) -> Json {
     json!({
         "access": plan.access, "index": plan.index, "ranges": plan.ranges, "native": plan.native, "sandbox": plan.sandbox,
         "seen": plan.seen, "sandboxed": plan.sandboxed, "found": plan.found,
+    })
+}
+
+/// An index.
+pub fn index_to_json(index: &IndexInfo) -> Json {
+    json!({
+        "class": index.class, "class_id": index.class_id.to_string(), "field": index.field, "unique": index.unique,
+        "ready": index.ready, "looked_at": index.looked_at, "duplicates": index.duplicates,
     })
 }

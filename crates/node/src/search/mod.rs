@@ -4,19 +4,25 @@
 mod collect;
 mod cursor;
 mod sandbox;
+mod wishes;
 
 use crate::node::Node;
 use collect::Collector;
 use cursor::Cursor;
-use emerge_engine::{Backend, Candidate, Scope, Tx, Walk};
+use emerge_engine::{Backend, Candidate, Index, Scope, Tx, Walk};
 use emerge_proto::class::encode;
 use emerge_proto::op::Target;
 use emerge_proto::query::{Failure, Matches, Plan};
 use emerge_proto::{Error, ErrorCode, Op, Query, Result, Value, limits};
-use emerge_query::{Answer, Lambda, Names};
+use emerge_query::{Access, Answer, Lambda, Names};
 use sandbox::Sandboxed;
+pub(crate) use wishes::Wishes;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
+
+/// Objects from which on a search that finds few of them would be better off with an index.
+const SLOW: u64 = 1000;
 
 /// Records that are looked at in one go.
 const BUDGET: usize = 512;
@@ -54,6 +60,10 @@ async fn search<B: Backend>(
     }
     let mut run = Run::new(place, tx, query, after).await?;
     run.go(place, tx).await?;
+    // Within a method the transaction is the method's; and a later page repeats what the first has said.
+    if !place.noted && after.is_none() {
+        run.suggest(place, tx).await?;
+    }
     run.page(tx).await
 }
 
@@ -63,10 +73,14 @@ async fn explain<B: Backend>(place: &Place<'_, B>, tx: &mut Tx<B>, query: &Query
     run.go(place, tx).await?;
     let lambda = run.lambda.as_ref();
     let native = lambda.filter(|lambda| !lambda.is_foreign()).and(query.source.clone());
+    let used = run.access.filter(|_| run.walk.access() == "index");
+    let (index, ranges) = used.map_or((None, Vec::new()), |(index, access)| {
+        (Some(format!("{} {}", index.class, index.field)), access.text)
+    });
     Ok(Plan {
         access: run.walk.access().to_owned(),
-        index: None,
-        ranges: Vec::new(),
+        index,
+        ranges,
         native,
         sandbox: lambda.and_then(Lambda::sandbox).map(str::to_owned),
         seen: run.walk.seen(),
@@ -85,6 +99,8 @@ struct Run<'q> {
     failures: Vec<Failure>,
     more_failures: u64,
     sandboxed: u64,
+    /// The index that it may be found by.
+    access: Option<(Arc<Index>, Access)>,
     /// Whether failures are told: in an ordered search each page looks at all objects, and only the first tells.
     tells: bool,
 }
@@ -115,7 +131,19 @@ impl<'q> Run<'q> {
             sandbox = Some(made);
         }
         let directory = Target::Path(query.directory.clone().unwrap_or_else(|| "/".into()));
+        let mut access = None;
+        for each in lambda.as_ref().map(Lambda::accesses).unwrap_or_default() {
+            let index = tx.index_for(query.class.as_deref(), query.class_id, &each.field, place.noted).await?;
+            if let Some(index) = index {
+                access = Some((index, each));
+                break;
+            }
+        }
+        let index = access.as_ref().map(|(index, access)| {
+            (index.clone(), access.spans.iter().map(|span| (span.from.clone(), span.to.clone())).collect())
+        });
         let scope = Scope {
+            index,
             class: query.class.clone(),
             class_id: query.class_id,
             after: if query.order.is_none() { cursor.id } else { None },
@@ -134,6 +162,7 @@ impl<'q> Run<'q> {
             failures: Vec::new(),
             more_failures: 0,
             sandboxed: 0,
+            access,
             tells,
         })
     }
@@ -219,6 +248,34 @@ impl<'q> Run<'q> {
                     self.collector.pass(&candidate);
                     self.fail(&candidate, error);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that an index would have helped.
+    async fn suggest<B: Backend>(&self, place: &Place<'_, B>, tx: &mut Tx<B>) -> Result<()> {
+        let (seen, found) = (self.walk.seen(), self.collector.found());
+        if seen < SLOW || found.saturating_mul(10) > seen || self.walk.access() == "index" || self.query.class_id.is_some() {
+            return Ok(());
+        }
+        let Some(access) = self.lambda.as_ref().and_then(|lambda| lambda.accesses().into_iter().next()) else {
+            return Ok(());
+        };
+        let class = match &self.query.class {
+            Some(name) => match tx.class_named(name).await? {
+                Some(id) => id.to_string(),
+                None => return Ok(()),
+            },
+            None => "*".to_owned(),
+        };
+        // Searches alone do not use up all that a store may have.
+        let has_room = place.node.engine().indexes().len() < limits::MAX_INDEXES / 4;
+        if has_room && place.node.wishes().wish(&class, &access.field) {
+            let mut own = place.node.begin(&emerge_engine::Principal::admin(), place.now);
+            // One that cannot be made now, since there are many or somebody makes one, is wished for again.
+            if own.create_index(&class, &access.field, false).await.is_ok() {
+                let _ = own.commit(None).await;
             }
         }
         Ok(())

@@ -7,9 +7,10 @@ use crate::backend::SimBackend;
 use crate::faults::Defects;
 use bytes::Bytes;
 use emerge_engine::backend::{Backend, BackendError, CommitRecord, Key, Limits};
-use emerge_engine::{CommitError, Engine, EngineOptions, Principal, Tx};
+use emerge_engine::{CommitError, Engine, EngineOptions, Principal, Scope, Tx};
 use emerge_proto::op::{StoreMode, Target};
 use emerge_proto::{ClassHash, ClassSource, Error, ErrorCode, Language, Result, Value};
+use emerge_proto::value::order;
 use fastrand::Rng;
 use spec::{Came, Doing, Files, Place};
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester};
@@ -48,6 +49,7 @@ pub(crate) fn run(
     #[cfg(feature = "mutations")]
     {
         options.mutations.forget_listed_ranges = defects.forget_listed_ranges;
+        options.mutations.stale_index = defects.stale_index;
     }
     let mut opening = pin!(Engine::open(Slow(disk.clone()), options, NOW));
     let engine = finish(&disk, opening.as_mut())?.map_err(|error| error.to_string())?;
@@ -162,8 +164,10 @@ impl World {
         };
         let mut tx = self.begin();
         let class = tx.put_class(source, Vec::new()).await?;
+        tx.create_index("*", "n", false).await?;
         let commit = tx.commit(None).await?;
         self.engine.durable(commit.number).await?;
+        while self.engine.build_indexes(NOW, 10).await? {}
         Ok(class.hash)
     }
 
@@ -227,6 +231,25 @@ async fn names(tx: &mut Tx<Slow>, directory: &Target) -> Result<Vec<String>> {
     Ok(page.into_iter().flat_map(|page| page.members).map(|member| member.name).collect())
 }
 
+/// The paths of the objects that have a number, by the index.
+async fn numbered(tx: &mut Tx<Slow>, number: u64) -> Result<Vec<String>> {
+    let index = tx.index_for(None, None, "n", true).await?;
+    let index = index.ok_or_else(|| Error::new(ErrorCode::Internal, "the index is not ready"))?;
+    let key = order::key(Some(&Value::Int(number as i64)));
+    let scope = Scope { index: Some((index, vec![(key.clone(), key)])), noted: true, ..Scope::default() };
+    let mut walk = tx.walk_objects(&Target::Path("/".into()), scope).await?;
+    let mut paths = Vec::new();
+    while let Some(candidates) = tx.next_objects(&mut walk, 2).await? {
+        for candidate in candidates {
+            if tx.candidate_state(&candidate).await? == encoded(number) {
+                paths.push(candidate.path);
+            }
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
 async fn put(tx: &mut Tx<Slow>, class: ClassHash, place: Place, number: u64) -> Result<()> {
     tx.store(&target(place), class, &encoded(number), StoreMode::Put, None, &[]).await.map(drop)
 }
@@ -248,6 +271,7 @@ async fn attempt(tx: &mut Tx<Slow>, class: ClassHash, doing: &Doing) -> Result<C
         }
         Doing::Get(place) => return number(tx, &target(place)).await.map(Came::Number),
         Doing::List(directory) => return names(tx, &top(directory)).await.map(Came::Names),
+        Doing::Find(number) => return numbered(tx, number).await.map(Came::Names),
         Doing::All => {
             let mut objects = Vec::new();
             for directory in names(tx, &Target::Path("/".into())).await? {

@@ -16,6 +16,8 @@ pub(super) enum Doing {
     Put(Place, u64),
     Get(Place),
     List(&'static str),
+    /// Finds the objects that have a number, by an index.
+    Find(u64),
     /// Reads all objects, directory after directory.
     All,
     /// Puts an object into a directory that has fewer than so many.
@@ -42,7 +44,7 @@ impl Doing {
     pub(super) fn draw(rng: &mut Rng) -> Self {
         let directory = |rng: &mut Rng| DIRECTORIES[rng.usize(..DIRECTORIES.len())];
         let place = |rng: &mut Rng| (directory(rng), NAMES[rng.usize(..NAMES.len())]);
-        match rng.u32(..12) {
+        match rng.u32(..14) {
             0 | 1 => Doing::Put(place(rng), rng.u64(..4)),
             2 => Doing::Get(place(rng)),
             3 => Doing::List(directory(rng)),
@@ -51,6 +53,7 @@ impl Doing {
             8 => Doing::Swap(place(rng), place(rng)),
             9 => Doing::Move(place(rng), place(rng)),
             10 => Doing::MoveDirectory(directory(rng), directory(rng)),
+            11 | 12 => Doing::Find(rng.u64(..4)),
             _ => Doing::Remove(place(rng)),
         }
     }
@@ -88,6 +91,12 @@ impl SequentialSpec for Files {
             Doing::List(directory) => {
                 let names = self.0.get(directory).into_iter().flat_map(BTreeMap::keys);
                 return Came::Names(names.map(|name| (*name).to_owned()).collect());
+            }
+            Doing::Find(wanted) => {
+                let all = self.0.iter().flat_map(|(directory, names)| {
+                    names.iter().map(move |(name, number)| (format!("/{directory}/{name}"), *number))
+                });
+                return Came::Names(all.filter(|(_, number)| *number == wanted).map(|(path, _)| path).collect());
             }
             Doing::All => {
                 let objects = self.0.iter().flat_map(|(directory, names)| {

@@ -1,0 +1,131 @@
+//! Indexes: by a class, those that inherit from it included, and a field.
+//!
+//! Invariant: of every object of the class an index that is ready has exactly one entry, under the key of the field's value ([`emerge_proto::value::order`]).
+//! Entries change in the commit that changes the object. An index that is being built has some of them, and each commit keeps those as it keeps the others.
+//!
+//! Which indexes there are is in memory, in one immutable set. A transaction takes the set as it begins (one that is held open, as it ends), and cannot commit
+//! under another one: no object is ever written by someone who does not know of an index.
+
+use crate::backend::{Backend, Key};
+use crate::engine::Engine;
+use crate::keys;
+use crate::object::{Record, read};
+use bytes::Bytes;
+use emerge_proto::query::IndexInfo;
+use emerge_proto::{ObjectId, Result};
+use minicbor::{Decode, Encode};
+use std::sync::Arc;
+
+/// Stands for all classes.
+pub(crate) const EVERY_CLASS: ObjectId = ObjectId([0; 16]);
+
+/// All indexes of a store.
+pub(crate) type Indexes = Arc<[Arc<Index>]>;
+
+/// An index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Index {
+    /// Its identity.
+    pub id: ObjectId,
+    /// The id of the class; nil for all classes.
+    pub class_id: ObjectId,
+    /// The class's name when the index was made; `*` for all classes.
+    pub class: String,
+    /// The field.
+    pub field: String,
+    /// Whether no two objects may have the same value.
+    pub unique: bool,
+    /// Whether all objects are in it.
+    pub ready: bool,
+}
+
+/// What is kept of an index.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct IndexRecord {
+    #[n(0)]
+    pub(crate) id: ObjectId,
+    #[n(1)]
+    pub(crate) class: String,
+    #[n(2)]
+    pub(crate) unique: bool,
+    #[n(3)]
+    pub(crate) ready: bool,
+    /// While it is being built: objects up to this id are in it.
+    #[n(4)]
+    pub(crate) cursor: Option<ObjectId>,
+    /// Objects, those of other classes included, that the building has looked at.
+    #[n(5)]
+    pub(crate) looked_at: u64,
+    /// Of a unique one: objects that had the value of another when they were added by the building.
+    #[n(6)]
+    pub(crate) duplicates: u64,
+}
+
+impl IndexRecord {
+    pub(crate) fn index(&self, class_id: ObjectId, field: &str) -> Index {
+        Index {
+            id: self.id,
+            class_id,
+            class: self.class.clone(),
+            field: field.to_owned(),
+            unique: self.unique,
+            ready: self.ready,
+        }
+    }
+
+    /// For those who ask.
+    pub(crate) fn info(&self, class_id: ObjectId, field: &str) -> IndexInfo {
+        IndexInfo {
+            class: self.class.clone(),
+            class_id,
+            field: field.to_owned(),
+            unique: self.unique,
+            ready: self.ready,
+            looked_at: (!self.ready).then_some(self.looked_at),
+            duplicates: (self.duplicates > 0).then_some(self.duplicates),
+        }
+    }
+
+    /// The key and the record of an index.
+    pub(crate) fn read(key: &[u8], bytes: &Bytes) -> Result<Arc<Index>> {
+        let record: Self = read(bytes, "an index")?;
+        let (class_id, field) = keys::index_parts(key).ok_or_else(|| crate::object::damaged("an index"))?;
+        Ok(Arc::new(record.index(class_id, field)))
+    }
+}
+
+impl<B: Backend> Engine<B> {
+    /// All indexes, as the backend has them.
+    pub(crate) async fn read_indexes(backend: &B) -> Result<Indexes> {
+        let records = backend.scan(keys::all(keys::INDEX_DEF), usize::MAX).await?;
+        let indexes = records.iter().map(|(key, bytes)| IndexRecord::read(key, bytes));
+        Ok(indexes.collect::<Result<Vec<_>>>()?.into())
+    }
+
+    /// All indexes.
+    pub fn indexes(&self) -> Vec<Arc<Index>> {
+        self.state().indexes.to_vec()
+    }
+}
+
+/// All indexes after some of their records have changed; none when nothing has.
+pub(crate) fn changed<'a>(
+    indexes: &Indexes,
+    records: impl Iterator<Item = (&'a Key, &'a Option<Record>)>,
+) -> Result<Option<Indexes>> {
+    let mut all: Option<Vec<Arc<Index>>> = None;
+    for (key, record) in records {
+        let (class_id, field) = keys::index_parts(key).ok_or_else(|| crate::object::damaged("an index"))?;
+        let all = all.get_or_insert_with(|| indexes.to_vec());
+        all.retain(|index| index.class_id != class_id || index.field != field);
+        if let Some(record) = record {
+            all.push(IndexRecord::read(key, &record.clone().bytes()?)?);
+        }
+    }
+    Ok(all.map(Indexes::from))
+}
+
+/// The keys between two keys of values, both inclusive, in an index.
+pub(crate) fn span(index: ObjectId, from: &[u8], to: &[u8]) -> std::ops::Range<Key> {
+    keys::prefix(&keys::index_entry(index, from, None)).start..keys::prefix(&keys::index_entry(index, to, None)).end
+}

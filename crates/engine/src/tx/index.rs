@@ -1,0 +1,458 @@
+//! Indexes in a transaction: making and dropping them, and keeping their entries.
+
+use super::Tx;
+use crate::access::{self, Principal, Want};
+use crate::backend::{Backend, Key};
+use crate::index::{self as indexes, EVERY_CLASS, Index, IndexRecord, Indexes};
+use crate::keys;
+use crate::object::{ClassHead, Object, Record, read};
+use bytes::Bytes;
+use emerge_proto::value::order::{self, Kind};
+use emerge_proto::value::raw;
+use emerge_proto::query::IndexInfo;
+use emerge_proto::{ClassHash, Error, ErrorCode, ObjectId, Result, Value, limits};
+use std::sync::Arc;
+
+/// Entries of objects with one value that are looked at at a time.
+const SAME: usize = 64;
+
+impl<B: Backend> Tx<B> {
+    /// Makes an index by a class, which is one of the caller's own by its name, any by its id, or all (`*`), and a field. It is there at once, and ready
+    /// when [`crate::Engine::build_indexes`] has gone over the objects. One that is there already stays.
+    ///
+    /// # Errors
+    /// `class_not_found`; `permission_denied` when the class is another user's; `limit_exceeded`.
+    pub async fn create_index(&mut self, class: &str, field: &str, unique: bool) -> Result<IndexInfo> {
+        if field.is_empty() || field.len() > limits::MAX_SEGMENT {
+            let why = format!("the name of an indexed field has 1 to {} bytes", limits::MAX_SEGMENT);
+            return Err(Error::new(ErrorCode::BadArgument, why).field("field").limit(limits::MAX_SEGMENT as u64));
+        }
+        let (class_id, name) = self.indexed_class(class).await?;
+        let key = keys::index(class_id, field);
+        if let Some(record) = self.read(&key).await? {
+            let known: IndexRecord = read(&record.bytes()?, "an index")?;
+            if known.unique == unique {
+                return Ok(known.info(class_id, field));
+            }
+            return Err(Error::new(
+                ErrorCode::AlreadyExists,
+                format!("there is an index of {name} by {field}, which is {}unique", if known.unique { "" } else { "not " }),
+            )
+            .field(field));
+        }
+        if self.indexes()?.len() >= limits::MAX_INDEXES {
+            return Err(Error::new(ErrorCode::LimitExceeded, format!("a store has at most {} indexes", limits::MAX_INDEXES))
+                .limit(limits::MAX_INDEXES as u64));
+        }
+        let record = IndexRecord { id: self.new_id(), class: name, unique, ready: false, cursor: None, looked_at: 0, duplicates: 0 };
+        self.put(key, Some(encoded(&record)));
+        Ok(record.info(class_id, field))
+    }
+
+    /// Drops an index; its entries are deleted later. Gives whether there was one.
+    ///
+    /// # Errors
+    /// As [`Tx::create_index`].
+    pub async fn drop_index(&mut self, class: &str, field: &str) -> Result<bool> {
+        let (class_id, _) = self.indexed_class(class).await?;
+        let key = keys::index(class_id, field);
+        let Some(record) = self.read(&key).await? else { return Ok(false) };
+        let known: IndexRecord = read(&record.bytes()?, "an index")?;
+        self.put(key, None);
+        self.put(keys::dropped_index(known.id), Some(Record::Bytes(Bytes::new())));
+        Ok(true)
+    }
+
+    /// All indexes, as they are when this transaction has committed.
+    ///
+    /// # Errors
+    /// `storage_failed`.
+    fn indexes(&self) -> Result<Indexes> {
+        let own = indexes::changed(&self.indexes, self.writes.range(keys::all(keys::INDEX_DEF)))?;
+        Ok(own.unwrap_or_else(|| self.indexes.clone()))
+    }
+
+    /// All indexes, with how far their building has come; this transaction's own included.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn index_infos(&mut self) -> Result<Vec<IndexInfo>> {
+        let mut infos = Vec::new();
+        for (key, record) in self.scan(keys::all(keys::INDEX_DEF), usize::MAX).await? {
+            let (class_id, field) = keys::index_parts(&key).ok_or_else(|| crate::object::damaged("an index"))?;
+            let known: IndexRecord = read(&record.bytes()?, "an index")?;
+            infos.push(known.info(class_id, field));
+        }
+        infos.sort_by(|one, other| (&one.class, &one.field).cmp(&(&other.class, &other.field)));
+        Ok(infos)
+    }
+
+    async fn indexed_class(&mut self, class: &str) -> Result<(ObjectId, String)> {
+        let user = self.principal.user.clone();
+        let denied = |what: &str| {
+            Error::new(
+                ErrorCode::PermissionDenied,
+                format!("user {user:?} may not index {what}: its owner and an administrator may"),
+            )
+        };
+        if class == "*" {
+            return if self.principal.admin { Ok((EVERY_CLASS, "*".into())) } else { Err(denied("all classes")) };
+        }
+        if let Some(id) = ObjectId::parse(class) {
+            // An id of a class or of a version of one.
+            for (_, record) in self.scan(keys::all(keys::CLASS_HEAD), limits::MAX_COPY).await? {
+                let head: ClassHead = read(&record.bytes()?, "a class")?;
+                if head.class_id == id || head.hash == ClassHash(id.0) {
+                    let lineage = self.class(head.hash).await?;
+                    let Some(newest) = lineage.first() else { continue };
+                    return if self.principal.admin || newest.owner == self.principal.user {
+                        Ok((head.class_id, newest.source.name.clone()))
+                    } else {
+                        Err(denied(&format!("class {}", newest.source.name)))
+                    };
+                }
+            }
+            return Err(Error::new(ErrorCode::ClassNotFound, format!("there is no class {class}")).field("class"));
+        }
+        let info = self.class_by_name(class).await?;
+        let newest = info.lineage.first().ok_or_else(|| crate::object::damaged("a class"))?;
+        Ok((newest.class_id, newest.source.name.clone()))
+    }
+
+    /// Adds to what is written the entries that follow from it, and sees that what must be unique is.
+    pub(super) async fn index_writes(&mut self) -> Result<()> {
+        let indexes = self.indexes.clone();
+        let written: Vec<(Key, Option<Record>)> = self
+            .writes
+            .range(keys::all(keys::OBJECT))
+            .map(|(key, record)| (key.clone(), record.clone()))
+            .collect();
+        let mut entries: Vec<(Key, Option<Record>)> = Vec::new();
+        let mut unique = Vec::new();
+        for (key, new) in written {
+            let Some(id) = keys::id_of(&key) else { continue };
+            let old = match self.reads.get(&key) {
+                Some((_, record)) => record.clone(),
+                // Whoever changes what is there has read it.
+                None if new.is_some() => None,
+                None => {
+                    let looked = self.engine.look(&key).await?;
+                    self.note(looked)
+                }
+            };
+            let old = old.map(Record::object).transpose()?;
+            let new = new.map(Record::object).transpose()?;
+            if let (Some(old), Some(new)) = (&old, &new)
+                && old.class == new.class
+                && old.state == new.state
+                && old.blobs == new.blobs
+                && !self.forgets_moved()
+            {
+                continue;
+            }
+            #[cfg(feature = "mutations")]
+            let new = new.filter(|new| {
+                let moved = old.as_ref().is_some_and(|old| (old.parent, &old.name) != (new.parent, &new.name));
+                !(moved && self.engine.shared.options.mutations.stale_index)
+            });
+            for index in indexes.iter() {
+                let before = self.entry_of(index, id, old.as_deref()).await?;
+                let after = self.entry_of(index, id, new.as_deref()).await?;
+                if before == after {
+                    continue;
+                }
+                if let Some(before) = before {
+                    entries.push((before.into(), None));
+                }
+                if let Some(after) = after {
+                    if index.unique {
+                        unique.push((index.clone(), id, after.clone()));
+                    }
+                    entries.push((after.into(), Some(Record::Bytes(Bytes::new()))));
+                }
+            }
+        }
+        // Deletions first: what one object leaves another may take.
+        entries.sort_by_key(|(_, record)| record.is_some());
+        self.writes.extend(entries);
+        for (index, id, entry) in unique {
+            self.check_unique(&index, id, &entry).await?;
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "mutations")]
+    fn forgets_moved(&self) -> bool {
+        self.engine.shared.options.mutations.stale_index
+    }
+
+    #[cfg(not(feature = "mutations"))]
+    #[allow(clippy::unused_self, reason = "only mutations look at it")]
+    fn forgets_moved(&self) -> bool {
+        false
+    }
+
+    /// The key of an object's entry; none when the index is not of its class.
+    pub(crate) async fn entry_of(
+        &mut self,
+        index: &Index,
+        id: ObjectId,
+        object: Option<&Object>,
+    ) -> Result<Option<Vec<u8>>> {
+        let Some(object) = object else { return Ok(None) };
+        let Some(class) = object.class else { return Ok(None) };
+        if index.class_id != EVERY_CLASS
+            && !self.class(class).await?.iter().any(|class| class.class_id == index.class_id)
+        {
+            return Ok(None);
+        }
+        let value = self.value_in(object, &index.field).await?;
+        Ok(Some(keys::index_entry(index.id, &order::key(value.as_ref()), Some(id))))
+    }
+
+    async fn value_in(&mut self, object: &Object, field: &str) -> Result<Option<Value>> {
+        for (at, entry) in raw::entries(&object.state)?.enumerate() {
+            let (name, value) = entry?;
+            if name != field {
+                continue;
+            }
+            if object.blobs.iter().any(|blob| blob.field as usize == at) {
+                let whole = self.state_of(object).await?;
+                return raw::get(&whole, field)?.map(Value::decode).transpose();
+            }
+            return Value::decode(value).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Refuses a value that another object has.
+    async fn check_unique(&mut self, index: &Index, id: ObjectId, entry: &[u8]) -> Result<()> {
+        let Some(other) = self.same(index, id, entry).await? else { return Ok(()) };
+        // Its path is told to those alone who may read it.
+        let shown = match self.climb(other).await {
+            Ok(place) => Some(place).filter(|place| access::may(&self.principal, &place.object, Want::Read)),
+            Err(error) if error.code == ErrorCode::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let mut error = Error::new(
+            ErrorCode::NotUnique,
+            format!(
+                "the field {:?} of class {} is unique, and {} has this value",
+                index.field,
+                index.class,
+                shown.as_ref().map_or_else(|| "another object".to_owned(), |place| place.path.to_string())
+            ),
+        )
+        .field(&*index.field);
+        if let Some(place) = shown {
+            error = error.at(place.path);
+        }
+        Err(error)
+    }
+
+    /// Another object with the value of an entry, whoever's it is. Objects that were unlinked do not count, nor do missing values and null.
+    async fn same(&mut self, index: &Index, id: ObjectId, entry: &[u8]) -> Result<Option<ObjectId>> {
+        let Some(same) = entry.len().checked_sub(16).and_then(|end| entry.get(..end)) else { return Ok(None) };
+        if matches!(same.get(17), Some(&kind) if kind == Kind::Missing as u8 || kind == Kind::Null as u8) {
+            return Ok(None);
+        }
+        let mut own = None;
+        let mut range = keys::prefix(same);
+        loop {
+            let entries = self.scan(range.clone(), SAME).await?;
+            for (key, _) in &entries {
+                let Some(other) = keys::last_id(key).filter(|other| *other != id) else { continue };
+                if !self.is_linked(other).await? {
+                    continue;
+                }
+                // Long texts have the same key when they begin alike.
+                if same.len() > order::CUT {
+                    if own.is_none() {
+                        own = Some(self.value_of(id, &index.field).await?);
+                    }
+                    if Some(self.value_of(other, &index.field).await?) != own {
+                        continue;
+                    }
+                }
+                return Ok(Some(other));
+            }
+            match entries.last() {
+                Some((last, _)) if entries.len() == SAME => range.start = keys::after(last),
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    async fn value_of(&mut self, id: ObjectId, field: &str) -> Result<Option<Value>> {
+        match self.object(id).await? {
+            Some(object) => self.value_in(&object, field).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Whether an object can be reached from the root, by whoever may.
+    async fn is_linked(&mut self, id: ObjectId) -> Result<bool> {
+        let caller = std::mem::replace(&mut self.principal, Principal::admin());
+        let climbed = self.climb(id).await;
+        self.principal = caller;
+        match climbed {
+            Ok(_) => Ok(true),
+            Err(error) if error.code == ErrorCode::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Adds the next objects to an index that is being built.
+    pub(crate) async fn build_index(&mut self, index: &Index, budget: usize) -> Result<()> {
+        let key = keys::index(index.class_id, &index.field);
+        let Some(record) = self.read(&key).await? else { return Ok(()) };
+        let mut known: IndexRecord = read(&record.bytes()?, "an index")?;
+        if known.id != index.id || known.ready {
+            return Ok(());
+        }
+        let scanned = self.engine.scan(&keys::objects(known.cursor), budget, &self.writes).await?;
+        self.depends_on = self.depends_on.max(scanned.number);
+        let seen = scanned.records.len();
+        for (key, record) in scanned.records {
+            let Some(id) = keys::id_of(&key) else { continue };
+            // Noted one by one, and not as a range: what others add meanwhile has its entry by their own commit.
+            self.reads.entry(key).or_insert((scanned.at, Some(record.clone())));
+            let object = record.object()?;
+            if let Some(entry) = self.entry_of(index, id, Some(&object)).await? {
+                if index.unique && self.is_linked(id).await? && self.same(index, id, &entry).await?.is_some() {
+                    known.duplicates += 1;
+                }
+                self.put(entry, Some(Record::Bytes(Bytes::new())));
+            }
+            known.cursor = Some(id);
+        }
+        known.looked_at += seen as u64;
+        if seen < budget {
+            known.ready = true;
+            known.cursor = None;
+        }
+        self.put(key, Some(encoded(&known)));
+        Ok(())
+    }
+
+    /// Deletes entries of indexes that were dropped.
+    pub(crate) async fn collect_indexes(&mut self, budget: usize) -> Result<(usize, usize)> {
+        let (mut seen, mut deleted) = (0, 0);
+        for (key, _) in self.scan_unnoted(keys::all(keys::DROPPED_INDEX), budget).await? {
+            let Some(id) = keys::id_of(&key) else { continue };
+            let entries = self.scan_unnoted(keys::prefix(&keys::index_entry(id, &[], None)), budget).await?;
+            let all = entries.len() < budget;
+            seen += 1 + entries.len();
+            for (entry, _) in entries {
+                self.put_raw(entry, None);
+                deleted += 1;
+            }
+            if all {
+                self.put_raw(key, None);
+            }
+            if seen >= budget {
+                break;
+            }
+        }
+        Ok((seen, deleted))
+    }
+
+    /// An index that is ready and has every object that a search of some class looks at, by its field's value, except those that this transaction has written.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn index_for(
+        &mut self,
+        class: Option<&str>,
+        class_id: Option<ObjectId>,
+        field: &str,
+        noted: bool,
+    ) -> Result<Option<Arc<Index>>> {
+        let usable: Vec<Arc<Index>> =
+            self.indexes.iter().filter(|index| index.ready && index.field == field).cloned().collect();
+        if usable.is_empty() {
+            return Ok(None);
+        }
+        let mut wanted = None;
+        if let Some(id) = class_id {
+            wanted = match self.class(ClassHash(id.0)).await {
+                Ok(lineage) => lineage.first().map(|class| class.class_id),
+                Err(error) if error.code == ErrorCode::ClassNotFound => Some(id),
+                Err(error) => return Err(error),
+            };
+        } else if let Some(name) = class
+            && usable.iter().any(|index| index.class == name)
+        {
+            wanted = self.only_class(name, noted).await?;
+        }
+        let of_class = usable.iter().find(|index| Some(index.class_id) == wanted);
+        Ok(of_class.or_else(|| usable.iter().find(|index| index.class_id == EVERY_CLASS)).cloned())
+    }
+
+    /// The ids of the objects in parts of an index, and of those that this transaction has written; none when they are more than `most`, or when the index has
+    /// gone since the transaction began.
+    pub(super) async fn in_index(
+        &mut self,
+        index: &Index,
+        spans: &[(Vec<u8>, Vec<u8>)],
+        most: usize,
+        noted: bool,
+    ) -> Result<Option<Vec<ObjectId>>> {
+        let mut ids = Vec::new();
+        for (from, to) in spans {
+            let entries = self.peek_range(indexes::span(index.id, from, to), most + 1 - ids.len(), noted).await?;
+            ids.extend(entries.iter().filter_map(|(key, _)| keys::last_id(key)));
+            if ids.len() > most {
+                return Ok(None);
+            }
+        }
+        // Entries of an index that was dropped are no longer kept. Noted, this makes the drop of it a conflict.
+        let is_there = match self.peek(&keys::index(index.class_id, &index.field), noted).await? {
+            Some(record) => {
+                let known: IndexRecord = read(&record.bytes()?, "an index")?;
+                known.id == index.id && known.ready
+            }
+            None => false,
+        };
+        if !is_there {
+            return Ok(None);
+        }
+        // What was written here has its entries when it is committed.
+        ids.extend(self.writes.range(keys::all(keys::OBJECT)).filter_map(|(key, _)| keys::id_of(key)));
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(Some(ids))
+    }
+
+    /// The id of the one class of a registered name, whoever's it is; none when there are several, or none.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn class_named(&mut self, name: &str) -> Result<Option<ObjectId>> {
+        self.only_class(name, false).await
+    }
+
+    /// The id of the one class of a name; none when there are several, or none.
+    pub(crate) async fn only_class(&mut self, name: &str, noted: bool) -> Result<Option<ObjectId>> {
+        let mut found = None;
+        let heads = self.peek_range(keys::all(keys::CLASS_HEAD), limits::MAX_COPY, noted).await?;
+        if heads.len() == limits::MAX_COPY {
+            return Ok(None);
+        }
+        for (key, record) in heads {
+            if keys::class_name(&key) != Some(name) {
+                continue;
+            }
+            if found.is_some() {
+                return Ok(None);
+            }
+            let head: ClassHead = read(&record.bytes()?, "a class")?;
+            found = Some(head.class_id);
+        }
+        Ok(found)
+    }
+}
+
+fn encoded(record: &IndexRecord) -> Record {
+    Record::Bytes(emerge_proto::class::encode(record).into())
+}
