@@ -265,7 +265,8 @@ fn index(writer: &mut Writer, index: &IndexInfo) {
         writer.text(&index.field);
         writer.bool(index.unique);
         writer.bool(index.ready);
-        writer.optional(index.looked_at, |writer, count| writer.int(i64::try_from(count).unwrap_or(i64::MAX)));
+        writer
+            .optional(index.looked_at, |writer, count| writer.int(i64::try_from(count).unwrap_or(i64::MAX)));
         writer.int(i64::try_from(index.duplicates.unwrap_or(0)).unwrap_or(i64::MAX));
     });
 }

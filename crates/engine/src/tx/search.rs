@@ -53,7 +53,11 @@ pub struct Walk {
 
 enum Source {
     /// The ids that an index gave, or those of a small tree, in order, and how many of them have been looked at.
-    Ids { ids: Vec<ObjectId>, at: usize, indexed: bool },
+    Ids {
+        ids: Vec<ObjectId>,
+        at: usize,
+        indexed: bool,
+    },
     All(Range<Key>),
 }
 

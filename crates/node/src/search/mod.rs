@@ -16,10 +16,10 @@ use emerge_proto::query::{Failure, Matches, Plan};
 use emerge_proto::{Error, ErrorCode, Op, Query, Result, Value, limits};
 use emerge_query::{Access, Answer, Lambda, Names};
 use sandbox::Sandboxed;
-pub(crate) use wishes::Wishes;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+pub(crate) use wishes::Wishes;
 
 /// Objects from which on a search that finds few of them would be better off with an index.
 const SLOW: u64 = 1000;
@@ -133,7 +133,8 @@ impl<'q> Run<'q> {
         let directory = Target::Path(query.directory.clone().unwrap_or_else(|| "/".into()));
         let mut access = None;
         for each in lambda.as_ref().map(Lambda::accesses).unwrap_or_default() {
-            let index = tx.index_for(query.class.as_deref(), query.class_id, &each.field, place.noted).await?;
+            let index =
+                tx.index_for(query.class.as_deref(), query.class_id, &each.field, place.noted).await?;
             if let Some(index) = index {
                 access = Some((index, each));
                 break;
@@ -256,10 +257,15 @@ impl<'q> Run<'q> {
     /// Notes that an index would have helped.
     async fn suggest<B: Backend>(&self, place: &Place<'_, B>, tx: &mut Tx<B>) -> Result<()> {
         let (seen, found) = (self.walk.seen(), self.collector.found());
-        if seen < SLOW || found.saturating_mul(10) > seen || self.walk.access() == "index" || self.query.class_id.is_some() {
+        if seen < SLOW
+            || found.saturating_mul(10) > seen
+            || self.walk.access() == "index"
+            || self.query.class_id.is_some()
+        {
             return Ok(());
         }
-        let Some(access) = self.lambda.as_ref().and_then(|lambda| lambda.accesses().into_iter().next()) else {
+        let Some(access) = self.lambda.as_ref().and_then(|lambda| lambda.accesses().into_iter().next())
+        else {
             return Ok(());
         };
         let class = match &self.query.class {
