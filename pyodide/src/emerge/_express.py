@@ -74,11 +74,29 @@ def entry(captures: Captures, name: str, value: Any, user: str) -> list[tuple[An
         from .errors import EmergeError
 
         try:
-            _host.host().check(_wire.dumps(value)[0])
+            pickled = _wire.dumps(value)[0]
+            _host.host().check(pickled)
         except EmergeError as error:
             raise CannotError(f"{error.field}: {error.message}" if error.field else error.message) from error
-        return [(name, "value", value)]
-    return [(name, "source", f"{name} = {_Writer(captures, name, user).text(value, 0)}\n")]
+        captures.seen.value(value, lambda held: _wire.dumps(held)[0])
+        # What it is by now: it may change before it is sent.
+        return [(name, "value", _wire.loads(pickled) if type(value) in (list, dict, set, Table) else value)]
+    text = _Writer(captures, name, user).text(value, 0)
+    captures.seen.value(value, _told)
+    return [(name, "source", f"{name} = {text}\n")]
+
+
+class _Marks:
+    """Stands for captures when a value is only to be told from what it was."""
+
+    def place(self, value: Any, hint: str, user: str) -> str:
+        """A mark of a function or class: which one it is."""
+        return f"<{id(value)}>"
+
+
+def _told(value: Any) -> str:
+    """A text that is another when a value would travel as another."""
+    return _Writer(_Marks(), "", "").text(value, 0)
 
 
 def _keeps_its_type(value: Any, depth: int) -> bool:
@@ -104,7 +122,7 @@ def _keeps_its_type(value: Any, depth: int) -> bool:
 class _Writer:
     """Writes a value as an expression that needs no names but those that the class has by then."""
 
-    def __init__(self, captures: Captures, name: str, user: str) -> None:
+    def __init__(self, captures: Captures | _Marks, name: str, user: str) -> None:
         self._captures = captures
         self._name = name
         self._user = user

@@ -102,7 +102,7 @@ _PLAIN: tuple[Any, ...] = (str, int, float, bytes, list, dict, tuple, set, froze
 class _Writer(pickle.Pickler):
     """Writes what is no builtin type in the form that Rust reads."""
 
-    used: dict[bytes, type[Object]]
+    records: dict[type[Object], _classes.Record]
 
     def __init__(self) -> None:
         self.out = io.BytesIO()
@@ -112,8 +112,9 @@ class _Writer(pickle.Pickler):
         """See ``pickle.Pickler``."""
         kind = type(value)
         if isinstance(value, Object):
-            record = _classes.record_of(kind)
-            self.used[record.hash] = kind
+            record = self.records.get(kind)
+            if record is None:
+                record = self.records[kind] = _classes.record_of(kind)
             return object, (record.hash, _classes.fields_of(value))
         if kind is datetime or isinstance(value, datetime):
             if value.utcoffset() is None:
@@ -182,14 +183,15 @@ def _elements(value: Any) -> str:
 _idle: list[_Writer] = []
 
 
-def dumps(value: Any) -> tuple[bytes, dict[bytes, type[Object]]]:
-    """Pickles a request; also gives the classes of the objects in it, by the address of their versions."""
+def dumps(value: Any) -> tuple[bytes, list[_classes.Record]]:
+    """Pickles a request; also gives the classes of the objects in it."""
     try:
         writer = _idle.pop()
     except IndexError:
         writer = _Writer()
     out = writer.out
-    used = writer.used = {}
+    records: dict[type[Object], _classes.Record] = {}
+    writer.records = records
     # One that fails is not used again.
     try:
         writer.dump(value)
@@ -202,7 +204,7 @@ def dumps(value: Any) -> tuple[bytes, dict[bytes, type[Object]]]:
     out.seek(0)
     out.truncate()
     _idle.append(writer)
-    return data, used
+    return data, list(records.values())
 
 
 loads = pickle.loads
