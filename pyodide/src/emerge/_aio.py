@@ -106,7 +106,8 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
         self._sent.add(record.hash)
 
     def define(self, *classes: type[Object]) -> None:
-        """Makes fetched objects of these classes' names their instances; a class statement or a store does so too."""
+        """Makes fetched objects of these classes' names their instances; a class statement or a store does so too, unless classes of
+        several modules have the name."""
         for cls in classes:
             _classes.define(cls)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._object import NEWEST, Object
+from ._object import NAMESAKES, NEWEST, Object, place_of
 
 if TYPE_CHECKING:
     from ._seen import Seen
 
-_EMPTY: dict[str, Any] = {}
+_EMPTY: dict[Any, Any] = {}
 
 
 class Record(NamedTuple):
@@ -91,19 +91,33 @@ def define(cls: type[Object]) -> None:
     for address in [address for address, known in _by_hash.items() if known.__name__ == cls.__name__]:
         if _by_hash[address] is not cls:
             del _by_hash[address]
-    NEWEST[cls.__name__] = cls
+    for address in [address for address, known in _met.items() if known.__name__ == cls.__name__]:
+        del _met[address]
+    NEWEST[cls.__name__] = _defined[cls.__name__] = cls
+
+
+_defined: dict[str, type[Object]] = {}
+# The class of which objects of a version were fetched, while it was the only one of its name.
+_met: dict[bytes, type[Object]] = {}
 
 
 def known(class_hash: bytes, name: str | None) -> type[Object] | None:
-    """The class for objects of a version: that version's, or this program's newest class of the name."""
+    """The class for objects of a version: this program's newest class of the name.
+
+    When classes of several modules have the name, it is the one that had this version here, or that :func:`define` named, and none
+    else: an object that is stored again is to stay of its class.
+    """
     cls = _by_hash.get(class_hash)
-    if cls is not None and name is None:
+    mine = None if name is None else NEWEST.get(name)
+    if mine is None or name is None:
         return cls
-    if name is not None:
-        mine = NEWEST.get(name)
-        if mine is not None:
-            return mine
-    return cls
+    namesakes = NAMESAKES.get(name, _EMPTY)
+    if len(namesakes) < 2:
+        _met[class_hash] = mine
+        return mine
+    if cls is None or cls.__module__.startswith("emerge."):
+        cls = _met.get(class_hash) or _defined.get(name) or cls
+    return None if cls is None else namesakes.get(place_of(cls), cls)
 
 
 def remember(class_hash: bytes, cls: type[Object]) -> None:

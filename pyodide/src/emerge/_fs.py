@@ -118,7 +118,8 @@ class FileSystem(Begins, Bulk, Watches):
         self._connection.close()
 
     def define(self, *classes: type[Object]) -> None:
-        """Makes fetched objects of these classes' names their instances; a class statement or a store does so too."""
+        """Makes fetched objects of these classes' names their instances; a class statement or a store does so too, unless classes of
+        several modules have the name."""
         self._all.define(*classes)
 
     def trust(self, path: str, *, timeout: float | None = None) -> type[Object]:
