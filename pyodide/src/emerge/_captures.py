@@ -9,7 +9,7 @@ from collections import ChainMap
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from . import _express, _source
+from . import _agreed, _express, _source
 from ._object import PLACES, Object
 from ._seen import MISSING, Seen
 from .errors import ClassInvalidError, EmergeError
@@ -42,6 +42,11 @@ def closure_of(function: FunctionType, seen_by: Seen | None = None) -> dict[str,
         except ValueError:
             continue
     return seen
+
+
+def looking(cells: dict[str, Any], scope: Any) -> _agreed.Look:
+    """What names stand for around a statement."""
+    return lambda name: cells[name] if name in cells else scope.get(name, MISSING)
 
 
 def bases_by_name(cls: type, text: str, scope: Any) -> dict[str, Any]:
@@ -201,11 +206,15 @@ class Captures:
         if origin is not None:
             # What the name stands for is what its statement made, decorators included.
             function, made_by = origin
-            return self._made(
-                name, function.__name__, made_by, function.__globals__, closure_of(function, self.seen), True
-            )
+            _agreed.dispatch(name, value)
+            if hasattr(value, "registry"):
+                self.seen.size(value.registry)
+            cells = closure_of(function, self.seen)
+            _agreed.function(function, made_by.node, looking(cells, function.__globals__), name)
+            return self._made(name, function.__name__, made_by, function.__globals__, cells, True)
         if isinstance(value, FunctionType):
             cells = closure_of(value, self.seen)
+            self.seen.size(value.__dict__)
             if "__class__" in cells:
                 raise ClassInvalidError(
                     f"{user} uses {name}, a method that needs its class: use the class, {value.__qualname__}",
@@ -215,13 +224,18 @@ class Captures:
                 lambda_text = _source.of_lambda(value)
                 if lambda_text is None:
                     raise ClassInvalidError(f"{user} uses the lambda {name}: write it with def", field=name)
+                self._bare(name, value)
                 return self._lambda(name, value, lambda_text, cells)
             statement = _source.of_function(value)
             if statement is None:
                 raise _source.missing(value.__name__, value.__code__.co_filename)
             own = value.__code__.co_name
+            _agreed.function(value, statement.node, looking(cells, value.__globals__), name)
+            decorators = statement.decorated and value.__globals__.get(own) is value and bool(value.__dict__)
+            if not decorators:
+                self._bare(name, value)
             cells = {each: cell for each, cell in cells.items() if cell is not value or each != own}
-            return self._made(name, own, statement, value.__globals__, cells, False)
+            return self._made(name, own, statement, value.__globals__, cells, decorators)
         if isinstance(value, type):
             self.seen.members(value)
             statement = _source.of_class(value)
@@ -232,8 +246,17 @@ class Captures:
                 raise _source.missing(value.__name__, _file_of(value))
             scope = self._scope_of(value)
             cells = {**bases_by_name(value, statement.text(), scope), **cells_of(value, self.seen)}
+            _agreed.class_(value, statement.node, looking(cells, scope))
             return self._made(name, value.__name__, statement, scope, cells, True)
         raise self._cannot(name, value, user, None)
+
+    def _bare(self, name: str, value: FunctionType) -> None:
+        own = _agreed.attributes(value)
+        if own:
+            raise ClassInvalidError(
+                f"the function {name} has the attribute {own[0]}, which its source does not tell: use a name or a class instead",
+                field=name,
+            )
 
     def _scope_of(self, cls: type) -> Any:
         """The names around a class statement."""
@@ -270,6 +293,7 @@ class Captures:
         return f"def {made}({', '.join(params)}):\n{body}    return {own}\n\n\n{name} = {made}({', '.join(values)})\n"
 
     def _lambda(self, name: str, value: FunctionType, text: str, cells: dict[str, Any]) -> str:
+        _agreed.function(value, ast.parse(f"({text}\n)", mode="eval").body, looking(cells, value.__globals__), name)
         params, values = self._given(name, {each: cell for each, cell in cells.items() if cell is not value})
         self.walk(f"({text}\n)\n", name, value.__globals__, cells, frozenset(params))
         if not params:

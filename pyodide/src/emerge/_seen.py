@@ -56,9 +56,13 @@ class Seen:
         names = self._names.setdefault(id(cls), (members, {}))[1]
         names.update((name, each) for name, each in members.items() if hasattr(each, "__get__"))
 
+    def size(self, held: Any) -> None:
+        """That a thing holds as many as by now."""
+        self._sizes[id(held)] = (held, len(held))
+
     def value(self, value: Any, told: Callable[[Any], Any]) -> None:
         """A value that travels as it is by now; ``told`` gives what tells how one is that ``marshal`` does not know."""
-        if _fixed(value):
+        if is_fixed(value):
             return
         how: Callable[[Any], Any] | None = None
         try:
@@ -122,7 +126,8 @@ def _content(cell: CellType) -> Any:
         return MISSING
 
 
-def _fixed(value: Any) -> bool:
+def is_fixed(value: Any) -> bool:
+    """Whether a value cannot change."""
     kind = type(value)
     if (
         kind in _FIXED
@@ -130,7 +135,7 @@ def _fixed(value: Any) -> bool:
         or hasattr(kind, "__members__")
     ):
         return True
-    return isinstance(value, (tuple, frozenset)) and all(map(_fixed, value))
+    return isinstance(value, (tuple, frozenset)) and all(map(is_fixed, value))
 
 
 def _nothing(_: Any) -> tuple[Any, ...]:

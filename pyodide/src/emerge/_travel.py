@@ -6,8 +6,8 @@ import dataclasses
 from types import FunctionType
 from typing import Any
 
-from . import _classes, _source
-from ._captures import Captures, bases_by_name, cells_of
+from . import _agreed, _classes, _source
+from ._captures import Captures, bases_by_name, cells_of, looking
 from ._hints import fields_of_class
 from ._object import PLACES, Object
 from ._seen import Seen
@@ -98,11 +98,13 @@ def class_source(
 
 def _scan(cls: type[Object], peers: frozenset[type[Object]] = frozenset()) -> Captures:
     """What a class uses from around it; its peers by their source, other stored classes as they are."""
-    text = text_of(cls)
+    statement = _statement(cls)
+    text = statement.text()
     captures = Captures(cls, peers)
     try:
         scope = PLACES[cls][3]
         cells = {**bases_by_name(cls, text, scope), **cells_of(cls, captures.seen)}
+        _agreed.class_(cls, statement.node, looking(cells, scope))
         captures.walk(text, cls.__name__, scope, cells)
     except RecursionError as error:
         raise ClassInvalidError(
@@ -118,11 +120,15 @@ def text_of(cls: type[Object]) -> str:
     Raises:
         ClassInvalidError: there is none, or it is not that of the class which runs here.
     """
+    return _statement(cls).text()
+
+
+def _statement(cls: type[Object]) -> _source.Statement:
     statement = _source.of_class(cls)
     if statement is None:
         place = PLACES.get(cls)
         raise _source.missing(cls.__name__, place[0] if place is not None else "")
-    return statement.text()
+    return statement
 
 
 def function_text(function: Any) -> str:
