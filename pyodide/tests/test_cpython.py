@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import emerge
@@ -407,6 +408,31 @@ def test_an_awaited_connect_that_is_given_up_ends_its_attempt(address):
             await emerge.connect.aio("ws://127.0.0.1:9")
 
     asyncio.run(given_up())
+
+
+def test_an_awaited_connect_is_a_coroutine(home, address):
+    async def tasks():
+        fs = await asyncio.create_task(emerge.connect.aio(address))
+        assert await fs.aio.exists(home)
+        await fs.aio.close()
+        both = await asyncio.gather(emerge.connect.aio(address), asyncio.wait_for(emerge.connect.aio(address), 20))
+        for each in both:
+            await each.aio.close()
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            task = asyncio.ensure_future(emerge.connect.aio(f"ws://127.0.0.1:{silent.getsockname()[1]}"))
+            await asyncio.sleep(0.1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asyncio.run(tasks())
+        fs = asyncio.run(emerge.connect.aio(address))
+        assert fs.exists(home)
+        fs.close()
+        # One that nobody begins has nothing to end.
+        emerge.connect.aio(address).close()
 
 
 def test_an_awaited_search(home, address):

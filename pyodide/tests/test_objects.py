@@ -197,3 +197,24 @@ def test_changes_are_exact():
     old, new = ({"a": 1, "b": [1], "c": 0.0}, {"a": 1, "b": [1.0], "d": None})
     changed, removed = _host.host().changes(_wire.dumps(old)[0], _wire.dumps(new)[0])
     assert (changed, removed) == (["b", "d"], ["c"])
+
+
+def test_a_field_in_a_class_that_is_not_decorated():
+    class Undecorated(emerge.Object):
+        farms: list = emerge.field(default_factory=list)
+
+    class Unannotated(emerge.Object):
+        farms = emerge.field(default_factory=list)
+
+    @emerge.dataclass
+    class Above(emerge.Object):
+        name: str = emerge.field(default="", doc="what it is called")
+
+    class Under(Above):
+        farms: list = emerge.field(default_factory=list)
+
+    assert source_of(Above)
+    for cls in (Undecorated, Unannotated, Under):
+        with pytest.raises(errors.ClassInvalidError, match=f"@emerge.dataclass before class {cls.__name__}") as failed:
+            source_of(cls)
+        assert failed.value.field == "farms"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import emerge
@@ -25,10 +26,12 @@ def use(fs: emerge.FileSystem) -> None:
     assert_type(fs.list("/"), Iterator[emerge.Meta])
     assert_type(fs.aio, emerge.AsyncFileSystem)
     assert_type(emerge.connect(), emerge.FileSystem)
+    assert_type(asyncio.run(emerge.connect.aio()), emerge.FileSystem)
 
 
 async def use_soon(fs: emerge.FileSystem) -> None:
     assert_type(await fs.aio.stat("/"), emerge.Meta)
     assert_type(await emerge.connect.aio(), emerge.FileSystem)
+    assert_type(asyncio.create_task(emerge.connect.aio()), asyncio.Task[emerge.FileSystem])
     async with emerge.connect.aio() as other:
         assert_type(other, emerge.FileSystem)

@@ -74,13 +74,12 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
             await self._send_classes(used)
         return await self._reply(request, timeout)
 
-    async def _send_classes(self, used: dict[bytes, type[Object]]) -> None:
-        for address, cls in used.items():
-            if address not in self._sent:
-                await self._send(cls)
+    async def _send_classes(self, used: Iterable[_classes.Record]) -> None:
+        for record in used:
+            if record.hash not in self._sent:
+                await self._send(record)
 
-    async def _send(self, cls: type[Object]) -> None:
-        record = _classes.record_of(cls)
+    async def _send(self, record: _classes.Record) -> None:
         if self._connection.is_plain:
             if record.hash not in self._sent:
                 await self._put(record)
@@ -100,14 +99,15 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
                 arrived.set()
 
     async def _put(self, record: _classes.Record) -> None:
-        for base in record.needs:
-            await self._send(base)
+        for needed in record.needs:
+            await self._send(needed)
         if record.source is not None:
             await self._ask("put_class", record.source)
         self._sent.add(record.hash)
 
     def define(self, *classes: type[Object]) -> None:
-        """Makes fetched objects of these classes' names their instances; a class statement or a store does so too."""
+        """Makes fetched objects of these classes' names their instances; a class statement or a store does so too, unless classes of
+        several modules have the name."""
         for cls in classes:
             _classes.define(cls)
 
@@ -153,11 +153,11 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
                 path=path,
             )
         cls = type(value)
-        address = _classes.record_of(cls).hash
+        record = _classes.record_of(cls)
+        address = record.hash
         path = normal(path)
         state, used = _wire.dumps(_classes.fields_of(value))
-        used.setdefault(address, cls)
-        await self._send_classes(used)
+        await self._send_classes([record, *used])
         head = head_of(value)
         if head is not None and head.path == path and not create and not head.historic:
             changed, removed = _host.host().changes(head.state(), state)
@@ -171,7 +171,9 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
             )
         else:
             op = ("store", path, address, _classes.fields_of(value), "create" if create else "put")
-        made, version, modified = await self._reply(_wire.dumps(op)[0], timeout)
+        request, used = _wire.dumps(op)
+        await self._send_classes(used)
+        made, version, modified = await self._reply(request, timeout)
         known = head.meta._raw if head is not None and head.path == path else _UNKNOWN
         raw = (
             path.rpartition("/")[2], made, "object", cls.__name__, address, known[5], known[6], known[7], known[8],
@@ -269,22 +271,21 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
             AlreadyExistsError: a child is in the list already, or something is stored at the path of a new one.
         """
         raw: list[tuple[Any, ...]] = []
-        new: dict[bytes, type[Object]] = {}
+        new: builtins.list[_classes.Record] = []
         if isinstance(children, Mapping):
             for path, child in children.items():
                 if not isinstance(child, Object):
                     raise UnmappableValueError(
                         f"what is to be stored at {path} is no instance of emerge.Object", path=path
                     )
-                address = _classes.record_of(type(child)).hash
-                new[address] = type(child)
-                raw.append((path, address, _classes.fields_of(child)))
+                new.append(_classes.record_of(type(child)))
+                raw.append((path, new[-1].hash, _classes.fields_of(child)))
         elif isinstance(children, (str, Ref, Object)):
             raw.append((path_of(children),))
         else:
             raw += [(path_of(child),) for child in children]
         request, used = _wire.dumps(("add", path_of(parent), field, raw))
-        await self._send_classes({**new, **used})
+        await self._send_classes([*new, *used])
         return int((await self._reply(request, timeout))[1])
 
     async def set(self, path: str, value: Any, *, base: int | None = None, timeout: float | None = None) -> int:
@@ -555,8 +556,9 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
             yield member
 
     async def _version(self, cls: type[Object]) -> bytes:
-        await self._send(cls)
-        return _classes.record_of(cls).hash
+        record = _classes.record_of(cls)
+        await self._send(record)
+        return record.hash
 
     def proxy(self, path: str | Ref) -> Any:
         """Stands for an object on the node: ``await fs.aio.proxy("/a").total_cost()`` runs there."""

@@ -5,40 +5,76 @@ from __future__ import annotations
 import ast
 import builtins
 import sys
+from collections import ChainMap
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from . import _express, _source
+from . import _agreed, _express, _source
 from ._object import PLACES, Object
+from ._seen import MISSING, Seen
 from .errors import ClassInvalidError, EmergeError
 
-MISSING: Any = object()
 _BUILTINS = frozenset(dir(builtins))
 # What every module and class body has of its own.
 _OWN = frozenset(("__name__", "__file__", "__doc__", "__qualname__", "__module__", "__class__", "__annotations__"))
 
 
-def cells_of(cls: type) -> dict[str, Any]:
+def cells_of(cls: type, seen_by: Seen | None = None) -> dict[str, Any]:
     """What the methods of a class, made within a function, see of that function."""
     seen: dict[str, Any] = {}
     codes = _source.member_codes(cls)
     for function in _source.own_functions(cls):
         # From 3.14 on annotations are a function too, which sees the class's own dict; they make no need.
         if function.__code__.co_name != "__annotate__" and any(function.__code__ is code for code in codes):
-            seen.update(closure_of(function))
+            seen.update(closure_of(function, seen_by))
     seen.pop("__class__", None)
     return seen
 
 
-def closure_of(function: FunctionType) -> dict[str, Any]:
+def closure_of(function: FunctionType, seen_by: Seen | None = None) -> dict[str, Any]:
     """What a function sees of the one that it was made in."""
     seen = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+        if seen_by is not None:
+            seen_by.cell(cell)
         try:
             seen[name] = cell.cell_contents
         except ValueError:
             continue
     return seen
+
+
+def looking(cells: dict[str, Any], scope: Any) -> _agreed.Look:
+    """What names stand for around a statement."""
+    return lambda name: cells[name] if name in cells else scope.get(name, MISSING)
+
+
+def bases_by_name(cls: type, text: str, scope: Any) -> dict[str, Any]:
+    """The bases whose names stand for nothing around a class, or by now for other classes.
+
+    Raises:
+        ClassInvalidError: the class uses the name of such a base for more than to extend it.
+    """
+    node = ast.parse(text).body[-1]
+    found: dict[str, Any] = {}
+    if not isinstance(node, ast.ClassDef) or len(node.bases) != len(cls.__bases__):
+        return found
+    for written, base in zip(node.bases, cls.__bases__):
+        if isinstance(written, ast.Name) and written.id == base.__name__:
+            now = scope.get(written.id, MISSING)
+            if now is not base and (now is MISSING or isinstance(now, type)) and written.id not in _BUILTINS:
+                found[written.id] = now
+    if found:
+        node.bases = []
+        used = names_in(ast.unparse(node), cls.__name__)[0]
+        for name, now in found.items():
+            if now is not MISSING and name in used:
+                raise ClassInvalidError(
+                    f"{cls.__name__} extends {name}, and uses another class of this name that was made since: "
+                    f"run the statement of {cls.__name__} again",
+                    field=name,
+                )
+    return {base.__name__: base for base in cls.__bases__ if base.__name__ in found}
 
 
 class Captures:
@@ -50,6 +86,7 @@ class Captures:
     def __init__(self, owner: type[Object] | None, peers: frozenset[type[Object]] = frozenset()) -> None:
         self.owner = "a search" if owner is None else owner.__name__
         self.uses: dict[type[Object], None] = {}
+        self.seen = Seen()
         self._cls = owner
         self._peers = peers
         bases = () if owner is None else owner.__bases__
@@ -60,14 +97,14 @@ class Captures:
         self._named: dict[int, tuple[str, Any]] = {}
         self._ready: set[int] = set()
         self._late: list[tuple[Any, ...]] = []
-        self._scopes: list[dict[str, Any]] = []
+        self._scopes: list[Any] = []
 
     def ended(self) -> list[tuple[Any, ...]]:
         """The entries; those last whose definitions wait for others."""
         return [*self._entries, *self._late]
 
     def walk(
-        self, text: str, name: str, scope: dict[str, Any], cells: dict[str, Any], given: frozenset[str] = frozenset()
+        self, text: str, name: str, scope: Any, cells: dict[str, Any], given: frozenset[str] = frozenset()
     ) -> None:
         """Captures each name that a class or function text uses from outside.
 
@@ -81,13 +118,13 @@ class Captures:
         for used in needed:
             if used in given or used == name or used in _OWN:
                 continue
-            value = cells.get(used, scope.get(used, MISSING))
+            value = cells[used] if used in cells else self.seen.name(scope, used)
             if value is not MISSING:
                 self.add(used, value, name)
             elif used not in _BUILTINS and used != self.owner:
                 raise ClassInvalidError(f"{name} uses {used}, which is not defined", field=used)
         for used in wished:
-            value = cells.get(used, scope.get(used, MISSING))
+            value = cells[used] if used in cells else self.seen.name(scope, used)
             if value is not MISSING and used not in self._things and used not in given and used != name:
                 self._wish(used, value, name)
         self._scopes.pop()
@@ -169,9 +206,15 @@ class Captures:
         if origin is not None:
             # What the name stands for is what its statement made, decorators included.
             function, made_by = origin
-            return self._made(name, function.__name__, made_by, function.__globals__, closure_of(function), True)
+            _agreed.dispatch(name, value)
+            if hasattr(value, "registry"):
+                self.seen.size(value.registry)
+            cells = closure_of(function, self.seen)
+            _agreed.function(function, made_by.node, looking(cells, function.__globals__), name)
+            return self._made(name, function.__name__, made_by, function.__globals__, cells, True)
         if isinstance(value, FunctionType):
-            cells = closure_of(value)
+            cells = closure_of(value, self.seen)
+            self.seen.size(value.__dict__)
             if "__class__" in cells:
                 raise ClassInvalidError(
                     f"{user} uses {name}, a method that needs its class: use the class, {value.__qualname__}",
@@ -181,24 +224,41 @@ class Captures:
                 lambda_text = _source.of_lambda(value)
                 if lambda_text is None:
                     raise ClassInvalidError(f"{user} uses the lambda {name}: write it with def", field=name)
+                self._bare(name, value)
                 return self._lambda(name, value, lambda_text, cells)
             statement = _source.of_function(value)
             if statement is None:
                 raise _source.missing(value.__name__, value.__code__.co_filename)
             own = value.__code__.co_name
+            _agreed.function(value, statement.node, looking(cells, value.__globals__), name)
+            decorators = statement.decorated and value.__globals__.get(own) is value and bool(value.__dict__)
+            if not decorators:
+                self._bare(name, value)
             cells = {each: cell for each, cell in cells.items() if cell is not value or each != own}
-            return self._made(name, own, statement, value.__globals__, cells, False)
+            return self._made(name, own, statement, value.__globals__, cells, decorators)
         if isinstance(value, type):
+            self.seen.members(value)
             statement = _source.of_class(value)
             if statement is None:
                 made = _express.functional_class(self, name, value, user)
                 if made is not None:
                     return made
                 raise _source.missing(value.__name__, _file_of(value))
-            return self._made(name, value.__name__, statement, self._scope_of(value), cells_of(value), True)
+            scope = self._scope_of(value)
+            cells = {**bases_by_name(value, statement.text(), scope), **cells_of(value, self.seen)}
+            _agreed.class_(value, statement.node, looking(cells, scope))
+            return self._made(name, value.__name__, statement, scope, cells, True)
         raise self._cannot(name, value, user, None)
 
-    def _scope_of(self, cls: type) -> dict[str, Any]:
+    def _bare(self, name: str, value: FunctionType) -> None:
+        own = _agreed.attributes(value)
+        if own:
+            raise ClassInvalidError(
+                f"the function {name} has the attribute {own[0]}, which its source does not tell: use a name or a class instead",
+                field=name,
+            )
+
+    def _scope_of(self, cls: type) -> Any:
         """The names around a class statement."""
         if cls in PLACES:
             return PLACES[cls][3]
@@ -209,14 +269,14 @@ class Captures:
         module = sys.modules.get(cls.__module__)
         scope = vars(module) if module is not None else {}
         # A class of a notebook that runs its cells in a dict of its own is where who uses it found it.
-        return {**self._scopes[-1], **scope} if cls.__module__ == "__main__" and self._scopes else scope
+        return ChainMap(scope, self._scopes[-1]) if cls.__module__ == "__main__" and self._scopes else scope
 
     def _made(
         self,
         name: str,
         own: str,
         statement: _source.Statement,
-        scope: dict[str, Any],
+        scope: Any,
         cells: dict[str, Any],
         decorators: bool,
     ) -> str:
@@ -233,6 +293,7 @@ class Captures:
         return f"def {made}({', '.join(params)}):\n{body}    return {own}\n\n\n{name} = {made}({', '.join(values)})\n"
 
     def _lambda(self, name: str, value: FunctionType, text: str, cells: dict[str, Any]) -> str:
+        _agreed.function(value, ast.parse(f"({text}\n)", mode="eval").body, looking(cells, value.__globals__), name)
         params, values = self._given(name, {each: cell for each, cell in cells.items() if cell is not value})
         self.walk(f"({text}\n)\n", name, value.__globals__, cells, frozenset(params))
         if not params:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._object import NEWEST, Object
+from ._object import NAMESAKES, NEWEST, Object, place_of
 
-_EMPTY: dict[str, Any] = {}
+if TYPE_CHECKING:
+    from ._seen import Seen
+
+_EMPTY: dict[Any, Any] = {}
 
 
 class Record(NamedTuple):
@@ -17,8 +20,10 @@ class Record(NamedTuple):
     """The address of the version."""
     source: tuple[Any, ...] | None
     """What ``put_class`` takes; ``None`` for a class that the node has already."""
-    needs: tuple[type[Object], ...]
-    """Classes that must be at the node before it: bases, and those that its methods use."""
+    needs: tuple[Any, ...]
+    """Records of classes that must be at the node before it: bases, and those that its methods use."""
+    seen: Seen | None
+    """What it was made of; ``None`` for one that stays as it is."""
 
 
 _records: dict[type[Object], Record] = {}
@@ -26,7 +31,8 @@ _by_hash: dict[bytes, type[Object]] = {}
 
 
 def record_of(cls: type[Object], scans: Any = None) -> Record:
-    """The class as it travels; its source and what it uses are looked for the first time.
+    """The class as it travels; its source and what it uses are looked for the first time, and when what it uses is no longer what
+    it was.
 
     ``scans`` is what was found out of other classes, for which this one is needed.
 
@@ -34,14 +40,14 @@ def record_of(cls: type[Object], scans: Any = None) -> Record:
         ClassInvalidError: its source cannot be found, or it uses what cannot travel.
     """
     known = _records.get(cls)
-    if known is not None:
+    if known is not None and (known.seen is None or known.seen.still()):
         return known
     from . import _host, _travel
 
-    source, needs = _travel.class_source(cls, scans)
+    source, needs, seen = _travel.class_source(cls, scans)
     from ._wire import dumps
 
-    record = Record(_host.host().class_hash(dumps(source)[0]), source, needs)
+    record = Record(_host.host().class_hash(dumps(source)[0]), source, needs, seen)
     _records[cls] = record
     _by_hash[record.hash] = cls
     if scans is None:
@@ -51,7 +57,7 @@ def record_of(cls: type[Object], scans: Any = None) -> Record:
 
 def adopt(cls: type[Object], class_hash: bytes) -> None:
     """Makes a class stand for a version that the node has."""
-    _records[cls] = Record(class_hash, None, ())
+    _records[cls] = Record(class_hash, None, (), None)
     _by_hash[class_hash] = cls
 
 
@@ -64,7 +70,8 @@ def find_peers(cls: type[Object], captures: list[Any], scope: dict[str, Any]) ->
         peer = scope.get(name)
         if kind == "source" and isinstance(peer, type) and issubclass(peer, Object) and peer is not cls:
             try:
-                record_of(peer, _travel.Scans())
+                # It is a version of what came, whatever a method does to it here.
+                _records[peer] = record_of(peer, _travel.Scans())._replace(seen=None)
             except EmergeError:
                 # It is used here as it is, and stored nowhere.
                 continue
@@ -84,19 +91,33 @@ def define(cls: type[Object]) -> None:
     for address in [address for address, known in _by_hash.items() if known.__name__ == cls.__name__]:
         if _by_hash[address] is not cls:
             del _by_hash[address]
-    NEWEST[cls.__name__] = cls
+    for address in [address for address, known in _met.items() if known.__name__ == cls.__name__]:
+        del _met[address]
+    NEWEST[cls.__name__] = _defined[cls.__name__] = cls
+
+
+_defined: dict[str, type[Object]] = {}
+# The class of which objects of a version were fetched, while it was the only one of its name.
+_met: dict[bytes, type[Object]] = {}
 
 
 def known(class_hash: bytes, name: str | None) -> type[Object] | None:
-    """The class for objects of a version: that version's, or this program's newest class of the name."""
+    """The class for objects of a version: this program's newest class of the name.
+
+    When classes of several modules have the name, it is the one that had this version here, or that :func:`define` named, and none
+    else: an object that is stored again is to stay of its class.
+    """
     cls = _by_hash.get(class_hash)
-    if cls is not None and name is None:
+    mine = None if name is None else NEWEST.get(name)
+    if mine is None or name is None:
         return cls
-    if name is not None:
-        mine = NEWEST.get(name)
-        if mine is not None:
-            return mine
-    return cls
+    namesakes = NAMESAKES.get(name, _EMPTY)
+    if len(namesakes) < 2:
+        _met[class_hash] = mine
+        return mine
+    if cls is None or cls.__module__.startswith("emerge."):
+        cls = _met.get(class_hash) or _defined.get(name) or cls
+    return None if cls is None else namesakes.get(place_of(cls), cls)
 
 
 def remember(class_hash: bytes, cls: type[Object]) -> None:

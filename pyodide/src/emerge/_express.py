@@ -19,6 +19,10 @@ _PLAIN = (type(None), bool, int, float, str, bytes, memoryview)
 _NAMED = {("datetime", "date"), ("datetime", "timedelta"), ("uuid", "UUID"), ("decimal", "Decimal"), ("emerge", "Ref")}
 
 
+_TYPE_PARAMETERS = ("TypeVar", "ParamSpec", "TypeVarTuple")
+_VARIANCES = ("covariant", "contravariant", "infer_variance")
+
+
 class CannotError(Exception):
     """Why a value cannot travel."""
 
@@ -74,11 +78,29 @@ def entry(captures: Captures, name: str, value: Any, user: str) -> list[tuple[An
         from .errors import EmergeError
 
         try:
-            _host.host().check(_wire.dumps(value)[0])
+            pickled = _wire.dumps(value)[0]
+            _host.host().check(pickled)
         except EmergeError as error:
             raise CannotError(f"{error.field}: {error.message}" if error.field else error.message) from error
-        return [(name, "value", value)]
-    return [(name, "source", f"{name} = {_Writer(captures, name, user).text(value, 0)}\n")]
+        captures.seen.value(value, lambda held: _wire.dumps(held)[0])
+        # What it is by now: it may change before it is sent.
+        return [(name, "value", _wire.loads(pickled) if type(value) in (list, dict, set, Table) else value)]
+    text = _Writer(captures, name, user).text(value, 0)
+    captures.seen.value(value, _told)
+    return [(name, "source", f"{name} = {text}\n")]
+
+
+class _Marks:
+    """Stands for captures when a value is only to be told from what it was."""
+
+    def place(self, value: Any, hint: str, user: str) -> str:
+        """A mark of a function or class: which one it is."""
+        return f"<{id(value)}>"
+
+
+def _told(value: Any) -> str:
+    """A text that is another when a value would travel as another."""
+    return _Writer(_Marks(), "", "").text(value, 0)
 
 
 def _keeps_its_type(value: Any, depth: int) -> bool:
@@ -104,7 +126,7 @@ def _keeps_its_type(value: Any, depth: int) -> bool:
 class _Writer:
     """Writes a value as an expression that needs no names but those that the class has by then."""
 
-    def __init__(self, captures: Captures, name: str, user: str) -> None:
+    def __init__(self, captures: Captures | _Marks, name: str, user: str) -> None:
         self._captures = captures
         self._name = name
         self._user = user
@@ -187,7 +209,25 @@ class _Writer:
             named = "".join(f", {key}={self.text(each, depth + 1)}" for key, each in value.keywords.items())
             given = "".join(f", {self.text(each, depth + 1)}" for each in value.args)
             return f"{_member(*made_by)}({self.text(value.func, depth + 1)}{given}{named})"
+        if made_by[1] in _TYPE_PARAMETERS and made_by[0] == "typing":
+            return self._type_parameter(value, made_by, depth)
+        if made_by == ("types", "SimpleNamespace"):
+            return f"{_member(*made_by)}(**{{{self._pairs(vars(value), depth)}}})"
+        if made_by == ("collections", "ChainMap"):
+            return f"{_member(*made_by)}({self._each(value.maps, depth)})"
+        if made_by == ("string", "Template"):
+            return f"{_member(*made_by)}({value.template!r})"
         return self._reduced(value, made_by, depth)
+
+    def _type_parameter(self, value: Any, made_by: tuple[str, str], depth: int) -> str:
+        """What a class or function is generic by."""
+        given = [repr(value.__name__), *(self.text(each, depth + 1) for each in getattr(value, "__constraints__", ()))]
+        if made_by[1] == "TypeVar" and value.__bound__ is not None:
+            given.append(f"bound={self.text(value.__bound__, depth + 1)}")
+        given += [f"{option}=True" for option in _VARIANCES if getattr(value, f"__{option}__", False)]
+        if made_by[1] == "TypeVar" and getattr(value, "has_default", bool)():
+            given.append(f"default={self.text(value.__default__, depth + 1)}")
+        return f"{_member(*made_by)}({', '.join(given)})"
 
     def _reduced(self, value: Any, made_by: tuple[str, str], depth: int) -> str:
         """What ``copyreg`` makes of an instance of the library's: the class and its arguments."""

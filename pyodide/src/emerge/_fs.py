@@ -118,7 +118,8 @@ class FileSystem(Begins, Bulk, Watches):
         self._connection.close()
 
     def define(self, *classes: type[Object]) -> None:
-        """Makes fetched objects of these classes' names their instances; a class statement or a store does so too."""
+        """Makes fetched objects of these classes' names their instances; a class statement or a store does so too, unless classes of
+        several modules have the name."""
         self._all.define(*classes)
 
     def trust(self, path: str, *, timeout: float | None = None) -> type[Object]:
@@ -394,12 +395,13 @@ class FileSystem(Begins, Bulk, Watches):
         return run(self._all.help(path, timeout=timeout))
 
 
-class Connecting:
-    """A connection in the making: awaited or used with ``async with``."""
+class Connecting(Coroutine[Any, Any, "FileSystem"]):
+    """A connection in the making: awaited, run as a task, or used with ``async with``."""
 
     def __init__(self, url: str, token: str, agent: str) -> None:
         self._args = (url, token, agent)
         self._fs: FileSystem | None = None
+        self._running: Coroutine[Any, Any, FileSystem] | None = None
 
     async def _connect(self) -> FileSystem:
         self._fs = FileSystem(await _host.host().connect_soon(*self._args))
@@ -407,6 +409,26 @@ class Connecting:
 
     def __await__(self) -> Generator[Any, None, FileSystem]:
         return self._connect().__await__()
+
+    def _begun(self) -> Coroutine[Any, Any, FileSystem]:
+        if self._running is None:
+            self._running = self._connect()
+        return self._running
+
+    def send(self, value: Any) -> Any:
+        """As a coroutine's, for ``asyncio.run`` and tasks."""
+        return self._begun().send(value)
+
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None) -> Any:
+        """As a coroutine's."""
+        # With three arguments Python 3.12 and later warn.
+        error = kind if value is None else value if isinstance(value, BaseException) else kind(value)
+        return self._begun().throw(error if traceback is None else error.with_traceback(traceback))
+
+    def close(self) -> None:
+        """As a coroutine's."""
+        if self._running is not None:
+            self._running.close()
 
     async def __aenter__(self) -> FileSystem:
         return await self._connect()

@@ -68,6 +68,14 @@ def fields_of_class(cls: type) -> list[tuple[Any, ...]]:
     import typing
 
     declared = {each.name: each for each in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else {}
+    for name, held in vars(cls).items():
+        # ``dataclass`` puts the default in its place.
+        if isinstance(held, dataclasses.Field) and name != "__dataclass_fields__":
+            raise ClassInvalidError(
+                f"{cls.__name__}.{name} is an emerge.field, which counts in a class that is decorated: write @emerge.dataclass "
+                f"before class {cls.__name__}",
+                field=name,
+            )
     fields = []
     for name, hint in _own_hints(cls).items():
         if typing.get_origin(hint) is typing.ClassVar or hint is typing.ClassVar:

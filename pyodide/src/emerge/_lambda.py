@@ -19,7 +19,7 @@ class Function(NamedTuple):
     """Plain values that it names and does not define."""
     captures: list[tuple[Any, ...]]
     """Modules, functions and classes that it names."""
-    needs: list[type[Object]]
+    needs: list[_classes.Record]
     """Classes that must be at the node before."""
 
 
@@ -48,9 +48,10 @@ def of(wanted: Any) -> Function:
         raise BadArgumentError(error.message, field=error.field) from None
     entries = captures.ended()
     values = {name: payload[0] for name, kind, *payload in entries if kind == "value"}
+    needs = {cls: _classes.record_of(cls) for cls in captures.uses}
     others = [
-        (name, kind, _classes.record_of(payload[0]).hash) if kind == "class" else (name, kind, *payload)
+        (name, kind, needs[payload[0]].hash) if kind == "class" else (name, kind, *payload)
         for name, kind, *payload in entries
         if kind != "value"
     ]
-    return Function(text, values, others, list(captures.uses))
+    return Function(text, values, others, list(needs.values()))

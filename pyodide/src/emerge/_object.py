@@ -86,6 +86,7 @@ class Object:
         PLACES[cls] = (name, line, linecache.getlines(name, frame.f_globals), frame.f_globals)
         if not cls.__module__.startswith("emerge."):
             NEWEST[cls.__name__] = cls
+            NAMESAKES.setdefault(cls.__name__, {})[place_of(cls)] = cls
 
     @property
     def meta(self) -> Meta | None:
@@ -123,8 +124,16 @@ _MAKERS = ("__init_subclass__", "__new__", "__call__")
 
 NEWEST: dict[str, type[Object]] = {}
 """The class of which fetched objects of each name are instances: the newest that was made, defined or stored."""
+NAMESAKES: dict[str, dict[tuple[str, str], type[Object]]] = {}
+"""The classes of each name, by module and qualified name: a statement that is run again replaces the class that it made before."""
 PLACES: dict[type[Object], tuple[str, int, list[str], dict[str, Any]]] = {}
 """File, line, lines of the file and globals of each class statement."""
+
+
+def place_of(cls: type[Object]) -> tuple[str, str]:
+    """Where a class statement stands. Versions of a class that came from a node have one place."""
+    module = cls.__module__
+    return ("stored" if module.startswith("stored.") else module), cls.__qualname__
 
 
 def head_of(value: Object) -> Head | None:

@@ -127,8 +127,7 @@ class AsyncSearch:
         await self._ready()
 
     async def _ready(self) -> None:
-        for cls in self._needs:
-            await self._fs._send(cls)
+        await self._fs._send_classes(self._needs)
 
     def _page(self, page: Any) -> Any:
         self.failures += [SearchFailure(path, from_wire(error)) for path, error in page[1]]

@@ -283,7 +283,11 @@ def of_class(cls: type) -> Statement | None:
         line = place[1]
     near = None
     for file in _homes(cls, codes):
-        nodes = [node for node in file.nodes.get(cls.__name__, ()) if isinstance(node, ast.ClassDef)]
+        nodes = [
+            node
+            for node in file.nodes.get(cls.__name__, ())
+            if isinstance(node, ast.ClassDef) and _has_members(node, cls)
+        ]
         if line is not None:
             nodes.sort(key=lambda node: (not _first(node) <= line <= node.end_lineno, abs(node.lineno - line)))
         fits = [node for node in nodes if file.has_codes(node, codes)]
@@ -319,6 +323,12 @@ def own_functions(cls: type) -> Iterator[FunctionType]:
         for inner in (member, *(getattr(member, part, None) for part in ("__func__", "fget", "fset", "func"))):
             if isinstance(inner, FunctionType):
                 yield inner
+
+
+def _has_members(node: Any, cls: type) -> bool:
+    """Whether a class statement names the members of an enumeration: one that a call made is like none."""
+    members = getattr(cls, "__members__", {})
+    return not members or members.keys() <= {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
 def _alike(node: Any, cls: type) -> bool:

@@ -16,8 +16,8 @@ class StandIn(Object):
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise PermissionDeniedError(
-            f"this program has no class {type(self).__name__}, so its objects can only be read; "
-            "define the class, or fs.trust(path)",
+            f"this program has no class {type(self).__name__}, or several and knows not which, so its objects can only be "
+            "read; define the class, say which it is by fs.define, or fs.trust(path)",
             field=name,
         )
 

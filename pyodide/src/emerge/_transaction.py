@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from . import _host, _wire
+from . import _classes, _host, _wire
 from ._aio import AsyncFileSystem
 from ._fs import FileSystem, Waiting, _AllWaiting, run
 from ._meta import TransactionInfo, moment
@@ -89,7 +90,7 @@ class AsyncTransaction(AsyncFileSystem):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.info.name or self.info.id}>"
 
-    async def _send_classes(self, used: dict[bytes, type[Object]]) -> None:
+    async def _send_classes(self, used: Iterable[_classes.Record]) -> None:
         # A class goes by its content, and needs no transaction.
         await self._outside._send_classes(used)
 

@@ -6,10 +6,11 @@ import dataclasses
 from types import FunctionType
 from typing import Any
 
-from . import _source
-from ._captures import Captures, cells_of
+from . import _agreed, _classes, _source
+from ._captures import Captures, bases_by_name, cells_of, looking
 from ._hints import fields_of_class
 from ._object import PLACES, Object
+from ._seen import Seen
 from .errors import ClassInvalidError
 
 
@@ -56,23 +57,24 @@ def bases_of(cls: type[Object]) -> list[type[Object]]:
     return [base for base in cls.__bases__ if base is not Object and issubclass(base, Object)]
 
 
-def class_source(cls: type[Object], scans: Scans | None = None) -> tuple[tuple[Any, ...], tuple[type[Object], ...]]:
-    """What ``put_class`` takes for a class, and the classes that must be at the node before.
+def class_source(
+    cls: type[Object], scans: Scans | None = None
+) -> tuple[tuple[Any, ...], tuple[_classes.Record, ...], Seen]:
+    """What ``put_class`` takes for a class, the classes that must be at the node before, and what all that was found in.
 
     Raises:
         ClassInvalidError: the source cannot be found, or a name that it uses cannot travel (``field`` names it).
     """
     if cls is Object:
         raise ClassInvalidError("emerge.Object itself is not stored; store objects of a class that extends it")
-    from . import _classes
-
     scans = Scans() if scans is None else scans
     captures = scans[cls] = scans.get(cls) or _scan(cls)
-    needs: dict[type[Object], None] = {}
+    needs: dict[bytes, _classes.Record] = {}
 
     def address(needed: type[Object]) -> bytes:
-        needs[needed] = None
-        return _classes.record_of(needed, scans).hash
+        record = _classes.record_of(needed, scans)
+        needs[record.hash] = record
+        return record.hash
 
     bases = [(base.__name__, address(base)) for base in bases_of(cls)]
     if captures.uses:
@@ -85,15 +87,25 @@ def class_source(cls: type[Object], scans: Scans | None = None) -> tuple[tuple[A
     if dataclasses.is_dataclass(cls) and doc and doc.startswith(f"{cls.__name__}("):
         doc = None
     text = text_of(cls)
-    return (cls.__name__, "python", text, bases, fields_of_class(cls), doc, entries), tuple(needs)
+    source = (cls.__name__, "python", text, bases, fields_of_class(cls), doc, entries)
+    seen = captures.seen
+    seen.members(cls)
+    for record in needs.values():
+        if record.seen is not None:
+            seen.add(record.seen)
+    return source, tuple(needs.values()), seen
 
 
 def _scan(cls: type[Object], peers: frozenset[type[Object]] = frozenset()) -> Captures:
     """What a class uses from around it; its peers by their source, other stored classes as they are."""
-    text = text_of(cls)
+    statement = _statement(cls)
+    text = statement.text()
     captures = Captures(cls, peers)
     try:
-        captures.walk(text, cls.__name__, PLACES[cls][3], cells_of(cls))
+        scope = PLACES[cls][3]
+        cells = {**bases_by_name(cls, text, scope), **cells_of(cls, captures.seen)}
+        _agreed.class_(cls, statement.node, looking(cells, scope))
+        captures.walk(text, cls.__name__, scope, cells)
     except RecursionError as error:
         raise ClassInvalidError(
             f"{cls.__name__} uses functions that use others in turn, and so on deeper than can be followed",
@@ -108,11 +120,15 @@ def text_of(cls: type[Object]) -> str:
     Raises:
         ClassInvalidError: there is none, or it is not that of the class which runs here.
     """
+    return _statement(cls).text()
+
+
+def _statement(cls: type[Object]) -> _source.Statement:
     statement = _source.of_class(cls)
     if statement is None:
         place = PLACES.get(cls)
         raise _source.missing(cls.__name__, place[0] if place is not None else "")
-    return statement.text()
+    return statement
 
 
 def function_text(function: Any) -> str:

@@ -102,7 +102,7 @@ _PLAIN: tuple[Any, ...] = (str, int, float, bytes, list, dict, tuple, set, froze
 class _Writer(pickle.Pickler):
     """Writes what is no builtin type in the form that Rust reads."""
 
-    used: dict[bytes, type[Object]]
+    records: dict[type[Object], _classes.Record]
 
     def __init__(self) -> None:
         self.out = io.BytesIO()
@@ -112,15 +112,24 @@ class _Writer(pickle.Pickler):
         """See ``pickle.Pickler``."""
         kind = type(value)
         if isinstance(value, Object):
-            record = _classes.record_of(kind)
-            self.used[record.hash] = kind
+            record = self.records.get(kind)
+            if record is None:
+                record = self.records[kind] = _classes.record_of(kind)
             return object, (record.hash, _classes.fields_of(value))
         if kind is datetime or isinstance(value, datetime):
+            if kind is not datetime and value != value:
+                return no, ("pandas.NaT (None says that there is no time)",)
             if value.utcoffset() is None:
                 return no, ("a datetime without a time zone (as in datetime.now(timezone.utc))",)
+            if getattr(value, "nanosecond", 0):
+                return no, ("a pandas.Timestamp with nanoseconds (timestamp.floor('us') has none)",)
             return instant, ((value - _EPOCH) // _MICRO,)
         if kind is date or kind is timedelta:
             return NotImplemented
+        if isinstance(value, timedelta):
+            if getattr(value, "nanoseconds", 0):
+                return no, ("a pandas.Timedelta with nanoseconds (timedelta.floor('us') has none)",)
+            return same, (timedelta(value.days, value.seconds, value.microseconds),)
         if kind is Ref:
             return ref, (value.path,)
         if kind is Table:
@@ -151,9 +160,20 @@ def _known() -> tuple[Any, ...]:
     return (date, timedelta) if decimal is None else (date, timedelta, decimal.Decimal)
 
 
+_TIMES = {
+    "M": " (value.item() is a datetime or a date; give a datetime its time zone)",
+    "m": " (value.item() is a timedelta)",
+}
+
+
 def _buffer(value: Any) -> Any:
     kind = type(value)
     name = f"{kind.__module__}.{kind.__qualname__}"
+    if any(each.__name__ == "MaskedArray" for each in kind.__mro__):
+        return no, (f"a value of type {name} (value.filled(…) is a plain array)",)
+    dtype_kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if dtype_kind in _TIMES and not getattr(value, "ndim", 0):
+        return no, (f"a value of type {name}{_TIMES[dtype_kind]}",)
     try:
         view: Any = memoryview(value)
         data = view.tobytes()
@@ -161,10 +181,12 @@ def _buffer(value: Any) -> Any:
         # No buffer, or one that was released, or of elements that the buffer protocol has no name for.
         return no, (f"a value of type {name}{_elements(value)}",)
     shown = view.format.lstrip("@=<" if sys.byteorder == "little" else "@=")
-    if shown == "?" or len(shown) != 1:
-        return no, (f"an array of {view.format!r}",)
-    if view.ndim == 0:
-        return same, (value.item(),)
+    if view.ndim == 0 and dtype_kind != "V":
+        plain = value.item()
+        if type(plain) in (bool, int, float):
+            return same, (plain,)
+    if shown == "?" or len(shown) != 1 or view.ndim == 0:
+        return no, (f"an array of {view.format!r}" if view.ndim else f"a value of type {name}",)
     dtype = _FLOATS.get((shown, view.itemsize))
     if dtype is None and shown in "bBhHiIlLqQnN":
         dtype = f"{'int' if shown.islower() else 'uint'}{view.itemsize * 8}"
@@ -182,14 +204,15 @@ def _elements(value: Any) -> str:
 _idle: list[_Writer] = []
 
 
-def dumps(value: Any) -> tuple[bytes, dict[bytes, type[Object]]]:
-    """Pickles a request; also gives the classes of the objects in it, by the address of their versions."""
+def dumps(value: Any) -> tuple[bytes, list[_classes.Record]]:
+    """Pickles a request; also gives the classes of the objects in it."""
     try:
         writer = _idle.pop()
     except IndexError:
         writer = _Writer()
     out = writer.out
-    used = writer.used = {}
+    records: dict[type[Object], _classes.Record] = {}
+    writer.records = records
     # One that fails is not used again.
     try:
         writer.dump(value)
@@ -202,7 +225,7 @@ def dumps(value: Any) -> tuple[bytes, dict[bytes, type[Object]]]:
     out.seek(0)
     out.truncate()
     _idle.append(writer)
-    return data, used
+    return data, list(records.values())
 
 
 loads = pickle.loads
