@@ -31,6 +31,10 @@ export async function runScenario(emerge, connect, define, scenario, base) {
     query: (step) => fs.query(at(step.path)),
     read: (step) => other.get(at(step.path)),
     search: (step) => names(fs.search(step.javascript, null, { directory: at(step.path), order: step.order })),
+    async text(step) {
+      const found = await fs.searchText(step.text, { directory: at(step.path) }).toArray();
+      return found.map(({ object }) => object.meta.name);
+    },
     list: (step) => names(fs.list(at(step.path))),
     async get(step) {
       const got = await fs.get(at(step.path));

@@ -47,6 +47,9 @@ class Reader:
         found = self.fs.search(step["python"], directory=self.at(step["path"]), order=step["order"])
         return [each.meta.name for each in found]
 
+    def text(self, step):
+        return [found.meta.name for found, *_ in self.fs.search_text(step["text"], directory=self.at(step["path"]))]
+
     def list(self, step):
         return [each.name for each in self.fs.list(self.at(step["path"]))]
 

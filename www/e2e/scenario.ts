@@ -76,6 +76,7 @@ export async function runCommands(node: TestNode, scenario: Scenario, language: 
     read: async (step) => table(await json("cat", at(step.path))),
     search: async (step) =>
       names(await lines("search", at(step.path), ...language.search, String(step[language.search.length > 0 ? "python" : "javascript"]), "--order", String(step["order"]))),
+    text: async (step) => names(await lines("search", at(step.path), String(step["text"]))),
     list: async (step) => names(await lines("ls", at(step.path))),
     async get(step) {
       const got = await json("cat", at(step.path));

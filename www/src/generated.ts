@@ -191,7 +191,7 @@ export const OP = {
   mkdir: 0,
   /** Stores an object; directories are made on the way. Replies with `Stored`. */
   store: 1,
-  /** Fetches an object's properties and state, or with a path into an object what is at that place: `Fetched`. On a directory `is_a_directory`. Fetches an object's properties and state: `Fetched`. Of a directory its properties and the first page of its members. */
+  /** Fetches an object's properties and state, or with a path into an object what is at that place: `Fetched`. Of a directory its properties and the first page of its members. */
   get: 2,
   /** Fetches the properties: `Stat`. */
   stat: 3,
@@ -297,7 +297,7 @@ export type StoreArgs = [
   removed?: string[] | null,
 ];
 
-/** Fetches an object's properties and state, or with a path into an object what is at that place: `Fetched`. On a directory `is_a_directory`. Fetches an object's properties and state: `Fetched`. Of a directory its properties and the first page of its members. */
+/** Fetches an object's properties and state, or with a path into an object what is at that place: `Fetched`. Of a directory its properties and the first page of its members. */
 export const GET_ARGS = {
   /** Which. */
   path: 0,

@@ -43,9 +43,8 @@ pub enum Op {
         #[n(5)]
         removed: Option<Vec<String>>,
     },
-    /// Fetches an object's properties and state, or with a path into an object what is at that place:
-    /// [`crate::record::Fetched`]. On a directory `is_a_directory`.
-    /// Fetches an object's properties and state: [`crate::record::Fetched`]. Of a directory its properties and the first page of its members.
+    /// Fetches an object's properties and state, or with a path into an object what is at that place: [`crate::record::Fetched`]. Of a directory its
+    /// properties and the first page of its members.
     #[n(2)]
     Get {
         /// Which.
