@@ -41,6 +41,7 @@
 //! A new object or directory belongs to the user who made it and to that user's first group (or, with none, to a group
 //! of the user's own name), with the permissions that the mask of its directory leaves ([`emerge_proto::rules::Mask`]). The root directory belongs to `admin`, group `admin`, `rwxrwxr-x`.
 
+use crate::change::Rights;
 use crate::object::Object;
 use emerge_proto::{Error, ErrorCode, Path, Perms, Result};
 
@@ -85,17 +86,21 @@ pub(crate) enum Want {
 
 /// The three bits that count for the caller.
 fn granted(principal: &Principal, object: &Object) -> u16 {
+    granted_by(principal, &object.owner, &object.group, object.perms)
+}
+
+fn granted_by(principal: &Principal, owner: &str, group: &String, perms: Perms) -> u16 {
     if principal.admin {
         return 7;
     }
-    let shift = if object.owner == principal.user {
+    let shift = if owner == principal.user {
         6
-    } else if principal.groups.contains(&object.group) {
+    } else if principal.groups.contains(group) {
         3
     } else {
         0
     };
-    object.perms.0 >> shift & 7
+    perms.0 >> shift & 7
 }
 
 pub(crate) fn may(principal: &Principal, object: &Object, want: Want) -> bool {
@@ -115,6 +120,13 @@ pub(crate) fn owns(principal: &Principal, object: &Object) -> bool {
 /// Whether an object appears in what the caller is shown of a set.
 pub(crate) fn shows(principal: &Principal, object: &Object) -> bool {
     may(principal, object, Want::Read) || owns(principal, object)
+}
+
+/// The same of what is gone, by the rights that it had.
+pub(crate) fn showed(principal: &Principal, rights: &Rights) -> bool {
+    principal.admin
+        || rights.owner == principal.user
+        || granted_by(principal, &rights.owner, &rights.group, rights.perms) & 4 != 0
 }
 
 /// Whether an object is there for the caller at all.

@@ -1,8 +1,8 @@
 //! The log: what each commit changed, by its number, with the outcome of the request that asked for it.
 
-use crate::object::{Record, read};
+use crate::object::{Object, Record, read};
 use crate::session::LoggedOutcome;
-use emerge_proto::{ObjectId, Result, SessionId};
+use emerge_proto::{ObjectId, Perms, Result, SessionId};
 use minicbor::{Decode, Encode};
 
 /// One change.
@@ -58,12 +58,33 @@ pub(crate) struct Where {
     pub(crate) version: Option<u64>,
     #[n(3)]
     pub(crate) directory: bool,
+    /// Of what was removed, who had which rights: nobody can look them up any more.
+    #[n(4)]
+    pub(crate) rights: Option<Rights>,
+}
+
+/// The rights to an object.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Rights {
+    #[n(0)]
+    pub(crate) owner: String,
+    #[n(1)]
+    pub(crate) group: String,
+    #[n(2)]
+    pub(crate) perms: Perms,
+}
+
+impl Rights {
+    pub(crate) fn of(object: &Object) -> Self {
+        Self { owner: object.owner.clone(), group: object.group.clone(), perms: object.perms }
+    }
 }
 
 impl Where {
     /// About how many bytes it takes in the log.
     pub(crate) fn size(&self) -> usize {
-        self.path.as_ref().map_or(0, String::len) + self.from.as_ref().map_or(0, String::len) + 24
+        let rights = self.rights.as_ref().map_or(0, |rights| rights.owner.len() + rights.group.len() + 8);
+        self.path.as_ref().map_or(0, String::len) + self.from.as_ref().map_or(0, String::len) + rights + 24
     }
 }
 

@@ -72,6 +72,6 @@ pub use pattern::Pattern;
 pub use session::{KeptOutcome, KeptSession, Outcome};
 pub use tx::{
     Candidate, Commit, CommitError, CopyPart, Listing, MadeVersion, ObjectForCall, Ownership, Savepoint,
-    Scope, Tx, Walk,
+    Scope, Tx, Walk, yield_now,
 };
 pub use watch::{Mark, Seen};

@@ -146,7 +146,7 @@ async fn tell<B: Backend>(
     place: Where,
     pattern: &Pattern,
 ) -> Option<Told> {
-    let Where { path, from, version, directory } = place;
+    let Where { path, from, version, directory, rights } = place;
     let path = path?;
     let (kind, id): (ChangeKind, ObjectId) = match change {
         Change::Created(id) => (ChangeKind::Created, *id),
@@ -161,9 +161,9 @@ async fn tell<B: Backend>(
     if !to && !old {
         return None;
     }
-    let may_to = tx.may_know(id, &path).await;
+    let may_to = tx.may_know(id, &path, rights.as_ref()).await;
     let may_from = match &from {
-        Some(from) => tx.may_know(id, from).await,
+        Some(from) => tx.may_know(id, from, rights.as_ref()).await,
         None => false,
     };
     let told = |kind, path, from, version| Told {

@@ -92,8 +92,25 @@ fn a_conflict_names_what_changed_to_those_who_may_know() {
             held.changed_path().await.map(|path: Path| path.to_string())
         };
         assert_eq!(changed("/open/a", ("/open/a", "")).await.as_deref(), Some("/open/a"));
-        assert_eq!(changed("/open/new", ("/open/new", "")).await.as_deref(), Some("/open/new"));
-        // Where it went is not for her to know; that it is gone from where she read it is.
-        assert_eq!(changed("/open/a", ("/open/a", "/secret/b")).await.as_deref(), Some("/open/a"));
+        // What came there is not for her to read, nor where the other went: that something has changed in the directory is.
+        assert_eq!(changed("/open/new", ("/open/new", "")).await.as_deref(), Some("/open"));
+        assert_eq!(changed("/open/a", ("/open/a", "/secret/b")).await.as_deref(), Some("/open"));
+    });
+}
+
+#[test]
+fn whoever_was_taken_out_of_a_group_does_not_commit_what_it_allowed() {
+    on_memory(async |engine| {
+        let user = |groups: &[&str]| Principal {
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            ..Principal::user("ada")
+        };
+        let mut tx = engine.begin(user(&["staff"]), NOW, seed());
+        assert!(tx.check_groups(&user(&["staff"])).is_ok());
+        let refused = tx.check_groups(&user(&[])).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::PermissionDenied);
+        // An operation of the time between does not hide it.
+        tx.go_on(&user(&[]), NOW);
+        assert!(tx.check_groups(&user(&[])).is_err());
     });
 }

@@ -11,6 +11,7 @@ use crate::transaction;
 use crate::transactions::Transactions;
 use crate::watch::{self, Watches};
 use emerge_engine::{Backend, CommitError, Engine, Outcome, Principal, Tx};
+use emerge_proto::account::UserAction;
 use emerge_proto::frame::{Hello, Welcome};
 use emerge_proto::watch::Change;
 use emerge_proto::{Error, ErrorCode, MethodDecl, Op, Result, SessionId, limits};
@@ -431,7 +432,12 @@ impl<B: Backend> Node<B> {
                 Err(error) => return Reply { result: Err(error), depends_on: tx.depends_on() },
             };
             match tx.commit(key.map(|key| key.outcome(reply.clone()))).await {
-                Ok(commit) => return Reply { result: Ok(reply), depends_on: commit.number },
+                Ok(commit) => {
+                    if let Op::Users { action: UserAction::Remove, name: Some(name), .. } = op {
+                        self.shared.transactions.forget_user(name);
+                    }
+                    return Reply { result: Ok(reply), depends_on: commit.number };
+                }
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Error(error)) => return Reply::error(error),
             }

@@ -255,6 +255,9 @@ async fn end<B: Backend>(
     let Some(mut tx) = transactions.end(&held, asked(key), None, NOT_COMMITTED) else {
         return Reply::error(held.gone(NOT_COMMITTED));
     };
+    if let Err(error) = tx.check_groups(principal) {
+        return Reply::error(error);
+    }
     tx.stamp(now);
     let reply = encode(&Ended { committed: Some(now) });
     let (result, depends_on) = match tx.try_commit(key.map(|key| key.outcome(reply.clone()))).await {

@@ -307,6 +307,11 @@ impl<B: Backend> Transactions<B> {
         self.end_all(TAKEN_BACK, is_its);
     }
 
+    /// Ends those of a user who is removed: another one of that name has nothing to do with them.
+    pub(crate) fn forget_user(&self, user: &str) {
+        self.end_all(TAKEN_BACK, |held| held.user == user);
+    }
+
     fn end_all(&self, how: &'static str, is_meant: impl Fn(&Held<B>) -> bool) {
         let meant: Vec<Arc<Held<B>>> =
             self.lock().by_id.values().filter(|held| is_meant(held)).cloned().collect();

@@ -56,6 +56,8 @@ struct Watching<B: Backend> {
     node: Node<B>,
     principal: Principal,
     pattern: Pattern,
+    /// As of this generation of the accounts, the user's token; none of a user whom the engine does not know.
+    account: Option<(u64, Option<[u8; 32]>)>,
     now: i64,
     at: Mark,
     told: VecDeque<Change>,
@@ -69,6 +71,7 @@ impl<B: Backend> Watching<B> {
             if let Some(change) = self.told.pop_front() {
                 return Ok(change);
             }
+            self.check_account().await?;
             let engine = self.node.engine();
             let seen = engine.changes_after(self.at, &self.pattern, &self.principal, self.now).await?;
             if seen.next == self.at {
@@ -78,6 +81,34 @@ impl<B: Backend> Watching<B> {
             self.at = seen.next;
             self.told = seen.changes.into();
         }
+    }
+}
+
+impl<B: Backend> Watching<B> {
+    /// Whoever was removed or has another token watches nothing any more, and groups are those of now.
+    async fn check_account(&mut self) -> Result<()> {
+        let engine = self.node.engine();
+        // Before the record is read, so that what changes meanwhile is noticed.
+        let generation = engine.accounts_generation();
+        let known = match self.account {
+            _ if self.principal.admin => return Ok(()),
+            Some((seen, _)) if seen == generation => return Ok(()),
+            Some((_, None)) => return Ok(()),
+            Some((_, token)) => token,
+            None => None,
+        };
+        let found = engine.user_of_name(&self.principal.user).await?;
+        if let Some(token) = known
+            && found.as_ref().is_none_or(|(_, now)| *now != token)
+        {
+            let why = format!("the token of user {:?} is not valid any more", self.principal.user);
+            return Err(Error::new(ErrorCode::Unauthenticated, why));
+        }
+        self.account = Some((generation, found.as_ref().map(|(_, token)| *token)));
+        if let Some((principal, _)) = found {
+            self.principal = principal;
+        }
+        Ok(())
     }
 }
 
@@ -110,6 +141,7 @@ pub(crate) fn changes<B: Backend>(
         node: node.clone(),
         principal: principal.clone(),
         pattern: Pattern::parse(pattern)?,
+        account: None,
         now,
         at,
         // One that goes on has begun already.

@@ -1,13 +1,13 @@
 //! What a transaction that is held open needs: going back over part of it, what it takes of memory, what a conflict was about.
 
 use super::{Tx, Undo};
-use crate::access::{self, Principal, Want};
+use crate::access::{self, Principal};
 use crate::backend::{Backend, Key};
 use crate::engine::Engine;
 use crate::keys;
 use crate::object::Record;
 use emerge_proto::op::Target;
-use emerge_proto::{Path, Result, SessionId};
+use emerge_proto::{Error, ErrorCode, Path, Result, SessionId};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, ready};
@@ -55,8 +55,24 @@ impl<B: Backend> Tx<B> {
     /// Goes on for a caller at a time. What was written so far stays: there is no going back to an earlier savepoint.
     pub fn go_on(&mut self, principal: &Principal, now_micros: i64) {
         self.undo.clear();
+        self.regrouped |= self.principal.groups != principal.groups;
         self.principal.clone_from(principal);
         self.now = now_micros;
+    }
+
+    /// Refuses to commit for a caller whose groups are others than when something was done in the transaction: it may have been done with rights that are gone.
+    ///
+    /// # Errors
+    /// `permission_denied`.
+    pub fn check_groups(&self, principal: &Principal) -> Result<()> {
+        if !self.regrouped && self.principal.groups == principal.groups {
+            return Ok(());
+        }
+        let why = format!(
+            "the groups of user {:?} have changed since the transaction began; nothing of it has happened",
+            principal.user
+        );
+        Err(Error::new(ErrorCode::PermissionDenied, why))
     }
 
     /// About how many bytes of memory the transaction holds.
@@ -106,17 +122,19 @@ impl<B: Backend> Tx<B> {
     async fn path_of_key(&mut self, key: &Key) -> Option<Path> {
         let id = keys::id_of(key)?;
         let place = self.place(&Target::Id(id)).await.ok()?;
-        if key.first() != Some(&keys::ENTRY) {
-            // That something is there may be known to who may list its directory.
-            let listed =
-                place.parent().is_some_and(|(_, parent)| access::may(&self.principal, parent, Want::Read));
-            return (listed || access::may(&self.principal, &place.object, Want::Read)).then_some(place.path);
-        }
-        let name = std::str::from_utf8(key.get(17..)?).ok()?;
-        if !access::may(&self.principal, &place.object, Want::Read) {
+        if !access::shows(&self.principal, &place.object) {
             return None;
         }
-        place.path.join(name).ok()
+        if key.first() != Some(&keys::ENTRY) {
+            return Some(place.path);
+        }
+        // What came or went in a directory may be hidden: then the directory is told, and no name.
+        let name = std::str::from_utf8(key.get(17..)?).ok()?;
+        let path = place.path.join(name).ok()?;
+        match self.place(&Target::from(&path)).await {
+            Ok(entry) if access::shows(&self.principal, &entry.object) => Some(path),
+            _ => Some(place.path),
+        }
     }
 }
 

@@ -47,8 +47,10 @@ use emerge_proto::{Error, ObjectId, Result, SessionId};
 use held::weight;
 use std::collections::hash_map::Entry as Place;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::future::poll_fn;
 use std::ops::Range;
 use std::sync::Arc;
+use std::task::Poll;
 
 /// A transaction. It sees its own writes. Dropped without a commit it changes nothing.
 ///
@@ -77,6 +79,26 @@ pub struct Tx<B: Backend> {
     accounts: bool,
     /// The indexes when it began: it cannot commit when there are others.
     indexes: Indexes,
+    /// Records that were read since others had their turn.
+    work: usize,
+    /// Whether the caller's groups were others in an earlier operation.
+    regrouped: bool,
+}
+
+/// Records that are read before others have their turn.
+const AT_A_TIME: usize = 512;
+
+/// Lets other tasks run once.
+pub async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 enum Undo {
@@ -135,6 +157,8 @@ impl<B: Backend> Tx<B> {
             ended: Vec::new(),
             accounts: false,
             indexes,
+            work: 0,
+            regrouped: false,
         }
     }
 
@@ -327,12 +351,23 @@ impl<B: Backend> Tx<B> {
             return Ok(record.clone());
         }
         let looked = self.engine.look(key).await?;
+        self.take_turns(1).await;
         Ok(self.note(looked))
+    }
+
+    /// Lets other tasks run now and then: a store in memory never waits by itself, and one request may read much.
+    async fn take_turns(&mut self, records: usize) {
+        self.work += records;
+        if self.work >= AT_A_TIME {
+            self.work = 0;
+            yield_now().await;
+        }
     }
 
     /// Reads many keys; gives what each holds, in their order.
     async fn read_many(&mut self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>> {
         let looked = self.engine.look_many(keys).await?;
+        self.take_turns(keys.len()).await;
         let mut records = Vec::with_capacity(keys.len());
         for (key, looked) in keys.iter().zip(looked) {
             let record = match self.writes.get(&key[..]) {
@@ -347,6 +382,7 @@ impl<B: Backend> Tx<B> {
     /// The first `limit` records of a range; what it says of the range up to the last of them is validated.
     pub(crate) async fn scan(&mut self, range: Range<Key>, limit: usize) -> Result<Vec<(Key, Record)>> {
         let scanned = self.engine.scan(&range, limit, &self.writes).await?;
+        self.take_turns(scanned.records.len()).await;
         self.depends_on = self.depends_on.max(scanned.number);
         let end = match scanned.records.last() {
             Some((last, _)) if scanned.records.len() == limit => {

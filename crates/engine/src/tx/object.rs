@@ -5,7 +5,7 @@ use super::inside;
 use super::list::Listing;
 use super::place::{self, Place, Way};
 use super::rules;
-use crate::access::Want;
+use crate::access::{self, Want};
 use crate::backend::Backend;
 use crate::change::Change;
 use crate::fields;
@@ -291,7 +291,8 @@ impl<B: Backend> Tx<B> {
             id,
             kind: object.kind,
             class: class.map(|class| class.source.name.clone()),
-            class_hash: object.class,
+            // Whoever has the address of a class may read it.
+            class_hash: object.class.filter(|_| access::shows(&self.principal, object)),
             class_version: class.map(|class| class.version),
             owner: object.owner.clone(),
             group: object.group.clone(),

@@ -3,7 +3,7 @@
 use super::Tx;
 use crate::access::{self, Want};
 use crate::backend::{Backend, Key};
-use crate::change::{Change, Where};
+use crate::change::{Change, Rights, Where};
 use crate::keys;
 use crate::object::{Object, Record};
 use emerge_proto::op::Target;
@@ -46,45 +46,56 @@ impl<B: Backend> Tx<B> {
                 from: None,
                 version: Some(object.version),
                 directory: object.is_directory(),
+                rights: None,
             }),
             Change::Moved(id, directory, name) => here(*id).map(|(path, object)| Where {
                 path: Some(path),
                 from: path_of(*directory, name),
                 version: Some(object.version),
                 directory: object.is_directory(),
+                rights: None,
             }),
             Change::Removed(id, directory, name) => {
                 let was = self.reads.get(&keys::object(*id)[..]).and_then(|(_, record)| match record {
-                    Some(Record::Object(object)) => Some(object.is_directory()),
+                    Some(Record::Object(object)) => Some(object),
                     _ => None,
                 });
                 // What nobody has ever seen is not missed.
-                was.map(|directory_too| Where {
+                was.map(|object| Where {
                     path: path_of(*directory, name),
                     from: None,
                     version: None,
-                    directory: directory_too,
+                    directory: object.is_directory(),
+                    rights: Some(Rights::of(object)),
                 })
             }
         };
         self.changes.iter().map(|change| place(change).unwrap_or_default()).collect()
     }
 
-    /// Whether the caller may know that something is, or was, at a path: what one may read, or list the directory of.
-    pub(crate) async fn may_know(&mut self, id: ObjectId, path: &str) -> bool {
+    /// Whether the caller may know that something is, or was, at a path: what appears for the caller in a listing, in a directory that may be passed. `rights`
+    /// are those of what is gone.
+    pub(crate) async fn may_know(&mut self, id: ObjectId, path: &str, rights: Option<&Rights>) -> bool {
         if self.principal.admin {
             return true;
         }
-        if let Ok(place) = self.place(&Target::Id(id)).await
-            && place.path.as_str() == path
-            && access::may(&self.principal, &place.object, Want::Read)
-        {
-            return true;
-        }
-        let Some(parent) = Path::parse(path).ok().and_then(|path| path.parent()) else { return false };
-        match self.place(&Target::from(&parent)).await {
-            Ok(place) => access::may(&self.principal, &place.object, Want::Read),
-            Err(_) => false,
+        let shown = match self.place(&Target::Id(id)).await {
+            Ok(place) => {
+                let shown = access::shows(&self.principal, &place.object);
+                if place.path.as_str() == path {
+                    return shown;
+                }
+                shown
+            }
+            Err(_) => rights.is_some_and(|rights| access::showed(&self.principal, rights)),
+        };
+        let parent = Path::parse(path).ok().and_then(|path| path.parent());
+        match parent {
+            Some(parent) if shown => match self.place(&Target::from(&parent)).await {
+                Ok(place) => access::may(&self.principal, &place.object, Want::Execute),
+                Err(_) => false,
+            },
+            _ => false,
         }
     }
 }

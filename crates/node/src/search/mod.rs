@@ -9,16 +9,14 @@ mod wishes;
 use crate::node::Node;
 use collect::Collector;
 use cursor::Cursor;
-use emerge_engine::{Backend, Candidate, Index, Scope, Tx, Walk};
+use emerge_engine::{Backend, Candidate, Index, Scope, Tx, Walk, yield_now};
 use emerge_proto::class::encode;
 use emerge_proto::op::Target;
 use emerge_proto::query::{Failure, Matches, Plan};
 use emerge_proto::{Error, ErrorCode, Op, Query, Result, Value, limits};
 use emerge_query::{Access, Answer, Lambda, Names};
 use sandbox::Sandboxed;
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 pub(crate) use wishes::Wishes;
 
 /// Objects from which on a search that finds few of them would be better off with an index.
@@ -356,18 +354,4 @@ fn map_of(bytes: Option<&[u8]>, field: &str) -> Result<Vec<(String, Value)>> {
         Some(Value::Map(entries)) => Ok(entries),
         Some(_) => Err(Error::new(ErrorCode::BadArgument, format!("{field}: a map is needed")).field(field)),
     }
-}
-
-/// Lets other tasks run once.
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if yielded {
-            return Poll::Ready(());
-        }
-        yielded = true;
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
