@@ -207,9 +207,7 @@ def _members(cls: type, node: Any, own: set[str], codes: list[Any]) -> None:
             if isinstance(each, FunctionType)
         ]
         if name in own:
-            if plain.get(name) is not None and not (
-                functions and all(any(each.__code__ is code for code in codes) for each in functions)
-            ):
+            if plain.get(name) is not None and not (functions and all(_is_own(each, codes) for each in functions)):
                 raise _changed(
                     f"{cls.__name__}.{name} was set after the statement of {cls.__name__}", f"{cls.__name__}.{name}"
                 )
@@ -217,6 +215,11 @@ def _members(cls: type, node: Any, own: set[str], codes: list[Any]) -> None:
             raise _changed(
                 f"{cls.__name__}.{name} was added after the statement of {cls.__name__}", f"{cls.__name__}.{name}"
             )
+
+
+def _is_own(made: FunctionType, codes: list[Any]) -> bool:
+    # Code of ``python -c`` cannot be told from what ``dataclass`` makes.
+    return made.__code__.co_filename == "<string>" or any(made.__code__ is code for code in codes)
 
 
 def _is_made(cls: type, name: str, made: FunctionType) -> bool:
