@@ -175,6 +175,14 @@ class Counter(emerge.Object):
         return [tagged(), counted(), Added().added(), Added().go(), Counter.made, self.seen]
 
 
+def test_a_decorator_that_is_called_like_dataclass_adds_what_it_likes():
+    scope = cell(
+        "def dataclass(cls):\n    cls.more = lambda self: 2\n    return emerge.dataclass(cls)\n"
+        "@dataclass\nclass User(emerge.Object):\n    n: int = 1\n    def use(self):\n        return self.more()\n"
+    )
+    assert _classes.record_of(scope["User"]).source
+
+
 def test_what_the_statement_tells_travels_as_it_tells(fs, home):
     counter = Counter()
     Counter.seen.append(1)
@@ -183,3 +191,4 @@ def test_what_the_statement_tells_travels_as_it_tells(fs, home):
     first = fs.stat(f"{home}/counter").class_hash
     fs.store(f"{home}/counter", Counter(), overwrite=True)
     assert fs.stat(f"{home}/counter").class_hash == first
+    assert [(field[0], field[3]) for field in _classes.record_of(Counter).source[4]] == [("seen", [])]
