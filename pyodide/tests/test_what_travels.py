@@ -241,8 +241,9 @@ class Keeper(emerge.Object):
             TUPLE, PAIR, MEMBER, FLAGS, FROZEN, COUNTER, DEFAULTS, ORDERED, QUEUE, BY_NUMBER, PATTERN, COMPLEX, MUTABLE, BIG,
             NAN, ZERO, NAIVE, THERE, HALF, WHERE, NUMBERS, SPAN, PARTS, KINDS, LIST,
         ]  # fmt: skip
-        # How Python shows an ordered dict depends on its version.
+        # How Python shows an ordered dict, and several flags, depends on its version.
         shown = [list(value.items()) if isinstance(value, OrderedDict) else value for value in values]
+        shown[values.index(FLAGS)] = FLAGS.value
         return [f"{type(value).__name__} {each!r}" for value, each in zip(values, shown)]
 
     def same(self):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import linecache
+import subprocess
+import sys
 
 import emerge
 import pytest
@@ -100,6 +102,30 @@ def test_a_name_that_is_another_by_now(name):
     assert _classes.record_of(scope["User"]).hash == first
 
 
+PROGRAM = """
+import emerge
+from emerge import _classes, errors
+class Plain(emerge.Object):
+    def use(self):
+        return 1
+try:
+    print(_classes.record_of(Plain).source[2])
+except errors.ClassInvalidError as error:
+    print(error.message)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "emscripten", reason="there are no other programs")
+def test_a_program_without_a_file():
+    found = [
+        subprocess.run([sys.executable, *given], input=text, capture_output=True, text=True, check=True).stdout
+        for given, text in ((["-"], PROGRAM), (["-c", PROGRAM], ""))
+    ]
+    assert "standard input" in found[0] and ("3.13" in found[0]) == (sys.version_info < (3, 13))
+    # From 3.13 on Python keeps what -c was given.
+    assert ("return 1" in found[1]) == (sys.version_info >= (3, 13))
+
+
 def tagging(function):
     function.tag = "T"
     return function
@@ -149,6 +175,14 @@ class Counter(emerge.Object):
         return [tagged(), counted(), Added().added(), Added().go(), Counter.made, self.seen]
 
 
+def test_a_decorator_that_is_called_like_dataclass_adds_what_it_likes():
+    scope = cell(
+        "def dataclass(cls):\n    cls.more = lambda self: 2\n    return emerge.dataclass(cls)\n"
+        "@dataclass\nclass User(emerge.Object):\n    n: int = 1\n    def use(self):\n        return self.more()\n"
+    )
+    assert _classes.record_of(scope["User"]).source
+
+
 def test_what_the_statement_tells_travels_as_it_tells(fs, home):
     counter = Counter()
     Counter.seen.append(1)
@@ -157,3 +191,4 @@ def test_what_the_statement_tells_travels_as_it_tells(fs, home):
     first = fs.stat(f"{home}/counter").class_hash
     fs.store(f"{home}/counter", Counter(), overwrite=True)
     assert fs.stat(f"{home}/counter").class_hash == first
+    assert [(field[0], field[3]) for field in _classes.record_of(Counter).source[4]] == [("seen", [])]

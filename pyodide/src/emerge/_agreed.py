@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from . import _source
-from ._object import Object
+from ._object import Object, dataclass
 from ._seen import MISSING, is_fixed
 from .errors import ClassInvalidError
 
@@ -92,8 +92,28 @@ def class_(cls: type, node: Any, look: Look) -> None:
             _defaults(cls, statement, codes, lambda name: MISSING if name in own else look(name))
         else:
             _assigned(cls, statement, own, look)
-    if _is_plain(cls, node):
+    if _is_plain(cls, node, look):
         _members(cls, node, own, codes)
+
+
+def written(node: Any) -> dict[str, Any]:
+    """Values of annotated names that a class's body writes out, each once: what was changed since does not travel."""
+    plain = [each for each in node.body if not isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
+    parts = [part for statement in plain for part in ast.walk(statement) if isinstance(part, ast.Name)]
+    given = [part.id for part in parts if isinstance(part.ctx, ast.Store)]
+    found: dict[str, Any] = {}
+    for statement in plain:
+        if (
+            isinstance(statement, ast.AnnAssign)
+            and isinstance(statement.target, ast.Name)
+            and statement.value is not None
+        ):
+            try:
+                if given.count(statement.target.id) == 1:
+                    found[statement.target.id] = ast.literal_eval(statement.value)
+            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+                continue
+    return found
 
 
 def _name(name: str, held: Any, look: Look, what: str) -> None:
@@ -177,13 +197,25 @@ def _held(cls: type, name: str) -> Any:
     return vars(cls).get(name, MISSING)
 
 
-def _is_plain(cls: type, node: Any) -> bool:
+def _is_plain(cls: type, node: Any, look: Look) -> bool:
     """Whether nothing but its statement, and ``dataclass``, makes the members of a class."""
     enum = sys.modules.get("enum")
     kinds = (type, ABCMeta) if enum is None else (type, ABCMeta, enum.EnumMeta)
     if type(cls) not in kinds or any("__init_subclass__" in vars(base) for base in cls.__mro__[1:] if _is_hook(base)):
         return False
-    return all("dataclass" in ast.unparse(each) for each in node.decorator_list)
+    return all(_is_dataclass(each.func if isinstance(each, ast.Call) else each, look) for each in node.decorator_list)
+
+
+def _is_dataclass(written: Any, look: Look) -> bool:
+    """Whether a decorator is known to change nothing but what a class has by ``dataclass``; others add what they like."""
+    parts: list[str] = []
+    while isinstance(written, ast.Attribute):
+        parts.append(written.attr)
+        written = written.value
+    found = look(written.id) if isinstance(written, ast.Name) else MISSING
+    for part in reversed(parts):
+        found = getattr(found, part, MISSING)
+    return found is dataclasses.dataclass or found is dataclass
 
 
 def _is_hook(base: type) -> bool:
@@ -207,9 +239,7 @@ def _members(cls: type, node: Any, own: set[str], codes: list[Any]) -> None:
             if isinstance(each, FunctionType)
         ]
         if name in own:
-            if plain.get(name) is not None and not (
-                functions and all(any(each.__code__ is code for code in codes) for each in functions)
-            ):
+            if plain.get(name) is not None and not (functions and all(_is_own(each, codes) for each in functions)):
                 raise _changed(
                     f"{cls.__name__}.{name} was set after the statement of {cls.__name__}", f"{cls.__name__}.{name}"
                 )
@@ -217,6 +247,11 @@ def _members(cls: type, node: Any, own: set[str], codes: list[Any]) -> None:
             raise _changed(
                 f"{cls.__name__}.{name} was added after the statement of {cls.__name__}", f"{cls.__name__}.{name}"
             )
+
+
+def _is_own(made: FunctionType, codes: list[Any]) -> bool:
+    # Code of ``python -c`` cannot be told from what ``dataclass`` makes.
+    return made.__code__.co_filename == "<string>" or any(made.__code__ is code for code in codes)
 
 
 def _is_made(cls: type, name: str, made: FunctionType) -> bool:

@@ -6,6 +6,7 @@ import ast
 import builtins
 import sys
 from collections import ChainMap
+from collections.abc import Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -93,6 +94,8 @@ class Captures:
         self._bases = {base for base in bases if base is not Object and issubclass(base, Object)}
         self._entries: list[tuple[Any, ...]] = []
         self._things: dict[str, Any] = {}
+        # Names that the owner itself uses: its text stays as it is, so what else has such a name gets another.
+        self._own: dict[str, Any] = {}
         # The first name of each function and class, by its identity, and whether its definition is in the entries by now.
         self._named: dict[int, tuple[str, Any]] = {}
         self._ready: set[int] = set()
@@ -114,6 +117,8 @@ class Captures:
             needed, wished = names_in(text, name)
         except SyntaxError as error:
             raise ClassInvalidError(f"the source of {name} does not compile alone: {error}", field=name) from error
+        if not self._scopes:
+            self._own = {used: value for used, value in self._values(needed, scope, cells) if value is not MISSING}
         self._scopes.append(scope)
         for used in needed:
             if used in given or used == name or used in _OWN:
@@ -128,6 +133,23 @@ class Captures:
             if value is not MISSING and used not in self._things and used not in given and used != name:
                 self._wish(used, value, name)
         self._scopes.pop()
+
+    def _values(self, names: list[str], scope: Any, cells: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+        for name in names:
+            yield name, cells[name] if name in cells else self.seen.name(scope, name)
+
+    def _namesakes(self, text: str, name: str, scope: Any, cells: dict[str, Any]) -> dict[str, Any]:
+        """What a function or class of another module uses by names that stand for something else here."""
+        try:
+            needed = names_in(text, name)[0]
+        except SyntaxError:
+            return {}
+        found = {}
+        for used, value in self._values([each for each in needed if each != name and each not in cells], scope, cells):
+            known = self._own.get(used, self._things.get(used, value))
+            if value is not MISSING and used not in _OWN and known is not value and not _equal(known, value):
+                found[used] = value
+        return found
 
     def _wish(self, name: str, value: Any, user: str) -> None:
         if isinstance(value, type) and issubclass(value, Object) or not _hinting(name, value):
@@ -247,7 +269,7 @@ class Captures:
             scope = self._scope_of(value)
             cells = {**bases_by_name(value, statement.text(), scope), **cells_of(value, self.seen)}
             _agreed.class_(value, statement.node, looking(cells, scope))
-            return self._made(name, value.__name__, statement, scope, cells, True)
+            return self._made(name, value.__name__, statement, scope, cells, True, _is_stored(value))
         raise self._cannot(name, value, user, None)
 
     def _bare(self, name: str, value: FunctionType) -> None:
@@ -279,10 +301,13 @@ class Captures:
         scope: Any,
         cells: dict[str, Any],
         decorators: bool,
+        stored: bool = False,
     ) -> str:
         """The statement as it stands, or within a function that gives it what it sees of the function that made it."""
         plain = statement.text(decorators=decorators)
         cells = {each: value for each, value in cells.items() if each != own}
+        if not stored:
+            cells.update(self._namesakes(plain, own, scope, cells))
         if own == name and not cells:
             self.walk(plain, own, scope, {})
             return plain
@@ -294,6 +319,7 @@ class Captures:
 
     def _lambda(self, name: str, value: FunctionType, text: str, cells: dict[str, Any]) -> str:
         _agreed.function(value, ast.parse(f"({text}\n)", mode="eval").body, looking(cells, value.__globals__), name)
+        cells = {**cells, **self._namesakes(f"({text}\n)\n", name, value.__globals__, cells)}
         params, values = self._given(name, {each: cell for each, cell in cells.items() if cell is not value})
         self.walk(f"({text}\n)\n", name, value.__globals__, cells, frozenset(params))
         if not params:

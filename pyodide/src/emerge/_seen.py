@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from marshal import dumps
-from operator import is_, itemgetter
+from operator import attrgetter, is_, itemgetter
 from types import CellType
 from typing import Any
 
 MISSING: Any = object()
 
 # What cannot change; a tuple and a frozen set as far as what they hold cannot.
+_EQUAL = attrgetter("__eq__")
 _FIXED = frozenset((type(None), bool, int, float, complex, str, bytes, range, slice, type(...), type(NotImplemented)))
 _FIXED_KINDS = frozenset((
     ("datetime", "date"), ("datetime", "datetime"), ("datetime", "timedelta"), ("datetime", "time"), ("datetime", "timezone"),
     ("uuid", "UUID"), ("emerge", "Ref"), ("decimal", "Decimal"), ("fractions", "Fraction"), ("re", "Pattern"), ("zoneinfo", "ZoneInfo"),
 ))  # fmt: skip
+
+_Group = tuple[
+    Any,
+    Callable[[Any], tuple[Any, ...]],
+    tuple[Any, ...],
+    Callable[[Any], tuple[Any, ...]],
+    tuple[Any, ...],
+    tuple[str, ...],
+]
+"""A scope; what takes the values of some of its names, and the values, twice; and names that stood for nothing there."""
 
 
 class Seen:
@@ -28,8 +39,8 @@ class Seen:
 
     def __init__(self) -> None:
         self._names: dict[int, tuple[Any, dict[str, Any]]] = {}
-        # Made at the first look: what takes the values of all names of a scope, and the values; and names that stood for nothing.
-        self._groups: list[tuple[Any, Callable[[Any], tuple[Any, ...]], tuple[Any, ...], tuple[str, ...]]] | None = None
+        # Made at the first look.
+        self._groups: list[_Group] | None = None
         self._cells: dict[int, tuple[CellType, Any]] = {}
         self._sizes: dict[int, tuple[Any, int]] = {}
         self._values: dict[int, tuple[Any, Callable[[Any], Any] | None, Any]] = {}
@@ -89,8 +100,10 @@ class Seen:
         if groups is None:
             groups = self._groups = [_group(scope, names) for scope, names in self._names.values()]
         try:
-            for scope, taken, values, absent in groups:
-                if not all(map(is_, taken(scope), values)):
+            for scope, taking, single, taking_others, others, absent in groups:
+                if single and taking(scope) != single:
+                    return False
+                if others and not all(map(is_, taking_others(scope), others)):
                     return False
                 for name in absent:
                     if name in scope:
@@ -109,14 +122,25 @@ class Seen:
         return True
 
 
-def _group(scope: Any, names: dict[str, Any]) -> Any:
+def _group(scope: Any, names: dict[str, Any]) -> _Group:
     there = {name: value for name, value in names.items() if value is not MISSING}
-    absent = tuple(name for name in names if name not in there)
-    if not there:
-        return scope, _nothing, (), absent
-    # Of a single name it would take no tuple.
-    taken = itemgetter(*there, *there) if len(there) == 1 else itemgetter(*there)
-    return scope, taken, tuple(there.values()), absent
+    # Functions, classes and modules are equal to themselves alone, so that they are compared at once; but 2 is equal to 2.0.
+    single = [name for name, value in there.items() if _EQUAL(type(value)) is _EQUAL(object)]
+    others = [name for name in there if name not in single]
+    return (
+        scope,
+        _taking(single),
+        tuple(there[name] for name in single),
+        _taking(others),
+        tuple(there[name] for name in others),
+        tuple(name for name in names if name not in there),
+    )
+
+
+def _taking(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return (lambda scope: (scope[names[0]],)) if names else lambda scope: ()
 
 
 def _content(cell: CellType) -> Any:
@@ -136,7 +160,3 @@ def is_fixed(value: Any) -> bool:
     ):
         return True
     return isinstance(value, (tuple, frozenset)) and all(map(is_fixed, value))
-
-
-def _nothing(_: Any) -> tuple[Any, ...]:
-    return ()

@@ -212,7 +212,12 @@ def _edited(file: str, name: str) -> ClassInvalidError:
 
 def missing(name: str, file: str) -> ClassInvalidError:
     """That there is no source of something."""
-    where = "the plain Python prompt keeps none before 3.13" if file == "<stdin>" else f"{file or 'it'} has none"
+    if file != "<stdin>":
+        where = f"{file or 'it'} has none"
+    elif sys.version_info >= (3, 13):
+        where = "Python keeps none of a program that it reads from its standard input"
+    else:
+        where = "Python keeps none of what it reads from its standard input, and at its plain prompt before 3.13"
     return ClassInvalidError(
         f"the source of {name} cannot be found ({where}): write it in a file, a notebook cell or IPython", field=name
     )

@@ -86,8 +86,13 @@ def class_source(
     doc = cls.__dict__.get("__doc__")
     if dataclasses.is_dataclass(cls) and doc and doc.startswith(f"{cls.__name__}("):
         doc = None
-    text = text_of(cls)
-    source = (cls.__name__, "python", text, bases, fields_of_class(cls), doc, entries)
+    statement = _statement(cls)
+    defaults = _agreed.written(statement.node)
+    fields = [
+        (name, kind, has_default, defaults.get(name, default) if has_default else None, told)
+        for name, kind, has_default, default, told in fields_of_class(cls)
+    ]
+    source = (cls.__name__, "python", statement.text(), bases, fields, doc, entries)
     seen = captures.seen
     seen.members(cls)
     for record in needs.values():
@@ -114,16 +119,12 @@ def _scan(cls: type[Object], peers: frozenset[type[Object]] = frozenset()) -> Ca
     return captures
 
 
-def text_of(cls: type[Object]) -> str:
+def _statement(cls: type[Object]) -> _source.Statement:
     """The class statement of a stored class.
 
     Raises:
         ClassInvalidError: there is none, or it is not that of the class which runs here.
     """
-    return _statement(cls).text()
-
-
-def _statement(cls: type[Object]) -> _source.Statement:
     statement = _source.of_class(cls)
     if statement is None:
         place = PLACES.get(cls)

@@ -6,11 +6,14 @@ import wit_world  # type: ignore[import-not-found]
 
 # Imported while the component is made, so that the modules are in its memory: there are no files to import from later.
 _LIBRARY = """
-abc array ast asyncio base64 bisect calendar cmath collections collections.abc colorsys contextlib copy csv dataclasses datetime decimal difflib
-enum fractions functools hashlib heapq hmac html io ipaddress itertools json keyword math numbers operator os pathlib pickle pprint random re
-secrets socket statistics string struct subprocess textwrap time traceback types typing unicodedata urllib.parse uuid weakref zlib zoneinfo
-_ast_unparse _strptime annotationlib copyreg dis encodings.ascii encodings.hex_codec encodings.latin_1 encodings.utf_16 encodings.utf_32 functools
-graphlib inspect linecache locale logging queue reprlib shlex stringprep string.templatelib tokenize
+abc annotationlib argparse array ast asyncio base64 bisect calendar cmath cmd codecs collections collections.abc colorsys configparser contextlib
+contextvars copy copyreg csv dataclasses datetime decimal difflib dis enum filecmp fnmatch fractions functools gettext glob graphlib gzip hashlib
+heapq hmac html html.entities html.parser http http.cookies inspect io ipaddress itertools json keyword linecache locale logging math mimetypes
+numbers operator os pathlib pickle plistlib pprint queue quopri random re reprlib sched secrets shlex shutil socket statistics string
+string.templatelib stringprep struct subprocess tarfile tempfile textwrap threading time tokenize tomllib traceback types typing unicodedata
+urllib.parse uuid wave weakref xml.dom.minidom xml.etree.ElementTree xml.parsers.expat zipfile zlib zoneinfo
+_ast_unparse _strptime encodings.ascii encodings.cp1252 encodings.cp437 encodings.hex_codec encodings.idna encodings.latin_1 encodings.utf_16
+encodings.utf_32 encodings.utf_8_sig
 """
 for _name in _LIBRARY.split():
     try:

@@ -417,22 +417,22 @@ def run_file(parts: list[bytes]) -> list[bytes]:
     for path, value in objects.items():
         if not isinstance(value, Object) or not isinstance(path, str):
             raise emerge.errors.BadArgumentError(f"objects[{path!r}] is no object of Emerge's", field=str(path))
-        order: dict[Any, None] = {}
-        _needed(type(value), order)
+        order: dict[bytes, Any] = {}
+        own = _classes.record_of(type(value))
+        _needed(own, order)
         state, used = _wire.dumps(_classes.fields_of(value))
-        for each in used.values():
+        for each in used:
             _needed(each, order)
-        order.pop(type(value))
-        order[type(value)] = None
-        sources = [_wire.dumps(_classes.record_of(each).source)[0] for each in order]
+        order[own.hash] = order.pop(own.hash)
+        sources = [_wire.dumps(each.source)[0] for each in order.values()]
         out += [path.encode(), join(sources), state]
     return out
 
 
-def _needed(cls: type[Object], order: dict[Any, None]) -> None:
-    for each in _classes.record_of(cls).needs:
+def _needed(record: Any, order: dict[bytes, Any]) -> None:
+    for each in record.needs:
         _needed(each, order)
-    order.setdefault(cls)
+    order.setdefault(record.hash, record)
 
 
 def failure(error: BaseException) -> bytes:
