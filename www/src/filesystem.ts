@@ -451,7 +451,8 @@ export class FileSystem {
 
   /**
    * Copies; with `recursive` a directory and all in it. Onto a directory: into it. A tree of at most 10,000 objects and directories is one
-   * commit; a larger one is copied part by part, `onProgress` is told after each, and an error says what was copied before it.
+   * commit; a larger one is copied part by part, `onProgress` is told after each, and an error says what was copied before it. When
+   * `onProgress` throws, or `signal` is aborted, it stops after some four parts more, of 1,000 each.
    */
   async cp(
     from: string,
@@ -465,9 +466,21 @@ export class FileSystem {
       await this.#transport.request(opCp(from, to, false), options);
       return;
     }
-    for await (const item of this.#transport.stream(opCp(from, to, true), options, PAGES)) {
-      // Inside a method it is one reply, an encoded null.
-      if (item[0] !== NULL) options.onProgress?.(readCopied(new ByteReader(item)));
+    let told: CopyProgress | undefined;
+    const parts = this.#transport.stream(opCp(from, to, true), options, PAGES)[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const part = await parts.next().catch((error: unknown) => {
+          throw withCopied(error, told);
+        });
+        if (part.done === true) return;
+        // Inside a method it is one reply, an encoded null.
+        if (part.value[0] === NULL) continue;
+        told = readCopied(new ByteReader(part.value));
+        options.onProgress?.(told);
+      }
+    } finally {
+      await parts.return?.();
     }
   }
 
@@ -692,6 +705,15 @@ export class FileSystem {
     for (const base of record.bases) await (this.#known.sent.get(base.key) ?? this.#send(base));
     if (record.encoded) await this.#transport.request(opPutClass(record.encoded));
   }
+}
+
+/** An error with what a copy was told to have copied. The node knows best; but of a deadline or a cut it cannot tell. */
+function withCopied(error: unknown, told: CopyProgress | undefined): unknown {
+  const were = "objects and directories were copied";
+  if (told === undefined || !(error instanceof EmergeError) || error.message.includes(were)) return error;
+  const { code, message, path, field, limit, trace, log } = error;
+  const more = `${message}; at least ${told.copied} ${were}, the last of them ${told.path}`;
+  return errorOf(code, more, { path, field, limit, trace, log, effect: "unknown" });
 }
 
 /** An encoded null. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { decode } from "../src/codec.js";
-import { EmergeObject, errorOf, FileSystem, float, type Meta, Ref } from "../src/index.js";
+import { decode, encode } from "../src/codec.js";
+import { type EmergeError, EmergeObject, errorOf, FileSystem, float, type Meta, Ref } from "../src/index.js";
 import { StoreMode } from "../src/generated.js";
 import { InventoryItem, Perishable } from "./classes.js";
 import { fails } from "./fails.js";
@@ -43,6 +43,39 @@ test("a class that the node refused is sent again with the next object", async (
   node.fault = () => undefined;
   await fs.store("/a", new InventoryItem());
   assert.deepEqual(node.names(), ["putClass", "store"]);
+});
+
+test("a copy that does not end says what it was told to have copied, and one whose callback throws is ended", async () => {
+  const part = (copied: number): Uint8Array => encode([copied, `/a/${copied}`]);
+  let ended: boolean;
+  const failure = (message: string) => errorOf("deadline_exceeded", message);
+  const copying = (failed?: EmergeError): FileSystem =>
+    new FileSystem({
+      request: () => Promise.reject(new Error("nothing is asked")),
+      async *stream() {
+        await Promise.resolve();
+        try {
+          yield part(1000);
+          yield part(2000);
+          if (failed) throw failed;
+        } finally {
+          ended = true;
+        }
+      },
+    });
+  const options = { recursive: true };
+  const late = await fails("deadline_exceeded", /late; at least 2000 objects .* were copied, the last of them \/a\/2000$/, copying(failure("late")).cp("/a", "/b", options));
+  assert.equal(late.effect, "unknown");
+  const told = "no; 2000 objects and directories were copied, the last of them /a/2000";
+  assert.equal((await fails("deadline_exceeded", /./, copying(failure(told)).cp("/a", "/b", options))).message, told);
+  ended = false;
+  const seen: number[] = [];
+  const stop = ({ copied }: { copied: number }): never => {
+    seen.push(copied);
+    throw new RangeError("enough");
+  };
+  await assert.rejects(copying().cp("/a", "/b", { ...options, onProgress: stop }), RangeError);
+  assert.deepEqual([seen, ended], [[1000], true]);
 });
 
 test("storing what was fetched sends the changed fields with the version that they were fetched at", async () => {

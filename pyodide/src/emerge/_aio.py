@@ -30,7 +30,15 @@ from ._rights import Rights
 from ._search import AsyncSearch, IndexInfo, index_info
 from ._values import Ref, Table
 from ._versions import Versions
-from .errors import BadArgumentError, ConflictError, IsADirectoryError, NotFoundError, UnmappableValueError, from_wire
+from .errors import (
+    BadArgumentError,
+    ConflictError,
+    EmergeError,
+    IsADirectoryError,
+    NotFoundError,
+    UnmappableValueError,
+    from_wire,
+)
 
 T = TypeVar("T", bound=Object)
 Child = Union[str, Ref, Object]
@@ -649,7 +657,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
         """Copies; with ``recursive`` a directory and all in it. Onto a directory: into it.
 
         A tree of at most 10,000 objects and directories is one commit. A larger one is copied part by part; an error says what was copied
-        before it.
+        before it. When ``on_progress`` raises, or the task is cancelled, it stops after some four parts more, of 1,000 each.
 
         Args:
             source: what.
@@ -662,11 +670,26 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
             await self._ask("cp", source, target, False, timeout=timeout)
             return
         request, _ = _wire.dumps(("cp", source, target, True))
-        async for item in _host.each(self._connection.stream(request, timeout)):
-            part = _wire.loads(item)
-            # Inside a method it is one reply, which says nothing.
-            if part is not None and on_progress is not None:
-                on_progress(*part)
+        items = _host.each(self._connection.stream(request, timeout, _host.PARTS))
+        copied = 0, source
+        try:
+            async for item in items:
+                part = _wire.loads(item)
+                # Inside a method it is one reply, which says nothing.
+                if part is None:
+                    continue
+                copied = part
+                if on_progress is not None:
+                    on_progress(*part)
+        except EmergeError as error:
+            # The node knows best; but of a deadline or a cut it cannot tell.
+            if copied[0] > 0 and _COPIED not in error.message:
+                error.message += f"; at least {copied[0]}{_COPIED}, the last of them {copied[1]}"
+                error.args = (error.message,)
+                error.effect = "unknown"
+            raise
+        finally:
+            await items.aclose()
 
     async def methods(self, path: str, *, timeout: float | None = None) -> tuple[Method, ...]:
         """An object's methods, own and inherited; a nearer one hides a farther one of the same name."""
@@ -773,6 +796,8 @@ def join(directory: str, name: str) -> str:
     """The path of a member of a directory."""
     return f"{directory}{name}" if directory.endswith("/") else f"{directory}/{name}"
 
+
+_COPIED = " objects and directories were copied"
 
 _UNKNOWN: tuple[Any, ...] = ("", bytes(16), "object", None, None, None, "", "", 0, 0, 0, 0, 0, "", None, None)
 """What a store's reply does not tell."""
