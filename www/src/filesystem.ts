@@ -11,7 +11,7 @@ import { proxyOf } from "./proxy.js";
 import { Search, type SearchOptions } from "./search.js";
 import { hex, uuidText } from "./sha256.js";
 import { Ref } from "./codec.js";
-import { type Children, inside, pathOf, pathsOf, rawChildren, type Several } from "./compose.js";
+import { type Children, inside, isIterable, pathOf, pathsOf, rawChildren, type Several } from "./compose.js";
 import type {
   AnyObject, CallEachOptions, Called, CopyProgress, Diff, How, IndexInfo, InvokeOptions, ListOptions, MemberResult, Mixed, Options,
   Remote, StoreAllOptions, StoreOptions, Stored, Transport, VersionInfo,
@@ -126,6 +126,7 @@ export class FileSystem {
     entries: Iterable<readonly [string, EmergeObject]> | AsyncIterable<readonly [string, EmergeObject]>,
     options: StoreAllOptions = {},
   ): Promise<number> {
+    if (!isIterable(entries)) throw errorOf("bad_argument", "storeAll takes pairs [path, object], in a list or anything else that can be iterated", { field: "entries" });
     const total = Array.isArray(entries) ? entries.length : entries instanceof Map ? entries.size : 0;
     const iterator =
       Symbol.asyncIterator in entries ? entries[Symbol.asyncIterator]() : entries[Symbol.iterator]();
@@ -138,6 +139,10 @@ export class FileSystem {
         if (next.done === true) {
           ended = true;
           return;
+        }
+        const pair: unknown = next.value;
+        if (!Array.isArray(pair) || typeof pair[0] !== "string") {
+          throw errorOf("bad_argument", "each of what storeAll takes is a pair [path, object]", { field: "entries" });
         }
         const [path, object] = next.value;
         await this.store(path, object, options);
@@ -557,7 +562,8 @@ export class FileSystem {
 
   /**
    * Changes of what matches a pattern, in the order of their commits: `for await (const change of fs.watch("/inventory/**"))`. It sees what is
-   * committed after this call, goes on by itself after a cut, and ends when the loop is left or `signal` is aborted.
+   * committed after this call, goes on by itself after a cut, and ends when the loop is left; an abort by `signal` is `cancelled`, as of any
+   * stream.
    */
   watch(pattern: string, options?: WatchOptions): Stream<Change> {
     return watch(this.#transport, pattern, options);

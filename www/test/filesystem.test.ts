@@ -282,6 +282,17 @@ test("storeAll keeps so many on the way, tells of progress, and stops at the fir
   assert.ok(given < 10, String(given));
 });
 
+test("what is no list of pairs, or of objects, is told so", async () => {
+  for (const wrong of [5, null, undefined, { "/a": new InventoryItem() }, "/a"]) {
+    await fails("bad_argument", /storeAll takes pairs/, fs.storeAll(wrong as never));
+  }
+  for (const wrong of [5, null, "/a", [new InventoryItem(), "/a"]]) {
+    await fails("bad_argument", /is a pair/, fs.storeAll([wrong] as never));
+  }
+  await fails("bad_argument", /can be iterated/, fs.callEach(5 as never, "sell").toArray());
+  assert.deepEqual(node.names(), []);
+});
+
 test("an abort ends an operation", async () => {
   const stop = new AbortController();
   stop.abort();
