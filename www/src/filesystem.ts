@@ -4,7 +4,7 @@ import { type ClassRecord, recordOf, registeredName } from "./class.js";
 import { checkAborted, EmergeError, errorOf } from "./error.js";
 import { Directory, directoryOf, Told } from "./directory.js";
 import { type Description, describe, type MethodInfo, helpText } from "./describe.js";
-import { joinPath, Meta } from "./meta.js";
+import { joinPath, Meta, type RawKnown } from "./meta.js";
 import { StoreMode } from "./generated.js";
 import { bare, classOf, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
 import { proxyOf } from "./proxy.js";
@@ -13,7 +13,7 @@ import { hex, uuidText } from "./sha256.js";
 import { Ref } from "./codec.js";
 import { type Children, inside, isIterable, pathOf, pathsOf, rawChildren, type Several } from "./compose.js";
 import type {
-  AnyObject, CallEachOptions, Called, CopyProgress, Diff, How, IndexInfo, InvokeOptions, ListOptions, MemberResult, Mixed, Options,
+  AnyObject, CallEachOptions, Called, CopyProgress, Diff, How, IndexInfo, InvokeOptions, Kept, ListOptions, MemberResult, Mixed, Options,
   Remote, StoreAllOptions, StoreOptions, Stored, Transport, VersionInfo,
 } from "./results.js";
 import { standIn } from "./standin.js";
@@ -75,9 +75,11 @@ export class FileSystem {
 
   /**
    * Stores an object; directories are made on the way. Of an object that was fetched from there, or stored there, only
-   * the fields that changed are sent, and it is a `conflict` when it has moved on meanwhile.
+   * the fields that changed are sent, and it is a `conflict` when it has moved on meanwhile. Of its `meta` what the node does not tell of a
+   * store is `undefined` (`StoredMeta`).
    */
-  async store<T extends EmergeObject>(path: string, object: T, options: StoreOptions = {}): Promise<Stored<T>> {
+  async store<T extends EmergeObject>(at: string, object: T, options: StoreOptions = {}): Promise<Kept<T>> {
+    const path = normal(at);
     if (!((object as unknown) instanceof EmergeObject)) {
       throw errorOf("unmappable_value", `only an instance of a class that extends EmergeObject can be stored at ${path}`, {
         path,
@@ -106,19 +108,20 @@ export class FileSystem {
     await this.#sendClasses(used, options);
     const stored = readStored(new ByteReader(await this.#transport.request(op, options)));
     const properties = head?.path === path ? statOf(head) : UNKNOWN;
-    const stat: RawStat = {
+    const stat: RawKnown = {
       ...properties,
       name: path.slice(path.lastIndexOf("/") + 1),
       id: stored.id,
       class: record.name,
       classHash: record.hash,
+      classVersion: properties.classHash && hex(properties.classHash) === record.key ? properties.classVersion : undefined,
       version: stored.version,
       created: stored.version === 1 ? stored.modified : properties.created,
       modified: stored.modified,
       size: state.length,
     };
     setHead(object, { path, stat, version: stored.version, state, historic: false });
-    return object as Stored<T>;
+    return object as Kept<T>;
   }
 
   /** Stores many objects, some at a time; ends at the first error, which names the path. Gives how many were stored. */
@@ -729,17 +732,19 @@ const NULL = 0xf6;
 const PAGES = 4;
 
 /** What a store's reply does not tell. */
-const UNKNOWN: RawStat = {
+const UNKNOWN: RawKnown = {
   name: "", id: new Uint8Array(16), kind: 0, class: undefined, classHash: undefined, classVersion: undefined,
-  owner: "", group: "", perms: 0, version: 0, created: 0, modified: 0, size: 0, node: "", rules: undefined, path: undefined,
+  owner: undefined, group: undefined, perms: undefined, version: 0, created: undefined, modified: 0, size: undefined, node: undefined,
+  rules: undefined, path: undefined,
 };
 
-function statOf(head: Head): RawStat {
+function statOf(head: Head): RawKnown {
   if (typeof head.stat === "function") head.stat = head.stat();
   return head.stat;
 }
 
 /** A path without its one allowed trailing slash. */
 function normal(path: string): string {
-  return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
+  // What is no text goes on as it is, and the request says so.
+  return typeof path === "string" && path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
 }

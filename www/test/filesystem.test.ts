@@ -29,6 +29,26 @@ test("an object is stored with its class, and comes back as an instance of it", 
   assert.deepEqual(node.names(), ["get"]);
 });
 
+test("of what was stored only that is known which the node tells, or told before", async () => {
+  const stored = await fs.store("/shelf/pear/", new InventoryItem({ unitPrice: 3 }));
+  const { path, name, class: cls, version, created, modified, size, owner, group, perms, node: at, classVersion } = stored.meta;
+  assert.deepEqual([path, name, cls, version], ["/shelf/pear", "pear", "InventoryItem", 1]);
+  assert.deepEqual([created, size], [modified, (await fs.stat("/shelf/pear")).size]);
+  assert.deepEqual([owner, group, perms, at, classVersion], [undefined, undefined, undefined, undefined, null]);
+  assert.ok(!JSON.stringify(stored.meta).includes("perms"));
+  stored.unitPrice = 4;
+  assert.equal((await fs.store("/shelf/pear/", stored)).meta.version, 2);
+  assert.equal(stored.meta.created?.getTime(), created?.getTime());
+  // Another's object, of which the node tells neither when it was made.
+  assert.equal((await fs.store("/shelf/pear", new InventoryItem())).meta.created, undefined);
+  const fetched = await fs.get<InventoryItem>("/shelf/pear");
+  const known = await fs.stat("/shelf/pear");
+  fetched.unitPrice = 5;
+  const { meta } = await fs.store("/shelf/pear", fetched);
+  assert.deepEqual([meta.owner, meta.group, meta.perms, meta.node], [known.owner, known.group, known.perms, known.node]);
+  assert.equal(meta.created?.getTime(), known.created.getTime());
+});
+
 test("a class version is sent once, also by stores of the same turn, and bases before it", async () => {
   const objects = [new Perishable(), new InventoryItem(), new Perishable({ days: 1 })];
   await Promise.all(objects.map((object, i) => fs.store(`/a/${String(i)}`, object)));
