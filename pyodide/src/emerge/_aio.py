@@ -22,6 +22,7 @@ from ._meta import (
     Method,
     Mixed,
     Progress,
+    StoredMeta,
 )
 from ._watch import Watches
 from ._object import Head, Object, head_of, set_head
@@ -42,7 +43,7 @@ from .errors import (
 
 T = TypeVar("T", bound=Object)
 Child = Union[str, Ref, Object]
-One = Union[str, Ref, Meta, Object]
+One = Union[str, Ref, StoredMeta, Object]
 Several = Union[str, Ref, Iterable[One], AsyncIterable[One]]
 Children = Union[Child, Iterable[Child], Mapping[str, Object]]
 
@@ -147,7 +148,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
 
         Args:
             path: where.
-            value: the object; its ``meta`` is new afterwards.
+            value: the object; its ``meta`` is new afterwards, and has ``None`` for what the node does not tell of a store.
             overwrite: stores also when the object has changed at the node since it was fetched.
             create: fails with ``already_exists`` when something is there.
             timeout: seconds.
@@ -184,8 +185,8 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
         made, version, modified = await self._reply(request, timeout)
         known = head.meta._raw if head is not None and head.path == path else _UNKNOWN
         raw = (
-            path.rpartition("/")[2], made, "object", cls.__name__, address, known[5], known[6], known[7], known[8],
-            version, modified if version == 1 else known[10], modified, known[12], known[13], None, None,
+            path.rpartition("/")[2], made, "object", cls.__name__, address, known[5] if known[4] == address else None,
+            known[6], known[7], known[8], version, modified if version == 1 else known[10], modified, None, known[13], None, None,
         )  # fmt: skip
         set_head(value, Head(path, raw, version, lambda: state, False))
         return value
@@ -753,7 +754,7 @@ async def _paths(several: Any) -> list[str]:
 
 
 def _path_of_one(one: One) -> str:
-    return one.path if isinstance(one, Meta) else path_of(one)
+    return one.path if isinstance(one, StoredMeta) else path_of(one)
 
 
 def _how(how: str | Callable[[Any], Any] | None) -> str | None:
@@ -799,5 +800,5 @@ def join(directory: str, name: str) -> str:
 
 _COPIED = " objects and directories were copied"
 
-_UNKNOWN: tuple[Any, ...] = ("", bytes(16), "object", None, None, None, "", "", 0, 0, 0, 0, 0, "", None, None)
+_UNKNOWN: tuple[Any, ...] = ("", bytes(16), "object", *[None] * 13)
 """What a store's reply does not tell."""
