@@ -1,4 +1,5 @@
 import { Accounts } from "./accounts.js";
+import { copyTree, storeEach } from "./bulk.js";
 import { ByteReader } from "./bytes.js";
 import { type ClassRecord, recordOf, registeredName } from "./class.js";
 import { checkAborted, EmergeError, errorOf } from "./error.js";
@@ -11,7 +12,7 @@ import { proxyOf } from "./proxy.js";
 import { Search, type SearchOptions } from "./search.js";
 import { hex, uuidText } from "./sha256.js";
 import { Ref } from "./codec.js";
-import { type Children, inside, isIterable, pathOf, pathsOf, rawChildren, type Several } from "./compose.js";
+import { type Children, inside, pathOf, pathsOf, rawChildren, type Several } from "./compose.js";
 import type {
   AnyObject, CallEachOptions, Called, CopyProgress, Diff, How, IndexInfo, InvokeOptions, Kept, ListOptions, MemberResult, Mixed, Options,
   Remote, StoreAllOptions, StoreOptions, Stored, Transport, VersionInfo,
@@ -25,7 +26,7 @@ import { type Change, watch, type WatchOptions } from "./watch.js";
 import { opAdd, opChildren, opMigrate, opMixin, opQuery, opSet, type RawFetchedChild, readFetched, readMixed } from "./wire-compose.js";
 import {
   opCall, opChmod, opChown, opClassByHash, opClassOf, opCp, opDiff, opGet, opHistory, opList, opMkdir, opMv, opPurge, opPutClass, opRestore,
-  opRm, opSetRules, opStat, opStore, type RawStat, readCalled, readCopied, readLineage, readMember, readPage,
+  opRm, opSetRules, opStat, opStore, type RawStat, readCalled, readLineage, readMember, readPage,
   readStat, readStored, type Which,
 } from "./wire.js";
 import { opCreateIndex, opDropIndex, opIndexes, type RawIndex, type RawMatch, readIndex, readIndexes } from "./wire-search.js";
@@ -129,37 +130,7 @@ export class FileSystem {
     entries: Iterable<readonly [string, EmergeObject]> | AsyncIterable<readonly [string, EmergeObject]>,
     options: StoreAllOptions = {},
   ): Promise<number> {
-    if (!isIterable(entries)) throw errorOf("bad_argument", "storeAll takes pairs [path, object], in a list or anything else that can be iterated", { field: "entries" });
-    const total = Array.isArray(entries) ? entries.length : entries instanceof Map ? entries.size : 0;
-    const iterator =
-      Symbol.asyncIterator in entries ? entries[Symbol.asyncIterator]() : entries[Symbol.iterator]();
-    const failed: unknown[] = [];
-    let done = 0;
-    let ended = false;
-    const worker = async (): Promise<void> => {
-      while (!ended && failed.length === 0) {
-        const next = await iterator.next();
-        if (next.done === true) {
-          ended = true;
-          return;
-        }
-        const pair: unknown = next.value;
-        if (!Array.isArray(pair) || typeof pair[0] !== "string") {
-          throw errorOf("bad_argument", "each of what storeAll takes is a pair [path, object]", { field: "entries" });
-        }
-        const [path, object] = next.value;
-        await this.store(path, object, options);
-        done += 1;
-        options.onProgress?.({ done, total, path });
-      }
-    };
-    const count = Math.max(1, Math.min(options.concurrency ?? 256, total || Infinity));
-    await Promise.all(Array.from({ length: count }, () => worker().catch((error: unknown) => failed.push(error))));
-    if (failed.length > 0) {
-      await iterator.return?.();
-      throw failed[0];
-    }
-    return done;
+    return storeEach(entries, options, (path, object) => this.store(path, object, options));
   }
 
   /**
@@ -474,22 +445,7 @@ export class FileSystem {
       await this.#transport.request(opCp(from, to, false), options);
       return;
     }
-    let told: CopyProgress | undefined;
-    const parts = this.#transport.stream(opCp(from, to, true), options, PAGES)[Symbol.asyncIterator]();
-    try {
-      for (;;) {
-        const part = await parts.next().catch((error: unknown) => {
-          throw withCopied(error, told);
-        });
-        if (part.done === true) return;
-        // Inside a method it is one reply, an encoded null.
-        if (part.value[0] === NULL) continue;
-        told = readCopied(new ByteReader(part.value));
-        options.onProgress?.(told);
-      }
-    } finally {
-      await parts.return?.();
-    }
+    await copyTree(this.#transport, from, to, options);
   }
 
   /** The newest versions of an object or a directory, newest first, at most 1000 at a time; `before` goes on below a number. */
@@ -715,18 +671,6 @@ export class FileSystem {
     if (record.encoded) await this.#transport.request(opPutClass(record.encoded));
   }
 }
-
-/** An error with what a copy was told to have copied. The node knows best; but of a deadline or a cut it cannot tell. */
-function withCopied(error: unknown, told: CopyProgress | undefined): unknown {
-  const were = "objects and directories were copied";
-  if (told === undefined || !(error instanceof EmergeError) || error.message.includes(were)) return error;
-  const { code, message, path, field, limit, trace, log } = error;
-  const more = `${message}; at least ${told.copied} ${were}, the last of them ${told.path}`;
-  return errorOf(code, more, { path, field, limit, trace, log, effect: "unknown" });
-}
-
-/** An encoded null. */
-const NULL = 0xf6;
 
 /** Pages of a listing that may wait to be read. */
 const PAGES = 4;
