@@ -599,3 +599,29 @@ def test_a_whole_number_in_a_float_field_is_stored_as_it_is_read(fs, home):
     assert fs.store(path, measured).meta.version == 2
     assert fs.call(path, "double") == 10.0 and fs.stat(path).version == 2
     assert [(type(each.old), each.new) for each in fs.diff(path, 1, 2).fields] == [(float, 5.0)]
+
+
+def test_of_what_was_stored_only_that_is_known_which_the_node_tells(fs, home):
+    at = f"{home}/kept"
+    stored = fs.store(f"{at}/", Closing(text="x"))
+    meta = stored.meta
+    assert (meta.path, meta.name, meta.version, meta.class_name) == (at, "kept", 1, "Closing")
+    assert meta.created == meta.modified and type(meta) is emerge.StoredMeta
+    assert [meta.owner, meta.group, meta.perms, meta.size, meta.node, meta.class_version] == [None] * 6
+    assert repr(meta) == f"<StoredMeta {at} Closing version 1>"
+    stored.text = "y"
+    assert fs.store(at, stored).meta.created == meta.created
+    # Of what lay there before, the reply does not tell when it was made.
+    assert fs.store(at, Closing(text="z")).meta.created is None
+    fetched, known = fs.get(at), fs.stat(at)
+    assert isinstance(fetched.meta, emerge.Meta) and fetched.meta.size == known.size
+    fetched.text = "longer than it was"
+    meta = fs.store(at, fetched).meta
+    assert (meta.owner, meta.group, meta.perms, meta.node) == (known.owner, known.group, known.perms, known.node)
+    assert (meta.created, meta.class_version, meta.size) == (known.created, known.class_version, None)
+    assert f"{known.perms} {known.owner}>" in repr(meta)
+    with fs.transaction() as tx:
+        other = tx.store(f"{home}/other", Closing(text="x"))
+    assert other.meta.created == fs.stat(f"{home}/other").created and other.meta.owner is None
+    # They name the object all the same.
+    assert [each.path for each in fs.call_each([meta, other.meta], "no")] == [at, f"{home}/other"]

@@ -35,3 +35,11 @@ async def use_soon(fs: emerge.FileSystem) -> None:
     assert_type(asyncio.create_task(emerge.connect.aio()), asyncio.Task[emerge.FileSystem])
     async with emerge.connect.aio() as other:
         assert_type(other, emerge.FileSystem)
+
+
+def after_a_store(fs: emerge.FileSystem) -> None:
+    stored = fs.store("/a", Counter())
+    assert stored.meta is not None
+    assert_type(stored.meta.owner, "str | None")
+    assert_type(stored.meta.version, int)
+    assert_type(fs.stat("/a").owner, str)

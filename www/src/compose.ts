@@ -27,8 +27,14 @@ export type Several = string | Ref | Iterable<One> | AsyncIterable<One>;
 /** One of several objects. */
 export type One = string | Ref | Meta | EmergeObject;
 
+/** Whether a loop can go over it. */
+export function isIterable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
+}
+
 /** The paths of several objects. */
 export async function pathsOf(several: Iterable<One> | AsyncIterable<One>): Promise<string[]> {
+  if (!isIterable(several)) throw errorOf("bad_argument", "what is called is named by a path, or by several objects that can be iterated", { field: "path" });
   const paths: string[] = [];
   for await (const one of several) {
     if (one instanceof Meta) paths.push(one.path);

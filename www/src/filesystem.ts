@@ -1,10 +1,11 @@
 import { Accounts } from "./accounts.js";
+import { copyTree, storeEach } from "./bulk.js";
 import { ByteReader } from "./bytes.js";
 import { type ClassRecord, recordOf, registeredName } from "./class.js";
 import { checkAborted, EmergeError, errorOf } from "./error.js";
 import { Directory, directoryOf, Told } from "./directory.js";
 import { type Description, describe, type MethodInfo, helpText } from "./describe.js";
-import { joinPath, Meta } from "./meta.js";
+import { joinPath, Meta, type RawKnown } from "./meta.js";
 import { StoreMode } from "./generated.js";
 import { bare, classOf, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
 import { proxyOf } from "./proxy.js";
@@ -13,7 +14,7 @@ import { hex, uuidText } from "./sha256.js";
 import { Ref } from "./codec.js";
 import { type Children, inside, pathOf, pathsOf, rawChildren, type Several } from "./compose.js";
 import type {
-  AnyObject, CallEachOptions, Called, CopyProgress, Diff, How, IndexInfo, InvokeOptions, ListOptions, MemberResult, Mixed, Options,
+  AnyObject, CallEachOptions, Called, CopyProgress, Diff, How, IndexInfo, InvokeOptions, Kept, ListOptions, MemberResult, Mixed, Options,
   Remote, StoreAllOptions, StoreOptions, Stored, Transport, VersionInfo,
 } from "./results.js";
 import { standIn } from "./standin.js";
@@ -25,7 +26,7 @@ import { type Change, watch, type WatchOptions } from "./watch.js";
 import { opAdd, opChildren, opMigrate, opMixin, opQuery, opSet, type RawFetchedChild, readFetched, readMixed } from "./wire-compose.js";
 import {
   opCall, opChmod, opChown, opClassByHash, opClassOf, opCp, opDiff, opGet, opHistory, opList, opMkdir, opMv, opPurge, opPutClass, opRestore,
-  opRm, opSetRules, opStat, opStore, type RawStat, readCalled, readCopied, readLineage, readMember, readPage,
+  opRm, opSetRules, opStat, opStore, type RawStat, readCalled, readLineage, readMember, readPage,
   readStat, readStored, type Which,
 } from "./wire.js";
 import { opCreateIndex, opDropIndex, opIndexes, type RawIndex, type RawMatch, readIndex, readIndexes } from "./wire-search.js";
@@ -75,9 +76,11 @@ export class FileSystem {
 
   /**
    * Stores an object; directories are made on the way. Of an object that was fetched from there, or stored there, only
-   * the fields that changed are sent, and it is a `conflict` when it has moved on meanwhile.
+   * the fields that changed are sent, and it is a `conflict` when it has moved on meanwhile. Of its `meta` what the node does not tell of a
+   * store is `undefined` (`StoredMeta`).
    */
-  async store<T extends EmergeObject>(path: string, object: T, options: StoreOptions = {}): Promise<Stored<T>> {
+  async store<T extends EmergeObject>(at: string, object: T, options: StoreOptions = {}): Promise<Kept<T>> {
+    const path = normal(at);
     if (!((object as unknown) instanceof EmergeObject)) {
       throw errorOf("unmappable_value", `only an instance of a class that extends EmergeObject can be stored at ${path}`, {
         path,
@@ -106,19 +109,20 @@ export class FileSystem {
     await this.#sendClasses(used, options);
     const stored = readStored(new ByteReader(await this.#transport.request(op, options)));
     const properties = head?.path === path ? statOf(head) : UNKNOWN;
-    const stat: RawStat = {
+    const stat: RawKnown = {
       ...properties,
       name: path.slice(path.lastIndexOf("/") + 1),
       id: stored.id,
       class: record.name,
       classHash: record.hash,
+      classVersion: properties.classHash && hex(properties.classHash) === record.key ? properties.classVersion : undefined,
       version: stored.version,
       created: stored.version === 1 ? stored.modified : properties.created,
       modified: stored.modified,
       size: state.length,
     };
     setHead(object, { path, stat, version: stored.version, state, historic: false });
-    return object as Stored<T>;
+    return object as Kept<T>;
   }
 
   /** Stores many objects, some at a time; ends at the first error, which names the path. Gives how many were stored. */
@@ -126,32 +130,7 @@ export class FileSystem {
     entries: Iterable<readonly [string, EmergeObject]> | AsyncIterable<readonly [string, EmergeObject]>,
     options: StoreAllOptions = {},
   ): Promise<number> {
-    const total = Array.isArray(entries) ? entries.length : entries instanceof Map ? entries.size : 0;
-    const iterator =
-      Symbol.asyncIterator in entries ? entries[Symbol.asyncIterator]() : entries[Symbol.iterator]();
-    const failed: unknown[] = [];
-    let done = 0;
-    let ended = false;
-    const worker = async (): Promise<void> => {
-      while (!ended && failed.length === 0) {
-        const next = await iterator.next();
-        if (next.done === true) {
-          ended = true;
-          return;
-        }
-        const [path, object] = next.value;
-        await this.store(path, object, options);
-        done += 1;
-        options.onProgress?.({ done, total, path });
-      }
-    };
-    const count = Math.max(1, Math.min(options.concurrency ?? 256, total || Infinity));
-    await Promise.all(Array.from({ length: count }, () => worker().catch((error: unknown) => failed.push(error))));
-    if (failed.length > 0) {
-      await iterator.return?.();
-      throw failed[0];
-    }
-    return done;
+    return storeEach(entries, options, (path, object) => this.store(path, object, options));
   }
 
   /**
@@ -451,7 +430,8 @@ export class FileSystem {
 
   /**
    * Copies; with `recursive` a directory and all in it. Onto a directory: into it. A tree of at most 10,000 objects and directories is one
-   * commit; a larger one is copied part by part, `onProgress` is told after each, and an error says what was copied before it.
+   * commit; a larger one is copied part by part, `onProgress` is told after each, and an error says what was copied before it. When
+   * `onProgress` throws, or `signal` is aborted, it stops after some four parts more, of 1,000 each.
    */
   async cp(
     from: string,
@@ -465,10 +445,7 @@ export class FileSystem {
       await this.#transport.request(opCp(from, to, false), options);
       return;
     }
-    for await (const item of this.#transport.stream(opCp(from, to, true), options, PAGES)) {
-      // Inside a method it is one reply, an encoded null.
-      if (item[0] !== NULL) options.onProgress?.(readCopied(new ByteReader(item)));
-    }
+    await copyTree(this.#transport, from, to, options);
   }
 
   /** The newest versions of an object or a directory, newest first, at most 1000 at a time; `before` goes on below a number. */
@@ -544,7 +521,8 @@ export class FileSystem {
 
   /**
    * Changes of what matches a pattern, in the order of their commits: `for await (const change of fs.watch("/inventory/**"))`. It sees what is
-   * committed after this call, goes on by itself after a cut, and ends when the loop is left or `signal` is aborted.
+   * committed after this call, goes on by itself after a cut, and ends when the loop is left; an abort by `signal` is `cancelled`, as of any
+   * stream.
    */
   watch(pattern: string, options?: WatchOptions): Stream<Change> {
     return watch(this.#transport, pattern, options);
@@ -694,24 +672,23 @@ export class FileSystem {
   }
 }
 
-/** An encoded null. */
-const NULL = 0xf6;
-
 /** Pages of a listing that may wait to be read. */
 const PAGES = 4;
 
 /** What a store's reply does not tell. */
-const UNKNOWN: RawStat = {
+const UNKNOWN: RawKnown = {
   name: "", id: new Uint8Array(16), kind: 0, class: undefined, classHash: undefined, classVersion: undefined,
-  owner: "", group: "", perms: 0, version: 0, created: 0, modified: 0, size: 0, node: "", rules: undefined, path: undefined,
+  owner: undefined, group: undefined, perms: undefined, version: 0, created: undefined, modified: 0, size: undefined, node: undefined,
+  rules: undefined, path: undefined,
 };
 
-function statOf(head: Head): RawStat {
+function statOf(head: Head): RawKnown {
   if (typeof head.stat === "function") head.stat = head.stat();
   return head.stat;
 }
 
 /** A path without its one allowed trailing slash. */
 function normal(path: string): string {
-  return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
+  // What is no text goes on as it is, and the request says so.
+  return typeof path === "string" && path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
 }

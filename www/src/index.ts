@@ -20,11 +20,11 @@ export {
 export { FileSystem } from "./filesystem.js";
 export type {
   AnyObject, CallEachOptions, Called, Clash, ClassAt, CopyProgress, Diff, FieldChange, How, IndexInfo, InvokeOptions, ListOptions, MemberResult,
-  Mixed, Options, Progress, Remote, StoreAllOptions, StoreOptions, Stored, Transport, VersionInfo,
+  Kept, Mixed, Options, Progress, Remote, StoreAllOptions, StoreOptions, Stored, Transport, VersionInfo,
 } from "./results.js";
 export type { Which } from "./wire.js";
 export { ERROR_CODES, type ErrorCode, LIMITS } from "./generated.js";
-export { Meta, type ObjectType } from "./meta.js";
+export { Meta, type ObjectType, type StoredMeta } from "./meta.js";
 export { type EmergeClass, EmergeObject } from "./object.js";
 export { type Aggregate, type GroupRow, Search, type SearchFailure, type SearchOptions } from "./search.js";
 export type { ConnectionState } from "./session.js";

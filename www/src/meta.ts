@@ -8,15 +8,28 @@ const STICKY = 0o1000;
 /** What lies at a path. */
 export type ObjectType = (typeof OBJECT_TYPE_NAMES)[number];
 
+/** What the reply of a store does not tell. */
+type Untold = "owner" | "group" | "perms" | "created" | "size" | "node";
+
+/** The properties as far as they are known: of what was stored, the node has told some only. */
+export type RawKnown = Omit<RawStat, Untold> & { readonly [K in Untold]: RawStat[K] | undefined };
+
+/**
+ * The properties of an object that was stored. What the node does not tell of a store is `undefined`, unless the object was fetched from there
+ * before; {@link FileSystem.stat} tells it.
+ */
+export type StoredMeta = Omit<Meta, Untold> & { readonly [K in Untold]: Meta[K] | undefined };
+
 /** The properties of what is stored at a path: `o.meta`, and the members of a listing. */
 export class Meta {
+  // Of what was stored some are not known, which its type tells: it is a `StoredMeta`.
   readonly #raw: RawStat;
   /** The absolute path. */
   readonly path: string;
 
-  constructor(path: string, raw: RawStat) {
+  constructor(path: string, raw: RawKnown) {
     this.path = raw.path ?? path;
-    this.#raw = raw;
+    this.#raw = raw as RawStat;
   }
 
   /** The last segment of the path. */
@@ -61,7 +74,8 @@ export class Meta {
 
   /** The permissions, as in `rwxr-x---`; of a sticky directory `t` or `T` in the last place. */
   get perms(): string {
-    const bits = this.#raw.perms;
+    const bits: number | undefined = (this.#raw as RawKnown).perms;
+    if (bits === undefined) return unknown();
     const letters = Array.from("rwxrwxrwx", (letter, i) => ((bits >> (8 - i)) & 1 ? letter : "-"));
     if (bits & STICKY) letters[8] = letters[8] === "x" ? "t" : "T";
     return letters.join("");
@@ -74,7 +88,8 @@ export class Meta {
 
   /** When it was made, to the millisecond. */
   get created(): Date {
-    return new Date(Math.floor(this.#raw.created / 1000));
+    const created: number | undefined = (this.#raw as RawKnown).created;
+    return created === undefined ? unknown() : new Date(Math.floor(created / 1000));
   }
 
   /** When it was last changed, to the millisecond. */
@@ -106,6 +121,11 @@ export class Meta {
       size, node,
     };
   }
+}
+
+/** `undefined`, for what the type {@link StoredMeta} says may be so. */
+function unknown(): never {
+  return undefined as never;
 }
 
 /** The path of a member of a directory. */

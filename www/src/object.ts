@@ -1,7 +1,7 @@
 import { errorOf } from "./error.js";
 import { type Field, type FieldKind, FIELD_KINDS, type Fields, kindOf } from "./fields.js";
-import { Meta } from "./meta.js";
-import type { FieldDecl, RawStat } from "./wire.js";
+import { Meta, type RawKnown, type StoredMeta } from "./meta.js";
+import type { FieldDecl } from "./wire.js";
 import { decodeValue, encodeField } from "./values.js";
 
 /** What an object that came from a node, or went there, remembers of it. */
@@ -9,7 +9,7 @@ export interface Head {
   /** The path. */
   path: string;
   /** The properties; read when they are asked for. */
-  stat: RawStat | (() => RawStat);
+  stat: RawKnown | (() => RawKnown);
   /** The version of `state`. */
   version: number;
   /** The encoded fields as the node has them: what a later store is compared with. */
@@ -94,8 +94,8 @@ export class EmergeObject {
     }
   }
 
-  /** The properties that the node gives: path, version, owner …; `undefined` until it has been stored or fetched. */
-  get meta(): Meta | undefined {
+  /** The properties that the node gives: path, version, owner …; `undefined` until it has been stored or fetched. After a store some are not known ({@link StoredMeta}). */
+  get meta(): StoredMeta | undefined {
     if (!(#head in this)) return undefined;
     const head = this.#head;
     if (head === undefined) return undefined;

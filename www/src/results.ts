@@ -1,7 +1,7 @@
 // What operations take and give, as the file system has it.
 
 import type { EmergeError } from "./error.js";
-import type { Meta } from "./meta.js";
+import type { Meta, StoredMeta } from "./meta.js";
 import type { EmergeObject } from "./object.js";
 import type { SortName } from "./wire.js";
 
@@ -26,8 +26,11 @@ export interface Transport {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type AnyObject = EmergeObject & { readonly meta: Meta; [field: string]: any };
 
-/** A fetched or stored object: its properties are known. */
+/** A fetched object: its properties are known. */
 export type Stored<T extends EmergeObject = AnyObject> = T & { readonly meta: Meta };
+
+/** An object that was stored: of its properties those are known that the node tells of a store, or told before. */
+export type Kept<T extends EmergeObject = AnyObject> = T & { readonly meta: StoredMeta };
 
 /** The methods of an object as a proxy has them: each runs on the node, and gives a promise. */
 export type Remote<T extends EmergeObject = AnyObject> = string extends keyof T

@@ -1,7 +1,7 @@
 import { ByteReader } from "./bytes.js";
 import { EmergeError, errorOf } from "./error.js";
 import { FileSystem } from "./filesystem.js";
-import type { Options, Stored, StoreOptions, Transport } from "./results.js";
+import type { Kept, Options, StoreOptions, Transport } from "./results.js";
 import { type EmergeObject, type Head, headOf, setHead } from "./object.js";
 import { uuidText } from "./sha256.js";
 import {
@@ -108,7 +108,7 @@ export class Transaction extends FileSystem implements AsyncDisposable {
     return new Transaction(outside, new Within(outside, info.id), parent, info);
   }
 
-  override async store<T extends EmergeObject>(path: string, object: T, options: StoreOptions = {}): Promise<Stored<T>> {
+  override async store<T extends EmergeObject>(path: string, object: T, options: StoreOptions = {}): Promise<Kept<T>> {
     const before = headOf(object);
     const stored = await super.store(path, object, options);
     const known = this.#heads.get(object);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { decode } from "../src/codec.js";
-import { EmergeObject, errorOf, FileSystem, float, type Meta, Ref } from "../src/index.js";
+import { decode, encode } from "../src/codec.js";
+import { type EmergeError, EmergeObject, errorOf, FileSystem, float, type Meta, Ref } from "../src/index.js";
 import { StoreMode } from "../src/generated.js";
 import { InventoryItem, Perishable } from "./classes.js";
 import { fails } from "./fails.js";
@@ -29,6 +29,26 @@ test("an object is stored with its class, and comes back as an instance of it", 
   assert.deepEqual(node.names(), ["get"]);
 });
 
+test("of what was stored only that is known which the node tells, or told before", async () => {
+  const stored = await fs.store("/shelf/pear/", new InventoryItem({ unitPrice: 3 }));
+  const { path, name, class: cls, version, created, modified, size, owner, group, perms, node: at, classVersion } = stored.meta;
+  assert.deepEqual([path, name, cls, version], ["/shelf/pear", "pear", "InventoryItem", 1]);
+  assert.deepEqual([created, size], [modified, (await fs.stat("/shelf/pear")).size]);
+  assert.deepEqual([owner, group, perms, at, classVersion], [undefined, undefined, undefined, undefined, null]);
+  assert.ok(!JSON.stringify(stored.meta).includes("perms"));
+  stored.unitPrice = 4;
+  assert.equal((await fs.store("/shelf/pear/", stored)).meta.version, 2);
+  assert.equal(stored.meta.created?.getTime(), created?.getTime());
+  // Another's object, of which the node tells neither when it was made.
+  assert.equal((await fs.store("/shelf/pear", new InventoryItem())).meta.created, undefined);
+  const fetched = await fs.get<InventoryItem>("/shelf/pear");
+  const known = await fs.stat("/shelf/pear");
+  fetched.unitPrice = 5;
+  const { meta } = await fs.store("/shelf/pear", fetched);
+  assert.deepEqual([meta.owner, meta.group, meta.perms, meta.node], [known.owner, known.group, known.perms, known.node]);
+  assert.equal(meta.created?.getTime(), known.created.getTime());
+});
+
 test("a class version is sent once, also by stores of the same turn, and bases before it", async () => {
   const objects = [new Perishable(), new InventoryItem(), new Perishable({ days: 1 })];
   await Promise.all(objects.map((object, i) => fs.store(`/a/${String(i)}`, object)));
@@ -43,6 +63,39 @@ test("a class that the node refused is sent again with the next object", async (
   node.fault = () => undefined;
   await fs.store("/a", new InventoryItem());
   assert.deepEqual(node.names(), ["putClass", "store"]);
+});
+
+test("a copy that does not end says what it was told to have copied, and one whose callback throws is ended", async () => {
+  const part = (copied: number): Uint8Array => encode([copied, `/a/${copied}`]);
+  let ended: boolean;
+  const failure = (message: string) => errorOf("deadline_exceeded", message);
+  const copying = (failed?: EmergeError): FileSystem =>
+    new FileSystem({
+      request: () => Promise.reject(new Error("nothing is asked")),
+      async *stream() {
+        await Promise.resolve();
+        try {
+          yield part(1000);
+          yield part(2000);
+          if (failed) throw failed;
+        } finally {
+          ended = true;
+        }
+      },
+    });
+  const options = { recursive: true };
+  const late = await fails("deadline_exceeded", /late; at least 2000 objects .* were copied, the last of them \/a\/2000$/, copying(failure("late")).cp("/a", "/b", options));
+  assert.equal(late.effect, "unknown");
+  const told = "no; 2000 objects and directories were copied, the last of them /a/2000";
+  assert.equal((await fails("deadline_exceeded", /./, copying(failure(told)).cp("/a", "/b", options))).message, told);
+  ended = false;
+  const seen: number[] = [];
+  const stop = ({ copied }: { copied: number }): never => {
+    seen.push(copied);
+    throw new RangeError("enough");
+  };
+  await assert.rejects(copying().cp("/a", "/b", { ...options, onProgress: stop }), RangeError);
+  assert.deepEqual([seen, ended], [[1000], true]);
 });
 
 test("storing what was fetched sends the changed fields with the version that they were fetched at", async () => {
@@ -247,6 +300,17 @@ test("storeAll keeps so many on the way, tells of progress, and stops at the fir
   }
   await fails("storage_failed", /disk/, fs.storeAll(more(), { concurrency: 2 }));
   assert.ok(given < 10, String(given));
+});
+
+test("what is no list of pairs, or of objects, is told so", async () => {
+  for (const wrong of [5, null, undefined, { "/a": new InventoryItem() }, "/a"]) {
+    await fails("bad_argument", /storeAll takes pairs/, fs.storeAll(wrong as never));
+  }
+  for (const wrong of [5, null, "/a", [new InventoryItem(), "/a"]]) {
+    await fails("bad_argument", /is a pair/, fs.storeAll([wrong] as never));
+  }
+  await fails("bad_argument", /can be iterated/, fs.callEach(5 as never, "sell").toArray());
+  assert.deepEqual(node.names(), []);
 });
 
 test("an abort ends an operation", async () => {

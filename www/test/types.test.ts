@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  type AnyObject, date, decimal, EmergeError, EmergeObject, type ErrorCode, type FieldsOf, FileSystem, float, int, list, type Meta,
+  type AnyObject, date, decimal, EmergeError, EmergeObject, type ErrorCode, type FieldsOf, FileSystem, float, int, type Kept, list, type Meta,
   NotFoundError, type Remote, set, type Stored, text, type VersionInfo,
 } from "../src/index.js";
 import { MemoryTransport } from "./memory.js";
@@ -42,8 +42,12 @@ holds<Same<There["owner"], string>>();
 
 test("what the types promise holds when it runs", async () => {
   const fs = new FileSystem(new MemoryTransport());
-  const account: Stored<Account> = await fs.store("/a", new Account({ owner: "Ada" }));
-  const { path }: Meta = account.meta;
+  const account: Kept<Account> = await fs.store("/a", new Account({ owner: "Ada" }));
+  const { path, perms }: { path: string; perms: string | undefined } = account.meta;
+  assert.equal(perms, undefined);
+  const { meta }: Stored<Account> = await fs.get<Account>("/a");
+  const { perms: known }: Meta = meta;
+  assert.match(known, /^r/);
   assert.equal(path, "/a");
   const fetched = await fs.get<Account>("/a");
   const paid: string = fetched.pay(3);

@@ -6,7 +6,7 @@ use crate::own::Own;
 use crate::raw::Raw;
 use crate::reactor::Reactor;
 use emerge_client::Client;
-use emerge_proto::{Error, Result};
+use emerge_proto::{Error, Op, Result};
 use futures_util::StreamExt;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
@@ -18,6 +18,8 @@ use tokio::task::AbortHandle;
 /// How long a wait goes on before it looks whether the user has pressed Ctrl-C.
 const LOOK: Duration = Duration::from_millis(100);
 const CREDIT: u32 = 64;
+/// Parts of a copy that may be on the way: each is told as it comes, and what is cancelled copies few more.
+const PARTS: u32 = 4;
 
 /// Waits without holding the interpreter, and heeds signals.
 fn wait<T: Send>(py: Python<'_>, task: impl Future<Output = T> + Send) -> PyResult<Result<T>> {
@@ -150,7 +152,8 @@ impl Connection {
     fn stream(&self, request: &[u8], timeout: Option<f64>) -> Items {
         let opened = self.limited(timeout).and_then(|client| {
             let op = emerge_pickle::op_from_pickle(request)?;
-            Ok(Open { name: op.replies_as(), items: client.stream(&op, CREDIT) })
+            let credit = if matches!(op, Op::Cp { .. }) { PARTS } else { CREDIT };
+            Ok(Open { name: op.replies_as(), items: client.stream(&op, credit) })
         });
         Items { opened: Own::new(Arc::new(Mutex::new(Some(opened)))) }
     }

@@ -22,6 +22,7 @@ from ._meta import (
     Method,
     Mixed,
     Progress,
+    StoredMeta,
 )
 from ._watch import Watches
 from ._object import Head, Object, head_of, set_head
@@ -30,11 +31,19 @@ from ._rights import Rights
 from ._search import AsyncSearch, IndexInfo, index_info
 from ._values import Ref, Table
 from ._versions import Versions
-from .errors import BadArgumentError, ConflictError, IsADirectoryError, NotFoundError, UnmappableValueError, from_wire
+from .errors import (
+    BadArgumentError,
+    ConflictError,
+    EmergeError,
+    IsADirectoryError,
+    NotFoundError,
+    UnmappableValueError,
+    from_wire,
+)
 
 T = TypeVar("T", bound=Object)
 Child = Union[str, Ref, Object]
-One = Union[str, Ref, Meta, Object]
+One = Union[str, Ref, StoredMeta, Object]
 Several = Union[str, Ref, Iterable[One], AsyncIterable[One]]
 Children = Union[Child, Iterable[Child], Mapping[str, Object]]
 
@@ -139,7 +148,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
 
         Args:
             path: where.
-            value: the object; its ``meta`` is new afterwards.
+            value: the object; its ``meta`` is new afterwards, and has ``None`` for what the node does not tell of a store.
             overwrite: stores also when the object has changed at the node since it was fetched.
             create: fails with ``already_exists`` when something is there.
             timeout: seconds.
@@ -176,8 +185,8 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
         made, version, modified = await self._reply(request, timeout)
         known = head.meta._raw if head is not None and head.path == path else _UNKNOWN
         raw = (
-            path.rpartition("/")[2], made, "object", cls.__name__, address, known[5], known[6], known[7], known[8],
-            version, modified if version == 1 else known[10], modified, known[12], known[13], None, None,
+            path.rpartition("/")[2], made, "object", cls.__name__, address, known[5] if known[4] == address else None,
+            known[6], known[7], known[8], version, modified if version == 1 else known[10], modified, None, known[13], None, None,
         )  # fmt: skip
         set_head(value, Head(path, raw, version, lambda: state, False))
         return value
@@ -649,7 +658,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
         """Copies; with ``recursive`` a directory and all in it. Onto a directory: into it.
 
         A tree of at most 10,000 objects and directories is one commit. A larger one is copied part by part; an error says what was copied
-        before it.
+        before it. When ``on_progress`` raises, or the task is cancelled, it stops after some four parts more, of 1,000 each.
 
         Args:
             source: what.
@@ -662,11 +671,26 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
             await self._ask("cp", source, target, False, timeout=timeout)
             return
         request, _ = _wire.dumps(("cp", source, target, True))
-        async for item in _host.each(self._connection.stream(request, timeout)):
-            part = _wire.loads(item)
-            # Inside a method it is one reply, which says nothing.
-            if part is not None and on_progress is not None:
-                on_progress(*part)
+        items = _host.each(self._connection.stream(request, timeout, _host.PARTS))
+        copied = 0, source
+        try:
+            async for item in items:
+                part = _wire.loads(item)
+                # Inside a method it is one reply, which says nothing.
+                if part is None:
+                    continue
+                copied = part
+                if on_progress is not None:
+                    on_progress(*part)
+        except EmergeError as error:
+            # The node knows best; but of a deadline or a cut it cannot tell.
+            if copied[0] > 0 and _COPIED not in error.message:
+                error.message += f"; at least {copied[0]}{_COPIED}, the last of them {copied[1]}"
+                error.args = (error.message,)
+                error.effect = "unknown"
+            raise
+        finally:
+            await items.aclose()
 
     async def methods(self, path: str, *, timeout: float | None = None) -> tuple[Method, ...]:
         """An object's methods, own and inherited; a nearer one hides a farther one of the same name."""
@@ -730,7 +754,7 @@ async def _paths(several: Any) -> list[str]:
 
 
 def _path_of_one(one: One) -> str:
-    return one.path if isinstance(one, Meta) else path_of(one)
+    return one.path if isinstance(one, StoredMeta) else path_of(one)
 
 
 def _how(how: str | Callable[[Any], Any] | None) -> str | None:
@@ -774,5 +798,7 @@ def join(directory: str, name: str) -> str:
     return f"{directory}{name}" if directory.endswith("/") else f"{directory}/{name}"
 
 
-_UNKNOWN: tuple[Any, ...] = ("", bytes(16), "object", None, None, None, "", "", 0, 0, 0, 0, 0, "", None, None)
+_COPIED = " objects and directories were copied"
+
+_UNKNOWN: tuple[Any, ...] = ("", bytes(16), "object", *[None] * 13)
 """What a store's reply does not tell."""

@@ -36,8 +36,8 @@ class Waiting(_host.Connection):
     async def ask_soon(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
         return self._inner.ask(request, timeout)
 
-    def stream(self, request: bytes, timeout: float | None) -> _host.Items:
-        return _WaitingItems(self._inner.stream(request, timeout))
+    def stream(self, request: bytes, timeout: float | None, credit: int = _host.CREDIT) -> _host.Items:
+        return _WaitingItems(self._inner.stream(request, timeout, credit))
 
     def close(self) -> None:
         self._inner.close()

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
 from . import _wire
 from ._object import Object
 from .errors import EmergeError, from_wire
+
+
+CREDIT = 64
+"""Items of a stream that may be on the way."""
+
+PARTS = 4
+"""Parts of a copy that may be on the way: each is told as it comes, and what is cancelled copies few more."""
 
 
 class Connection(ABC):
@@ -27,8 +34,8 @@ class Connection(ABC):
         """Asks and lets other tasks run meanwhile."""
 
     @abstractmethod
-    def stream(self, request: bytes, timeout: float | None) -> Items:
-        """Asks for a streamed reply."""
+    def stream(self, request: bytes, timeout: float | None, credit: int = CREDIT) -> Items:
+        """Asks for a streamed reply, of which ``credit`` items may be on the way."""
 
     @abstractmethod
     def close(self) -> None:
@@ -56,7 +63,7 @@ class Items(ABC):
         """The next item, while other tasks run."""
 
     def abandon(self) -> None:
-        """Nobody will take another. A host whose streams end with the object that stands for them has nothing to do."""
+        """Nobody will take another. A host whose items come one by one as they are taken has nothing to do."""
 
 
 class Host(ABC):
@@ -138,7 +145,7 @@ def finish(operation: Coroutine[Any, Any, Any]) -> Any:
     raise RuntimeError("an operation of a waiting connection did not end")
 
 
-async def each(items: Items) -> AsyncIterator[bytes]:
+async def each(items: Items) -> AsyncGenerator[bytes, None]:
     """The items of a streamed reply."""
     try:
         while (item := await items.take_soon()) is not None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ._host import Connection, Host, Items, answer
+from ._host import CREDIT, Connection, Host, Items, answer
 from ._object import Object
 from .errors import EmergeError, UnsupportedError
 
@@ -29,7 +29,7 @@ class GuestConnection(Connection):
     async def ask_soon(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
         return self.ask(request, timeout)
 
-    def stream(self, request: bytes, timeout: float | None) -> Items:
+    def stream(self, request: bytes, timeout: float | None, credit: int = CREDIT) -> Items:
         return GuestItems(self, request)
 
     def close(self) -> None:

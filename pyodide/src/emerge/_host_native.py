@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
-from ._host import Connection, Host, Items, answer, failure
+from ._host import CREDIT, Connection, Host, Items, answer, failure
 from .errors import DisconnectedError
 
 try:
@@ -142,7 +142,8 @@ class NativeConnection(Connection):
         answered: tuple[bool, bytes] = await _result(inner.ask_soon(request, timeout, mailbox, future), future)
         return answered
 
-    def stream(self, request: bytes, timeout: float | None) -> Items:
+    def stream(self, request: bytes, timeout: float | None, credit: int = CREDIT) -> Items:
+        # The extension module knows by itself how many items of which operation may be on the way.
         return NativeItems(self, (self._inner or self._again()).stream(request, timeout))
 
     def close(self) -> None:
@@ -181,12 +182,18 @@ class NativeItems(Items):
 
     def __init__(self, connection: NativeConnection, inner: _native.Items) -> None:
         self._connection = connection
-        self._inner = inner
+        self._inner: _native.Items | None = inner
 
     def take(self) -> tuple[bool, bytes] | None:
-        return self._inner.take()
+        return None if self._inner is None else self._inner.take()
 
     async def take_soon(self) -> tuple[bool, bytes] | None:
+        if self._inner is None:
+            return None
         mailbox, future = self._connection._soon()
         taken: tuple[bool, bytes] | None = await _result(self._inner.take_soon(mailbox, future), future)
         return taken
+
+    def abandon(self) -> None:
+        # It ends with the last who holds it; an error's traceback may hold this object.
+        self._inner = None

@@ -13,12 +13,10 @@ from weakref import WeakSet
 import js
 from pyodide.ffi import can_run_sync, create_proxy, run_sync, to_js
 
-from . import _wire
-from ._host import Connection, Host, Items, failure
+from ._host import CREDIT, Connection, Host, Items, failure
 from ._wakers import Soon, Waited, Wakers
 from .errors import UnsupportedError
 
-CREDIT = 64
 # Bytes of the memory that Python and JavaScript share for requests, and for replies.
 _SHARED = 64 * 1024
 
@@ -250,8 +248,8 @@ class PyodideConnection(Connection):
             raise
         return opened
 
-    def stream(self, request: bytes, timeout: float | None) -> Items:
-        return PyodideItems(self, request, timeout)
+    def stream(self, request: bytes, timeout: float | None, credit: int = CREDIT) -> Items:
+        return PyodideItems(self, request, timeout, credit)
 
     def close(self) -> None:
         _wait(self.close_soon())
@@ -277,13 +275,14 @@ class PyodideConnection(Connection):
 class PyodideItems(Items):
     """A streamed reply."""
 
-    def __init__(self, connection: PyodideConnection, request: bytes, timeout: float | None) -> None:
+    def __init__(self, connection: PyodideConnection, request: bytes, timeout: float | None, credit: int) -> None:
         self._connection = connection
+        self._credit = credit
         self._items: deque[tuple[bool, bytes] | None] = deque()
         self._arrived = asyncio.Event()
         self._taken = 0
         self._over = False
-        sent = connection._send(request, timeout, CREDIT, self._receive)
+        sent = connection._send(request, timeout, credit, self._receive)
         self._number = sent if isinstance(sent, int) else None
         if not isinstance(sent, int):
             self._items.append(sent)
@@ -306,7 +305,7 @@ class PyodideItems(Items):
         self._over = item is None or not item[0]
         self._taken += 1
         # Credit is given back by halves.
-        if not self._over and self._number is not None and self._taken * 2 > CREDIT:
+        if not self._over and self._number is not None and self._taken * 2 > self._credit:
             self._connection._bridge.credit(self._number, self._taken)
             self._taken = 0
         return item

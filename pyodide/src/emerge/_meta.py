@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -43,8 +43,11 @@ class GroupInfo(NamedTuple):
     members: tuple[str, ...]
 
 
-class Meta:
-    """The properties of what is stored at a path: ``o.meta``, and the members of a listing."""
+class StoredMeta:
+    """The properties of an object that was stored.
+
+    What the node does not tell of a store is ``None``, unless the object was fetched from there before; ``fs.stat`` tells it.
+    """
 
     __slots__ = ("_raw", "path")
 
@@ -86,19 +89,23 @@ class Meta:
         return version
 
     @property
-    def owner(self) -> str:
+    def owner(self) -> str | None:
         """The owner's user name."""
-        return str(self._raw[6])
+        owner: str | None = self._raw[6]
+        return owner
 
     @property
-    def group(self) -> str:
+    def group(self) -> str | None:
         """The group's name."""
-        return str(self._raw[7])
+        group: str | None = self._raw[7]
+        return group
 
     @property
-    def perms(self) -> str:
+    def perms(self) -> str | None:
         """The permissions, as in ``rwxr-x---``; of a sticky directory ``t`` or ``T`` in the last place."""
-        bits: int = self._raw[8]
+        bits: int | None = self._raw[8]
+        if bits is None:
+            return None
         text = "".join(letter if bits >> (8 - at) & 1 else "-" for at, letter in enumerate("rwxrwxrwx"))
         return text[:8] + ("t" if bits & 1 else "T") if bits & 0o1000 else text
 
@@ -108,9 +115,9 @@ class Meta:
         return int(self._raw[9])
 
     @property
-    def created(self) -> datetime:
+    def created(self) -> datetime | None:
         """When it was made, UTC."""
-        return moment(self._raw[10])
+        return None if self._raw[10] is None else moment(self._raw[10])
 
     @property
     def modified(self) -> datetime:
@@ -118,14 +125,16 @@ class Meta:
         return moment(self._raw[11])
 
     @property
-    def size(self) -> int:
+    def size(self) -> int | None:
         """Bytes of the encoded state; 0 for a directory."""
-        return int(self._raw[12])
+        size: int | None = self._raw[12]
+        return size
 
     @property
-    def node(self) -> str:
+    def node(self) -> str | None:
         """The name of the node that holds it."""
-        return str(self._raw[13])
+        node: str | None = self._raw[13]
+        return node
 
     @property
     def rules(self) -> Rules | None:
@@ -135,7 +144,29 @@ class Meta:
 
     def __repr__(self) -> str:
         kind = self.class_name or self.type
-        return f"<Meta {self.path} {kind} version {self.version} {self.perms} {self.owner}>"
+        rights = "" if self.perms is None else f" {self.perms} {self.owner}"
+        return f"<{type(self).__name__} {self.path} {kind} version {self.version}{rights}>"
+
+
+class Meta(StoredMeta):
+    """The properties of what is stored at a path: ``o.meta`` of what was fetched, and the members of a listing. All are known."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def owner(self) -> str: ...
+        @property
+        def group(self) -> str: ...
+        @property
+        def perms(self) -> str: ...
+        @property
+        def created(self) -> datetime: ...
+        @property
+        def size(self) -> int: ...
+        @property
+        def node(self) -> str: ...
 
 
 class VersionInfo(NamedTuple):

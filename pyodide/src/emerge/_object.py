@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ._meta import Meta
+from ._meta import Meta, StoredMeta
 
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
@@ -39,17 +39,19 @@ class Head:
     ) -> None:
         self.path = path
         self._raw = raw
-        self._meta: Meta | None = None
+        self._meta: StoredMeta | None = None
         self.version = version
         self.state = state
         """Gives the pickled fields as the node has them."""
         self.historic = historic
 
     @property
-    def meta(self) -> Meta:
+    def meta(self) -> StoredMeta:
         """The object's properties."""
         if self._meta is None:
-            self._meta = Meta(self.path, self._raw)
+            # Of what was stored neither all is known nor, as of what was fetched before, its new size.
+            known = Meta if self._raw[12] is not None else StoredMeta
+            self._meta = known(self.path, self._raw)
         return self._meta
 
 
@@ -89,8 +91,9 @@ class Object:
             NAMESAKES.setdefault(cls.__name__, {})[place_of(cls)] = cls
 
     @property
-    def meta(self) -> Meta | None:
-        """The properties that the node gives: path, version, owner …; ``None`` until it was stored or fetched."""
+    def meta(self) -> StoredMeta | None:
+        """The properties that the node gives: path, version, owner …; ``None`` until it was stored or fetched. After a store some are not
+        known (:class:`StoredMeta`)."""
         head = head_of(self)
         return head.meta if head is not None else None
 

@@ -32,8 +32,8 @@ class _Within(_host.Connection):
     async def ask_soon(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
         return await self._outside.ask_soon(self._wrapped(request), timeout)
 
-    def stream(self, request: bytes, timeout: float | None) -> _host.Items:
-        return self._outside.stream(self._wrapped(request), timeout)
+    def stream(self, request: bytes, timeout: float | None, credit: int = _host.CREDIT) -> _host.Items:
+        return self._outside.stream(self._wrapped(request), timeout, credit)
 
     def close(self) -> None:
         """The connection is not the transaction's to close."""
