@@ -54,7 +54,8 @@ pub(crate) async fn indexed(runs: usize) -> Measured {
         gets += getting;
     }
     let each = |all: Duration| all.as_secs_f64() * 1e6 / (runs as f64 * TIMES as f64);
-    let note = format!("{:.0} µs against {:.0}: ten of {MANY} by an index, a get", each(searches), each(gets));
+    let note =
+        format!("{:.0} µs against {:.0}: ten of {MANY} by an index, a get", each(searches), each(gets));
     setting.stop().await?;
     Ok(Answer { runs: figures, note })
 }

@@ -70,7 +70,9 @@ impl<B: Backend> Engine<B> {
     /// # Errors
     /// `storage_failed`, `unavailable`.
     pub async fn build_indexes(&self, now_micros: i64, budget: usize) -> Result<bool> {
-        let Some(index) = self.state().indexes.iter().find(|index| !index.ready).cloned() else { return Ok(false) };
+        let Some(index) = self.state().indexes.iter().find(|index| !index.ready).cloned() else {
+            return Ok(false);
+        };
         let mut budget = budget.max(1);
         loop {
             let mut tx = self.begin(Principal::admin(), now_micros, 0);

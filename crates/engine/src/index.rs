@@ -127,5 +127,6 @@ pub(crate) fn changed<'a>(
 
 /// The keys between two keys of values, both inclusive, in an index.
 pub(crate) fn span(index: ObjectId, from: &[u8], to: &[u8]) -> std::ops::Range<Key> {
-    keys::prefix(&keys::index_entry(index, from, None)).start..keys::prefix(&keys::index_entry(index, to, None)).end
+    keys::prefix(&keys::index_entry(index, from, None)).start
+        ..keys::prefix(&keys::index_entry(index, to, None)).end
 }

@@ -21,7 +21,12 @@ async fn build<B: Backend>(engine: &Engine<B>) {
     while engine.build_indexes(NOW, 3).await.unwrap() {}
 }
 
-async fn put<B: Backend>(engine: &Engine<B>, at: &str, class: ClassHash, value: u64) -> Result<(), CommitError> {
+async fn put<B: Backend>(
+    engine: &Engine<B>,
+    at: &str,
+    class: ClassHash,
+    value: u64,
+) -> Result<(), CommitError> {
     let mut tx = admin(engine);
     store(&mut tx, at, class, value).await.unwrap();
     tx.commit(None).await.map(|_| ())
@@ -67,7 +72,10 @@ fn entries_follow_objects() {
         tx.commit(None).await.unwrap();
         let mut tx = admin(engine);
         assert_eq!(between(&mut tx, "/", 4, 5).await.unwrap(), ["/a/o5", "/b4", "/c/o5"]);
-        assert_eq!(between(&mut tx, "/c", 4, 20).await.unwrap(), ["/c/o2", "/c/o5", "/c/o6", "/c/o7", "/c/o8", "/c/o9"]);
+        assert_eq!(
+            between(&mut tx, "/c", 4, 20).await.unwrap(),
+            ["/c/o2", "/c/o5", "/c/o6", "/c/o7", "/c/o8", "/c/o9"]
+        );
         tx.rm(&path("/a"), true).await.unwrap();
         tx.restore(&path("/b4"), 1.into(), None).await.unwrap();
         tx.commit(None).await.unwrap();
@@ -126,10 +134,14 @@ fn a_unique_value_stays_unique() {
         build(engine).await;
         put(engine, "/a", class, 1).await.unwrap();
         put(engine, "/b", class, 2).await.unwrap();
-        let Err(CommitError::Error(error)) = put(engine, "/c", class, 1).await else { panic!("it is not unique") };
+        let Err(CommitError::Error(error)) = put(engine, "/c", class, 1).await else {
+            panic!("it is not unique")
+        };
         assert_eq!((error.code, error.field.as_deref()), (ErrorCode::NotUnique, Some("n")));
         assert_eq!(error.path.as_deref(), Some("/a"));
-        let Err(CommitError::Error(error)) = put(engine, "/b", class, 1).await else { panic!("it is not unique") };
+        let Err(CommitError::Error(error)) = put(engine, "/b", class, 1).await else {
+            panic!("it is not unique")
+        };
         assert_eq!(error.code, ErrorCode::NotUnique);
 
         // Exchanged in one transaction.
@@ -141,7 +153,9 @@ fn a_unique_value_stays_unique() {
         let mut tx = admin(engine);
         store(&mut tx, "/x", class, 9).await.unwrap();
         store(&mut tx, "/y", class, 9).await.unwrap();
-        assert!(matches!(tx.commit(None).await, Err(CommitError::Error(error)) if error.code == ErrorCode::NotUnique));
+        assert!(
+            matches!(tx.commit(None).await, Err(CommitError::Error(error)) if error.code == ErrorCode::NotUnique)
+        );
 
         // Two transactions at the same time: the second meets what the first has done when it runs again.
         let (mut one, mut other) = (admin(engine), admin(engine));
@@ -198,7 +212,9 @@ fn a_value_is_unique_among_what_others_may_not_see_too() {
         tx.rm(&path("/gone"), true).await.unwrap();
         tx.commit(None).await.unwrap();
         put(engine, "/seen/d", class, 150).await.unwrap();
-        let Err(CommitError::Error(error)) = put(engine, "/seen/e", class, 150).await else { panic!("it is not unique") };
+        let Err(CommitError::Error(error)) = put(engine, "/seen/e", class, 150).await else {
+            panic!("it is not unique")
+        };
         assert_eq!(error.path.as_deref(), Some("/seen/d"));
     });
 }
@@ -271,7 +287,10 @@ fn an_index_is_made_or_not_with_its_transaction() {
         check_store(engine.backend()).await.unwrap();
         let long = "f".repeat(256);
         for field in ["", &long] {
-            assert_eq!(admin(engine).create_index("*", field, false).await.unwrap_err().code, ErrorCode::BadArgument);
+            assert_eq!(
+                admin(engine).create_index("*", field, false).await.unwrap_err().code,
+                ErrorCode::BadArgument
+            );
         }
     });
 }

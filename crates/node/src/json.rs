@@ -7,12 +7,12 @@ use args::{Args, bad, digest};
 use emerge_proto::account::{GroupAction, GroupInfo, UserAction, UserInfo};
 use emerge_proto::class::decode;
 use emerge_proto::op::{SortBy, StoreMode, Target};
+use emerge_proto::query::IndexInfo;
 use emerge_proto::record::{
     Called, Clash, ClassInfo, Fetched, FetchedChild, MemberCalled, Mixed, Page, Stat, Stored, VersionInfo,
 };
 use emerge_proto::rules::Rules;
 use emerge_proto::transaction::{Ended, Transaction};
-use emerge_proto::query::IndexInfo;
 use emerge_proto::version::{ClassAt, Diff, FieldChange};
 use emerge_proto::watch::Change;
 use emerge_proto::{AsOf, ClassVersion, Error, FieldDecl, MethodDecl, Op, Path, Result, Value};

@@ -409,11 +409,18 @@ async fn change(nodes: &[&TestNode], class: &ClassSource, dice: &mut Dice) {
             1 => Op::Mv { from: (&*tree(dice)).into(), to: tree(dice) },
             _ => Op::Mkdir { path: "/many".into(), exist_ok: true },
         },
-        _ => Op::Cp { from: at(dice), to: format!("/copy/o{:03}", dice.roll(210)), recursive: false, after: None },
+        _ => Op::Cp {
+            from: at(dice),
+            to: format!("/copy/o{:03}", dice.roll(210)),
+            recursive: false,
+            after: None,
+        },
     };
     let mut outcomes = Vec::new();
     for node in nodes {
-        outcomes.push(node.execute(&Principal::admin(), op.clone(), NOW).await.map(drop).map_err(|error| error.code));
+        outcomes.push(
+            node.execute(&Principal::admin(), op.clone(), NOW).await.map(drop).map_err(|error| error.code),
+        );
     }
     assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{op:?}: {outcomes:?}");
 }
@@ -440,12 +447,27 @@ async fn an_index_changes_no_answer() {
     for case in 0..4 * cases() {
         let condition = |dice: &mut Dice, python: bool| {
             let constant = dice.pick(&[
-                "0", "1", "-3", "3.5", "7", "\"red\"", "\"\"", "\"\u{1f40e}x\"", "\"\u{ffff}\"", "\"m\"", "9007199254740992",
-                if python { "None" } else { "null" }, if python { "True" } else { "true" }, if python { "limit" } else { "p.max" },
+                "0",
+                "1",
+                "-3",
+                "3.5",
+                "7",
+                "\"red\"",
+                "\"\"",
+                "\"\u{1f40e}x\"",
+                "\"\u{ffff}\"",
+                "\"m\"",
+                "9007199254740992",
+                if python { "None" } else { "null" },
+                if python { "True" } else { "true" },
+                if python { "limit" } else { "p.max" },
             ]);
             let field = dice.pick(&["o.x", "o.y", "o.name"]);
-            let signs: &[&str] =
-                if python { &["==", "<", "<=", ">", ">=", "!="] } else { &["===", "==", "<", "<=", ">", ">=", "!=="] };
+            let signs: &[&str] = if python {
+                &["==", "<", "<=", ">", ">=", "!="]
+            } else {
+                &["===", "==", "<", "<=", ">", ">=", "!=="]
+            };
             let cmp = dice.pick(signs);
             match dice.roll(6) {
                 0 => format!("{constant} {cmp} {field}"),
@@ -474,8 +496,13 @@ async fn an_index_changes_no_answer() {
         let one = search(&plain, &admin, query.clone()).await.unwrap();
         let other = search(&indexed, &admin, query).await.unwrap();
         let told = |page: &Matches| {
-            let failures: Vec<_> = page.failures.iter().map(|each| (each.path.clone(), each.error.message.clone())).collect();
-            (paths(page).into_iter().map(str::to_owned).collect::<std::collections::BTreeSet<_>>(), failures.len(), page.more_failures)
+            let failures: Vec<_> =
+                page.failures.iter().map(|each| (each.path.clone(), each.error.message.clone())).collect();
+            (
+                paths(page).into_iter().map(str::to_owned).collect::<std::collections::BTreeSet<_>>(),
+                failures.len(),
+                page.more_failures,
+            )
         };
         assert_eq!(told(&one), told(&other), "{text}: {plan:?}");
     }
@@ -498,7 +525,10 @@ async fn an_index_that_would_have_helped_three_times_is_made() {
     }
     while node.engine().build_indexes(NOW, 500).await.unwrap() {}
     let plan = explain(&node, Query { class: Some("Thing".into()), ..javascript("o => o.x < 3") }).await;
-    assert_eq!((&*plan.access, plan.index.as_deref(), plan.seen, plan.found), ("index", Some("Thing x"), 4, 3));
+    assert_eq!(
+        (&*plan.access, plan.index.as_deref(), plan.seen, plan.found),
+        ("index", Some("Thing x"), 4, 3)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

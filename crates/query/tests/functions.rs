@@ -119,7 +119,9 @@ fn what_is_not_surely_the_same_is_left() {
     assert_eq!(ask(&javascript("o => o.x === 4 && outside(o)")), Answer::No);
     assert_eq!(ask(&python("lambda o: o.x == 3 or outside(o)")), Answer::Yes);
     // Texts that nest too deep for a stack that is not ours.
-    for source in [format!("o => {}1{}", "(".repeat(3000), ")".repeat(3000)), format!("o => {}o.x", "!".repeat(3000))] {
+    for source in
+        [format!("o => {}1{}", "(".repeat(3000), ")".repeat(3000)), format!("o => {}o.x", "!".repeat(3000))]
+    {
         assert_eq!(ask(&javascript(&source)), Answer::Sandbox);
     }
     let deep = format!("lambda o: {}1{}", "(".repeat(3000), ")".repeat(3000));
@@ -173,7 +175,12 @@ fn an_index_leads_to_all_that_may_be_wanted() {
     }
 
     let chain = python("lambda o: 1 < o.x < 3");
-    assert!(leads(&chain, int(2)) && !leads(&chain, int(4)) && leads(&chain, text("2")) && leads(&chain, Some(Value::Null)));
+    assert!(
+        leads(&chain, int(2))
+            && !leads(&chain, int(4))
+            && leads(&chain, text("2"))
+            && leads(&chain, Some(Value::Null))
+    );
     // Before the last is asked, the second raises.
     let raises = python("lambda o: \"m\" <= o.x < 4 and o.x < \"\"");
     assert!(leads(&raises, text("n")) && !leads(&raises, text("a")));
@@ -185,7 +192,13 @@ fn an_index_leads_to_all_that_may_be_wanted() {
     let best = javascript("o => o.x > 1 && o.y === 2");
     assert_eq!(best.accesses().iter().map(|access| &*access.field).collect::<Vec<_>>(), ["y", "x"]);
 
-    for none in ["o => o.x !== 3", "o => o.x === o.y", "o => o.x || o.x === 3", "o => outside(o) && o.x === 3", "o => true"] {
+    for none in [
+        "o => o.x !== 3",
+        "o => o.x === o.y",
+        "o => o.x || o.x === 3",
+        "o => outside(o) && o.x === 3",
+        "o => true",
+    ] {
         assert!(javascript(none).accesses().is_empty(), "{none}");
     }
 }

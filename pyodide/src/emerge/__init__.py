@@ -42,7 +42,7 @@ from ._meta import (
     VersionInfo,
 )  # fmt: skip
 from ._object import Object, dataclass, field
-from ._search import AsyncSearch, Group, IndexInfo, Plan, Search, SearchFailure
+from ._search import AsyncSearch, AsyncTextSearch, Group, Highlight, IndexInfo, Plan, Search, SearchFailure, TextMatch
 from ._values import Ref, Table
 from ._watch import Change
 from .errors import EmergeError
@@ -52,6 +52,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncFileSystem",
     "AsyncSearch",
+    "AsyncTextSearch",
     "Called",
     "Change",
     "ClassAt",
@@ -63,6 +64,7 @@ __all__ = [
     "FileSystem",
     "Group",
     "GroupInfo",
+    "Highlight",
     "IndexInfo",
     "MemberResult",
     "Meta",
@@ -76,6 +78,7 @@ __all__ = [
     "Search",
     "SearchFailure",
     "Table",
+    "TextMatch",
     "TransactionInfo",
     "UserInfo",
     "VersionInfo",

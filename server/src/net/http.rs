@@ -97,9 +97,8 @@ pub(super) fn status_of(code: ErrorCode) -> StatusCode {
         Unauthenticated => StatusCode::UNAUTHORIZED,
         PermissionDenied | ForbiddenOrigin => StatusCode::FORBIDDEN,
         NotFound | ClassNotFound => StatusCode::NOT_FOUND,
-        AlreadyExists | NotUnique | DirectoryNotEmpty | Conflict | SessionExpired | TransactionExpired | LogExpired => {
-            StatusCode::CONFLICT
-        }
+        AlreadyExists | NotUnique | DirectoryNotEmpty | Conflict | SessionExpired | TransactionExpired
+        | LogExpired => StatusCode::CONFLICT,
         TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         MethodFailed | OutOfMemory => StatusCode::UNPROCESSABLE_ENTITY,
         DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,

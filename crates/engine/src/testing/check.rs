@@ -285,7 +285,10 @@ impl Store {
                 let entry = Key::from(keys::index_entry(index.id, &order::key(value.as_ref()), Some(*id)));
                 let is_there = self.index_entries.contains(&entry);
                 if !is_there && (index.ready || cursor.is_some_and(|cursor| *id <= cursor)) {
-                    return Err(format!("the index of {} by {} lacks {id} {value:?}", index.class, index.field));
+                    return Err(format!(
+                        "the index of {} by {} lacks {id} {value:?}",
+                        index.class, index.field
+                    ));
                 }
                 wanted.insert(entry);
             }

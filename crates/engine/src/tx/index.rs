@@ -7,9 +7,9 @@ use crate::index::{self as indexes, EVERY_CLASS, Index, IndexRecord, Indexes};
 use crate::keys;
 use crate::object::{ClassHead, Object, Record, read};
 use bytes::Bytes;
+use emerge_proto::query::IndexInfo;
 use emerge_proto::value::order::{self, Kind};
 use emerge_proto::value::raw;
-use emerge_proto::query::IndexInfo;
 use emerge_proto::{ClassHash, Error, ErrorCode, ObjectId, Result, Value, limits};
 use std::sync::Arc;
 
@@ -25,7 +25,9 @@ impl<B: Backend> Tx<B> {
     pub async fn create_index(&mut self, class: &str, field: &str, unique: bool) -> Result<IndexInfo> {
         if field.is_empty() || field.len() > limits::MAX_SEGMENT {
             let why = format!("the name of an indexed field has 1 to {} bytes", limits::MAX_SEGMENT);
-            return Err(Error::new(ErrorCode::BadArgument, why).field("field").limit(limits::MAX_SEGMENT as u64));
+            return Err(Error::new(ErrorCode::BadArgument, why)
+                .field("field")
+                .limit(limits::MAX_SEGMENT as u64));
         }
         let (class_id, name) = self.indexed_class(class).await?;
         let key = keys::index(class_id, field);
@@ -36,15 +38,29 @@ impl<B: Backend> Tx<B> {
             }
             return Err(Error::new(
                 ErrorCode::AlreadyExists,
-                format!("there is an index of {name} by {field}, which is {}unique", if known.unique { "" } else { "not " }),
+                format!(
+                    "there is an index of {name} by {field}, which is {}unique",
+                    if known.unique { "" } else { "not " }
+                ),
             )
             .field(field));
         }
         if self.indexes()?.len() >= limits::MAX_INDEXES {
-            return Err(Error::new(ErrorCode::LimitExceeded, format!("a store has at most {} indexes", limits::MAX_INDEXES))
-                .limit(limits::MAX_INDEXES as u64));
+            return Err(Error::new(
+                ErrorCode::LimitExceeded,
+                format!("a store has at most {} indexes", limits::MAX_INDEXES),
+            )
+            .limit(limits::MAX_INDEXES as u64));
         }
-        let record = IndexRecord { id: self.new_id(), class: name, unique, ready: false, cursor: None, looked_at: 0, duplicates: 0 };
+        let record = IndexRecord {
+            id: self.new_id(),
+            class: name,
+            unique,
+            ready: false,
+            cursor: None,
+            looked_at: 0,
+            duplicates: 0,
+        };
         self.put(key, Some(encoded(&record)));
         Ok(record.info(class_id, field))
     }
@@ -79,7 +95,8 @@ impl<B: Backend> Tx<B> {
     pub async fn index_infos(&mut self) -> Result<Vec<IndexInfo>> {
         let mut infos = Vec::new();
         for (key, record) in self.scan(keys::all(keys::INDEX_DEF), usize::MAX).await? {
-            let (class_id, field) = keys::index_parts(&key).ok_or_else(|| crate::object::damaged("an index"))?;
+            let (class_id, field) =
+                keys::index_parts(&key).ok_or_else(|| crate::object::damaged("an index"))?;
             let known: IndexRecord = read(&record.bytes()?, "an index")?;
             infos.push(known.info(class_id, field));
         }
@@ -96,7 +113,11 @@ impl<B: Backend> Tx<B> {
             )
         };
         if class == "*" {
-            return if self.principal.admin { Ok((EVERY_CLASS, "*".into())) } else { Err(denied("all classes")) };
+            return if self.principal.admin {
+                Ok((EVERY_CLASS, "*".into()))
+            } else {
+                Err(denied("all classes"))
+            };
         }
         if let Some(id) = ObjectId::parse(class) {
             // An id of a class or of a version of one.
@@ -112,7 +133,9 @@ impl<B: Backend> Tx<B> {
                     };
                 }
             }
-            return Err(Error::new(ErrorCode::ClassNotFound, format!("there is no class {class}")).field("class"));
+            return Err(
+                Error::new(ErrorCode::ClassNotFound, format!("there is no class {class}")).field("class")
+            );
         }
         let info = self.class_by_name(class).await?;
         let newest = info.lineage.first().ok_or_else(|| crate::object::damaged("a class"))?;
@@ -152,7 +175,8 @@ impl<B: Backend> Tx<B> {
             }
             #[cfg(feature = "mutations")]
             let new = new.filter(|new| {
-                let moved = old.as_ref().is_some_and(|old| (old.parent, &old.name) != (new.parent, &new.name));
+                let moved =
+                    old.as_ref().is_some_and(|old| (old.parent, &old.name) != (new.parent, &new.name));
                 !(moved && self.engine.shared.options.mutations.stale_index)
             });
             for index in indexes.iter() {
@@ -252,7 +276,9 @@ impl<B: Backend> Tx<B> {
 
     /// Another object with the value of an entry, whoever's it is. Objects that were unlinked do not count, nor do missing values and null.
     async fn same(&mut self, index: &Index, id: ObjectId, entry: &[u8]) -> Result<Option<ObjectId>> {
-        let Some(same) = entry.len().checked_sub(16).and_then(|end| entry.get(..end)) else { return Ok(None) };
+        let Some(same) = entry.len().checked_sub(16).and_then(|end| entry.get(..end)) else {
+            return Ok(None);
+        };
         if matches!(same.get(17), Some(&kind) if kind == Kind::Missing as u8 || kind == Kind::Null as u8) {
             return Ok(None);
         }
@@ -319,7 +345,8 @@ impl<B: Backend> Tx<B> {
             self.reads.entry(key).or_insert((scanned.at, Some(record.clone())));
             let object = record.object()?;
             if let Some(entry) = self.entry_of(index, id, Some(&object)).await? {
-                if index.unique && self.is_linked(id).await? && self.same(index, id, &entry).await?.is_some() {
+                if index.unique && self.is_linked(id).await? && self.same(index, id, &entry).await?.is_some()
+                {
                     known.duplicates += 1;
                 }
                 self.put(entry, Some(Record::Bytes(Bytes::new())));
@@ -400,7 +427,8 @@ impl<B: Backend> Tx<B> {
     ) -> Result<Option<Vec<ObjectId>>> {
         let mut ids = Vec::new();
         for (from, to) in spans {
-            let entries = self.peek_range(indexes::span(index.id, from, to), most + 1 - ids.len(), noted).await?;
+            let entries =
+                self.peek_range(indexes::span(index.id, from, to), most + 1 - ids.len(), noted).await?;
             ids.extend(entries.iter().filter_map(|(key, _)| keys::last_id(key)));
             if ids.len() > most {
                 return Ok(None);

@@ -110,7 +110,14 @@ impl From<Error> for CommitError {
 }
 
 impl<B: Backend> Tx<B> {
-    pub(crate) fn new(engine: Engine<B>, principal: Principal, now: i64, seed: u64, began: u64, indexes: Indexes) -> Self {
+    pub(crate) fn new(
+        engine: Engine<B>,
+        principal: Principal,
+        now: i64,
+        seed: u64,
+        began: u64,
+        indexes: Indexes,
+    ) -> Self {
         Self {
             engine,
             principal,
@@ -190,8 +197,7 @@ impl<B: Backend> Tx<B> {
             self.engine.durable(self.depends_on).await?;
             return Err(error.into());
         }
-        let new_indexes =
-            indexes::changed(&self.indexes, self.writes.range(keys::all(keys::INDEX_DEF)))?;
+        let new_indexes = indexes::changed(&self.indexes, self.writes.range(keys::all(keys::INDEX_DEF)))?;
         let writes = std::mem::take(&mut self.writes);
         // One more for the log.
         let mut encoded: Vec<Write> = Vec::with_capacity(writes.len() + 1);

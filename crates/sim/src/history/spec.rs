@@ -96,7 +96,9 @@ impl SequentialSpec for Files {
                 let all = self.0.iter().flat_map(|(directory, names)| {
                     names.iter().map(move |(name, number)| (format!("/{directory}/{name}"), *number))
                 });
-                return Came::Names(all.filter(|(_, number)| *number == wanted).map(|(path, _)| path).collect());
+                return Came::Names(
+                    all.filter(|(_, number)| *number == wanted).map(|(path, _)| path).collect(),
+                );
             }
             Doing::All => {
                 let objects = self.0.iter().flat_map(|(directory, names)| {
