@@ -6,6 +6,9 @@ mod cpython;
 mod disk_bytes;
 mod durable_stores;
 mod exactly_once;
+mod hot_object;
+mod listing;
+mod many_gets;
 mod native_gets;
 mod page;
 mod page_gets;
@@ -72,6 +75,9 @@ async fn main() -> ExitCode {
     report
         .ask("python/dict-to-wire", 0.5, 1.0, async || pyodide::compare("dict_to_wire", table, runs).await)
         .await;
+    report.ask_less("objects/get-of-million", 1.5, 1.15, async || many_gets::measure(runs).await).await;
+    report.ask("objects/list-10000", 0.4, 0.7, async || listing::measure(runs).await).await;
+    report.ask("objects/hot-object", 0.3, 1.0, async || hot_object::measure(runs).await).await;
     report.ask("objects/transaction-100", 10.0, 40.0, async || transaction::measure(runs).await).await;
     report.ask_less("objects/indexed-search", 20.0, 5.0, async || searches::indexed(runs).await).await;
     report.ask_less("objects/text-search", 10.0, 2.0, async || texts::best(runs).await).await;

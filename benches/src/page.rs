@@ -17,6 +17,16 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 /// Opens `/bench/` of `routes` with `query`, and gives the figures that it posts to `/bench/figures`.
 pub(crate) async fn figures(routes: Router, query: &str) -> Result<Figures, String> {
+    figures_among(OBJECTS, routes, query, async |_| Ok(())).await
+}
+
+/// The same with so many objects, and something to do on the node before the page opens.
+pub(crate) async fn figures_among(
+    objects: u64,
+    routes: Router,
+    query: &str,
+    ready: impl AsyncFnOnce(&Setting) -> Result<(), String>,
+) -> Result<Figures, String> {
     let (sender, mut receiver) = mpsc::channel::<Figures>(1);
     let routes = routes
         .route("/bench/figures.js", get(async || text("text/javascript", include_str!("figures.js"))))
@@ -28,10 +38,11 @@ pub(crate) async fn figures(routes: Router, query: &str) -> Result<Figures, Stri
             }),
         );
     let setting = Setting::new(routes).await?;
-    fill(&setting, OBJECTS).await?;
+    fill(&setting, objects).await?;
+    ready(&setting).await?;
     let (address, token) = (setting.node.address, &setting.node.token);
     let chromium =
-        Chromium::open(&format!("http://{address}/bench/?token={token}&objects={OBJECTS}&{query}"))?;
+        Chromium::open(&format!("http://{address}/bench/?token={token}&objects={objects}&{query}"))?;
     let figures = tokio::time::timeout(LIMIT, receiver.recv()).await;
     chromium.close().await?;
     setting.stop().await?;

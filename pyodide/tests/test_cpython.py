@@ -418,3 +418,21 @@ def test_an_awaited_search(home, address):
             return [each.meta.name async for each in search], await search.count(), (await search.explain()).found
 
     assert asyncio.run(found()) == (["s1", "s2"], 2, 2)
+
+
+AT_THE_END = """
+import sys, time
+import emerge
+from emerge import _native, _wire
+
+fs = emerge.connect(sys.argv[1])
+slow = _native.Mailbox(lambda drain: (time.sleep(0.5), print("woken")))
+asked = fs.aio._connection._inner.ask_soon(_wire.dumps(("stat", "/"))[0], None, slow, None)
+time.sleep(0.2)
+print("over")
+"""
+
+
+def test_a_thread_that_wakes_a_loop_has_left_python_when_the_program_ends(address):
+    ended = subprocess.run([sys.executable, "-c", AT_THE_END, address], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "over\nwoken\n", "")

@@ -579,3 +579,23 @@ def test_directories_within_a_method(fs, home):
         fs.store(f"{home}/d/{name}", Closing(text=name))
     fs.store(f"{home}/gardener", Gardener())
     assert fs.call(f"{home}/gardener", "plant", f"{home}/d") == ["a", "b", "a"]
+
+
+@emerge.dataclass
+class Measured(emerge.Object):
+    size: float = 0.0
+    parts: list[float] = emerge.field(default_factory=list)
+
+    def double(self) -> float:
+        return self.size * 2
+
+
+def test_a_whole_number_in_a_float_field_is_stored_as_it_is_read(fs, home):
+    path = f"{home}/m"
+    measured = fs.store(path, Measured(size=2, parts=[Measured(size=3)]))
+    assert fs.call(path, "double") == 4.0 and fs.stat(path).version == 1
+    assert type(fs.get(path).size) is float and type(fs.get(f"{path}#parts[0]").size) is float
+    measured.size = 5
+    assert fs.store(path, measured).meta.version == 2
+    assert fs.call(path, "double") == 10.0 and fs.stat(path).version == 2
+    assert [(type(each.old), each.new) for each in fs.diff(path, 1, 2).fields] == [(float, 5.0)]

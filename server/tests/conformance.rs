@@ -20,7 +20,23 @@ fn value(json: &Json) -> Value {
 
 /// NaN is equal to itself here, as it is in its encoding.
 fn same(a: &Value, b: &Value) -> bool {
-    a.encode() == b.encode()
+    in_order(a).encode() == in_order(b).encode()
+}
+
+/// The value with the members of its sets in one order: that in which they come says nothing.
+fn in_order(value: &Value) -> Value {
+    match value {
+        Value::Set(items) => {
+            let mut items: Vec<Value> = items.iter().map(in_order).collect();
+            items.sort_by_key(Value::encode);
+            Value::Set(items)
+        }
+        Value::List(items) => Value::List(items.iter().map(in_order).collect()),
+        Value::Map(entries) => {
+            Value::Map(entries.iter().map(|(name, value)| (name.clone(), in_order(value))).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 async fn store(client: &Client, file: &Json, language: Language) {

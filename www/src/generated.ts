@@ -1466,7 +1466,7 @@ export type IndexInfo = [
 
 /** The reply to `explain`: how a search would run. */
 export const PLAN = {
-  /** `index`, `tree` (the members of the directory, one by one), or `scan` (all objects in the order in which they were made). */
+  /** `index`, `text` (by the index of words), `tree` (the members of the directory, one by one), or `scan` (all objects in the order in which they were made). */
   access: 0,
   /** The index: its class and field; absent when none is used. */
   index: 1,

@@ -330,6 +330,14 @@ fn a_file_is_run_as_a_module_and_what_it_prints_is_shown() {
     let (exit, error) = node.fails(&["store", "--from", text.to_str().unwrap()]);
     assert_eq!((exit, error["code"].as_str()), (2, Some("bad_argument")), "{error}");
     assert!(error["message"].as_str().unwrap().contains(".py, .js, .mjs"), "{error}");
+
+    // Some editors begin a file with a byte order mark; others keep to what was there before UTF-8.
+    std::fs::write(&file, format!("\u{feff}{python}")).unwrap();
+    node.ok(&["store", "--from", file.to_str().unwrap()]);
+    std::fs::write(&file, b"# \xe9t\xe9\nobjects = {}\n").unwrap();
+    let (exit, error) = node.fails(&["store", "--from", file.to_str().unwrap()]);
+    assert_eq!((exit, error["code"].as_str()), (2, Some("bad_argument")), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("is not UTF-8"), "{error}");
 }
 
 #[test]

@@ -54,6 +54,8 @@ fn changes(old: &[u8], new: &[u8]) -> Answer {
 #[pymodule]
 #[pyo3(name = "_native")]
 fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let leave = wrap_pyfunction!(mailbox::leave, module)?;
+    module.py().import("atexit")?.call_method1("register", (leave,))?;
     module.add_class::<connection::Asked>()?;
     module.add_class::<connection::Connection>()?;
     module.add_class::<connection::Items>()?;

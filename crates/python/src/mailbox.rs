@@ -2,7 +2,39 @@
 
 use crate::Answer;
 use pyo3::prelude::*;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Threads of the background that are within Python, or about to be.
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
+/// Whether the interpreter ends: a thread that is within it then brings the process down.
+static IS_OVER: AtomicBool = AtomicBool::new(false);
+
+/// Lets no thread of the background into Python any more, and waits until those that are there have left. Called when the interpreter is about to end.
+#[pyfunction]
+pub(crate) fn leave(py: Python<'_>) {
+    IS_OVER.store(true, Ordering::SeqCst);
+    py.detach(|| {
+        while INSIDE.load(Ordering::SeqCst) > 0 {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    });
+}
+
+/// In a child that has just been forked: the threads of its parent are not there.
+pub(crate) fn forked() {
+    INSIDE.store(0, Ordering::SeqCst);
+}
+
+/// Runs something within Python, unless that is about to end.
+fn within(body: impl FnOnce(Python<'_>)) {
+    INSIDE.fetch_add(1, Ordering::SeqCst);
+    if !IS_OVER.load(Ordering::SeqCst) {
+        Python::attach(body);
+    }
+    INSIDE.fetch_sub(1, Ordering::SeqCst);
+}
 
 /// A reply, or nothing at the end of a stream.
 pub(crate) type Letter = Option<Answer>;
@@ -31,7 +63,7 @@ impl Mailbox {
         letters.waiting.push((future, letter));
         drop(letters);
         if is_first {
-            Python::attach(|py| {
+            within(|py| {
                 let woken = mailbox
                     .getattr(py, "drain")
                     .and_then(|drain| mailbox.get().call_soon.call1(py, (drain,)));

@@ -17,6 +17,7 @@ pub(crate) fn generation() -> usize {
 #[pyfunction]
 pub(crate) fn forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
+    crate::mailbox::forked();
 }
 
 /// A value of this process.

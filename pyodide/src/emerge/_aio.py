@@ -24,7 +24,7 @@ from ._meta import (
     Progress,
 )
 from ._watch import Watches
-from ._object import Head, Object, fields_of, head_of, set_head
+from ._object import Head, Object, head_of, set_head
 from ._proxy import Proxy
 from ._rights import Rights
 from ._search import AsyncSearch, AsyncTextSearch, IndexInfo, index_info
@@ -155,13 +155,13 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
         cls = type(value)
         address = _classes.record_of(cls).hash
         path = normal(path)
-        state, used = _wire.dumps(fields_of(value))
+        state, used = _wire.dumps(_classes.fields_of(value))
         used.setdefault(address, cls)
         await self._send_classes(used)
         head = head_of(value)
         if head is not None and head.path == path and not create and not head.historic:
             changed, removed = _host.host().changes(head.state(), state)
-            fields = fields_of(value)
+            fields = _classes.fields_of(value)
             patch = {name: fields[name] for name in changed}
             mode = "overwrite" if overwrite else "patch"
             op: tuple[Any, ...] = ("store", path, address, patch, mode, head.version, removed)
@@ -170,7 +170,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
                 f"version {head.version} of {path} is not its newest; overwrite to restore it", path=path
             )
         else:
-            op = ("store", path, address, fields_of(value), "create" if create else "put")
+            op = ("store", path, address, _classes.fields_of(value), "create" if create else "put")
         made, version, modified = await self._reply(_wire.dumps(op)[0], timeout)
         known = head.meta._raw if head is not None and head.path == path else _UNKNOWN
         raw = (
@@ -278,7 +278,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
                     )
                 address = _classes.record_of(type(child)).hash
                 new[address] = type(child)
-                raw.append((path, address, fields_of(child)))
+                raw.append((path, address, _classes.fields_of(child)))
         elif isinstance(children, (str, Ref, Object)):
             raw.append((path_of(children),))
         else:

@@ -74,6 +74,7 @@ def forget(cls: type[Object], class_hash: bytes) -> None:
     """Undoes :func:`adopt`."""
     del _records[cls], _by_hash[class_hash]
     _converters.pop(cls, None)
+    _floats.pop(cls, None)
 
 
 def define(cls: type[Object]) -> None:
@@ -133,6 +134,7 @@ def instance(cls: type[Object], fields: dict[str, Any]) -> Any:
 
 
 _converters: dict[type[Object], dict[str, Any]] = {}
+_floats: dict[type[Object], tuple[str, ...]] = {}
 
 
 def converters(cls: type[Object]) -> dict[str, Any]:
@@ -150,10 +152,35 @@ def converters(cls: type[Object]) -> dict[str, Any]:
     return found
 
 
+def _as_float(value: Any) -> Any:
+    if type(value) is not int:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return value
+
+
+def fields_of(value: Object) -> dict[str, Any]:
+    """An object's fields as they are stored: whole numbers in those declared ``float`` as floats, as they are read again.
+
+    What Python keeps in slots of a class is none of them.
+    """
+    fields = vars(value)
+    cls = type(value)
+    names = _floats.get(cls)
+    if names is None:
+        names = _floats[cls] = tuple(name for name, convert in converters(cls).items() if convert is _as_float)
+    for name in names:
+        if type(fields.get(name)) is int:
+            return {**fields, **{each: _as_float(fields[each]) for each in names if each in fields}}
+    return fields
+
+
 def _converter(hint: Any) -> Any:
     origin = getattr(hint, "__origin__", hint)
     if origin is float:
-        return lambda value: float(value) if type(value) is int else value
+        return _as_float
     if origin is tuple or origin is frozenset:
         return lambda value: origin(value) if isinstance(value, (list, set)) else value
     enum = sys.modules.get("enum")

@@ -137,11 +137,6 @@ def set_head(value: Object, head: Head | None) -> None:
     object.__setattr__(value, "_emerge_head", head)
 
 
-def fields_of(value: Object) -> dict[str, Any]:
-    """An object's fields. Also the parts that Python keeps in slots of a class are none of them."""
-    return vars(value)
-
-
 def field(
     *,
     default: Any = dataclasses.MISSING,

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from . import _classes
-from ._object import Object, fields_of
+from ._object import Object
 from ._values import Ref, Table
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -114,7 +114,7 @@ class _Writer(pickle.Pickler):
         if isinstance(value, Object):
             record = _classes.record_of(kind)
             self.used[record.hash] = kind
-            return object, (record.hash, fields_of(value))
+            return object, (record.hash, _classes.fields_of(value))
         if kind is datetime or isinstance(value, datetime):
             if value.utcoffset() is None:
                 return no, ("a datetime without a time zone (as in datetime.now(timezone.utc))",)

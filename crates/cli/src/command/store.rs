@@ -99,8 +99,14 @@ async fn make_class(
 const TELL_EVERY: usize = 1000;
 
 async fn from_file(file: &File, sandbox: &Sandbox, client: &Client, output: &Output) -> Result<()> {
-    let source = tokio::fs::read_to_string(file).await.map_err(|error| unreadable(file, &error))?;
-    let ran = emerge_server::run_file(sandbox, &file.display().to_string(), &source).await?;
+    let bytes = tokio::fs::read(file).await.map_err(|error| unreadable(file, &error))?;
+    let source = String::from_utf8(bytes).map_err(|_| {
+        let why = format!("{} is not UTF-8: save it so, whatever its first line says", file.display());
+        Error::new(ErrorCode::BadArgument, why)
+    })?;
+    // Some editors begin a file with a mark, which is none of its text.
+    let source = source.strip_prefix('\u{feff}').unwrap_or(&source);
+    let ran = emerge_server::run_file(sandbox, &file.display().to_string(), source).await?;
     ran.log.lines().for_each(|line| output.note(line));
     let objects = ran.objects;
     let mut sent = HashSet::new();

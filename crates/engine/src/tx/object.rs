@@ -67,7 +67,12 @@ impl<B: Backend> Tx<B> {
         let way = self.way(target).await?;
         let place = match way {
             Way::There(place) => place,
-            Way::Missing { path, .. } if patches => return Err(place::not_found(&path)),
+            Way::Missing { path, .. } if patches => {
+                let why = "the object that was fetched from there, or stored there, is gone; a new one can be stored";
+                return Err(
+                    Error::new(ErrorCode::NotFound, format!("nothing is stored at {path}: {why}")).at(&path)
+                );
+            }
             Way::Missing { path, above, found, taken } => {
                 self.class(class).await?;
                 fields::check(given)?;

@@ -22,6 +22,9 @@ const SMALL_TREE: usize = 1000;
 /// Entries of an index past which all objects are looked at instead.
 const MAX_INDEXED: usize = 20_000;
 
+/// Ranges of keys of values: from the first on, and before the second.
+pub type KeyRanges = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Which objects are looked at.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
@@ -32,7 +35,7 @@ pub struct Scope {
     /// Only those after this id.
     pub after: Option<ObjectId>,
     /// The index by which they are found, and the parts of it, by keys of values, that are looked at.
-    pub index: Option<(Arc<Index>, Vec<(Vec<u8>, Vec<u8>)>)>,
+    pub index: Option<(Arc<Index>, KeyRanges)>,
     /// Only those that [`Walk::look_at`] names, in the order in which it does.
     pub named: bool,
     /// Whether what is read is noted, so that the transaction cannot commit when it has changed. What is not noted may come from different moments.

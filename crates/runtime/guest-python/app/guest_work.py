@@ -419,7 +419,7 @@ def run_file(parts: list[bytes]) -> list[bytes]:
             raise emerge.errors.BadArgumentError(f"objects[{path!r}] is no object of Emerge's", field=str(path))
         order: dict[Any, None] = {}
         _needed(type(value), order)
-        state, used = _wire.dumps(vars(value))
+        state, used = _wire.dumps(_classes.fields_of(value))
         for each in used.values():
             _needed(each, order)
         order.pop(type(value))

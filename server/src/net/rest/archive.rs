@@ -4,7 +4,7 @@ use super::problem::Problem;
 use super::request::{Asked, Caller};
 use super::schema::ImportMade;
 use super::{Doors, answer};
-use axum::body::{Body, Bytes};
+use axum::body::{Body, BodyDataStream};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +12,9 @@ use emerge_proto::{Error, ErrorCode, Path};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
 use utoipa::IntoParams;
 
 /// The media type of an export.
@@ -60,6 +63,16 @@ pub(super) async fn export(
     Ok((headers, Body::from_stream(all)).into_response())
 }
 
+/// Reads on, for a client that is still sending may miss the answer when the connection is closed under it.
+async fn drop_rest(body: &Mutex<BodyDataStream>) {
+    let mut left = REST;
+    while left > 0
+        && let Some(Ok(piece)) = body.lock().await.next().await
+    {
+        left = left.saturating_sub(piece.len());
+    }
+}
+
 /// Where an export is to go.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -68,6 +81,10 @@ pub(super) struct To {
     #[param(pattern = "^/")]
     path: Option<String>,
 }
+
+/// How many bytes of a body that is refused are read all the same, and for how long.
+const REST: usize = 64 << 20;
+const REST_TIME: Duration = Duration::from_secs(5);
 
 /// Make an object or a directory with all below it of an export.
 ///
@@ -90,12 +107,21 @@ pub(super) async fn import(
         return Err(Problem::with(StatusCode::UNSUPPORTED_MEDIA_TYPE, error.field("Content-Type")));
     }
     let to = to.path.as_deref().map(Path::parse).transpose()?;
-    let pieces = request.into_body().into_data_stream().map(|piece| {
-        piece.map(|bytes: Bytes| bytes).map_err(|error| {
+    let body = Arc::new(Mutex::new(request.into_body().into_data_stream()));
+    let pieces = futures_util::stream::unfold(Arc::clone(&body), async |body| {
+        let piece = body.lock().await.next().await?;
+        let piece = piece.map_err(|error| {
             Error::new(ErrorCode::BadArgument, format!("the body was cut short: {error}")).field("body")
-        })
+        });
+        Some((piece, body))
     });
-    let made = doors.import(&principal, to, pieces.boxed()).await?;
+    let made = match doors.import(&principal, to, pieces.boxed()).await {
+        Ok(made) => made,
+        Err(error) => {
+            let _ = tokio::time::timeout(REST_TIME, drop_rest(&body)).await;
+            return Err(error.into());
+        }
+    };
     let json = json!({
         "path": made.path.as_str(), "classes": made.classes, "directories": made.directories, "objects": made.objects,
         "versions": made.versions,

@@ -8,8 +8,8 @@ use utoipa::openapi::{OpenApi, OpenApiVersion};
 /// Good segments of a path, between slashes.
 const PATH: &str =
     r"^(?!\.{1,2}(/|$))[^/#\x00-\x1f\x7f-\x9f]{1,255}(/(?!\.{1,2}(/|$))[^/#\x00-\x1f\x7f-\x9f]{1,255})*$";
-/// Good names of classes; some more are.
-const NAME: &str = "^[A-Za-z_$][A-Za-z0-9_$]{0,63}$";
+/// Names of classes: none of ASCII's signs but "_" and "$", and no digit first. Past ASCII the node takes only letters and digits.
+const NAME: &str = r"^[^\x00-\x23\x25-\x40\x5b-\x5e\x60\x7b-\x7f][^\x00-\x23\x25-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]{0,254}$";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
