@@ -17,6 +17,7 @@ mod redis;
 mod report;
 mod searches;
 mod setting;
+mod texts;
 mod transaction;
 
 use clap::Parser;
@@ -79,6 +80,7 @@ async fn main() -> ExitCode {
     report.ask("objects/hot-object", 0.3, 1.0, async || hot_object::measure(runs).await).await;
     report.ask("objects/transaction-100", 10.0, 40.0, async || transaction::measure(runs).await).await;
     report.ask_less("objects/indexed-search", 20.0, 5.0, async || searches::indexed(runs).await).await;
+    report.ask_less("objects/text-search", 10.0, 2.0, async || texts::best(runs).await).await;
     report.ask("objects/lambda-scan", 0.4, 0.8, async || searches::unindexed(runs).await).await;
     report.print();
     if let Some(file) = args.json

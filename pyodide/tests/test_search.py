@@ -141,3 +141,38 @@ def test_indexes(fs, home):
     assert fs.drop_index(Stamp, "serial") and not fs.drop_index(Stamp, "serial")
     with pytest.raises(errors.ClassNotFoundError):
         fs.create_index("NoSuchClass", "serial")
+
+
+@emerge.dataclass
+class Label(emerge.Object):
+    text: str = ""
+    note: str = ""
+
+    def like(self, words: str, directory: str) -> list[str]:
+        found = emerge.fs.search_text(words, directory=directory)
+        return [match.object.meta.name for match in found]
+
+
+def test_text(fs, home):
+    fs.store(f"{home}/a", Label(text="A red 🐎 Widget", note="cheap"))
+    fs.store(f"{home}/b", Label(text="many words, and among them red and at the end a widget", note="red"))
+    fs.store(f"{home}/c", Label(text="blue"))
+    found = list(fs.search_text("red wid*", directory=home))
+    assert sorted(match.object.text[:1] for match in found) == ["A", "m"]
+    assert found[0].score >= found[1].score > 0
+    first = next(match for match in found if match.object.meta.name == "a")
+    assert [(each.field, [each.text[begin:end] for begin, end in each.ranges]) for each in first.highlights] == [
+        ("text", ["red", "Widget"])
+    ]
+    assert [match.object.meta.name for match in fs.search_text('"a widget"', directory=home)] == ["b"]
+    assert [each.object.note for each in fs.search_text("red", text_fields=["note"], directory=home)] == ["red"]
+    assert [each.note for each in fs.search(lambda o: o.note == "red", text="widget", directory=home)] == ["red"]
+    assert fs.search(text="red", directory=home).count() == 2
+    page, after = fs.search_text("red", directory=home, page_size=1).page()
+    rest, last = fs.search_text("red", directory=home, page_size=5).page(after)
+    assert (len(page), len(rest), last) == (1, 1, None)
+    assert sorted(fs.call(f"{home}/c", "like", "red", home)) == ["a", "b"]
+    for bad in ("", "...", " ".join(map(str, range(33)))):
+        with pytest.raises(errors.EmergeError) as caught:
+            list(fs.search_text(bad))
+        assert caught.value.field == "text"

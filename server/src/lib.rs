@@ -10,6 +10,7 @@ mod net;
 mod notebook;
 mod running;
 mod sandbox;
+mod text;
 mod token;
 
 pub use config::Config;

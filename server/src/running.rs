@@ -4,6 +4,7 @@ use crate::backend::embedded::Embedded;
 use crate::config::Config;
 use crate::net::{self, NotebookDoor, Shell};
 use crate::notebook;
+use crate::text::Text;
 use crate::token::{self, Scope, TokenRecord, Tokens};
 use axum::Router;
 use emerge_engine::{Backend, Engine, EngineOptions};
@@ -21,6 +22,8 @@ use tokio::task::JoinHandle;
 
 /// The folder of the store in the folder of a node's data.
 pub(crate) const STORE: &str = "store";
+/// The text index, beside it.
+const TEXT: &str = "text";
 /// How long a stopping node waits for requests in flight.
 const DRAIN: Duration = Duration::from_secs(5);
 /// After how many of these what nobody can reach any more is collected.
@@ -75,6 +78,20 @@ async fn build_indexes<B: Backend>(engine: &Engine<B>) {
     }
 }
 
+/// Brings the text index up to date, if there is one.
+async fn follow_text<B: Backend>(node: &Node<B>) {
+    loop {
+        match node.follow_text(now_micros()).await {
+            Ok(true) => tokio::task::yield_now().await,
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(%error, "the text index could not follow the store and will try again");
+                return;
+            }
+        }
+    }
+}
+
 /// Makes the folder of a store: it holds tokens, and what others may not read.
 pub(crate) fn make_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
@@ -112,7 +129,13 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
         TokenRecord { token: token.clone(), scope: Scope::All },
         TokenRecord { token: notebook_token.clone(), scope: Scope::Objects },
     ]));
-    let node = Node::new(engine.clone(), runtime, tokens.clone(), NodeOptions::new(&config.name, entropy));
+    let node = Node::with_text(
+        engine.clone(),
+        runtime,
+        tokens.clone(),
+        NodeOptions::new(&config.name, entropy),
+        Arc::new(Text::open(&data.join(TEXT))),
+    );
 
     let (listener, address) = listen(SocketAddr::new(config.host, config.port), "--port").await?;
     let (notebook_listener, notebook_address) = listen_for_notebook(&config, address).await?;
@@ -128,6 +151,7 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
                 for _ in 0..COLLECT_EVERY {
                     tokio::time::sleep(BUILD_EVERY).await;
                     build_indexes(&engine).await;
+                    follow_text(&node).await;
                 }
                 node.handle_timeout(now_micros());
                 if let Err(error) = engine.collect(now_micros(), COLLECT_BUDGET).await {

@@ -9,7 +9,7 @@ import { joinPath, Meta, type RawKnown } from "./meta.js";
 import { StoreMode } from "./generated.js";
 import { bare, classOf, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
 import { proxyOf } from "./proxy.js";
-import { Search, type SearchOptions } from "./search.js";
+import { scoreOf, Search, type SearchOptions, type TextMatch } from "./search.js";
 import { hex, uuidText } from "./sha256.js";
 import { Ref } from "./codec.js";
 import { type Children, inside, pathOf, pathsOf, rawChildren, type Several } from "./compose.js";
@@ -385,6 +385,25 @@ export class FileSystem {
     options: SearchOptions = {},
   ): Search<Stored<T>> {
     return new Search<Stored<T>>(this.#transport, wanted, params, options, (match) => this.#matched(match) as Promise<Stored<T>>);
+  }
+
+  /**
+   * Finds objects whose texts hold all of some words: `red widget`, `wid*` for all that begin so, `"red widget"` for words that follow one
+   * another; case and accents make no difference. Those that fit best come first, each with where the words are. `wanted` may ask more.
+   *
+   * `for await (const { object, highlights } of fs.searchText("red wid*", { directory: "/data" }))`
+   */
+  searchText<T extends EmergeObject = AnyObject, P extends object = Record<string, unknown>>(
+    text: string,
+    // As in `search`.
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any
+    options: Omit<SearchOptions, "text"> & { wanted?: ((object: any, params: P) => unknown) | string | null; params?: P | null } = {},
+  ): Search<TextMatch<Stored<T>>> {
+    const { wanted, params, ...rest } = options;
+    return new Search<TextMatch<Stored<T>>>(this.#transport, wanted, params, { ...rest, text }, async (match) => {
+      const object = (await this.#matched(match)) as Stored<T>;
+      return { object, score: scoreOf(match.score), highlights: match.highlights };
+    });
   }
 
   /**

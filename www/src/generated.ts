@@ -163,6 +163,10 @@ export const LIMITS = {
   MAX_FAILURES: 100,
   /** Groups of one search. */
   MAX_SEARCH_GROUPS: 10000,
+  /** Bytes of a text that is searched for. */
+  MAX_TEXT_QUERY: 1024,
+  /** Words of a text that is searched for. */
+  MAX_TEXT_WORDS: 32,
   /** Indexes of one store. */
   MAX_INDEXES: 256,
   /** Times that a transaction is run again after a conflict. */
@@ -1272,6 +1276,10 @@ export const QUERY = {
   group: 13,
   /** Objects a page, at most `limits::MAX_PAGE`; that many when absent. */
   page: 14,
+  /** Only objects whose texts hold these words: `red widget`, `wid*` for all that begins so, `"red widget"` for words that follow one another. Those that fit best come first when there is no `order`. */
+  text: 15,
+  /** The fields in which `text` is looked for; all when absent. */
+  textFields: 16,
 } as const;
 /** The decoded form of {@link QUERY}. */
 export type Query = [
@@ -1290,6 +1298,8 @@ export type Query = [
   count?: boolean | null,
   group?: Group | null,
   page?: number | null,
+  text?: string | null,
+  textFields?: string[] | null,
 ];
 
 /** Groups of objects by the values of a field, and what is made of each group. */
@@ -1367,12 +1377,34 @@ export const MATCH = {
   stat: 1,
   /** Its fields, or those of them that are wanted: an encoded map. */
   state: 2,
+  /** In a search for text: how well it fits. Only scores of one search can be compared. */
+  score: 3,
+  /** In a search for text: where the words are. */
+  highlights: 4,
 } as const;
 /** The decoded form of {@link MATCH}. */
 export type Match = [
   path: string,
   stat: Stat,
   state: Uint8Array,
+  score?: number | null,
+  highlights?: Highlight[] | null,
+];
+
+/** A part of a text with words that were looked for. */
+export const HIGHLIGHT = {
+  /** The object's field. */
+  field: 0,
+  /** A part of the text that it holds; `…` stands for what was left out at an end. */
+  text: 1,
+  /** Where the words are in it: begin and end, in code points. */
+  ranges: 2,
+} as const;
+/** The decoded form of {@link HIGHLIGHT}. */
+export type Highlight = [
+  field: string,
+  text: string,
+  ranges: [number, number][],
 ];
 
 /** An object on which the function failed. */
@@ -1434,7 +1466,7 @@ export type IndexInfo = [
 
 /** The reply to `explain`: how a search would run. */
 export const PLAN = {
-  /** `index`, `tree` (the members of the directory, one by one), or `scan` (all objects in the order in which they were made). */
+  /** `index`, `text` (by the index of words), `tree` (the members of the directory, one by one), or `scan` (all objects in the order in which they were made). */
   access: 0,
   /** The index: its class and field; absent when none is used. */
   index: 1,

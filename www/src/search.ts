@@ -6,7 +6,7 @@ import type { EmergeClass } from "./object.js";
 import type { Options, Transport } from "./results.js";
 import { Stream } from "./stream.js";
 import { decodeValue, encodeField } from "./values.js";
-import { encodeQuery, opExplain, opSearch, type Plan, type RawMatch, type RawMatches, type RawQuery, readMatches, readPlan } from "./wire-search.js";
+import { encodeQuery, type Highlight, opExplain, opSearch, type Plan, type RawMatch, type RawMatches, type RawQuery, readMatches, readPlan } from "./wire-search.js";
 
 /** How to search. */
 export interface SearchOptions extends Options {
@@ -24,6 +24,19 @@ export interface SearchOptions extends Options {
   readonly fields?: readonly string[] | undefined;
   /** Objects fetched at a time, at most 1000. */
   readonly pageSize?: number | undefined;
+  /** Only objects whose texts hold these words; without an order those that fit best come first. See {@link FileSystem.searchText}. */
+  readonly text?: string | undefined;
+  /** The fields in which the words are looked for; all if not given. */
+  readonly textFields?: readonly string[] | undefined;
+}
+
+/** An object that a search for text found. */
+export interface TextMatch<T> {
+  readonly object: T;
+  /** How well it fits. Only scores of one search can be compared. */
+  readonly score: number;
+  /** Where the words are. */
+  readonly highlights: readonly Highlight[];
 }
 
 /** An object on which the function failed. */
@@ -60,14 +73,14 @@ export class Search<T> implements AsyncIterable<T> {
     options: SearchOptions,
     read: (match: RawMatch) => Promise<T>,
   ) {
-    const { directory, class: cls, order, descending, limit, fields, pageSize } = options;
+    const { directory, class: cls, order, descending, limit, fields, pageSize, text, textFields } = options;
     this.#transport = transport;
     this.#options = options;
     this.#read = read;
     this.#query = {
       source: textOf(wanted),
       params: params ? encodeField("map", params, "params") : undefined,
-      directory, order, descending, limit, fields,
+      directory, order, descending, limit, fields, text, textFields,
       class: typeof cls === "function" ? registeredName(cls) : cls,
       page: pageSize,
     };
@@ -151,6 +164,14 @@ export class Search<T> implements AsyncIterable<T> {
     this.#moreFailures += page.moreFailures;
     return page;
   }
+}
+
+const bits = new DataView(new ArrayBuffer(4));
+
+/** A score from its bits. */
+export function scoreOf(score: number | undefined): number {
+  bits.setUint32(0, score ?? 0);
+  return bits.getFloat32(0);
 }
 
 /** Pages that may wait to be read. */

@@ -21,12 +21,15 @@ export interface RawQuery {
   readonly count?: boolean | undefined;
   readonly group?: { readonly by: string; readonly aggregates: readonly (readonly [kind: AggregateKind, field: string])[] } | undefined;
   readonly page?: number | undefined;
+  /** Words that the objects' texts have to hold. */
+  readonly text?: string | undefined;
+  readonly textFields?: readonly string[] | undefined;
 }
 
 /** The encoding of a query, whose function is JavaScript. */
 export function encodeQuery(query: RawQuery): Uint8Array {
   out.take();
-  out.head(ARRAY, 15);
+  out.head(ARRAY, 17);
   out.number(0);
   optional(query.source, (source) => text(source, "source"));
   optional(query.params, (params) => out.bytes(params));
@@ -52,6 +55,8 @@ export function encodeQuery(query: RawQuery): Uint8Array {
     }
   });
   optional(query.page, (page) => whole(page, "pageSize"));
+  optional(query.text, (words) => text(words, "text"));
+  optional(query.textFields, (fields) => out.value(fields));
   return out.take();
 }
 
@@ -74,6 +79,35 @@ export interface RawMatch {
   readonly path: string;
   readonly stat: RawStat;
   readonly state: Uint8Array;
+  /** The bits of a float. */
+  readonly score: number | undefined;
+  readonly highlights: readonly Highlight[];
+}
+
+/** A part of a text with words that were looked for. */
+export interface Highlight {
+  /** The object's field. */
+  readonly field: string;
+  /** A part of the text that it holds; `…` stands for what was left out at an end. */
+  readonly text: string;
+  /** Where the words are: `text.slice(begin, end)`. */
+  readonly ranges: readonly (readonly [begin: number, end: number])[];
+}
+
+function readHighlight(reader: ByteReader): Highlight {
+  return record(reader, (has) => {
+    const field = has(0) ? reader.text() : "";
+    const text = has(1) ? reader.text() : "";
+    // From code points to what texts are counted in here.
+    const places = [0];
+    for (const char of text) places.push((places.at(-1) ?? 0) + char.length);
+    const place = (point: number): number => places[point] ?? text.length;
+    const ranges = items(reader, has(2), (reader) => {
+      reader.array();
+      return [place(reader.uint()), place(reader.uint())] as const;
+    });
+    return { field, text, ranges };
+  });
 }
 
 /** One page of what a search found. */
@@ -102,7 +136,8 @@ export function readMatches(reader: ByteReader): RawMatches {
         need(has(1), "stat");
         const stat = readStat(reader);
         need(has(2), "state");
-        return { path, stat, state: reader.bytes() };
+        const state = reader.bytes();
+        return { path, stat, state, score: has(3) ? reader.uint() : undefined, highlights: items(reader, has(4), readHighlight) };
       }),
     ),
     failures: items(reader, has(1), (reader) =>
@@ -128,7 +163,7 @@ export function readMatches(reader: ByteReader): RawMatches {
 
 /** How a search ran. */
 export interface Plan {
-  /** How objects were come by: by an `index`, from the `tree` below the directory, or by a `scan` of all objects. */
+  /** How objects were come by: by an `index`, by the index of `text`, from the `tree` below the directory, or by a `scan` of all objects. */
   readonly access: string;
   /** The index, by its class and field; `null` when none was used. */
   readonly index: string | null;

@@ -158,3 +158,31 @@ test("objects get another class version", async () => {
   await fails("class_invalid", /each is not defined/, fs.migrate("/people/item", Now, () => each));
   assert.equal((await fs.stat("/people/item")).class, "InventoryItem");
 });
+
+test("words are found in texts, the best first, and marked", async () => {
+  class Label extends EmergeObject {
+    declare text: string;
+    declare note: string;
+    static override fields = { text: text(), note: text() };
+  }
+  await fs.store("/labels/a", new Label({ text: "A red 🐎 Widget", note: "cheap" }));
+  await fs.store("/labels/b", new Label({ text: "many words, and among them red and at the end a widget", note: "red" }));
+  const options = { directory: "/labels" };
+  const found = await fs.searchText<Label>("red wid*", options).toArray();
+  assert.equal(found.length, 2);
+  assert.ok((found[0]?.score ?? 0) >= (found[1]?.score ?? 1) && (found[1]?.score ?? 0) > 0);
+  const first = found.find(({ object }) => object.meta.name === "a");
+  const marked = first?.highlights.map(({ field, text, ranges }) => [field, ranges.map(([begin, end]) => text.slice(begin, end))]);
+  assert.deepEqual(marked, [["text", ["red", "Widget"]]]);
+  const paths = async (text: string, more: object = {}): Promise<string[]> =>
+    (await fs.searchText(text, { ...options, ...more }).toArray()).map(({ object }) => object.meta.path);
+  assert.deepEqual(await paths('"a widget"'), ["/labels/b"]);
+  assert.deepEqual(await paths("red", { textFields: ["note"] }), ["/labels/b"]);
+  assert.deepEqual(await paths("red", { wanted: (o: Label) => o.note === "cheap" }), ["/labels/a"]);
+  assert.equal(await fs.search(null, null, { ...options, text: "red" }).count(), 2);
+  const page = await fs.searchText("red", { ...options, pageSize: 1 }).page();
+  assert.equal(page.items.length, 1);
+  assert.equal((await fs.searchText("red", options).page(page.next ?? "")).items.length, 1);
+  const error = await fails("bad_argument", /no word/, fs.searchText("...").toArray());
+  assert.equal(error.field, "text");
+});

@@ -523,11 +523,19 @@ pub(crate) struct Search {
     pub(crate) format: Format,
     /// The directory below which to look [default: /].
     pub(crate) directory: Option<String>,
-    /// A JavaScript function that says of an object whether it is wanted: 'o => o.unitPrice < 3.5'. With params: '(o, p) => o.unitPrice < p.max'.
+    /// A JavaScript function that says of an object whether it is wanted: 'o => o.unitPrice < 3.5'; with params: '(o, p) => o.unitPrice < p.max'.
+    /// Or words that its texts have to hold: 'red wid*', '"red widget"'.
+    #[arg(value_name = "FUNCTION|TEXT")]
     pub(crate) function: Option<String>,
     /// The function in Python: 'lambda o: o.unit_price < 3.5'.
-    #[arg(long, value_name = "LAMBDA", conflicts_with = "function")]
+    #[arg(long, value_name = "LAMBDA")]
     pub(crate) python: Option<String>,
+    /// Words that the texts have to hold, beside a function, or when they look like one.
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) text: Option<String>,
+    /// The fields in which the words are looked for: a,b,c [default: all].
+    #[arg(long = "in", value_name = "FIELDS", value_delimiter = ',')]
+    pub(crate) text_fields: Option<Vec<String>>,
     /// The function's second argument, a JSON object: '{"max": 3}'.
     #[arg(long, value_name = "JSON")]
     pub(crate) params: Option<String>,

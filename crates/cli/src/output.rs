@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 pub(crate) const DIRECTORY: Style = AnsiColor::Blue.on_default().bold();
 pub(crate) const NAME: Style = Style::new().bold();
+pub(crate) const FOUND: Style = AnsiColor::Yellow.on_default().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 

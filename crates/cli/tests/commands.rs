@@ -648,6 +648,32 @@ fn objects_are_searched() {
         groups,
         "unitPrice  count  sum(quantityOnHand)  mean(quantityOnHand)\n0.5        1      4                    4.0\n3.0        1      10                   10.0\n"
     );
+    node.ok(&[
+        "store",
+        "/data/a",
+        "--class",
+        "Note",
+        "--json",
+        "{\"note\": \"A red Widget\", \"unitPrice\": 1}",
+    ]);
+    node.ok(&[
+        "store",
+        "/data/b",
+        "--class",
+        "Note",
+        "--json",
+        "{\"note\": \"a widget, red\", \"unitPrice\": 9}",
+    ]);
+    assert_eq!(node.ok(&["search", "data", "red wid*"]).lines().count(), 2);
+    assert_eq!(node.ok(&["search", "\"red widget\""]), "/data/a  note: A red Widget\n");
+    assert_eq!(node.ok(&["search", "red", "--in", "note", "--count"]), "2\n");
+    assert_eq!(node.ok(&["search", "/", "o => o.unitPrice > 5", "--text", "red", "--count"]), "1\n");
+    let found: Value = serde_json::from_str(node.ok(&["search", "--json", "\"red widget\""]).trim()).unwrap();
+    assert_eq!(
+        found["highlights"],
+        json!([{ "field": "note", "text": "A red Widget", "ranges": [[2, 12]] }])
+    );
+    assert_eq!(node.fails(&["search", "data", "..."]).1["field"], "text");
     let plan = node.ok(&["search", "/inventory", "o => o.unitPrice < 1", "--explain"]);
     assert!(plan.contains("native    o => o.unitPrice < 1") && plan.ends_with("found 1\n"), "{plan}");
     let failing = node.run(&["search", "o => o.unitPrice.none.more"]);

@@ -42,6 +42,7 @@ mod collect;
 mod committer;
 mod engine;
 mod fields;
+mod follow;
 mod gate;
 mod index;
 mod keys;
@@ -66,6 +67,7 @@ pub use collect::Collected;
 #[cfg(feature = "mutations")]
 pub use engine::Mutations;
 pub use engine::{Engine, EngineOptions};
+pub use follow::Followed;
 pub use index::Index;
 pub use memory::MemoryBackend;
 pub use pattern::Pattern;

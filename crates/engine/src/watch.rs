@@ -125,7 +125,7 @@ impl<B: Backend> Engine<B> {
     }
 
     /// Whether the log still holds what came after a commit.
-    async fn check_reach(&self, commit: u64) -> Result<()> {
+    pub(crate) async fn check_reach(&self, commit: u64) -> Result<()> {
         let found = self.look(&keys::meta("log")).await?.record;
         let gone = found
             .map(crate::object::Record::bytes)

@@ -27,6 +27,7 @@ pub mod resource;
 mod search;
 mod session;
 mod stream;
+mod text;
 mod transaction;
 mod transactions;
 mod turns;
@@ -34,3 +35,4 @@ mod watch;
 
 pub use connection::Connection;
 pub use node::{Authenticator, Node, NodeOptions, Reply};
+pub use text::{Ranked, TextDocument, TextIndex, TextPosition};

@@ -7,6 +7,7 @@ use crate::migrate::Migration;
 use crate::mixin;
 use crate::search;
 use crate::session::{Identity, Session, Sessions};
+use crate::text::{TextIndex, Texts};
 use crate::transaction;
 use crate::transactions::Transactions;
 use crate::watch::{self, Watches};
@@ -107,6 +108,7 @@ struct Shared<B: Backend> {
     transactions: Transactions<B>,
     watches: Arc<Watches>,
     wishes: search::Wishes,
+    texts: Texts,
     drawn: AtomicU64,
 }
 
@@ -134,9 +136,25 @@ impl<B: Backend> Node<B> {
             transactions: Transactions::default(),
             watches: Arc::default(),
             wishes: search::Wishes::default(),
+            texts: Texts::default(),
             drawn: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// As [`Node::new`], with a text index; without one there is no search for text.
+    pub fn with_text(
+        engine: Engine<B>,
+        runtime: Arc<dyn Runtime>,
+        authenticator: Arc<dyn Authenticator>,
+        options: NodeOptions,
+        text: Arc<dyn TextIndex>,
+    ) -> Self {
+        let mut node = Self::new(engine, runtime, authenticator, options);
+        if let Some(shared) = Arc::get_mut(&mut node.shared) {
+            shared.texts = Texts::new(Some(text));
+        }
+        node
     }
 
     /// The engine that holds the objects.
@@ -155,6 +173,10 @@ impl<B: Backend> Node<B> {
 
     pub(crate) fn wishes(&self) -> &search::Wishes {
         &self.shared.wishes
+    }
+
+    pub(crate) fn texts(&self) -> &Texts {
+        &self.shared.texts
     }
 
     pub(crate) fn hot(&self) -> &HotObjects {

@@ -429,6 +429,8 @@ fn query(heap: &Heap<'_>, at: Option<u32>) -> Result<Query> {
         .unsigned("page")?
         .map(|page| u32::try_from(page).map_err(|_| wrong("page", "a number of objects")))
         .transpose()?;
+    query.text = args.optional_text("text")?;
+    query.text_fields = args.texts("text_fields")?;
     Ok(query)
 }
 

@@ -4,7 +4,7 @@ use crate::error;
 use crate::write::Writer;
 use emerge_proto::account::{GroupInfo, UserInfo};
 use emerge_proto::class::{BaseRef, Capture, Captured, ClassSource, ClassVersion, MethodDecl, decode};
-use emerge_proto::query::{IndexInfo, Matches, Plan, Row};
+use emerge_proto::query::{Highlight, IndexInfo, Matches, Plan, Row};
 use emerge_proto::record::{
     Called, ClassInfo, Copied, FetchedChild, MemberCalled, Mixed, Page, Stored, VersionInfo,
 };
@@ -222,7 +222,12 @@ fn matches(writer: &mut Writer, page: &Matches) -> Result<()> {
             writer.tuple(|writer| {
                 writer.text(&item.path);
                 stat(writer, &item.stat);
-                writer.value(&state)
+                writer.value(&state)?;
+                if let Some(score) = item.score {
+                    writer.float(score.get());
+                    writer.list(item.highlights.as_deref().unwrap_or_default(), highlight)?;
+                }
+                Ok(())
             })
         })?;
         writer.list(&page.failures, |writer, failure| {
@@ -240,6 +245,20 @@ fn matches(writer: &mut Writer, page: &Matches) -> Result<()> {
         }
         writer.unsigned(page.more_failures.unwrap_or(0));
         Ok(())
+    })
+}
+
+fn highlight(writer: &mut Writer, highlight: &Highlight) -> Result<()> {
+    writer.tuple(|writer| {
+        writer.text(&highlight.field);
+        writer.text(&highlight.text);
+        writer.list(&highlight.ranges, |writer, (from, to)| {
+            writer.tuple(|writer| {
+                writer.int(i64::from(*from));
+                writer.int(i64::from(*to));
+            });
+            Ok(())
+        })
     })
 }
 

@@ -97,7 +97,7 @@ impl Writer {
         self.out.extend(bytes);
     }
 
-    fn float(&mut self, float: f64) {
+    pub(crate) fn float(&mut self, float: f64) {
         self.out.push(b'G');
         self.out.extend(float.to_bits().to_be_bytes());
     }

@@ -7,6 +7,10 @@ use minicbor::{Decode, Encode};
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "most frames are requests, and a request in a box would cost each an allocation"
+)]
 pub enum Frame {
     /// Client: the first frame of a connection.
     #[n(0)]

@@ -90,6 +90,10 @@ limits! {
     MAX_FAILURES: usize = 100;
     /// Groups of one search.
     MAX_SEARCH_GROUPS: usize = 10_000;
+    /// Bytes of a text that is searched for.
+    MAX_TEXT_QUERY: usize = 1024;
+    /// Words of a text that is searched for.
+    MAX_TEXT_WORDS: usize = 32;
     /// Indexes of one store.
     MAX_INDEXES: usize = 256;
     /// Times that a transaction is run again after a conflict.

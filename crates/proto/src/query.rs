@@ -56,6 +56,13 @@ pub struct Query {
     /// Objects a page, at most [`crate::limits::MAX_PAGE`]; that many when absent.
     #[n(14)]
     pub page: Option<u32>,
+    /// Only objects whose texts hold these words: `red widget`, `wid*` for all that begins so, `"red widget"` for words that follow one another. Those that fit
+    /// best come first when there is no `order`.
+    #[n(15)]
+    pub text: Option<String>,
+    /// The fields in which `text` is looked for; all when absent.
+    #[n(16)]
+    pub text_fields: Option<Vec<String>>,
 }
 
 impl Query {
@@ -77,6 +84,8 @@ impl Query {
             count: None,
             group: None,
             page: None,
+            text: None,
+            text_fields: None,
         }
     }
 }
@@ -173,6 +182,38 @@ pub struct Match {
     #[n(2)]
     #[cbor(with = "minicbor::bytes")]
     pub state: Vec<u8>,
+    /// In a search for text: how well it fits. Only scores of one search can be compared.
+    #[n(3)]
+    pub score: Option<Score>,
+    /// In a search for text: where the words are.
+    #[n(4)]
+    pub highlights: Option<Vec<Highlight>>,
+}
+
+/// How well an object fits a text: the bits of a float of 32 bits that is positive, so that their order is that of the scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Score(#[n(0)] pub u32);
+
+impl Score {
+    /// The score as a number.
+    pub fn get(self) -> f64 {
+        f64::from(f32::from_bits(self.0))
+    }
+}
+
+/// A part of a text with words that were looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Highlight {
+    /// The object's field.
+    #[n(0)]
+    pub field: String,
+    /// A part of the text that it holds; `…` stands for what was left out at an end.
+    #[n(1)]
+    pub text: String,
+    /// Where the words are in it: begin and end, in code points.
+    #[n(2)]
+    pub ranges: Vec<(u32, u32)>,
 }
 
 /// An object on which the function failed.
@@ -231,7 +272,7 @@ pub struct IndexInfo {
 /// The reply to `explain`: how a search would run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Plan {
-    /// `index`, `tree` (the members of the directory, one by one), or `scan` (all objects in the order in which they were made).
+    /// `index`, `text` (by the index of words), `tree` (the members of the directory, one by one), or `scan` (all objects in the order in which they were made).
     #[n(0)]
     pub access: String,
     /// The index: its class and field; absent when none is used.

@@ -216,13 +216,17 @@ fn type_of(kind: &Type, field: &syn::Field) -> Result<String> {
     if let Some(item) = inner(kind, "Box") {
         return type_of(item, field);
     }
+    if let Type::Tuple(tuple) = kind {
+        let items = tuple.elems.iter().map(|item| type_of(item, field)).collect::<Result<Vec<_>>>()?;
+        return Ok(format!("[{}]", items.join(", ")));
+    }
     let Type::Path(path) = kind else { bail!("a type that TypeScript's copy does not know") };
     let name = path.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
     Ok(match name.as_str() {
         "String" | "str" => "string",
         "bool" => "boolean",
         // Past 2^53 the codec gives a bigint; no number of these records comes there.
-        "u16" | "u32" | "u64" | "i64" | "Perms" => "number",
+        "u16" | "u32" | "u64" | "i64" | "Perms" | "Score" => "number",
         "ObjectId" | "SessionId" | "TransactionId" | "ClassHash" => "Uint8Array",
         "Target" => "string | Uint8Array | number",
         "AsOf" => "number | [number]",

@@ -43,7 +43,7 @@ from ._meta import (
     VersionInfo,
 )  # fmt: skip
 from ._object import Object, dataclass, field
-from ._search import AsyncSearch, Group, IndexInfo, Plan, Search, SearchFailure
+from ._search import AsyncSearch, AsyncTextSearch, Group, Highlight, IndexInfo, Plan, Search, SearchFailure, TextMatch
 from ._values import Ref, Table
 from ._watch import Change
 from .errors import EmergeError
@@ -53,6 +53,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncFileSystem",
     "AsyncSearch",
+    "AsyncTextSearch",
     "Called",
     "Change",
     "ClassAt",
@@ -64,6 +65,7 @@ __all__ = [
     "FileSystem",
     "Group",
     "GroupInfo",
+    "Highlight",
     "IndexInfo",
     "MemberResult",
     "Meta",
@@ -78,6 +80,7 @@ __all__ = [
     "SearchFailure",
     "StoredMeta",
     "Table",
+    "TextMatch",
     "TransactionInfo",
     "UserInfo",
     "VersionInfo",

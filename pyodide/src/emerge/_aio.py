@@ -28,7 +28,7 @@ from ._watch import Watches
 from ._object import Head, Object, head_of, set_head
 from ._proxy import Proxy
 from ._rights import Rights
-from ._search import AsyncSearch, IndexInfo, index_info
+from ._search import AsyncSearch, AsyncTextSearch, IndexInfo, index_info
 from ._values import Ref, Table
 from ._versions import Versions
 from .errors import (
@@ -585,6 +585,8 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
         limit: int | None = None,
         fields: Any = None,
         page_size: int | None = None,
+        text: str | None = None,
+        text_fields: Any = None,
     ) -> AsyncSearch:
         """Finds objects: ``async for item in fs.aio.search(lambda o: o.unit_price < 3.5)``.
 
@@ -599,8 +601,45 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
             limit: how many objects are wanted at most.
             fields: the fields that are wanted; all when it is left out.
             page_size: objects fetched at a time, at most 1000.
+            text: only objects whose texts hold these words; see :meth:`search_text`.
+            text_fields: the fields in which the words are looked for; all when it is left out.
         """
-        return AsyncSearch(self, wanted, params, directory, class_, order, descending, limit, fields, page_size)
+        return AsyncSearch(
+            self, wanted, params, directory, class_, order, descending, limit, fields, page_size, text, text_fields
+        )
+
+    def search_text(
+        self,
+        text: str,
+        wanted: Any = None,
+        params: dict[str, Any] | None = None,
+        *,
+        text_fields: Any = None,
+        directory: str = "/",
+        class_: Any = None,
+        limit: int | None = None,
+        fields: Any = None,
+        page_size: int | None = None,
+    ) -> AsyncTextSearch:
+        """Finds objects whose texts hold all of some words: ``async for match in fs.aio.search_text("red wid*")``.
+
+        Those that fit best come first, each with where the words are.
+
+        Args:
+            text: ``red widget``, ``wid*`` for all that begin so, ``"red widget"`` in quotes for words that follow one another. Case and
+                accents make no difference.
+            wanted: a plain function that may ask more, as in :meth:`search`.
+            params: its second argument.
+            text_fields: the fields in which the words are looked for; all when it is left out.
+            directory: where to look, and below.
+            class_: only objects of this class, or of one that inherits from it: the class, or its name.
+            limit: how many objects are wanted at most.
+            fields: the fields that are wanted; all when it is left out.
+            page_size: objects fetched at a time, at most 1000.
+        """
+        return AsyncTextSearch(
+            self, wanted, params, directory, class_, None, False, limit, fields, page_size, text, text_fields
+        )
 
     async def create_index(
         self, class_: Any, field: str, *, unique: bool = False, timeout: float | None = None

@@ -258,11 +258,33 @@ class FileSystem(Begins, Bulk, Watches):
         limit: int | None = None,
         fields: Any = None,
         page_size: int | None = None,
+        text: str | None = None,
+        text_fields: Any = None,
     ) -> Search:
         """Finds objects: ``for item in fs.search(lambda o: o.unit_price < 3.5)``; see :meth:`AsyncFileSystem.search`."""
         search = self._all.search(
             wanted, params, directory=directory, class_=class_, order=order, descending=descending, limit=limit,
-            fields=fields, page_size=page_size,
+            fields=fields, page_size=page_size, text=text, text_fields=text_fields,
+        )  # fmt: skip
+        return Search(search, run, _iterate)
+
+    def search_text(
+        self,
+        text: str,
+        wanted: Any = None,
+        params: dict[str, Any] | None = None,
+        *,
+        text_fields: Any = None,
+        directory: str = "/",
+        class_: Any = None,
+        limit: int | None = None,
+        fields: Any = None,
+        page_size: int | None = None,
+    ) -> Search:
+        """Finds objects whose texts hold some words: ``for match in fs.search_text("red wid*")``; see :meth:`AsyncFileSystem.search_text`."""
+        search = self._all.search_text(
+            text, wanted, params, text_fields=text_fields, directory=directory, class_=class_, limit=limit, fields=fields,
+            page_size=page_size,
         )  # fmt: skip
         return Search(search, run, _iterate)
 

@@ -33,7 +33,7 @@ class Plan(NamedTuple):
     """How a search ran."""
 
     access: str
-    """How objects were come by: by an ``index``, from the ``tree`` below the directory, or by a ``scan`` of all objects."""
+    """How objects were come by: by an ``index``, by the index of ``text``, from the ``tree`` below the directory, or by a ``scan`` of all objects."""
     index: str | None  # type: ignore[assignment]
     """The index, by its class and field."""
     ranges: tuple[str, ...]
@@ -72,6 +72,27 @@ def index_info(raw: Any) -> IndexInfo:
     return IndexInfo(raw[0], UUID(bytes=raw[1]), *raw[2:])
 
 
+class Highlight(NamedTuple):
+    """A part of a text with words that were looked for."""
+
+    field: str
+    """The object's field."""
+    text: str
+    """A part of the text that it holds; ``…`` stands for what was left out at an end."""
+    ranges: tuple[tuple[int, int], ...]
+    """Where the words are: ``text[begin:end]``."""
+
+
+class TextMatch(NamedTuple):
+    """An object that a search for text found."""
+
+    object: Any
+    score: float
+    """How well it fits. Only scores of one search can be compared."""
+    highlights: tuple[Highlight, ...]
+    """Where the words are."""
+
+
 _KINDS = ("sum", "min", "max", "mean")
 
 
@@ -100,6 +121,8 @@ class AsyncSearch:
         limit: int | None,
         fields: Any,
         page_size: int | None,
+        text: str | None = None,
+        text_fields: Any = None,
     ) -> None:
         made = None if wanted is None else _function(wanted)
         self._needs = [] if made is None else made.needs
@@ -111,7 +134,7 @@ class AsyncSearch:
         self._fs = fs
         self._begin = ("python", *function, directory, name, None)
         self._middle = (order, descending, limit, names)
-        self._end = page_size
+        self._end = (page_size, text, None if text_fields is None else list(text_fields))
         self.failures: list[SearchFailure] = []
         """Objects on which the function failed, of those that were looked at so far. These are not found."""
         self.more_failures = 0
@@ -120,7 +143,7 @@ class AsyncSearch:
     def _query(self, count: bool = False, group: Any = None) -> tuple[Any, ...]:
         # How many there are does not depend on their order, nor on what is told of each.
         middle = (None, None, None, None) if count else self._middle
-        return (*self._begin, *middle, count, group, self._end)
+        return (*self._begin, *middle, count, group, *self._end)
 
     async def _start(self) -> None:
         self.failures, self.more_failures = [], 0
@@ -134,13 +157,16 @@ class AsyncSearch:
         self.more_failures += page[5]
         return page
 
+    async def _found(self, path: str, raw: Any, fields: Any, *told: Any) -> Any:
+        return await self._fs._matched(path, raw, fields)
+
     async def __aiter__(self) -> AsyncIterator[Any]:
         await self._start()
         request, used = _wire.dumps(("search", self._query(), None))
         await self._fs._send_classes(used)
         async for item in _host.each(self._fs._connection.stream(request, None)):
-            for path, raw, fields in self._page(_wire.loads(item))[0]:
-                yield await self._fs._matched(path, raw, fields)
+            for each in self._page(_wire.loads(item))[0]:
+                yield await self._found(*each)
 
     async def page(self, after: str | None = None) -> tuple[list[Any], str | None]:
         """One page of the objects, and the cursor to go on after; ``None`` on the last page.
@@ -150,7 +176,7 @@ class AsyncSearch:
         """
         await self._ready()
         page = self._page(await self._fs._ask("search", self._query(), after))
-        return [await self._fs._matched(*each) for each in page[0]], page[2]
+        return [await self._found(*each) for each in page[0]], page[2]
 
     async def count(self) -> int:
         """How many objects there are."""
@@ -182,6 +208,15 @@ class AsyncSearch:
         await self._ready()
         raw = await self._fs._ask("explain", self._query())
         return Plan(raw[0], raw[1], tuple(raw[2]), *raw[3:])
+
+
+class AsyncTextSearch(AsyncSearch):
+    """A search for text: its objects come as :class:`TextMatch`."""
+
+    async def _found(self, path: str, raw: Any, fields: Any, *told: Any) -> TextMatch:
+        score, shown = told if told else (0.0, ())
+        marks = tuple(Highlight(field, text, tuple(map(tuple, ranges))) for field, text, ranges in shown)
+        return TextMatch(await super()._found(path, raw, fields), score, marks)
 
 
 class Search:

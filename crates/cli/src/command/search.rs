@@ -2,10 +2,10 @@
 
 use super::path;
 use crate::args::{Index, Search};
-use crate::output::{NAME, Output, table};
+use crate::output::{DIM, FOUND, NAME, Output, table};
 use emerge_client::native::Client;
 use emerge_node::json::{index_to_json, matches_to_json, plan_to_json};
-use emerge_proto::query::{Aggregate, AggregateKind, Group, IndexInfo, Matches, Plan};
+use emerge_proto::query::{Aggregate, AggregateKind, Group, Highlight, IndexInfo, Match, Matches, Plan};
 use emerge_proto::{Error, ErrorCode, Language, Query, Result, Value};
 use futures_util::StreamExt;
 use std::pin::pin;
@@ -74,6 +74,10 @@ fn print(query: &Query, page: &Matches, json: &serde_json::Value, output: &Outpu
         return Ok(());
     }
     for item in &page.items {
+        if item.highlights.is_some() && query.fields.is_none() {
+            found(item, output);
+            continue;
+        }
         output.line(format!("{NAME}{}{NAME:#}  {}", item.path, Value::decode(&item.state)?.to_json()));
     }
     Ok(())
@@ -82,6 +86,7 @@ fn print(query: &Query, page: &Matches, json: &serde_json::Value, output: &Outpu
 fn explain(plan: &Plan, output: &Output) {
     let access = match (&plan.index, &*plan.access) {
         (Some(index), _) => format!("index {index}"),
+        (None, "text") => "the objects that the text index names".to_owned(),
         (None, "tree") => "the objects below the directory".to_owned(),
         (None, _) => "all objects".to_owned(),
     };
@@ -154,11 +159,48 @@ fn show_indexes(indexes: &[IndexInfo], output: &Output) {
     table(&indexes.iter().map(row).collect::<Vec<_>>()).iter().for_each(|line| output.line(line));
 }
 
+/// Where to look. Without a place to begin from, `data` is `/data`.
+fn below(text: &str) -> Result<String> {
+    let found = path(text)
+        .or_else(|error| if text.starts_with('/') { Err(error) } else { path(&format!("/{text}")) });
+    Ok(found?.to_string())
+}
+
+/// Whether an argument is a function of JavaScript.
+fn is_function(text: &str) -> bool {
+    let text = text.trim_start();
+    text.contains("=>") || ["function", "async "].iter().any(|word| text.starts_with(word))
+}
+
+/// A line for each text that holds words, with these marked.
+fn found(item: &Match, output: &Output) {
+    let mut line = format!("{NAME}{}{NAME:#}", item.path);
+    for Highlight { field, text, ranges } in item.highlights.iter().flatten() {
+        let mut shown = String::new();
+        for (at, char) in (0..).zip(text.chars()) {
+            if ranges.iter().any(|(from, _)| *from == at) {
+                shown += &format!("{FOUND}");
+            }
+            if ranges.iter().any(|(_, to)| *to == at) {
+                shown += &format!("{FOUND:#}");
+            }
+            shown.push(if char.is_control() { ' ' } else { char });
+        }
+        line += &format!("  {DIM}{field}:{DIM:#} {shown}{FOUND:#}");
+    }
+    output.line(line);
+}
+
 fn query(args: &Search) -> Result<Query> {
     let (mut directory, mut function) = (args.directory.as_deref(), args.function.as_deref());
     // One argument may be either.
     if function.is_none() && directory.is_some_and(|text| !text.starts_with('/')) {
         function = directory.take();
+    }
+    // A function has an arrow or begins with a word for one. What is neither is words to look for.
+    let words = function.take_if(|text| !is_function(text));
+    if words.is_some() && args.text.is_some() {
+        return Err(Error::new(ErrorCode::BadArgument, "give the words once").field("text"));
     }
     let (language, source) = match &args.python {
         Some(source) => (Language::Python, Some(source.as_str())),
@@ -191,7 +233,7 @@ fn query(args: &Search) -> Result<Query> {
         .collect();
     Ok(Query {
         params,
-        directory: directory.map(|text| path(text).map(|path| path.to_string())).transpose()?,
+        directory: directory.map(below).transpose()?,
         class: args.class.clone(),
         order: args.order.clone(),
         descending: args.descending.then_some(true),
@@ -199,6 +241,8 @@ fn query(args: &Search) -> Result<Query> {
         fields: args.fields.clone(),
         count: args.count.then_some(true),
         group: args.group_by.clone().map(|by| Group { by, aggregates }),
+        text: words.map(str::to_owned).or_else(|| args.text.clone()),
+        text_fields: args.text_fields.clone(),
         ..Query::new(language, source)
     })
 }

@@ -92,7 +92,7 @@ impl<B: Backend> Tx<B> {
     }
 
     /// The state of an object as users see it.
-    pub(super) async fn state_of(&mut self, object: &Object) -> Result<Vec<u8>> {
+    pub(crate) async fn state_of(&mut self, object: &Object) -> Result<Vec<u8>> {
         if object.blobs.is_empty() {
             return Ok(object.state.to_vec());
         }

@@ -36,6 +36,8 @@ pub struct Scope {
     pub after: Option<ObjectId>,
     /// The index by which they are found, and the parts of it, by keys of values, that are looked at.
     pub index: Option<(Arc<Index>, KeyRanges)>,
+    /// Only those that [`Walk::look_at`] names, in the order in which it does.
+    pub named: bool,
     /// Whether what is read is noted, so that the transaction cannot commit when it has changed. What is not noted may come from different moments.
     pub noted: bool,
 }
@@ -49,26 +51,36 @@ pub struct Walk {
     /// Whether objects of a class version are wanted.
     classes: HashMap<ClassHash, bool>,
     seen: u64,
+    gone: Vec<ObjectId>,
 }
 
 enum Source {
-    /// The ids that an index gave, or those of a small tree, in order, and how many of them have been looked at.
+    /// The ids that an index gave, or those of a small tree, in order, or those that were named, and how many of them have been looked at.
     Ids {
         ids: Vec<ObjectId>,
         at: usize,
-        indexed: bool,
+        access: &'static str,
     },
     All(Range<Key>),
 }
 
 impl Walk {
-    /// How objects are come by, for people: `tree` or `scan`.
+    /// How objects are come by, for people: `index`, `named`, `tree` or `scan`.
     pub fn access(&self) -> &'static str {
         match self.source {
-            Source::Ids { indexed: true, .. } => "index",
-            Source::Ids { .. } => "tree",
+            Source::Ids { access, .. } => access,
             Source::All(_) => "scan",
         }
+    }
+
+    /// Goes on with these.
+    pub fn look_at(&mut self, ids: Vec<ObjectId>) {
+        self.source = Source::Ids { ids, at: 0, access: "named" };
+    }
+
+    /// Ids, of those that were looked at so far, under which there is nothing any more and never will be.
+    pub fn take_gone(&mut self) -> Vec<ObjectId> {
+        std::mem::take(&mut self.gone)
     }
 
     /// Objects that were looked at and that the caller may read.
@@ -110,6 +122,11 @@ impl<B: Backend> Tx<B> {
             return Err(place::not_a_directory(&place.path));
         }
         self.check(&place.object, Want::Execute, &place.path)?;
+        if scope.named {
+            let mut walk = Self::walk_from(&place, scope, Source::All(keys::objects(None)));
+            walk.look_at(Vec::new());
+            return Ok(walk);
+        }
         let mut found = match &scope.index {
             Some((index, spans)) => self.in_index(index, spans, MAX_INDEXED, scope.noted).await?,
             None => None,
@@ -125,14 +142,18 @@ impl<B: Backend> Tx<B> {
             Some(mut ids) => {
                 ids.sort_unstable();
                 let at = scope.after.map_or(0, |after| ids.partition_point(|id| *id <= after));
-                Source::Ids { ids, at, indexed }
+                Source::Ids { ids, at, access: if indexed { "index" } else { "tree" } }
             }
             None => Source::All(keys::objects(scope.after)),
         };
+        Ok(Self::walk_from(&place, scope, source))
+    }
+
+    fn walk_from(place: &place::Place, scope: Scope, source: Source) -> Walk {
         let path = place.path.to_string();
         let mut directories = HashMap::new();
         directories.insert(place.id, Some(Arc::from(if path == "/" { "" } else { &*path })));
-        Ok(Walk { scope, source, directories, classes: HashMap::new(), seen: 0 })
+        Walk { scope, source, directories, classes: HashMap::new(), seen: 0, gone: Vec::new() }
     }
 
     /// The ids of the objects below a directory; none when there are many. Directories that the caller may not pass are not looked into.
@@ -177,9 +198,9 @@ impl<B: Backend> Tx<B> {
                 let records = self.peek_many(&keys, walk.scope.noted).await?;
                 let mut found = Vec::with_capacity(records.len());
                 for (id, record) in next.iter().zip(records) {
-                    // One that has gone since its name was read.
-                    if let Some(record) = record {
-                        found.push((*id, record.object()?));
+                    match record {
+                        Some(record) => found.push((*id, record.object()?)),
+                        None => walk.gone.push(*id),
                     }
                 }
                 *at += next.len();

@@ -1,7 +1,7 @@
 //! Searches as JSON.
 
 use super::{Args, bad, error_to_json, stat_to_json};
-use emerge_proto::query::{Aggregate, AggregateKind, Group, IndexInfo, Match, Matches, Plan, Row};
+use emerge_proto::query::{Aggregate, AggregateKind, Group, Highlight, IndexInfo, Match, Matches, Plan, Row};
 use emerge_proto::{Language, ObjectId, Path, Query, Result, Value};
 use serde_json::{Map, Value as Json, json};
 
@@ -34,6 +34,8 @@ pub(super) fn query_from(args: &Args<'_>) -> Result<Query> {
         count: args.flag("count")?.then_some(true),
         group: group_from(args)?,
         page: number("page")?,
+        text: text("text")?,
+        text_fields: args.names("text_fields")?,
         ..Query::new(language, args.optional_text("source")?)
     })
 }
@@ -64,7 +66,12 @@ fn group_from(args: &Args<'_>) -> Result<Option<Group>> {
 pub fn matches_to_json(query: &Query, page: &Matches) -> Result<Json> {
     let item = |item: &Match| -> Result<Json> {
         let meta = stat_to_json(&item.stat, Path::parse(&item.path).ok());
-        Ok(json!({ "meta": meta, "fields": Value::decode(&item.state)?.to_json() }))
+        let mut json = json!({ "meta": meta, "fields": Value::decode(&item.state)?.to_json() });
+        if let Some(score) = item.score {
+            json["score"] = score.get().into();
+            json["highlights"] = item.highlights.iter().flatten().map(highlight_to_json).collect();
+        }
+        Ok(json)
     };
     let failures: Vec<Json> = page
         .failures
@@ -86,6 +93,11 @@ pub fn matches_to_json(query: &Query, page: &Matches) -> Result<Json> {
         json["groups"] = groups.iter().map(|row| row_to_json(group, row)).collect::<Result<_>>()?;
     }
     Ok(json)
+}
+
+/// Where words are: `{"field": "name", "text": "a red widget", "ranges": [[2, 5]]}`, in code points.
+fn highlight_to_json(highlight: &Highlight) -> Json {
+    json!({ "field": highlight.field, "text": highlight.text, "ranges": highlight.ranges })
 }
 
 /// A group: `{"key": "red", "count": 3, "values": {"sum(price)": 9.5}}`. Of objects that lack the field there is no `key`.

@@ -85,6 +85,11 @@ impl<'q> Collector<'q> {
         self.last = Some(candidate.id);
     }
 
+    /// The last object that was looked at.
+    pub(super) fn last(&self) -> Option<ObjectId> {
+        self.last
+    }
+
     /// Takes an object that is wanted.
     pub(super) async fn take<B: Backend>(&mut self, tx: &mut Tx<B>, candidate: Candidate) -> Result<()> {
         self.found += 1;
@@ -174,8 +179,13 @@ impl<'q> Collector<'q> {
         Ok(())
     }
 
-    /// The page.
-    pub(super) async fn finish<B: Backend>(self, tx: &mut Tx<B>, cursor: &Cursor) -> Result<Matches> {
+    /// The page. `key` is what a cursor after the last object that was looked at keeps of it besides its id.
+    pub(super) async fn finish<B: Backend>(
+        self,
+        tx: &mut Tx<B>,
+        cursor: &Cursor,
+        key: &[u8],
+    ) -> Result<Matches> {
         let mut page = Matches::default();
         if self.query.count == Some(true) {
             page.count = Some(self.found);
@@ -204,7 +214,7 @@ impl<'q> Collector<'q> {
             page.next = match (&self.query.order, sorted.last()) {
                 (Some(_), Some(((key, id), _))) => Some(cursor.at(given, *id, key)),
                 (Some(_), None) => None,
-                (None, _) => self.last.map(|id| cursor.at(given, id, &[])),
+                (None, _) => self.last.map(|id| cursor.at(given, id, key)),
             };
         }
         for (_, candidate) in sorted {
@@ -214,7 +224,7 @@ impl<'q> Collector<'q> {
                 Some(fields) => project(&state, fields)?,
                 None => state,
             };
-            page.items.push(Match { path: candidate.path, stat, state });
+            page.items.push(Match { path: candidate.path, stat, state, score: None, highlights: None });
         }
         Ok(page)
     }

@@ -14,7 +14,7 @@ pub(super) struct Cursor {
     pub(super) given: u64,
     /// The last object that was looked at, or in an ordered search the last that was given.
     pub(super) id: Option<ObjectId>,
-    /// In an ordered search the key of its value.
+    /// In an ordered search the key of its value; in one for text its score.
     pub(super) key: Vec<u8>,
 }
 

@@ -5,6 +5,7 @@ mod collect;
 mod cursor;
 mod sandbox;
 mod wishes;
+mod words;
 
 use crate::node::Node;
 use collect::Collector;
@@ -18,6 +19,7 @@ use emerge_query::{Access, Answer, Lambda, Names};
 use sandbox::Sandboxed;
 use std::sync::Arc;
 pub(crate) use wishes::Wishes;
+use words::Words;
 
 /// Objects from which on a search that finds few of them would be better off with an index.
 const SLOW: u64 = 1000;
@@ -76,7 +78,7 @@ async fn explain<B: Backend>(place: &Place<'_, B>, tx: &mut Tx<B>, query: &Query
         (Some(format!("{} {}", index.class, index.field)), access.text)
     });
     Ok(Plan {
-        access: run.walk.access().to_owned(),
+        access: if query.text.is_some() { "text" } else { run.walk.access() }.to_owned(),
         index,
         ranges,
         native,
@@ -99,6 +101,8 @@ struct Run<'q> {
     sandboxed: u64,
     /// The index that it may be found by.
     access: Option<(Arc<Index>, Access)>,
+    /// The text that is looked for.
+    words: Option<Words>,
     /// Whether failures are told: in an ordered search each page looks at all objects, and only the first tells.
     tells: bool,
 }
@@ -128,9 +132,14 @@ impl<'q> Run<'q> {
             lambda = Some(read);
             sandbox = Some(made);
         }
+        let words = match &query.text {
+            Some(text) => Some(Words::new(place, query, text, &cursor).await?),
+            None => None,
+        };
         let directory = Target::Path(query.directory.clone().unwrap_or_else(|| "/".into()));
         let mut access = None;
-        for each in lambda.as_ref().map(Lambda::accesses).unwrap_or_default() {
+        let accesses = lambda.as_ref().filter(|_| words.is_none()).map(Lambda::accesses);
+        for each in accesses.unwrap_or_default() {
             let index =
                 tx.index_for(query.class.as_deref(), query.class_id, &each.field, place.noted).await?;
             if let Some(index) = index {
@@ -146,6 +155,7 @@ impl<'q> Run<'q> {
             class: query.class.clone(),
             class_id: query.class_id,
             after: if query.order.is_none() { cursor.id } else { None },
+            named: words.is_some(),
             noted: place.noted,
         };
         let walk = tx.walk_objects(&directory, scope).await?;
@@ -162,6 +172,7 @@ impl<'q> Run<'q> {
             more_failures: 0,
             sandboxed: 0,
             access,
+            words,
             tells,
         })
     }
@@ -169,13 +180,25 @@ impl<'q> Run<'q> {
     /// Looks at objects until the page is full or there are no more.
     async fn go<B: Backend>(&mut self, place: &Place<'_, B>, tx: &mut Tx<B>) -> Result<()> {
         while !self.collector.is_full() {
-            let Some(candidates) = tx.next_objects(&mut self.walk, BUDGET).await? else {
+            let Some(mut candidates) = tx.next_objects(&mut self.walk, BUDGET).await? else {
+                if let Some(words) = &mut self.words
+                    && let Some(ids) = words.next().await?
+                {
+                    self.walk.look_at(ids);
+                    continue;
+                }
                 self.collector.ended = true;
-                return Ok(());
+                break;
             };
+            if let Some(words) = &mut self.words {
+                candidates = words.verify(tx, candidates).await?;
+            }
             self.ask(place, tx, candidates).await?;
             // Others have their turn.
             yield_now().await;
+        }
+        if let Some(words) = &self.words {
+            words.forget(self.walk.take_gone());
         }
         Ok(())
     }
@@ -256,6 +279,7 @@ impl<'q> Run<'q> {
     async fn suggest<B: Backend>(&self, place: &Place<'_, B>, tx: &mut Tx<B>) -> Result<()> {
         let (seen, found) = (self.walk.seen(), self.collector.found());
         if seen < SLOW
+            || self.words.is_some()
             || found.saturating_mul(10) > seen
             || self.walk.access() == "index"
             || self.query.class_id.is_some()
@@ -296,7 +320,11 @@ impl<'q> Run<'q> {
     }
 
     async fn page<B: Backend>(self, tx: &mut Tx<B>) -> Result<Matches> {
-        let mut page = self.collector.finish(tx, &self.cursor).await?;
+        let last = self.words.as_ref().map(|words| words.key(self.collector.last()));
+        let mut page = self.collector.finish(tx, &self.cursor, &last.unwrap_or_default()).await?;
+        if let Some(mut words) = self.words {
+            page.items.iter_mut().for_each(|item| words.tell(item));
+        }
         page.failures = self.failures;
         page.more_failures = (self.more_failures > 0).then_some(self.more_failures);
         Ok(page)
@@ -320,6 +348,9 @@ fn check(query: &Query) -> Result<()> {
     }
     if query.page == Some(0) {
         return bad("page", "a page has at least one object");
+    }
+    if query.text.is_none() && query.text_fields.is_some() {
+        return bad("text_fields", "these are the fields in which text is looked for, and there is none");
     }
     let counts = query.count == Some(true);
     if counts && query.group.is_some() {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// Each room, and the rooms that its own code may use. What only its tests use is free.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("emerge-proto", &[]),
     ("emerge-pickle", &["emerge-proto"]),
     ("emerge-query", &["emerge-proto"]),
@@ -14,9 +14,13 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("emerge-engine", &["emerge-proto"]),
     ("emerge-runtime", &["emerge-proto", "emerge-pickle"]),
     ("emerge-node", &["emerge-proto", "emerge-query", "emerge-engine", "emerge-runtime"]),
+    ("emerge-text", &["emerge-proto", "emerge-query", "emerge-node"]),
     ("emerge-wasm", &["emerge-proto", "emerge-client", "emerge-pickle"]),
     ("emerge-python", &["emerge-proto", "emerge-client", "emerge-pickle"]),
-    ("emerge-server", &["emerge-proto", "emerge-engine", "emerge-node", "emerge-runtime"]),
+    (
+        "emerge-server",
+        &["emerge-proto", "emerge-query", "emerge-engine", "emerge-node", "emerge-runtime", "emerge-text"],
+    ),
     ("emerge-cli", &["emerge-proto", "emerge-client", "emerge-node", "emerge-runtime", "emerge-server"]),
     ("emerge-sim", &["emerge-proto", "emerge-client", "emerge-engine", "emerge-node", "emerge-runtime"]),
     ("emerge-wasm-tests", &["emerge-proto", "emerge-client", "emerge-wasm"]),
