@@ -5,12 +5,13 @@ import { type ClassRecord, recordOf, registeredName } from "./class.js";
 import { checkAborted, EmergeError, errorOf } from "./error.js";
 import { Directory, directoryOf, Told } from "./directory.js";
 import { type Description, describe, type MethodInfo, helpText } from "./describe.js";
+import { Known } from "./known.js";
 import { joinPath, Meta, type RawKnown } from "./meta.js";
 import { StoreMode } from "./generated.js";
 import { bare, classOf, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
 import { proxyOf } from "./proxy.js";
-import { scoreOf, Search, type SearchOptions, type TextMatch } from "./search.js";
-import { hex, uuidText } from "./sha256.js";
+import { indexInfo, scoreOf, Search, type SearchOptions, type TextMatch } from "./search.js";
+import { hex } from "./sha256.js";
 import { Ref } from "./codec.js";
 import { type Children, inside, pathOf, pathsOf, rawChildren, type Several } from "./compose.js";
 import type {
@@ -29,23 +30,7 @@ import {
   opRm, opSetRules, opStat, opStore, type RawStat, readCalled, readLineage, readMember, readPage,
   readStat, readStored, type Which,
 } from "./wire.js";
-import { opCreateIndex, opDropIndex, opIndexes, type RawIndex, type RawMatch, readIndex, readIndexes } from "./wire-search.js";
-
-function indexInfo({ class: name, classId, ...rest }: RawIndex): IndexInfo {
-  return { class: name, classId: uuidText(classId), ...rest };
-}
-
-/** What a client knows of classes: one file system and the transactions that it has begun share it. */
-class Known {
-  /** Classes that the node has, or is getting: one request for each version. */
-  readonly sent = new Map<string, Promise<void>>();
-  /** The user's own classes, by registered name. */
-  readonly defined = new Map<string, EmergeClass>();
-  /** The class that objects of a class version become, by its address. */
-  readonly resolved = new Map<string, EmergeClass>();
-  /** The class of the object fetched last, which is most often that of the next one too. */
-  last: { readonly hash: Uint8Array; readonly cls: EmergeClass } | undefined;
-}
+import { opCreateIndex, opDropIndex, opIndexes, type RawMatch, readIndex, readIndexes } from "./wire-search.js";
 
 /** The object file system of a node. */
 export class FileSystem {

@@ -3,10 +3,11 @@ import { registeredName } from "./class.js";
 import { EmergeError, errorOf } from "./error.js";
 import { AggregateKind } from "./generated.js";
 import type { EmergeClass } from "./object.js";
-import type { Options, Transport } from "./results.js";
+import type { IndexInfo, Options, Transport } from "./results.js";
+import { uuidText } from "./sha256.js";
 import { Stream } from "./stream.js";
 import { decodeValue, encodeField } from "./values.js";
-import { encodeQuery, type Highlight, opExplain, opSearch, type Plan, type RawMatch, type RawMatches, type RawQuery, readMatches, readPlan } from "./wire-search.js";
+import { encodeQuery, type Highlight, opExplain, opSearch, type Plan, type RawIndex, type RawMatch, type RawMatches, type RawQuery, readMatches, readPlan } from "./wire-search.js";
 
 /** How to search. */
 export interface SearchOptions extends Options {
@@ -191,4 +192,9 @@ function kindAndField(name: string, aggregate: Aggregate | undefined): readonly 
     throw errorOf("bad_argument", `${name}: one of sum, min, max and mean with a field is needed: { sum: "price" }`, { field: name });
   }
   return [number, kind[1]];
+}
+
+/** An index as it is shown. */
+export function indexInfo({ class: name, classId, ...rest }: RawIndex): IndexInfo {
+  return { class: name, classId: uuidText(classId), ...rest };
 }
