@@ -71,3 +71,31 @@ def test_bad_watches(fs):
         next(fs.watch("/**", token="nothing"))
     with fs.transaction() as tx, pytest.raises(errors.BadArgumentError, match="transaction"):
         next(tx.watch("/**"))
+
+
+def test_a_watch_and_a_transaction_end_with_their_user(fs, home, address):
+    name = home.rpartition("/")[2][:40]
+    url = address.partition("?token=")[0]
+    fs.mkdir(home, exist_ok=True)
+    fs.chmod(home, "rwxrwxrwx")
+    fs.chmod("/tests", "rwxrwxrwx")
+    with emerge.connect(f"{url}?token={fs.add_user(name)}") as theirs:
+        tx = theirs.begin(name=name)
+        tx.mkdir(f"{home}/in-tx")
+        with theirs.watch(f"{home}/*") as changes:
+            theirs.mkdir(f"{home}/mine")
+            assert next(changes).path == f"{home}/mine"
+            # What others have made for themselves is told no more than it is listed.
+            fs.mkdir(f"{home}/hidden")
+            fs.mkdir(f"{home}/shown")
+            fs.chmod(f"{home}/shown", "rwxr-xr-x")
+            assert next(changes).path == f"{home}/shown"
+            fs.remove_user(name)
+            with pytest.raises(errors.UnauthenticatedError):
+                list(changes)
+    with emerge.connect(f"{url}?token={fs.add_user(name)}") as another:
+        assert another.transactions() == []
+        with pytest.raises((errors.NotFoundError, errors.TransactionExpiredError)):
+            another.open(name)
+    fs.remove_user(name)
+    assert not fs.exists(f"{home}/in-tx")

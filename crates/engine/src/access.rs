@@ -8,7 +8,7 @@
 //! | reaching anything below a directory | `x` on that directory, and on each above it |
 //! | list | `r` on the directory |
 //! | mkdir, store of a new object, rm, purge, mv, cp into | `w` on the directory whose entries change |
-//! | rm, purge of a directory | `w` on it too (directories further down are not asked: the tree is unlinked as one) |
+//! | rm, purge of a directory | `w` on it too; with `recursive`, `w` and `x` on each directory below that has members, and to own what is in sticky ones |
 //! | mv of a directory | `w` on it too |
 //! | rm, purge and mv out of a sticky directory | to own the entry or the directory |
 //! | rm, purge of a sticky directory that has members | to own it |

@@ -493,3 +493,41 @@ fn entries_of_sticky_directories_belong_to_their_owners() {
         assert!(admin(engine).rm(&path("/shared"), true).await.is_ok());
     });
 }
+
+#[test]
+fn a_tree_is_removed_by_who_might_empty_it() {
+    on_memory(async |engine| {
+        let class = put_class(engine).await;
+        people(engine).await;
+        put(engine, None, "/team", "ada", "rwxrwx---").await;
+        put(engine, None, "/team/shared", "ada", "rwxrwx---").await;
+        put(engine, Some(class), "/team/shared/o", "ada", "rwx------").await;
+        // Empty, it goes with its entry; with something in it nobody else may take it away, nor see what.
+        put(engine, None, "/team/shared/private", "ada", "rwx------").await;
+        put(engine, Some(class), "/team/shared/private/thesis", "ada", "rwx------").await;
+        for attempt in [
+            staff(engine, "bob").rm(&path("/team/shared"), true).await,
+            staff(engine, "bob").purge(&path("/team/shared"), true).await,
+        ] {
+            let refused = attempt.unwrap_err();
+            assert_eq!(
+                (refused.code, refused.path.as_deref()),
+                (ErrorCode::PermissionDenied, Some("/team/shared"))
+            );
+            assert!(!refused.message.contains("thesis") && !refused.message.contains("private"), "{refused}");
+        }
+        put(engine, None, "/team/sticky", "ada", "rwxrwxrwt").await;
+        put(engine, Some(class), "/team/sticky/of-ada", "ada", "rwx------").await;
+        put(engine, None, "/team/both", "ada", "rwxrwx---").await;
+        admin(engine).stat(&path("/team/both")).await.unwrap();
+        assert!(staff(engine, "bob").rm(&path("/team/both"), true).await.is_ok());
+        assert!(staff(engine, "ada").rm(&path("/team/shared"), true).await.is_ok());
+        let mut tx = admin(engine);
+        tx.rm(&path("/team/shared/private/thesis"), false).await.unwrap();
+        commit(tx).await.unwrap();
+        assert!(staff(engine, "bob").rm(&path("/team/shared"), true).await.is_ok());
+        assert!(staff(engine, "ada").rm(&path("/team/sticky"), true).await.is_ok());
+        assert!(staff(engine, "bob").rm(&path("/team"), true).await.is_err());
+        assert!(admin(engine).rm(&path("/team"), true).await.is_ok());
+    });
+}

@@ -356,7 +356,7 @@ impl<B: Backend> Tx<B> {
     }
 
     /// Lets other tasks run now and then: a store in memory never waits by itself, and one request may read much.
-    async fn take_turns(&mut self, records: usize) {
+    pub(crate) async fn take_turns(&mut self, records: usize) {
         self.work += records;
         if self.work >= AT_A_TIME {
             self.work = 0;

@@ -11,7 +11,7 @@ use crate::object::{Entry, Object, Record};
 use bytes::Bytes;
 use emerge_proto::op::Target;
 use emerge_proto::record::Stored;
-use emerge_proto::{Error, ErrorCode, ObjectId, ObjectType, Path, Perms, Result};
+use emerge_proto::{Error, ErrorCode, ObjectId, ObjectType, Path, Perms, Result, limits};
 use std::sync::Arc;
 
 /// A directory and the name of an entry in it.
@@ -140,7 +140,49 @@ impl<B: Backend> Tx<B> {
             let why = format!("the directory {} has members", place.path);
             return Err(Error::new(ErrorCode::DirectoryNotEmpty, why).at(&place.path));
         }
+        if recursive && !self.principal.admin {
+            self.check_below(place).await?;
+        }
         Ok(*parent)
+    }
+
+    /// Whether the caller might empty each directory below one. The administrator is not asked, so that a tree of any size goes at once; for others it is
+    /// looked through without a guard, as what comes to it meanwhile goes with it.
+    async fn check_below(&mut self, place: &Place) -> Result<()> {
+        let mut waiting = vec![(place.id, place.object.clone())];
+        while let Some((id, directory)) = waiting.pop() {
+            let owns = access::owns(&self.principal, &directory);
+            let may = access::may(&self.principal, &directory, Want::Write)
+                && access::may(&self.principal, &directory, Want::Execute);
+            let mut after: Option<String> = None;
+            loop {
+                let entries =
+                    self.scan_unnoted(keys::entries(id, after.as_deref()), limits::MAX_PAGE).await?;
+                self.take_turns(entries.len()).await;
+                let ended = entries.len() < limits::MAX_PAGE;
+                after = entries.last().and_then(|(key, _)| keys::entry_name(key)).map(str::to_owned);
+                for (_, record) in entries {
+                    let member = record.entry()?.id;
+                    let Some(object) = self.object_unnoted(member).await? else { continue };
+                    let sticks =
+                        directory.perms.is_sticky() && !owns && !access::owns(&self.principal, &object);
+                    if !may || sticks {
+                        let why = format!(
+                            "what user {:?} may not remove is below {}; nothing was removed",
+                            self.principal.user, place.path
+                        );
+                        return Err(Error::new(ErrorCode::PermissionDenied, why).at(&place.path));
+                    }
+                    if object.is_directory() {
+                        waiting.push((member, object));
+                    }
+                }
+                if ended {
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Deletes an object that has no entry any more, and no members. What else it has left is marked for collection.
