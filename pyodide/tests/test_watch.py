@@ -94,7 +94,7 @@ def test_a_watch_and_a_transaction_end_with_their_user(fs, home, address):
             with pytest.raises(errors.UnauthenticatedError):
                 list(changes)
     with emerge.connect(f"{url}?token={fs.add_user(name)}") as another:
-        assert another.transactions() == []
+        assert not another.transactions()
         with pytest.raises((errors.NotFoundError, errors.TransactionExpiredError)):
             another.open(name)
     fs.remove_user(name)
