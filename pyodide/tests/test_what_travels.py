@@ -641,3 +641,20 @@ def Board_with(shapes):
     board = Board()
     board.shapes = shapes
     return board
+
+
+class Spot(typing.NamedTuple):
+    x: int
+    y: int = 2
+
+    def norm(self):
+        return self.x + self.y
+
+
+class Spotted(emerge.Object):
+    def norms(self):
+        return [Spot(1).norm(), Spot(x=3, y=4)._replace(y=0).norm(), Spot(5)._asdict()]
+
+
+def test_a_named_tuple_travels_with_its_methods(fs, home):
+    assert called(fs, home, Spotted(), "norms") == Spotted().norms() == [3, 3, {"x": 5, "y": 2}]

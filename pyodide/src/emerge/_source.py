@@ -6,6 +6,7 @@ import ast
 import linecache
 import os
 import sys
+from collections import namedtuple
 from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
@@ -309,14 +310,17 @@ def of_class(cls: type) -> Statement | None:
     return file.statement(node)
 
 
+_NAMED_TUPLES = namedtuple.__code__.co_filename
+
+
 def member_codes(cls: type) -> list[CodeType]:
     """The code of the functions that a class's own statement has made."""
     found = []
     begins = f"{cls.__qualname__}."
     for function in own_functions(cls):
         code = function.__code__
-        # What ``dataclass`` and its like make has another name within, or no place in a file.
-        if function.__qualname__ == begins + code.co_name and code.co_filename != "<string>":
+        # What ``dataclass`` and its like make has another name within, or no place in a file; a named tuple has functions of the library's.
+        if function.__qualname__ == begins + code.co_name and code.co_filename not in ("<string>", _NAMED_TUPLES):
             found.append(code)
     files = [code.co_filename for code in found]
     return [code for code in found if code.co_filename == max(files, key=files.count)]
