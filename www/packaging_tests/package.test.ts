@@ -63,9 +63,9 @@ test("the package has the module, its wasm and its types, and nothing else of th
 test("its types hold for a user, with bundlers' and with Node's resolution", { timeout: 120_000 }, () => {
   writeFileSync(
     join(project, "user.ts"),
-    `import { connect, EmergeObject, float, type Meta, NotFoundError } from "emerge-client";
+    `import { connect, EmergeObject, float, NotFoundError, type StoredMeta } from "emerge-client";
      class Point extends EmergeObject { static override readonly fields = { x: float(0) }; declare x: number; }
-     export async function use(): Promise<Meta> {
+     export async function use(): Promise<StoredMeta> {
        const fs = await connect("ws://localhost:5558");
        const stored = await fs.store("/p", new Point({ x: 1 }));
        const x: number = (await fs.get<Point>("/p")).x;
