@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 
 import pytest
 
@@ -128,16 +127,6 @@ def test_query_objects(fs, home):
         emerge.Table(["a"], [[1], []])
     with pytest.raises(ValueError, match="twice"):
         emerge.Table(["a", "a"], [])
-
-
-@pytest.mark.skipif(sys.platform == "emscripten", reason="pandas is not there for Pyodide")
-def test_a_table_is_a_frame_where_pandas_is(fs, home):
-    import pandas
-
-    shelf(fs, f"{home}/shelf", {"a": 3})
-    fs.store(f"{home}/t", Costs(at=f"{home}/shelf"))
-    frame = fs.query(f"{home}/t", frames=True)
-    assert isinstance(frame, pandas.DataFrame) and frame["cost"].sum() == 6.0
 
 
 @emerge.dataclass

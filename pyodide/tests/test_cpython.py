@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import os
+import pathlib
 import pty
 import re
 import select
@@ -462,3 +463,34 @@ print("over")
 def test_a_thread_that_wakes_a_loop_has_left_python_when_the_program_ends(address):
     ended = subprocess.run([sys.executable, "-c", AT_THE_END, address], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "over\nwoken\n", "")
+
+
+PROGRAM = """
+import emerge
+from emerge import _classes, errors
+class Plain(emerge.Object):
+    def use(self):
+        return 1
+try:
+    print(_classes.record_of(Plain).source[2])
+except errors.ClassInvalidError as error:
+    print(error.message)
+"""
+
+
+def test_a_program_without_a_file():
+    found = [
+        subprocess.run([sys.executable, *given], input=text, capture_output=True, text=True, check=True).stdout
+        for given, text in ((["-"], PROGRAM), (["-c", PROGRAM], ""))
+    ]
+    assert "standard input" in found[0] and ("3.13" in found[0]) == (sys.version_info < (3, 13))
+    # From 3.13 on Python keeps what -c was given.
+    assert ("return 1" in found[1]) == (sys.version_info >= (3, 13))
+
+
+def test_the_modules_that_the_node_has_are_those_that_the_guide_names():
+    root = pathlib.Path(__file__).resolve().parents[2]
+    program, guide = root / "crates/runtime/guest-python/app/app.py", root / "docs/operations/python-classes.md"
+    imported = program.read_text().split('_LIBRARY = """')[1].split('"""')[0].split()
+    told = guide.read_text().split("```text\n")[1].split("```")[0].split()
+    assert told == [name for name in imported if not name.startswith(("_", "encodings."))]

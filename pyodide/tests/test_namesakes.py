@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import types
 
-import emerge
 import pytest
 from emerge import _classes, errors
 

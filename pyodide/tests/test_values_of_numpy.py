@@ -1,14 +1,17 @@
-"""Scalars and arrays of numpy and pandas: stored as what they are, or refused by name with what to do."""
+"""Scalars and arrays of numpy and pandas: stored as what they are, or refused by name with what to do. CPython's alone: neither is there for Pyodide."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
 import emerge
+import numpy
+import pandas
 import pytest
-from emerge import errors
+from emerge import _travel, errors
 
-numpy = pytest.importorskip("numpy")
+from test_compose import Costs, shelf
+from test_what_travels import Board, called, cell
 
 
 class Holder(emerge.Object):
@@ -57,7 +60,6 @@ def test_scalars_with_a_mapping(fs, home):
 
 
 def test_times_of_pandas(fs, home):
-    pandas = pytest.importorskip("pandas")
     for value, hint in (
         (pandas.Timestamp("2024-01-01T00:00:00.000000001", tz="UTC"), "floor"),
         (pandas.Timestamp("2024-01-01"), "time zone"),
@@ -72,3 +74,42 @@ def test_times_of_pandas(fs, home):
     holder.held = [pandas.Timestamp("2024-01-01T00:00:00.000001", tz="UTC"), pandas.Timedelta(5, "s")]
     fs.store(f"{home}/held", holder)
     assert fs.get(f"{home}/held").held == [datetime(2024, 1, 1, 0, 0, 0, 1, timezone.utc), timedelta(seconds=5)]
+
+
+def test_arrays_of_numpy_are_named():
+    scope = cell(
+        "class Taker(emerge.Object):\n    def take(self):\n        return ARRAY\n",
+        {**globals(), "ARRAY": numpy.arange(3)},
+    )
+    with pytest.raises(errors.ClassInvalidError, match="the node does not have numpy") as failed:
+        _travel.class_source(scope["Taker"])
+    assert failed.value.field == "ARRAY"
+
+
+def test_an_array_of_numpy_in_a_hint(fs, home):
+    scope = cell(
+        "import numpy as np\n@emerge.dataclass\nclass Data(emerge.Object):\n    data: np.ndarray = None\n"
+        "    def size(self, more: np.ndarray = None) -> np.ndarray:\n        return len(self.data)\n",
+        {"__name__": "__main__", "emerge": emerge},
+    )
+    assert called(fs, home, scope["Data"](data=scope["np"].arange(3)), "size") == 3
+
+
+def test_arrays_of_numpy_without_a_mapping(fs, home):
+    for array in (numpy.array(["2024-01-01"], dtype="datetime64[D]"), numpy.array([1, "a"], dtype=object)):
+        with pytest.raises(errors.UnmappableValueError, match=str(array.dtype).partition("[")[0]) as failed:
+            fs.store(f"{home}/array", Board_with(array))
+        assert failed.value.field == "shapes"
+
+
+def Board_with(shapes):
+    board = Board()
+    board.shapes = shapes
+    return board
+
+
+def test_a_table_is_a_frame_where_pandas_is(fs, home):
+    shelf(fs, f"{home}/shelf", {"a": 3})
+    fs.store(f"{home}/t", Costs(at=f"{home}/shelf"))
+    frame = fs.query(f"{home}/t", frames=True)
+    assert isinstance(frame, pandas.DataFrame) and frame["cost"].sum() == 6.0

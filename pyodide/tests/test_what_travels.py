@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import array
-import collections
 import contextlib
 import dataclasses
 import enum
@@ -276,19 +275,6 @@ def test_values_that_would_change_are_named(name, why):
     assert failed.value.field == name
 
 
-@pytest.mark.skipif(sys.platform == "emscripten", reason="numpy is not there for Pyodide")
-def test_arrays_of_numpy_are_named():
-    import numpy
-
-    scope = cell(
-        "class Taker(emerge.Object):\n    def take(self):\n        return ARRAY\n",
-        {**globals(), "ARRAY": numpy.arange(3)},
-    )
-    with pytest.raises(errors.ClassInvalidError, match="the node does not have numpy") as failed:
-        _travel.class_source(scope["Taker"])
-    assert failed.value.field == "ARRAY"
-
-
 def test_a_module_that_was_edited_after_its_import(tmp_path, monkeypatch, fs, home):
     monkeypatch.syspath_prepend(str(tmp_path))
     text = (
@@ -418,16 +404,6 @@ def test_annotations_make_no_need(fs, home):
     assert called(fs, home, Parent(children=[Child()]), "count") == 1
     assert "Absent" not in {entry[0] for entry in _travel.class_source(Parent)[0][6]}
     assert called(fs, home, Child(color=Color.RED), "kind") == "Color"
-
-
-@pytest.mark.skipif(sys.platform == "emscripten", reason="numpy is not there for Pyodide")
-def test_an_array_of_numpy_in_a_hint(fs, home):
-    scope = cell(
-        "import numpy as np\n@emerge.dataclass\nclass Data(emerge.Object):\n    data: np.ndarray = None\n"
-        "    def size(self, more: np.ndarray = None) -> np.ndarray:\n        return len(self.data)\n",
-        {"__name__": "__main__", "emerge": emerge},
-    )
-    assert called(fs, home, scope["Data"](data=scope["np"].arange(3)), "size") == 3
 
 
 def test_the_newest_class_statement_is_that_of_what_is_fetched(fs, home):
@@ -625,22 +601,6 @@ def test_values_in_sets_and_values_that_have_no_place(fs, home):
         fs.store(f"{home}/other", holder)
     with pytest.raises(errors.EmergeError):
         fs.store(None, Disc())
-
-
-@pytest.mark.skipif(sys.platform == "emscripten", reason="numpy is not there for Pyodide")
-def test_arrays_of_numpy_without_a_mapping(fs, home):
-    import numpy
-
-    for array in (numpy.array(["2024-01-01"], dtype="datetime64[D]"), numpy.array([1, "a"], dtype=object)):
-        with pytest.raises(errors.UnmappableValueError, match=str(array.dtype).partition("[")[0]) as failed:
-            fs.store(f"{home}/array", Board_with(array))
-        assert failed.value.field == "shapes"
-
-
-def Board_with(shapes):
-    board = Board()
-    board.shapes = shapes
-    return board
 
 
 class Spot(typing.NamedTuple):

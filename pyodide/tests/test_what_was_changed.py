@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import linecache
-import subprocess
-import sys
 
 import emerge
 import pytest
@@ -100,30 +98,6 @@ def test_a_name_that_is_another_by_now(name):
     assert failed.value.field == "K"
     scope["K"] = 2
     assert _classes.record_of(scope["User"]).hash == first
-
-
-PROGRAM = """
-import emerge
-from emerge import _classes, errors
-class Plain(emerge.Object):
-    def use(self):
-        return 1
-try:
-    print(_classes.record_of(Plain).source[2])
-except errors.ClassInvalidError as error:
-    print(error.message)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "emscripten", reason="there are no other programs")
-def test_a_program_without_a_file():
-    found = [
-        subprocess.run([sys.executable, *given], input=text, capture_output=True, text=True, check=True).stdout
-        for given, text in ((["-"], PROGRAM), (["-c", PROGRAM], ""))
-    ]
-    assert "standard input" in found[0] and ("3.13" in found[0]) == (sys.version_info < (3, 13))
-    # From 3.13 on Python keeps what -c was given.
-    assert ("return 1" in found[1]) == (sys.version_info >= (3, 13))
 
 
 def tagging(function):

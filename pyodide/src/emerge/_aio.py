@@ -6,35 +6,23 @@ import asyncio
 import builtins
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
-from itertools import starmap
 from typing import Any, TypeVar, Union
 
 from . import _classes, _host, _wire
 from ._directory import Directory, Told
 from ._begin import AsyncBegins
 from ._bulk import AsyncBulk
-from ._meta import (
-    Called,
-    Clash,
-    ClassAt,
-    MemberResult,
-    Meta,
-    Method,
-    Mixed,
-    Progress,
-    StoredMeta,
-)
+from ._meta import Called, Clash, ClassAt, MemberResult, Meta, Method, Mixed, Progress, StoredMeta, methods_of
 from ._watch import Watches
 from ._object import Head, Object, head_of, set_head
+from ._paths import inside, join, normal, path_of
 from ._proxy import Proxy
 from ._rights import Rights
-from ._search import AsyncSearch, AsyncTextSearch, IndexInfo, index_info
+from ._searches import Searches
 from ._values import Ref, Table
 from ._versions import Versions
 from .errors import (
-    BadArgumentError,
     ConflictError,
-    EmergeError,
     IsADirectoryError,
     NotFoundError,
     UnmappableValueError,
@@ -48,7 +36,7 @@ Several = Union[str, Ref, Iterable[One], AsyncIterable[One]]
 Children = Union[Child, Iterable[Child], Mapping[str, Object]]
 
 
-class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
+class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watches):
     """The object file system of a node, with awaitable operations: ``await fs.aio.get("/a")``.
 
     All raise :class:`emerge.EmergeError` by its subclasses in ``emerge.errors``. ``timeout`` is in seconds; after it the
@@ -573,99 +561,6 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
         """Stands for an object on the node: ``await fs.aio.proxy("/a").total_cost()`` runs there."""
         return Proxy(path_of(path), self.call)
 
-    def search(
-        self,
-        wanted: Any = None,
-        params: dict[str, Any] | None = None,
-        *,
-        directory: str = "/",
-        class_: Any = None,
-        order: str | None = None,
-        descending: bool = False,
-        limit: int | None = None,
-        fields: Any = None,
-        page_size: int | None = None,
-        text: str | None = None,
-        text_fields: Any = None,
-    ) -> AsyncSearch:
-        """Finds objects: ``async for item in fs.aio.search(lambda o: o.unit_price < 3.5)``.
-
-        Args:
-            wanted: a plain function of an object (its fields, and ``meta``), and of ``params`` when it takes two; it runs on the node.
-                Plain values, modules and functions that it names travel with it. Every object is wanted without one.
-            params: its second argument.
-            directory: where to look, and below.
-            class_: only objects of this class, or of one that inherits from it: the class, or its name.
-            order: the field that sets the order; that in which the objects were made when it is left out.
-            descending: turns the order round.
-            limit: how many objects are wanted at most.
-            fields: the fields that are wanted; all when it is left out.
-            page_size: objects fetched at a time, at most 1000.
-            text: only objects whose texts hold these words; see :meth:`search_text`.
-            text_fields: the fields in which the words are looked for; all when it is left out.
-        """
-        return AsyncSearch(
-            self, wanted, params, directory, class_, order, descending, limit, fields, page_size, text, text_fields
-        )
-
-    def search_text(
-        self,
-        text: str,
-        wanted: Any = None,
-        params: dict[str, Any] | None = None,
-        *,
-        text_fields: Any = None,
-        directory: str = "/",
-        class_: Any = None,
-        limit: int | None = None,
-        fields: Any = None,
-        page_size: int | None = None,
-    ) -> AsyncTextSearch:
-        """Finds objects whose texts hold all of some words: ``async for match in fs.aio.search_text("red wid*")``.
-
-        Those that fit best come first, each with where the words are.
-
-        Args:
-            text: ``red widget``, ``wid*`` for all that begin so, ``"red widget"`` in quotes for words that follow one another. Case and
-                accents make no difference.
-            wanted: a plain function that may ask more, as in :meth:`search`.
-            params: its second argument.
-            text_fields: the fields in which the words are looked for; all when it is left out.
-            directory: where to look, and below.
-            class_: only objects of this class, or of one that inherits from it: the class, or its name.
-            limit: how many objects are wanted at most.
-            fields: the fields that are wanted; all when it is left out.
-            page_size: objects fetched at a time, at most 1000.
-        """
-        return AsyncTextSearch(
-            self, wanted, params, directory, class_, None, False, limit, fields, page_size, text, text_fields
-        )
-
-    async def create_index(
-        self, class_: Any, field: str, *, unique: bool = False, timeout: float | None = None
-    ) -> IndexInfo:
-        """Makes an index by a class and a field, by which searches find objects.
-
-        It is built in the background, and used when it is ready. One that is there already stays.
-
-        Args:
-            class_: one of the user's own classes, or its name; any class by its id; ``*`` for all.
-            field: the field.
-            unique: whether no two objects may have the same value from then on.
-            timeout: seconds.
-        """
-        name = class_ if isinstance(class_, str) else class_.__name__
-        return index_info(await self._ask("create_index", name, field, unique, timeout=timeout))
-
-    async def drop_index(self, class_: Any, field: str, *, timeout: float | None = None) -> bool:
-        """Drops an index; gives whether there was one."""
-        name = class_ if isinstance(class_, str) else class_.__name__
-        return bool(await self._ask("drop_index", name, field, timeout=timeout))
-
-    async def indexes(self, *, timeout: float | None = None) -> tuple[IndexInfo, ...]:
-        """All indexes."""
-        return tuple(map(index_info, await self._ask("indexes", timeout=timeout)))
-
     async def _matched(self, path: str, raw: Any, fields: dict[str, Any]) -> Any:
         cls = _classes.known(raw[4], raw[3]) or await self._shown_class(raw[4])
         state = _wire.dumps(fields)[0]
@@ -684,52 +579,6 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
     async def mv(self, source: str, target: str, *, timeout: float | None = None) -> None:
         """Moves or renames; identities stay. Onto a directory: into it."""
         await self._ask("mv", source, target, timeout=timeout)
-
-    async def cp(
-        self,
-        source: str,
-        target: str,
-        *,
-        recursive: bool = False,
-        on_progress: Callable[[int, str], object] | None = None,
-        timeout: float | None = None,
-    ) -> None:
-        """Copies; with ``recursive`` a directory and all in it. Onto a directory: into it.
-
-        A tree of at most 10,000 objects and directories is one commit. A larger one is copied part by part; an error says what was copied
-        before it. When ``on_progress`` raises, or the task is cancelled, it stops after some four parts more, of 1,000 each.
-
-        Args:
-            source: what.
-            target: where to.
-            recursive: whether a directory goes with all in it.
-            on_progress: is told after each part how many are copied by now, and which was the last.
-            timeout: seconds.
-        """
-        if not recursive:
-            await self._ask("cp", source, target, False, timeout=timeout)
-            return
-        request, _ = _wire.dumps(("cp", source, target, True))
-        items = _host.each(self._connection.stream(request, timeout, _host.PARTS))
-        copied = 0, source
-        try:
-            async for item in items:
-                part = _wire.loads(item)
-                # Inside a method it is one reply, which says nothing.
-                if part is None:
-                    continue
-                copied = part
-                if on_progress is not None:
-                    on_progress(*part)
-        except EmergeError as error:
-            # The node knows best; but of a deadline or a cut it cannot tell.
-            if copied[0] > 0 and _COPIED not in error.message:
-                error.message += f"; at least {copied[0]}{_COPIED}, the last of them {copied[1]}"
-                error.args = (error.message,)
-                error.effect = "unknown"
-            raise
-        finally:
-            await items.aclose()
 
     async def methods(self, path: str, *, timeout: float | None = None) -> tuple[Method, ...]:
         """An object's methods, own and inherited; a nearer one hides a farther one of the same name."""
@@ -760,24 +609,6 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Versions, Watches):
         return "\n".join(lines)
 
 
-def methods_of(lineage: Any) -> tuple[Method, ...]:
-    """Methods of a class version and those above it."""
-    found: dict[str, Method] = {}
-    for version in lineage:
-        for name, params, doc, is_async, is_static, is_property, returns in version[6]:
-            if name not in found:
-                shown = ", ".join(starmap(_param, params))
-                signature = (name if is_property else f"{name}({shown})") + (f" -> {returns}" if returns else "")
-                found[name] = Method(name, signature, doc, is_async, is_static, is_property)
-    return tuple(found.values())
-
-
-def _param(name: str, default: str | None, kind: str | None) -> str:
-    if kind is not None:
-        return f"{name}: {kind}" + (f" = {default}" if default is not None else "")
-    return name if default is None else f"{name}={default}"
-
-
 def _called_with(
     kwargs: Mapping[str, Any] | None, deadline: float | None, atomic: bool = False, paths: list[str] | None = None
 ) -> tuple[Any, ...] | None:
@@ -804,40 +635,6 @@ def _how(how: str | Callable[[Any], Any] | None) -> str | None:
 
     return function_text(how)
 
-
-def path_of(at: str | Ref | Object) -> str:
-    """The path of what is named by its path, by a reference or by the object as it was stored or fetched."""
-    if isinstance(at, str):
-        return at
-    if isinstance(at, Ref):
-        return at.path
-    head = head_of(at) if isinstance(at, Object) else None
-    if head is None:
-        raise BadArgumentError("a path is needed: a str, a Ref, or an object that was stored or fetched", field="path")
-    return head.path
-
-
-def inside(path: str, field: str | None) -> str:
-    """A path with a field path behind it."""
-    if field is None:
-        return path
-    if "#" not in path:
-        return f"{path}#{field}"
-    return path + field if field.startswith("[") else f"{path}.{field}"
-
-
-def normal(path: str) -> str:
-    """A path without its one allowed trailing slash."""
-    # What is no text goes on as it is, and the request says so.
-    return path[:-1] if isinstance(path, str) and len(path) > 1 and path.endswith("/") else path
-
-
-def join(directory: str, name: str) -> str:
-    """The path of a member of a directory."""
-    return f"{directory}{name}" if directory.endswith("/") else f"{directory}/{name}"
-
-
-_COPIED = " objects and directories were copied"
 
 _UNKNOWN: tuple[Any, ...] = ("", bytes(16), "object", *[None] * 13)
 """What a store's reply does not tell."""

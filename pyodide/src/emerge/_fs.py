@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from . import _address, _host
-from ._aio import AsyncFileSystem, Children, Several, path_of
+from ._aio import AsyncFileSystem, Children, Several
 from ._meta import Called, Diff, GroupInfo, MemberResult, Meta, Method, Mixed, Progress, UserInfo, VersionInfo
 from ._begin import Begins
 from ._bulk import Bulk
 from ._object import Object
+from ._paths import path_of
 from ._proxy import Proxy
 from ._search import IndexInfo, Search
 from ._values import Ref

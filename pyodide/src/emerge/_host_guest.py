@@ -91,7 +91,7 @@ class GuestItems(Items):
         self, path: str, method: str, args: Any, log: bool, after: None = None, given: Any = None
     ) -> Iterator[tuple[bool, bytes]]:
         # All of it belongs to the one transaction.
-        from ._aio import join
+        from ._paths import join
 
         paths = None
         if given is not None:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from . import _classes, _travel
 from ._captures import Captures, closure_of
-from ._object import Object
 from .errors import BadArgumentError, ClassInvalidError
 
 

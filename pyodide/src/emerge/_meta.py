@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from itertools import starmap
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -292,3 +293,21 @@ class TransactionInfo(NamedTuple):
     """Operations that have been done in it."""
     bytes: int
     """Bytes of memory that it holds."""
+
+
+def methods_of(lineage: Any) -> tuple[Method, ...]:
+    """Methods of a class version and those above it."""
+    found: dict[str, Method] = {}
+    for version in lineage:
+        for name, params, doc, is_async, is_static, is_property, returns in version[6]:
+            if name not in found:
+                shown = ", ".join(starmap(_param, params))
+                signature = (name if is_property else f"{name}({shown})") + (f" -> {returns}" if returns else "")
+                found[name] = Method(name, signature, doc, is_async, is_static, is_property)
+    return tuple(found.values())
+
+
+def _param(name: str, default: str | None, kind: str | None) -> str:
+    if kind is not None:
+        return f"{name}: {kind}" + (f" = {default}" if default is not None else "")
+    return name if default is None else f"{name}={default}"
