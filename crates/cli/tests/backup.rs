@@ -2,68 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod common;
+
+use common::{EMERGE, INVENTORY, Node};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
-
-const EMERGE: &str = env!("CARGO_BIN_EXE_emerge");
-const INVENTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/inventory.js");
-
-struct Node {
-    child: Child,
-    url: String,
-    token: String,
-    config: TempDir,
-}
-
-impl Node {
-    fn start(data: &Path) -> Self {
-        let mut child = Command::new(EMERGE)
-            .args(["node", "start", "--json", "--port", "0", "--log", "warn", "--data"])
-            .arg(data)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).unwrap();
-        let text = |key: &str| ready[key].as_str().unwrap().to_owned();
-        Self { child, url: text("url"), token: text("token"), config: TempDir::new().unwrap() }
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        Command::new(EMERGE)
-            .args(args)
-            .env("EMERGE_URL", &self.url)
-            .env("EMERGE_TOKEN", &self.token)
-            .env("XDG_CONFIG_HOME", self.config.path())
-            .output()
-            .unwrap()
-    }
-
-    fn ok(&self, args: &[&str]) -> String {
-        let output = self.run(args);
-        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn fails(&self, args: &[&str]) -> (i32, Value) {
-        let output = self.run(&[&["--json"], args].concat());
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success(), "{args:?} succeeded");
-        (output.status.code().unwrap(), serde_json::from_str(text.lines().last().unwrap()).unwrap())
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -73,7 +19,7 @@ fn text(path: &Path) -> &str {
 fn a_running_store_is_copied_beside_writers_and_comes_back() {
     let folder = TempDir::new().unwrap();
     let at = |name: &str| -> PathBuf { folder.path().join(name) };
-    let node = Node::start(&at("data"));
+    let node = Node::start_at(&at("data"));
     node.ok(&["store", "--from", INVENTORY]);
     node.ok(&["call", "/inventory/widget1", "sell", "1"]);
     let stop = AtomicBool::new(false);
@@ -101,7 +47,7 @@ fn a_running_store_is_copied_beside_writers_and_comes_back() {
     node.ok(&["backup", "restore", text(&at("live")), "--data", text(&at("again"))]);
     let (code, error) = node.fails(&["backup", "restore", text(&at("live")), "--data", text(&at("again"))]);
     assert_eq!((code, &error["code"]), (7, &json!("already_exists")));
-    let again = Node::start(&at("again"));
+    let again = Node::start_at(&at("again"));
     assert_ne!(again.token, node.token, "tokens are not in a backup");
     assert_eq!(again.ok(&["cat", "/inventory/widget1#quantityOnHand"]), "9\n");
     assert_eq!(again.ok(&["cat", "--version", "1", "/inventory/widget1#quantityOnHand"]), "10\n");
@@ -118,7 +64,7 @@ fn a_running_store_is_copied_beside_writers_and_comes_back() {
 fn a_stopped_store_is_copied_from_its_folder_and_damage_is_seen() {
     let folder = TempDir::new().unwrap();
     let at = |name: &str| -> PathBuf { folder.path().join(name) };
-    let node = Node::start(&at("data"));
+    let node = Node::start_at(&at("data"));
     node.ok(&["store", "--from", INVENTORY]);
     drop(node);
     let run = |args: &[&str]| Command::new(EMERGE).args(args).output().unwrap();
@@ -145,7 +91,7 @@ fn a_stopped_store_is_copied_from_its_folder_and_damage_is_seen() {
     }
     // The same folder takes a good one afterwards.
     assert!(run(&["backup", "restore", text(&at("copy")), "--data", text(&at("no"))]).status.success());
-    let again = Node::start(&at("no"));
+    let again = Node::start_at(&at("no"));
     assert_eq!(again.ok(&["call", "/inventory/widget1", "totalCost"]), "30\n");
 }
 
@@ -153,7 +99,7 @@ fn a_stopped_store_is_copied_from_its_folder_and_damage_is_seen() {
 fn a_subtree_goes_into_a_file_and_comes_back_elsewhere() {
     let folder = TempDir::new().unwrap();
     let at = |name: &str| -> PathBuf { folder.path().join(name) };
-    let node = Node::start(&at("data"));
+    let node = Node::start_at(&at("data"));
     node.ok(&["store", "--from", INVENTORY]);
     let python = "import emerge\n\nRATE = 3\n\n@emerge.dataclass\nclass Base(emerge.Object):\n    n: int = 1\n\n    def rate(self):\n        return RATE * self.n\n\n\
                   @emerge.dataclass\nclass Made(Base):\n    def twice(self):\n        return 2 * self.rate()\n\n\
@@ -181,7 +127,7 @@ fn a_subtree_goes_into_a_file_and_comes_back_elsewhere() {
     assert_eq!(history(&node, "/copy/widget1"), history(&node, "/inventory/widget1"));
 
     // On a node that knows nothing of it, and where it was.
-    let other = Node::start(&at("other"));
+    let other = Node::start_at(&at("other"));
     other.ok(&["mkdir", "/inventory"]);
     let imported: Value = serde_json::from_str(&other.ok(&["import", "--json", text(&at("file"))])).unwrap();
     assert_eq!((&imported["objects"], &imported["classes"]), (&json!(4), &json!(4)), "{imported}");

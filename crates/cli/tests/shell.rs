@@ -3,91 +3,50 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use rexpect::session::{PtySession, spawn_command};
-use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
+mod common;
 
-const EMERGE: &str = env!("CARGO_BIN_EXE_emerge");
-const INVENTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/inventory.js");
+use common::{INVENTORY, Node};
+use rexpect::session::{PtySession, spawn_command};
+use std::io::Write;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
 const PATIENCE: u64 = 60_000;
 
-struct Node {
-    child: Child,
-    url: String,
-    token: String,
-    folder: TempDir,
+/// A node with something in it.
+fn stocked() -> Node {
+    let node = Node::start();
+    node.ok(&["store", "--from", INVENTORY]);
+    node
 }
 
-impl Node {
-    fn start() -> Self {
-        let folder = TempDir::new().unwrap();
-        let mut child = Command::new(EMERGE)
-            .args(["node", "start", "--json", "--port", "0", "--log", "warn", "--data"])
-            .arg(folder.path().join("data"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).unwrap();
-        let text = |key: &str| ready[key].as_str().unwrap().to_owned();
-        let node = Self { child, url: text("url"), token: text("token"), folder };
-        let stored = node.command(&["store", "--from", INVENTORY]).output().unwrap();
-        assert!(stored.status.success(), "{stored:?}");
-        node
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(EMERGE);
-        command
-            .args(args)
-            .env("EMERGE_URL", &self.url)
-            .env("EMERGE_TOKEN", &self.token)
-            .env("TERM", "xterm")
-            .env("XDG_CONFIG_HOME", self.folder.path().join("config"));
-        command
-    }
-
-    /// A shell on a terminal of its own, at its first prompt.
-    fn shell(&self) -> PtySession {
-        let mut shell = spawn_command(self.command(&["shell"]), Some(PATIENCE)).unwrap();
-        shell.exp_string("emerge:/> ").unwrap();
-        shell
-    }
-
-    fn stop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-
-    /// What another shell would offer for the last of these words.
-    fn offered(&self, words: &[&str]) -> Vec<String> {
-        let output = self
-            .command(&["--", "emerge"])
-            .args(words)
-            .env("COMPLETE", "bash")
-            .env("_CLAP_COMPLETE_INDEX", words.len().to_string())
-            .env("_CLAP_IFS", "\n")
-            .output()
-            .unwrap();
-        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
-    }
+/// A shell on a terminal of its own, at its first prompt.
+fn prompt(node: &Node) -> PtySession {
+    let mut command = node.command(&["shell"]);
+    command.env("TERM", "xterm");
+    let mut shell = spawn_command(command, Some(PATIENCE)).unwrap();
+    shell.exp_string("emerge:/> ").unwrap();
+    shell
 }
 
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.stop();
-    }
+/// What another shell would offer for the last of these words.
+fn offered(node: &Node, words: &[&str]) -> Vec<String> {
+    let output = node
+        .command(&["--", "emerge"])
+        .args(words)
+        .env("COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", words.len().to_string())
+        .env("_CLAP_IFS", "\n")
+        .output()
+        .unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
 #[test]
 fn commands_run_at_the_prompt_from_where_one_stands() {
-    let node = Node::start();
-    let mut shell = node.shell();
+    let node = stocked();
+    let mut shell = prompt(&node);
     shell.send_line("ls").unwrap();
     shell.exp_string("inventory").unwrap();
     shell.exp_string("emerge:/> ").unwrap();
@@ -117,7 +76,7 @@ fn commands_run_at_the_prompt_from_where_one_stands() {
     shell.exp_eof().unwrap();
 
     // What was typed is there again.
-    let mut again = node.shell();
+    let mut again = prompt(&node);
     again.send("\u{1b}[A\u{1b}[A").unwrap();
     again.flush().unwrap();
     again.exp_regex("cd").unwrap();
@@ -129,8 +88,8 @@ fn commands_run_at_the_prompt_from_where_one_stands() {
 
 #[test]
 fn tab_completes_commands_paths_and_methods() {
-    let node = Node::start();
-    let mut shell = node.shell();
+    let node = stocked();
+    let mut shell = prompt(&node);
     shell.send("hist\t/inv\twidget1\r").unwrap();
     shell.flush().unwrap();
     shell.exp_string("history /inventory/").unwrap();
@@ -148,8 +107,8 @@ fn tab_completes_commands_paths_and_methods() {
 
 #[test]
 fn ctrl_c_stops_what_runs_and_the_shell_goes_on() {
-    let node = Node::start();
-    let mut shell = node.shell();
+    let node = stocked();
+    let mut shell = prompt(&node);
     // Once it has run for a moment.
     shell.send_line("call /inventory/widget1 totalCost").unwrap();
     shell.exp_regex("\r\n30\r\n").unwrap();
@@ -170,7 +129,7 @@ fn ctrl_c_stops_what_runs_and_the_shell_goes_on() {
 
 #[test]
 fn lines_of_a_pipe_run_without_a_terminal() {
-    let node = Node::start();
+    let node = stocked();
     let run = |lines: &str| {
         let mut child = node
             .command(&["shell"])
@@ -193,20 +152,20 @@ fn lines_of_a_pipe_run_without_a_terminal() {
 
 #[test]
 fn other_shells_are_told_paths_and_methods() {
-    let mut node = Node::start();
+    let mut node = stocked();
     // Options come after what the node has.
-    assert_eq!(node.offered(&["ls", ""])[0], "/inventory/");
-    assert_eq!(node.offered(&["ls", "/inv"]), ["/inventory/"]);
-    assert_eq!(node.offered(&["cat", "/inventory/w"]), ["/inventory/widget1", "/inventory/widget2"]);
-    assert_eq!(node.offered(&["cat", "/inventory/widget1"]), ["/inventory/widget1"]);
-    assert_eq!(node.offered(&["mv", "/inventory/widget1", "/i"]), ["/inventory/"]);
-    assert_eq!(node.offered(&["call", "/inventory/widget1", "to"]), ["totalCost"]);
-    assert_eq!(node.offered(&["call", "/inventory", "s"]), ["sell"], "the methods of members");
-    assert!(node.offered(&["cat", "/nothing/x"]).is_empty());
-    assert!(node.offered(&["hist"]).contains(&"history".to_owned()));
+    assert_eq!(offered(&node, &["ls", ""])[0], "/inventory/");
+    assert_eq!(offered(&node, &["ls", "/inv"]), ["/inventory/"]);
+    assert_eq!(offered(&node, &["cat", "/inventory/w"]), ["/inventory/widget1", "/inventory/widget2"]);
+    assert_eq!(offered(&node, &["cat", "/inventory/widget1"]), ["/inventory/widget1"]);
+    assert_eq!(offered(&node, &["mv", "/inventory/widget1", "/i"]), ["/inventory/"]);
+    assert_eq!(offered(&node, &["call", "/inventory/widget1", "to"]), ["totalCost"]);
+    assert_eq!(offered(&node, &["call", "/inventory", "s"]), ["sell"], "the methods of members");
+    assert!(offered(&node, &["cat", "/nothing/x"]).is_empty());
+    assert!(offered(&node, &["hist"]).contains(&"history".to_owned()));
     node.stop();
     let begun = Instant::now();
-    assert!(node.offered(&["cat", "/inventory/w"]).is_empty(), "silent when nobody is there");
+    assert!(offered(&node, &["cat", "/inventory/w"]).is_empty(), "silent when nobody is there");
     assert!(begun.elapsed() < Duration::from_secs(3));
     for (shell, word) in [("bash", "complete -o"), ("zsh", "#compdef"), ("fish", "complete --")] {
         let script = node.command(&["completions", shell]).output().unwrap();

@@ -8,10 +8,9 @@
 //! | reaching anything below a directory | `x` on that directory, and on each above it |
 //! | list | `r` on the directory |
 //! | mkdir, store of a new object, rm, purge, mv, cp into | `w` on the directory whose entries change |
-//! | rm, purge of a directory | `w` on it too; with `recursive`, `w` and `x` on each directory below that has members, and to own what is in sticky ones |
+//! | rm, purge of a directory | `w` on it too; with `recursive`, `w` and `x` on each directory below that has members, and in sticky ones to own them or all that is in them |
 //! | mv of a directory | `w` on it too |
 //! | rm, purge and mv out of a sticky directory | to own the entry or the directory |
-//! | rm, purge of a sticky directory that has members | to own it |
 //! | get, history, diff, class of an object, cp from | `r` on the object; `r` on each directory that is copied |
 //! | search | `r` on an object that is to be found, and the directories above it passable; else it is as if it were not there |
 //! | making and dropping an index | to own the class; `admin` for one of all classes |

@@ -59,17 +59,6 @@ impl<B: Backend> Engine<B> {
         self.shared.accounts.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The user of a name with the groups of now, and the SHA-256 of the user's token.
-    ///
-    /// # Errors
-    /// `storage_failed`.
-    pub async fn user_of_name(&self, name: &str) -> Result<Option<(Principal, [u8; 32])>> {
-        let Some(record) = self.look(&keys::user(name)).await?.record else { return Ok(None) };
-        let account = Account::read(record)?;
-        let principal = Principal { user: name.to_owned(), groups: account.groups, admin: false };
-        Ok(Some((principal, account.token)))
-    }
-
     /// The user whose token has this SHA-256, with the groups of now.
     ///
     /// # Errors

@@ -527,6 +527,10 @@ fn a_tree_is_removed_by_who_might_empty_it() {
         commit(tx).await.unwrap();
         assert!(staff(engine, "bob").rm(&path("/team/shared"), true).await.is_ok());
         assert!(staff(engine, "ada").rm(&path("/team/sticky"), true).await.is_ok());
+        assert!(staff(engine, "bob").rm(&path("/team/sticky"), true).await.is_err());
+        put(engine, Some(class), "/team/sticky/of-ada", "bob", "rwx------").await;
+        assert!(staff(engine, "bob").rm(&path("/team/sticky"), true).await.is_ok());
+        // The root directory is not his to write in.
         assert!(staff(engine, "bob").rm(&path("/team"), true).await.is_err());
         assert!(admin(engine).rm(&path("/team"), true).await.is_ok());
     });

@@ -195,15 +195,15 @@ impl<B: Backend> Node<B> {
     /// a token. Only what is durable is told, and only what the watcher may know.
     ///
     /// # Errors
-    /// `bad_argument`, `limit_exceeded`; as an item `log_expired`, `storage_failed`.
-    pub fn watch(
+    /// `unauthenticated`, `bad_argument`, `limit_exceeded`; as an item `log_expired`, `storage_failed`, `unauthenticated`.
+    pub async fn watch(
         &self,
-        principal: &Principal,
+        token: &str,
         pattern: &str,
         from: Option<&str>,
         now: i64,
     ) -> Result<impl Stream<Item = Result<Change>> + Send + use<B>> {
-        watch::changes(self, principal, None, pattern, from, now)
+        watch::changes(self, self.identify(token).await?, None, pattern, from, now)
     }
 
     /// Lets go of what has expired: the host calls it now and then.
@@ -243,23 +243,43 @@ impl<B: Backend> Node<B> {
         }))
     }
 
-    /// Whom a session stands for now: who was removed or has another token may do nothing any more, and groups are those of now.
+    /// Whom a session stands for now; see [`Node::renewed`].
     ///
     /// # Errors
     /// `unauthenticated`, `storage_failed`.
     pub(crate) async fn principal_of(&self, session: &Session) -> Result<Arc<Principal>> {
-        let identity = session.identity();
-        let Some(token) = identity.token else { return Ok(identity.principal.clone()) };
-        if identity.generation == self.shared.engine.accounts_generation() {
-            return Ok(identity.principal.clone());
+        let known = session.identity();
+        let now = self.renewed(&known).await?;
+        if !Arc::ptr_eq(&known, &now) {
+            session.renew(now.clone());
         }
-        let renewed = self.account(token).await?.filter(|renewed| renewed.principal.user == session.user);
-        let renewed = renewed.ok_or_else(|| {
-            let why = format!("the token of user {:?} is not valid any more", session.user);
+        Ok(now.principal.clone())
+    }
+
+    /// An identity as it is by now: who was removed or has another token may do nothing any more, and groups are those of now.
+    ///
+    /// # Errors
+    /// `unauthenticated`, `storage_failed`.
+    pub(crate) async fn renewed(&self, identity: &Arc<Identity>) -> Result<Arc<Identity>> {
+        let Some(token) = identity.token else { return Ok(identity.clone()) };
+        if identity.generation == self.shared.engine.accounts_generation() {
+            return Ok(identity.clone());
+        }
+        let user = &identity.principal.user;
+        let renewed = self.account(token).await?.filter(|renewed| renewed.principal.user == *user);
+        renewed.ok_or_else(|| {
+            let why = format!("the token of user {user:?} is not valid any more");
             Error::new(ErrorCode::Unauthenticated, why)
-        })?;
-        session.renew(renewed.clone());
-        Ok(renewed.principal.clone())
+        })
+    }
+
+    /// Whom a request stands for that goes on for long: the session's identity, or outside of one the caller as it is.
+    pub(crate) fn identity_of(&self, session: Option<SessionId>, principal: &Principal) -> Arc<Identity> {
+        let session = session.and_then(|id| self.shared.sessions.get(id));
+        session.map_or_else(
+            || Arc::new(Identity { principal: Arc::new(principal.clone()), token: None, generation: 0 }),
+            |session| session.identity(),
+        )
     }
 
     /// 32 bytes that nobody can foretell without the host's entropy.

@@ -1,6 +1,7 @@
 //! Watching: a stream of changes that waits for the next commit to be durable.
 
 use crate::node::Node;
+use crate::session::Identity;
 use crate::stream::{Item, Items, Step};
 use emerge_engine::{Backend, Mark, Pattern, Principal};
 use emerge_proto::class::encode;
@@ -54,10 +55,8 @@ impl Drop for Place {
 
 struct Watching<B: Backend> {
     node: Node<B>,
-    principal: Principal,
+    identity: Arc<Identity>,
     pattern: Pattern,
-    /// As of this generation of the accounts, the user's token; none of a user whom the engine does not know.
-    account: Option<(u64, Option<[u8; 32]>)>,
     now: i64,
     at: Mark,
     told: VecDeque<Change>,
@@ -71,9 +70,10 @@ impl<B: Backend> Watching<B> {
             if let Some(change) = self.told.pop_front() {
                 return Ok(change);
             }
-            self.check_account().await?;
+            self.identity = self.node.renewed(&self.identity).await?;
             let engine = self.node.engine();
-            let seen = engine.changes_after(self.at, &self.pattern, &self.principal, self.now).await?;
+            let who = &self.identity.principal;
+            let seen = engine.changes_after(self.at, &self.pattern, who, self.now).await?;
             if seen.next == self.at {
                 // Of a commit that failed nothing is in the log, and the watch goes on.
                 engine.settled(self.at.commit().saturating_add(1)).await;
@@ -84,41 +84,13 @@ impl<B: Backend> Watching<B> {
     }
 }
 
-impl<B: Backend> Watching<B> {
-    /// Whoever was removed or has another token watches nothing any more, and groups are those of now.
-    async fn check_account(&mut self) -> Result<()> {
-        let engine = self.node.engine();
-        // Before the record is read, so that what changes meanwhile is noticed.
-        let generation = engine.accounts_generation();
-        let known = match self.account {
-            _ if self.principal.admin => return Ok(()),
-            Some((seen, _)) if seen == generation => return Ok(()),
-            Some((_, None)) => return Ok(()),
-            Some((_, token)) => token,
-            None => None,
-        };
-        let found = engine.user_of_name(&self.principal.user).await?;
-        if let Some(token) = known
-            && found.as_ref().is_none_or(|(_, now)| *now != token)
-        {
-            let why = format!("the token of user {:?} is not valid any more", self.principal.user);
-            return Err(Error::new(ErrorCode::Unauthenticated, why));
-        }
-        self.account = Some((generation, found.as_ref().map(|(_, token)| *token)));
-        if let Some((principal, _)) = found {
-            self.principal = principal;
-        }
-        Ok(())
-    }
-}
-
 /// Changes that match a pattern, from now on or after a token; the first says that the watch has begun. Ends with an error only.
 ///
 /// # Errors
 /// `bad_argument`, `limit_exceeded`.
 pub(crate) fn changes<B: Backend>(
     node: &Node<B>,
-    principal: &Principal,
+    identity: Arc<Identity>,
     session: Option<SessionId>,
     pattern: &str,
     from: Option<&str>,
@@ -139,9 +111,8 @@ pub(crate) fn changes<B: Backend>(
     };
     let watching = Watching {
         node: node.clone(),
-        principal: principal.clone(),
+        identity,
         pattern: Pattern::parse(pattern)?,
-        account: None,
         now,
         at,
         // One that goes on has begun already.
@@ -168,7 +139,7 @@ pub(crate) fn items<B: Backend>(
     from: Option<&str>,
     now: i64,
 ) -> Result<Items> {
-    let changes = changes(node, principal, session, pattern, from, now)?;
+    let changes = changes(node, node.identity_of(session, principal), session, pattern, from, now)?;
     // All that is told is durable already.
     let item = |change: Change| Step {
         item: Some(Item { value: encode(&change), cursor: change.token }),

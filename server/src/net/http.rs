@@ -7,7 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use emerge_engine::{Backend, Principal};
+use emerge_engine::Backend;
 use emerge_node::json::{change_to_json, error_to_json, op_from_json, reply_to_json};
 use emerge_proto::{Error, ErrorCode, Result};
 use futures_util::StreamExt;
@@ -26,17 +26,18 @@ pub(super) async fn api<B: Backend + 'static>(
     (status, headers, format!("{json}\n")).into_response()
 }
 
-async fn bearer<B: Backend>(shell: &Shell<B>, headers: &HeaderMap) -> Result<Arc<Principal>> {
-    let token = headers
+/// The token of a request (RFC 6750; the scheme in any case, RFC 9110); empty when there is none.
+pub(super) fn bearer(headers: &HeaderMap) -> &str {
+    headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .unwrap_or("");
-    shell.node.authenticate(token).await
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map_or("", |(_, token)| token.trim())
 }
 
 async fn answer<B: Backend>(shell: &Shell<B>, headers: &HeaderMap, body: &[u8]) -> Result<serde_json::Value> {
-    let principal = bearer(shell, headers).await?;
+    let principal = shell.node.authenticate(bearer(headers)).await?;
     let json = serde_json::from_slice(body)
         .map_err(|error| Error::new(ErrorCode::BadArgument, format!("the body is not JSON: {error}")))?;
     let op = op_from_json(&json)?;
@@ -59,10 +60,8 @@ pub(super) async fn watch<B: Backend + 'static>(
 ) -> Response {
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let from = last.or(query.from.as_deref());
-    let opened = bearer(&shell, &headers)
-        .await
-        .and_then(|principal| shell.node.watch(&principal, &query.pattern, from, now_micros()));
-    let changes = match opened {
+    let opened = shell.node.watch(bearer(&headers), &query.pattern, from, now_micros());
+    let changes = match opened.await {
         Ok(changes) => changes,
         Err(error) => {
             let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];

@@ -131,12 +131,7 @@ impl<B: Backend> Tx<B> {
             return Ok(*parent);
         }
         self.check(&place.object, Want::Write, &place.path)?;
-        // What others keep in a sticky directory is theirs.
-        let sticky = place.object.perms.is_sticky() && !access::owns(&self.principal, &place.object);
-        if (!recursive || sticky) && !self.scan(keys::entries(place.id, None), 1).await?.is_empty() {
-            if recursive {
-                access::check_owner(&self.principal, &place.object, &place.path)?;
-            }
+        if !recursive && !self.scan(keys::entries(place.id, None), 1).await?.is_empty() {
             let why = format!("the directory {} has members", place.path);
             return Err(Error::new(ErrorCode::DirectoryNotEmpty, why).at(&place.path));
         }

@@ -80,13 +80,7 @@ impl<B: Backend> Tx<B> {
             return true;
         }
         let shown = match self.place(&Target::Id(id)).await {
-            Ok(place) => {
-                let shown = access::shows(&self.principal, &place.object);
-                if place.path.as_str() == path {
-                    return shown;
-                }
-                shown
-            }
+            Ok(place) => access::shows(&self.principal, &place.object),
             Err(_) => rights.is_some_and(|rights| access::showed(&self.principal, rights)),
         };
         let parent = Path::parse(path).ok().and_then(|path| path.parent());

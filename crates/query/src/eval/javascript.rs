@@ -137,21 +137,14 @@ impl Rules for JavaScript {
     }
 
     fn call<'a>(of: V<'a>, method: Method, args: &[V<'a>]) -> Done<V<'a>> {
+        let blank = |char: char| matches!(char, '\t'..='\r' | ' ');
+        if let V::Text(text) = &of
+            && let Some(found) = super::text_method(text, method, args, blank)
+        {
+            return Ok(found);
+        }
         match (of, method, args) {
             (V::Text(text), Method::Includes, [V::Text(part)]) => Ok(V::Bool(text.contains(&**part))),
-            (V::Text(text), Method::StartsWith, [V::Text(part)]) => Ok(V::Bool(text.starts_with(&**part))),
-            (V::Text(text), Method::EndsWith, [V::Text(part)]) => Ok(V::Bool(text.ends_with(&**part))),
-            // Past ASCII the tables of the two may differ.
-            (V::Text(text), Method::Lower, []) if text.is_ascii() => {
-                Ok(V::Text(Cow::Owned(text.to_ascii_lowercase())))
-            }
-            (V::Text(text), Method::Upper, []) if text.is_ascii() => {
-                Ok(V::Text(Cow::Owned(text.to_ascii_uppercase())))
-            }
-            (V::Text(text), Method::Trim, []) if text.is_ascii() => {
-                let blank = |char: char| matches!(char, '\t'..='\r' | ' ');
-                Ok(V::Text(Cow::Owned(text.trim_matches(blank).to_owned())))
-            }
             (V::Other(Value::List(items)), Method::Includes, [wanted])
             | (V::Other(Value::Set(items)), Method::HasMember, [wanted]) => {
                 for item in items {

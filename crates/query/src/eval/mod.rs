@@ -6,7 +6,7 @@ mod python;
 
 pub(crate) use javascript::INHERITED;
 
-use crate::expr::{Cmp, Expr};
+use crate::expr::{Cmp, Expr, Method};
 use emerge_proto::{Language, Value};
 
 use num_bigint::BigInt;
@@ -52,8 +52,27 @@ trait Rules {
     fn absolute(value: V<'_>) -> Done<V<'static>>;
     fn item<'a>(of: V<'a>, key: &V<'_>) -> Done<V<'a>>;
     fn member<'a>(of: V<'a>, name: &str) -> Done<V<'a>>;
-    fn call<'a>(of: V<'a>, method: crate::expr::Method, args: &[V<'a>]) -> Done<V<'a>>;
+    fn call<'a>(of: V<'a>, method: Method, args: &[V<'a>]) -> Done<V<'a>>;
     fn missing(field: usize) -> Done<V<'static>>;
+}
+
+/// What methods of texts give that are the same in both languages, but for what counts as blank.
+fn text_method(
+    text: &str,
+    method: Method,
+    args: &[V<'_>],
+    is_blank: impl Fn(char) -> bool,
+) -> Option<V<'static>> {
+    let made = |text: String| Some(V::Text(Cow::Owned(text)));
+    match (method, args) {
+        (Method::StartsWith, [V::Text(part)]) => Some(V::Bool(text.starts_with(&**part))),
+        (Method::EndsWith, [V::Text(part)]) => Some(V::Bool(text.ends_with(&**part))),
+        // Past ASCII the tables of the languages and of ours may differ.
+        (Method::Lower, []) if text.is_ascii() => made(text.to_ascii_lowercase()),
+        (Method::Upper, []) if text.is_ascii() => made(text.to_ascii_uppercase()),
+        (Method::Trim, []) if text.is_ascii() => made(text.trim_matches(is_blank).to_owned()),
+        _ => None,
+    }
 }
 
 /// Evaluates a function's body over an object's fields: each as it is, or none when the object lacks it.

@@ -115,20 +115,13 @@ impl Rules for Python {
     }
 
     fn call<'a>(of: V<'a>, method: Method, args: &[V<'a>]) -> Done<V<'a>> {
+        let blank = |char: char| matches!(char, '\t'..='\r' | '\u{1c}'..='\u{1f}' | ' ');
+        if let V::Text(text) = &of
+            && let Some(found) = super::text_method(text, method, args, blank)
+        {
+            return Ok(found);
+        }
         match (of, method, args) {
-            (V::Text(text), Method::StartsWith, [V::Text(part)]) => Ok(V::Bool(text.starts_with(&**part))),
-            (V::Text(text), Method::EndsWith, [V::Text(part)]) => Ok(V::Bool(text.ends_with(&**part))),
-            // Past ASCII the tables of the two may differ.
-            (V::Text(text), Method::Lower, []) if text.is_ascii() => {
-                Ok(V::Text(Cow::Owned(text.to_ascii_lowercase())))
-            }
-            (V::Text(text), Method::Upper, []) if text.is_ascii() => {
-                Ok(V::Text(Cow::Owned(text.to_ascii_uppercase())))
-            }
-            (V::Text(text), Method::Trim, []) if text.is_ascii() => {
-                let blank = |char: char| matches!(char, '\t'..='\r' | '\u{1c}'..='\u{1f}' | ' ');
-                Ok(V::Text(Cow::Owned(text.trim_matches(blank).to_owned())))
-            }
             (V::Other(Value::Map(fields)), Method::Get, [V::Text(key), rest @ ..]) if rest.len() < 2 => {
                 let found = fields.iter().find(|(name, _)| *name == **key);
                 Ok(match found {

@@ -8,13 +8,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use emerge_node::json::{stored_to_json, which_version};
-use emerge_node::resource::{Change, Tag};
+use emerge_node::resource::{Change, ClassName, Tag};
 use emerge_proto::class::decode;
 use emerge_proto::op::Target;
 use emerge_proto::record::{ObjectType, Stored};
 use emerge_proto::{ErrorCode, Fetched, Op, Path};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 use utoipa::IntoParams;
 
 /// What a GET asks for.
@@ -193,12 +193,8 @@ pub(super) async fn put_object(
     headers: HeaderMap,
     sent: Sent<ObjectToStore>,
 ) -> Result<Response, Problem> {
-    let once = Once::read("PUT", path.as_str(), &headers, Some(&sent))?;
-    let expected = etag::expected(&headers)?;
-    let class = class_named(&headers, sent.value.class)?;
-    let change = Change::Put { class, fields: sent.value.fields };
-    let changed = doors.change(&principal, once.get(), &path, &expected, &change).await?;
-    Ok(stored(&path, changed.stored))
+    change(&doors, &principal, "PUT", &path, &headers, sent, |class, fields| Change::Put { class, fields })
+        .await
 }
 
 /// Change some fields of an object.
@@ -225,12 +221,28 @@ pub(super) async fn patch_object(
     headers: HeaderMap,
     sent: Sent<ObjectToStore>,
 ) -> Result<Response, Problem> {
-    let once = Once::read("PATCH", path.as_str(), &headers, Some(&sent))?;
-    let expected = etag::expected(&headers)?;
-    let class = class_named(&headers, sent.value.class)?;
-    let change = Change::Merge { class, fields: sent.value.fields };
-    let changed = doors.change(&principal, once.get(), &path, &expected, &change).await?;
-    Ok(stored(&path, changed.stored))
+    change(&doors, &principal, "PATCH", &path, &headers, sent, |class, fields| Change::Merge {
+        class,
+        fields,
+    })
+    .await
+}
+
+/// Stores what was sent, in one of the two ways.
+async fn change(
+    doors: &Doors,
+    principal: &emerge_engine::Principal,
+    verb: &str,
+    path: &Path,
+    headers: &HeaderMap,
+    sent: Sent<ObjectToStore>,
+    how: impl FnOnce(Option<ClassName>, Map<String, Json>) -> Change,
+) -> Result<Response, Problem> {
+    let once = Once::read(verb, path.as_str(), headers, Some(&sent))?;
+    let expected = etag::expected(headers)?;
+    let change = how(class_named(headers, sent.value.class)?, sent.value.fields);
+    let changed = doors.change(principal, once.get(), path, &expected, &change).await?;
+    Ok(stored(path, changed.stored))
 }
 
 /// What a DELETE takes along.
@@ -305,10 +317,7 @@ pub(super) async fn make_directory(
 
 const EMERGE_CLASS: HeaderName = HeaderName::from_static("emerge-class");
 
-fn class_named(
-    headers: &HeaderMap,
-    body: Option<String>,
-) -> Result<Option<emerge_node::resource::ClassName>, Problem> {
+fn class_named(headers: &HeaderMap, body: Option<String>) -> Result<Option<ClassName>, Problem> {
     let header = match headers.get(EMERGE_CLASS) {
         None => None,
         Some(value) => {

@@ -2,6 +2,7 @@
 
 use super::problem::Problem;
 use super::{Doors, JSON, MERGE_PATCH};
+use crate::net::http::bearer;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
@@ -24,14 +25,7 @@ impl FromRequestParts<Doors> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, Problem> {
-        let token = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map_or("", |(_, token)| token.trim());
-        Ok(Self(doors.authenticate(token).await?))
+        Ok(Self(doors.authenticate(bearer(&parts.headers)).await?))
     }
 }
 
