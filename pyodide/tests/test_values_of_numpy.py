@@ -11,7 +11,8 @@ import pytest
 from emerge import _travel, errors
 
 from test_compose import Costs, shelf
-from test_what_travels import Board, called, cell
+from cells import cell
+from test_what_travels import Board, called
 
 
 class Holder(emerge.Object):

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import linecache
 
 import emerge
 import pytest
 from emerge import _classes, errors
-
-RUNS = iter(range(10_000))
-
-
-def cell(text, scope=None):
-    """Runs a text as a notebook does."""
-    name = f"<versions {next(RUNS)}>"
-    linecache.cache[name] = (len(text), None, text.splitlines(True), name)
-    scope = {"__name__": "__main__", "emerge": emerge} if scope is None else scope
-    exec(compile(text, name, "exec", dont_inherit=True), scope)
-    return scope
-
+from cells import cell
 
 USER = """
 import enum, collections

@@ -20,19 +20,10 @@ from pathlib import PurePosixPath
 import emerge
 import pytest
 from emerge import _travel, errors
+from cells import cell
 
 if typing.TYPE_CHECKING:
     from nowhere import Absent
-
-RUNS = iter(range(10_000))
-
-
-def cell(text, scope):
-    """Runs a text as a notebook does."""
-    name = f"<cell {next(RUNS)}>"
-    linecache.cache[name] = (len(text), None, text.splitlines(True), name)
-    exec(compile(text, name, "exec", dont_inherit=True), scope)
-    return scope
 
 
 def called(fs, home, value, method, *args):

@@ -144,22 +144,10 @@ impl<B: Backend> Tx<B> {
         }
         let copy = Object {
             kind: ObjectType::Object,
-            parent,
-            name: name.to_owned(),
             class: object.class,
-            owner: self.principal.user.clone(),
-            group: self.principal.group().to_owned(),
-            perms: object.perms,
-            version: 1,
-            created: self.now,
-            modified: self.now,
-            author: self.principal.user.clone(),
-            method: None,
-            restored: None,
-            operation: None,
-            rules: None,
             state: object.state.clone(),
             blobs: object.blobs.clone(),
+            ..self.new_directory(parent, name, object.perms)
         };
         self.add(id, copy);
         Ok(id)

@@ -116,9 +116,21 @@ impl<B: Backend> Tx<B> {
         let (state, blobs) = self.put_state(id, 1, state).await?;
         let object = Object {
             kind: ObjectType::Object,
+            class: Some(class),
+            state,
+            blobs,
+            ..self.new_directory(parent, name, perms)
+        };
+        Ok(self.add(id, object))
+    }
+
+    /// A directory that the caller makes now; what is added to it makes it an object.
+    pub(super) fn new_directory(&self, parent: ObjectId, name: &str, perms: Perms) -> Object {
+        Object {
+            kind: ObjectType::Directory,
             parent,
             name: name.to_owned(),
-            class: Some(class),
+            class: None,
             owner: self.principal.user.clone(),
             group: self.principal.group().to_owned(),
             perms,
@@ -130,10 +142,9 @@ impl<B: Backend> Tx<B> {
             restored: None,
             operation: None,
             rules: None,
-            state,
-            blobs,
-        };
-        Ok(self.add(id, object))
+            state: Bytes::new(),
+            blobs: Vec::new(),
+        }
     }
 
     /// Puts a new object or directory and its entry.

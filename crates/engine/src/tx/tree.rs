@@ -11,7 +11,7 @@ use crate::object::{Entry, Object, Record};
 use bytes::Bytes;
 use emerge_proto::op::Target;
 use emerge_proto::record::Stored;
-use emerge_proto::{Error, ErrorCode, ObjectId, ObjectType, Path, Perms, Result, limits};
+use emerge_proto::{Error, ErrorCode, ObjectId, Path, Perms, Result, limits};
 use std::sync::Arc;
 
 /// A directory and the name of an entry in it.
@@ -75,25 +75,7 @@ impl<B: Backend> Tx<B> {
 
     pub(super) fn make_directory(&mut self, parent: ObjectId, name: &str, perms: Perms) -> Stored {
         let id = self.new_id();
-        let directory = Object {
-            kind: ObjectType::Directory,
-            parent,
-            name: name.to_owned(),
-            class: None,
-            owner: self.principal.user.clone(),
-            group: self.principal.group().to_owned(),
-            perms,
-            version: 1,
-            created: self.now,
-            modified: self.now,
-            author: self.principal.user.clone(),
-            method: None,
-            restored: None,
-            operation: None,
-            rules: None,
-            state: Bytes::new(),
-            blobs: Vec::new(),
-        };
+        let directory = self.new_directory(parent, name, perms);
         self.add(id, directory)
     }
 
