@@ -39,8 +39,8 @@ class Dear extends EmergeObject {
   async query(fs) {
     const rows = [];
     for await (const meta of fs.list(this.directory)) {
-      const cost = await fs.call(meta.path, "cost");
-      if (cost >= this.least) rows.push([await fs.get(`${meta.path}#name`), cost]);
+      const item = await fs.get(meta.path);
+      if (item.cost() >= this.least) rows.push([item.name, item.cost()]);
     }
     return new Table(["name", "cost"], rows.sort((one, other) => other[1] - one[1]));
   }

@@ -230,6 +230,7 @@ async fn bad_requests_get_typed_errors_and_change_nothing() {
         mode: StoreMode::Put,
         base: None,
         removed: None,
+        id: None,
     };
     let call = |method: &str| Op::Call {
         path: "/thing".into(),

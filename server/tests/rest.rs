@@ -345,6 +345,9 @@ async fn what_is_wrong_is_a_problem_that_names_it() {
         ("GET", "/objects/a?version=soon", &[], None, 400, "bad_argument", json!("version")),
         ("GET", "/objects?limit=0", &[], None, 400, "bad_argument", json!("limit")),
         ("GET", "/objects?limit=x", &[], None, 400, "bad_argument", json!("query")),
+        ("GET", "/objects?limmit=2", &[], None, 400, "bad_argument", json!("query")),
+        ("GET", "/objects/d?vresion=1", &[], None, 400, "bad_argument", json!("query")),
+        ("DELETE", "/objects/d?recursiv=true", &[], None, 400, "bad_argument", json!("query")),
         ("GET", "/objects/a", &[("If-None-Match", "3")], None, 400, "bad_argument", json!("if-none-match")),
         ("PUT", "/objects/a", &[], note(json!({"txt": 1})), 400, "bad_argument", json!("txt")),
         (
@@ -392,6 +395,15 @@ async fn what_is_wrong_is_a_problem_that_names_it() {
             json!("body"),
         ),
         ("POST", "/operations/fly", &[], Some(json!({})), 400, "bad_argument", json!("op")),
+        (
+            "POST",
+            "/operations/list",
+            &[],
+            Some(json!({"path": "/", "limmit": 9})),
+            400,
+            "bad_argument",
+            json!("limmit"),
+        ),
         (
             "PUT",
             "/classes/Bad",

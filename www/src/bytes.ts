@@ -132,6 +132,24 @@ export class ByteReader {
     }
   }
 
+  /** A text. Of a short one that is the same as `before`, as many are in a listing, no other string is made. */
+  textLike(before: string): string {
+    const bytes = this.#bytes;
+    const start = this.#at + 1;
+    const length = before.length;
+    // The head of a text of so many bytes (RFC 8949, section 3).
+    if (length < 24 && bytes[start - 1] === ((TEXT << 5) | length)) {
+      let same = 0;
+      // A unit of ASCII is its own byte.
+      while (same < length && bytes[start + same] === before.charCodeAt(same) && before.charCodeAt(same) < 0x80) same += 1;
+      if (same === length) {
+        this.#at = start + length;
+        return before;
+      }
+    }
+    return this.text();
+  }
+
   /** A view of the bytes, not a copy. */
   bytes(): Uint8Array {
     return this.#take(this.#expect(BYTES, "a byte string"));

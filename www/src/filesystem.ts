@@ -85,7 +85,7 @@ export class FileSystem {
     if (head !== undefined && head.path === path && !head.historic && options.create !== true) {
       const { changed, removed } = changes(head.state, state, cls);
       const mode = options.overwrite === true ? StoreMode.overwrite : StoreMode.patch;
-      op = opStore(path, record.hash, changed, mode, head.version, removed);
+      op = opStore(path, record.hash, changed, mode, head.version, removed, statOf(head).id);
     } else if (head?.historic === true && head.path === path && options.overwrite !== true) {
       throw errorOf("conflict", `version ${head.version} of ${path} is not its newest; overwrite to restore it`, { path });
     } else {
@@ -221,18 +221,14 @@ export class FileSystem {
   /** Lists a directory with the properties of its members: `for await (const meta of fs.list("/"))`. */
   list(path: string, options: ListOptions = {}): Stream<Meta> {
     const pages = this.#transport.stream(opList(path, options), options, PAGES);
-    return Stream.flat(pages, (page) => readPage(new ByteReader(page)).members.map((raw) => this.#member(path, raw)));
+    return Stream.flat(pages, (page) => metas(path, readPage(new ByteReader(page)).members));
   }
 
   /** One page of a listing, and the name to go on after; `next` is `null` on the last page. */
   async page(path: string, options: ListOptions = {}): Promise<{ members: Meta[]; next: string | null }> {
     const op = opList(path, options);
     const { members, next } = readPage(new ByteReader(await this.#transport.request(op, options)));
-    return { members: members.map((raw) => this.#member(path, raw)), next: next ?? null };
-  }
-
-  #member(path: string, raw: RawStat): Meta {
-    return new Meta(joinPath(normal(path), raw.name), raw);
+    return { members: metas(path, members), next: next ?? null };
   }
 
   /**
@@ -559,7 +555,7 @@ export class FileSystem {
     if (!cls) {
       const lineage = readLineage(new ByteReader(await this.#transport.request(opClassByHash(hash))));
       const version = lineage[0];
-      cls = (version && this.#known.defined.get(version.source.name)) ?? standIn(lineage);
+      cls = (version && this.#known.defined.get(version.source.name)) ?? this.#transport.meet?.(lineage) ?? standIn(lineage);
     }
     this.#known.resolved.set(key, cls);
     return cls;
@@ -601,7 +597,7 @@ export class FileSystem {
     const at = stat.path ?? path;
     const object = members
       ? directoryOf({
-          first: members.members.map((raw) => this.#member(at, raw)),
+          first: metas(at, members.members),
           next: members.next ?? null,
           rest: (after) => this.list(at, { after }),
         })
@@ -689,6 +685,12 @@ const UNKNOWN: RawKnown = {
 function statOf(head: Head): RawKnown {
   if (typeof head.stat === "function") head.stat = head.stat();
   return head.stat;
+}
+
+/** The members of a directory. */
+function metas(directory: string, members: readonly RawStat[]): Meta[] {
+  const at = normal(directory);
+  return members.map((raw) => new Meta(joinPath(at, raw.name), raw));
 }
 
 /** A path without its one allowed trailing slash. */

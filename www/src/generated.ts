@@ -290,6 +290,8 @@ export const STORE_ARGS = {
   base: 4,
   /** With `StoreMode::Patch`, the names of fields that were deleted. */
   removed: 5,
+  /** With `StoreMode::Patch`, the object that was fetched: another one that lies there by now is left alone. */
+  id: 6,
 } as const;
 /** The decoded form of {@link STORE_ARGS}. */
 export type StoreArgs = [
@@ -299,6 +301,7 @@ export type StoreArgs = [
   mode: StoreMode,
   base?: number | null,
   removed?: string[] | null,
+  id?: Uint8Array | null,
 ];
 
 /** Fetches an object's properties and state, or with a path into an object what is at that place: `Fetched`. Of a directory its properties and the first page of its members. */

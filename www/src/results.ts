@@ -2,8 +2,8 @@
 
 import type { EmergeError } from "./error.js";
 import type { Meta, StoredMeta } from "./meta.js";
-import type { EmergeObject } from "./object.js";
-import type { SortName } from "./wire.js";
+import type { EmergeClass, EmergeObject } from "./object.js";
+import type { ClassVersion, SortName } from "./wire.js";
 
 /** What every operation takes. */
 export interface Options {
@@ -19,6 +19,8 @@ export interface Transport {
   request(op: Uint8Array, options?: Options): Promise<Uint8Array>;
   /** Asks for a streamed operation and gives its encoded items, of which `credit` at most may wait to be read. */
   stream(op: Uint8Array, options?: Options, credit?: number): AsyncIterable<Uint8Array>;
+  /** Makes the class of a fetched object from its source, where that may run; elsewhere a stand-in is made. */
+  meet?(lineage: readonly ClassVersion[]): EmergeClass | undefined;
 }
 
 /** An object whose class is not known here: any field may be read. */

@@ -172,15 +172,18 @@ export function opStore(
   mode: StoreMode,
   base?: number,
   removed: readonly string[] = [],
+  id?: Uint8Array,
 ): Uint8Array {
-  op(OP.store, removed.length > 0 ? 6 : base !== undefined ? 5 : 4);
+  op(OP.store, id !== undefined ? 7 : removed.length > 0 ? 6 : base !== undefined ? 5 : 4);
   text(path);
   out.bytes(hash);
   out.bytes(fields);
   out.number(mode);
   if (base !== undefined) out.number(base);
-  else if (removed.length > 0) out.value(null);
+  else if (removed.length > 0 || id !== undefined) out.value(null);
   if (removed.length > 0) out.value(removed);
+  else if (id !== undefined) out.value(null);
+  if (id !== undefined) out.bytes(id);
   return out.take();
 }
 
@@ -442,22 +445,23 @@ export function readError(reader: ByteReader): EmergeError {
   });
 }
 
-export function readStat(reader: ByteReader): RawStat {
+/** Reads properties. `before` are those of the member before this one in a listing, of which much is the same. */
+export function readStat(reader: ByteReader, before?: RawStat): RawStat {
   return record(reader, (has) => ({
     name: has(0) ? reader.text() : "",
     id: has(1) ? reader.bytes() : new Uint8Array(16),
     kind: has(2) ? reader.uint() : 0,
-    class: has(3) ? reader.text() : undefined,
-    classHash: has(4) ? reader.bytes() : undefined,
+    class: has(3) ? reader.textLike(before?.class ?? "") : undefined,
+    classHash: !has(4) ? undefined : before?.classHash && reader.takeBytes(before.classHash) ? before.classHash : reader.bytes(),
     classVersion: has(5) ? reader.uint() : undefined,
-    owner: has(6) ? reader.text() : "",
-    group: has(7) ? reader.text() : "",
+    owner: has(6) ? reader.textLike(before?.owner ?? "") : "",
+    group: has(7) ? reader.textLike(before?.group ?? "") : "",
     perms: has(8) ? reader.uint() : 0,
     version: has(9) ? reader.uint() : 0,
     created: has(10) ? reader.int() : 0,
     modified: has(11) ? reader.int() : 0,
     size: has(12) ? reader.uint() : 0,
-    node: has(13) ? reader.text() : "",
+    node: has(13) ? reader.textLike(before?.node ?? "") : "",
     rules: has(14) ? readRules(reader) : undefined,
     path: has(15) ? reader.text() : undefined,
   }));
@@ -496,7 +500,7 @@ export function readPage(reader: ByteReader): RawPage {
   return record(reader, (has) => {
     need(has(0), "members");
     const members: RawStat[] = [];
-    for (let left = reader.array(); left > 0; left -= 1) members.push(readStat(reader));
+    for (let left = reader.array(); left > 0; left -= 1) members.push(readStat(reader, members.at(-1)));
     return { members, next: has(1) ? reader.text() : undefined };
   });
 }

@@ -6,6 +6,7 @@ import { StoreMode } from "../src/generated.js";
 import { InventoryItem, Perishable } from "./classes.js";
 import { fails } from "./fails.js";
 import { MemoryTransport } from "./memory.js";
+import { uuidText } from "../src/sha256.js";
 
 let node: MemoryTransport;
 let fs: FileSystem;
@@ -104,8 +105,9 @@ test("storing what was fetched sends the changed fields with the version that th
   fetched.quantityOnHand = 9;
   node.names();
   await fs.store("/a", fetched);
-  const [name, , , fields, mode, base] = node.asked[0] ?? [];
-  assert.deepEqual([name, mode, base], ["store", StoreMode.patch, 1]);
+  const [name, , , fields, mode, base, removed, id] = node.asked[0] ?? [];
+  assert.deepEqual([name, mode, base, removed], ["store", StoreMode.patch, 1, null]);
+  assert.equal(uuidText(id as Uint8Array), (await fs.stat("/a")).id, "the object that was fetched");
   assert.deepEqual(decode(fields as Uint8Array), { quantityOnHand: 9 });
   assert.equal(fetched.meta.version, 2);
   fetched.quantityOnHand = 8;

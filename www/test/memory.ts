@@ -115,7 +115,7 @@ export class MemoryTransport implements Transport {
   }
 
   #store(path: string, args: unknown[]): Uint8Array {
-    const [, hash, fields, mode, base, removed = []] = args as [string, Uint8Array, Uint8Array, number, number | null, string[]?];
+    const [, hash, fields, mode, base, removed] = args as [string, Uint8Array, Uint8Array, number, number | null, (string[] | null)?];
     if (!this.classes.has(hex(hash))) throw errorOf("class_not_found", "the class was not sent before its object");
     const old = this.objects.get(path);
     let state: Uint8Array = fields.slice();
@@ -124,7 +124,7 @@ export class MemoryTransport implements Transport {
       if (!old) throw errorOf("not_found", `nothing is stored at ${path}`, { path });
       if (mode === StoreMode.patch && base !== old.version) throw errorOf("conflict", `${path} has changed`, { path });
       const merged = { ...(decode(old.state) as object), ...(decode(fields) as object) } as Record<string, unknown>;
-      for (const name of removed) Reflect.deleteProperty(merged, name);
+      for (const name of removed ?? []) Reflect.deleteProperty(merged, name);
       state = record(merged);
     }
     const version = (old?.version ?? 0) + 1;

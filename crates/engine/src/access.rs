@@ -88,13 +88,13 @@ fn granted(principal: &Principal, object: &Object) -> u16 {
     granted_by(principal, &object.owner, &object.group, object.perms)
 }
 
-fn granted_by(principal: &Principal, owner: &str, group: &String, perms: Perms) -> u16 {
+fn granted_by(principal: &Principal, owner: &str, group: &str, perms: Perms) -> u16 {
     if principal.admin {
         return 7;
     }
     let shift = if owner == principal.user {
         6
-    } else if principal.groups.contains(group) {
+    } else if principal.groups.iter().any(|own| own == group) {
         3
     } else {
         0

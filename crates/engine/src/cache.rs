@@ -2,7 +2,7 @@
 
 use crate::backend::Key;
 use crate::object::Record;
-use std::collections::HashMap;
+use ahash::{HashMap, HashMapExt};
 
 /// What the cache knows of a key.
 #[derive(Clone, Debug)]

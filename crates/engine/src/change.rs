@@ -76,7 +76,7 @@ pub(crate) struct Rights {
 
 impl Rights {
     pub(crate) fn of(object: &Object) -> Self {
-        Self { owner: object.owner.clone(), group: object.group.clone(), perms: object.perms }
+        Self { owner: object.owner.to_string(), group: object.group.to_string(), perms: object.perms }
     }
 }
 

@@ -375,7 +375,7 @@ fn first_record(id: ObjectId, now: i64) -> CommitRecord {
     let root = Object {
         kind: ObjectType::Directory,
         parent: ObjectId::ROOT,
-        name: String::new(),
+        name: "".into(),
         class: None,
         owner: ROOT_OWNER.into(),
         group: ROOT_OWNER.into(),

@@ -40,6 +40,7 @@ mod change;
 mod classes;
 mod collect;
 mod committer;
+mod declared;
 mod engine;
 mod fields;
 mod follow;
@@ -73,7 +74,7 @@ pub use memory::MemoryBackend;
 pub use pattern::Pattern;
 pub use session::{KeptOutcome, KeptSession, Outcome};
 pub use tx::{
-    Candidate, Commit, CommitError, CopyPart, Listing, MadeVersion, ObjectForCall, Ownership, Savepoint,
-    Scope, Tx, Walk, yield_now,
+    Base, Candidate, Commit, CommitError, CopyPart, Listing, MadeVersion, ObjectForCall, Ownership,
+    Savepoint, Scope, Tx, Walk, yield_now,
 };
 pub use watch::{Mark, Seen};

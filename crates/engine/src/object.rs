@@ -1,6 +1,7 @@
 //! Records of objects and entries, in memory and as bytes.
 
 use bytes::Bytes;
+use compact_str::CompactString;
 use emerge_proto::rules::{Keep, Mask};
 use emerge_proto::{ClassHash, Error, ErrorCode, ObjectId, ObjectType, Perms, Result};
 use minicbor::{Decode, Encode};
@@ -15,23 +16,23 @@ pub(crate) struct Entry {
     pub(crate) kind: ObjectType,
 }
 
-/// An object or a directory: its head and its state in one record.
+/// An object or a directory: its head and its state in one record. Its names are short as a rule, and then need no memory of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Object {
     pub(crate) kind: ObjectType,
     /// The directory that holds it; the root holds itself. Nothing in an earlier version.
     pub(crate) parent: ObjectId,
     /// Its name there. Nothing in an earlier version.
-    pub(crate) name: String,
+    pub(crate) name: CompactString,
     pub(crate) class: Option<ClassHash>,
-    pub(crate) owner: String,
-    pub(crate) group: String,
+    pub(crate) owner: CompactString,
+    pub(crate) group: CompactString,
     pub(crate) perms: Perms,
     pub(crate) version: u64,
     pub(crate) created: i64,
     pub(crate) modified: i64,
     /// Who made this version.
-    pub(crate) author: String,
+    pub(crate) author: CompactString,
     /// The method that made this version.
     pub(crate) method: Option<String>,
     /// The version whose state this one has again.
@@ -161,15 +162,15 @@ impl Object {
         Ok(Self {
             kind: wire.kind,
             parent: wire.parent,
-            name: wire.name.to_owned(),
+            name: wire.name.into(),
             class: wire.class,
-            owner: wire.owner.to_owned(),
-            group: wire.group.to_owned(),
+            owner: wire.owner.into(),
+            group: wire.group.into(),
             perms: wire.perms,
             version: wire.version,
             created: wire.created,
             modified: wire.created.wrapping_add(wire.age),
-            author: wire.author.unwrap_or(wire.owner).to_owned(),
+            author: wire.author.unwrap_or(wire.owner).into(),
             method: wire.method.map(str::to_owned),
             restored: wire.restored,
             operation: wire.operation.map(str::to_owned),

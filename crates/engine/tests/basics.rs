@@ -5,9 +5,9 @@
 mod common;
 
 use common::*;
-use emerge_engine::CommitError;
-use emerge_proto::ErrorCode;
+use emerge_engine::{Base, CommitError};
 use emerge_proto::op::StoreMode;
+use emerge_proto::{ErrorCode, ObjectId};
 
 #[test]
 fn store_get_stat_list_rm() {
@@ -102,16 +102,26 @@ fn store_modes() {
     on_memory(async |engine| {
         let class = put_class(engine).await;
         let mut tx = admin(engine);
-        let patch = tx.store(&path("/o"), class, &n(1), StoreMode::Patch, Some(1), &[]).await.unwrap_err();
+        let patch = tx
+            .store(&path("/o"), class, &n(1), StoreMode::Patch, Some(Base::version(1)), &[])
+            .await
+            .unwrap_err();
         assert_eq!(patch.code, ErrorCode::NotFound);
         tx.store(&path("/o"), class, &n(1), StoreMode::Create, None, &[]).await.unwrap();
         commit(tx).await.unwrap();
         let mut tx = admin(engine);
         let again = tx.store(&path("/o"), class, &n(1), StoreMode::Create, None, &[]).await.unwrap_err();
         assert_eq!((again.code, again.path.as_deref()), (ErrorCode::AlreadyExists, Some("/o")));
-        let stale = tx.store(&path("/o"), class, &n(2), StoreMode::Patch, Some(9), &[]).await.unwrap_err();
+        let stale = tx
+            .store(&path("/o"), class, &n(2), StoreMode::Patch, Some(Base::version(9)), &[])
+            .await
+            .unwrap_err();
         assert_eq!(stale.code, ErrorCode::Conflict);
-        tx.store(&path("/o"), class, &n(2), StoreMode::Patch, Some(1), &[]).await.unwrap();
+        let other = Base { version: 1, id: Some(ObjectId([7; 16])) };
+        let anew = tx.store(&path("/o"), class, &n(2), StoreMode::Patch, Some(other), &[]).await.unwrap_err();
+        assert_eq!((anew.code, anew.path.as_deref()), (ErrorCode::Conflict, Some("/o")), "{anew}");
+        let this = Base { version: 1, id: Some(tx.stat(&path("/o")).await.unwrap().id) };
+        tx.store(&path("/o"), class, &n(2), StoreMode::Patch, Some(this), &[]).await.unwrap();
         let unknown = emerge_proto::ClassHash([9; 16]);
         let refused = tx.store(&path("/p/q"), unknown, &n(2), StoreMode::Put, None, &[]).await.unwrap_err();
         assert_eq!(refused.code, ErrorCode::ClassNotFound);

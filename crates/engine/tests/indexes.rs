@@ -41,7 +41,7 @@ async fn between<B: Backend>(tx: &mut Tx<B>, directory: &str, from: i64, to: i64
     assert_eq!(walk.access(), "index");
     let mut found = Vec::new();
     while let Some(objects) = tx.next_objects(&mut walk, 2).await.unwrap() {
-        found.extend(objects.into_iter().map(|object| object.path));
+        found.extend(objects.into_iter().map(|object| object.path()));
     }
     found.sort();
     Some(found)
@@ -258,7 +258,7 @@ fn an_index_may_go_while_it_is_used() {
         assert_eq!(walk.access(), "tree");
         let mut found = Vec::new();
         while let Some(objects) = reader.next_objects(&mut walk, 10).await.unwrap() {
-            found.extend(objects.into_iter().map(|object| object.path));
+            found.extend(objects.into_iter().map(|object| object.path()));
         }
         found.sort();
         assert_eq!(found, ["/a", "/b"]);

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{admin, as_user, commit, n, on_memory, path, put_class, source};
-use emerge_engine::{Backend, Engine, Tx};
+use emerge_engine::{Backend, Base, Engine, Tx};
 use emerge_proto::op::{Child, StoreMode};
 use emerge_proto::{ClassHash, ErrorCode, FieldDecl, FieldType, Path, Perms, Stat, Value, limits};
 
@@ -274,6 +274,45 @@ fn one_place_is_set() {
             tx.set(&path("/customers/c0#name"), &[0xff], None).await.unwrap_err().code,
             ErrorCode::BadFrame
         );
+    });
+}
+
+#[test]
+fn a_declared_type_decides_whatever_changes_the_field() {
+    on_memory(async |engine| {
+        let mut tx = admin(engine);
+        let field = |name: &str, kind| FieldDecl { name: name.into(), kind, default: None, doc: None };
+        let mut item = source("Item", "class Item {}");
+        item.fields = vec![field("price", FieldType::Float), field("when", FieldType::Date)];
+        let class = tx.put_class(item, vec![]).await.unwrap().hash;
+        let mut old = source("Old", "class Old {}");
+        old.fields = vec![field("price", FieldType::Any)];
+        let untyped = tx.put_class(old, vec![]).await.unwrap().hash;
+        let good = map(&[("price", Value::Int(3)), ("when", text("2024-02-29")), ("note", Value::Int(1))]);
+        put(&mut tx, "/i", class, &good).await;
+        assert_eq!(value(&mut tx, "/i#price").await, Value::Float(3.0));
+        assert_eq!(value(&mut tx, "/i#when").await.type_name(), "date");
+        let wrong = map(&[("note", text("what is not declared may be anything")), ("price", text("x"))]);
+        let refused = |error: emerge_proto::Error| {
+            let found = (error.code, error.path.as_deref(), error.field.as_deref());
+            assert_eq!(found, (ErrorCode::BadArgument, Some("/i"), Some("price")), "{error}");
+        };
+        for (mode, base) in
+            [(StoreMode::Put, None), (StoreMode::Patch, Some(Base::version(1))), (StoreMode::Overwrite, None)]
+        {
+            refused(tx.store(&path("/i"), class, &wrong.encode(), mode, base, &[]).await.unwrap_err());
+        }
+        let object = tx.object_for_call(&path("/i")).await.unwrap();
+        refused(tx.set_state(&object, &wrong.encode(), "spoil").await.unwrap_err());
+        let whole = map(&[("price", Value::Int(4))]);
+        tx.set_state(&object, &whole.encode(), "reprice").await.unwrap();
+        assert_eq!(value(&mut tx, "/i#price").await, Value::Float(4.0));
+        put(&mut tx, "/old", untyped, &map(&[("price", text("x"))])).await;
+        let object = tx.object_to_migrate(&path("/old")).await.unwrap();
+        let error = tx.migrate(&object, class, &object.state).await.unwrap_err();
+        assert_eq!((error.code, error.field.as_deref()), (ErrorCode::BadArgument, Some("price")));
+        // A class that says less takes it.
+        tx.store(&path("/i"), untyped, &wrong.encode(), StoreMode::Put, None, &[]).await.unwrap();
     });
 }
 

@@ -6,7 +6,7 @@ mod common;
 
 use common::*;
 use emerge_engine::testing::check_store;
-use emerge_engine::{CommitError, Engine, MemoryBackend, Principal};
+use emerge_engine::{Base, CommitError, Engine, MemoryBackend, Principal};
 use emerge_proto::class::BaseRef;
 use emerge_proto::op::{StoreMode, Target};
 use emerge_proto::{ErrorCode, limits};
@@ -121,7 +121,7 @@ fn large_values_are_shared_and_go_with_their_last_holder() {
         assert_eq!(tx.get(&path("/big"), None).await.unwrap().state, blob(1, 1_000_000));
         commit(tx).await.unwrap();
         let mut tx = admin(engine);
-        tx.store(&path("/big"), class, &n(2), StoreMode::Patch, Some(1), &[]).await.unwrap();
+        tx.store(&path("/big"), class, &n(2), StoreMode::Patch, Some(Base::version(1)), &[]).await.unwrap();
         tx.cp(&path("/big"), "/copy", false).await.unwrap();
         commit(tx).await.unwrap();
         let mut tx = admin(engine);

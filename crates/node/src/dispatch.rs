@@ -1,6 +1,6 @@
 //! From an operation to the transaction's method, and from its record to bytes.
 
-use emerge_engine::{Backend, Listing, Tx};
+use emerge_engine::{Backend, Base, Listing, Tx};
 use emerge_proto::class::encode;
 use emerge_proto::{Error, ErrorCode, MethodDecl, Op, Result};
 
@@ -11,9 +11,10 @@ pub(crate) const NULL: &[u8] = &[0xf6];
 pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[MethodDecl]) -> Result<Vec<u8>> {
     Ok(match op {
         Op::Mkdir { path, exist_ok } => encode(&tx.mkdir(path, *exist_ok).await?),
-        Op::Store { path, class, fields, mode, base, removed } => {
+        Op::Store { path, class, fields, mode, base, removed, id } => {
             let removed = removed.as_deref().unwrap_or_default();
-            encode(&tx.store(path, *class, fields, *mode, *base, removed).await?)
+            let base = base.map(|version| Base { version, id: *id });
+            encode(&tx.store(path, *class, fields, *mode, base, removed).await?)
         }
         Op::Get { path, version, children: None } => encode(&tx.get(path, *version).await?),
         Op::Get { path, version, children: Some(from) } => encode(&tx.children(path, *version, *from).await?),

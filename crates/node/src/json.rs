@@ -15,7 +15,7 @@ use emerge_proto::rules::Rules;
 use emerge_proto::transaction::{Ended, Transaction};
 use emerge_proto::version::{ClassAt, Diff, FieldChange};
 use emerge_proto::watch::Change;
-use emerge_proto::{AsOf, ClassVersion, Error, FieldDecl, MethodDecl, Op, Path, Result, Value};
+use emerge_proto::{AsOf, ClassVersion, Error, FieldDecl, MethodDecl, ObjectId, Op, Path, Result, Value};
 use query::query_from;
 pub use query::{index_to_json, matches_to_json, plan_to_json};
 use serde_json::{Map, Value as Json, json};
@@ -65,8 +65,9 @@ pub const OPERATIONS: &[&str] = &[
 /// # Errors
 /// `bad_argument`, naming the field.
 pub fn op_from_json(json: &Json) -> Result<Op> {
-    let args = Args { map: json.as_object().ok_or_else(|| bad("op", "the request must be a JSON object"))? };
-    let op = match args.text("op")? {
+    let args = Args::of(json, "op", "the request must be a JSON object")?;
+    let name = args.text("op")?;
+    let op = match name {
         "mkdir" => Op::Mkdir { path: args.target("path")?, exist_ok: args.flag("exist_ok")? },
         "store" => Op::Store {
             path: args.target("path")?,
@@ -90,6 +91,7 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             },
             base: args.integer("base")?,
             removed: args.names("removed")?,
+            id: args.optional("id", "the id of an object", |json| ObjectId::parse(json.as_str()?))?,
         },
         "get" => Op::Get {
             path: args.target("path")?,
@@ -129,7 +131,7 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
         },
         "put_class" => Op::PutClass { class: args.class()? },
         "class" => Op::Class {
-            path: args.map.contains_key("path").then(|| args.target("path")).transpose()?,
+            path: args.get("path").map(|_| args.target("path")).transpose()?,
             hash: args.hash("hash")?,
             name: args.optional_text("name")?.map(str::to_owned),
         },
@@ -231,7 +233,9 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
         "indexes" => Op::Indexes {},
         other => return Err(bad("op", format!("there is no operation {other:?}"))),
     };
-    Ok(match (op, args.optional_text("tx")?) {
+    let tx = args.optional_text("tx")?;
+    args.end(name)?;
+    Ok(match (op, tx) {
         (op @ (Op::Begin { .. } | Op::End { .. } | Op::Transactions { .. }), _) | (op, None) => op,
         (op, Some(tx)) => Op::In { tx: tx.to_owned(), op: Box::new(op), after: None },
     })
@@ -571,6 +575,7 @@ fn path_of(target: &Target) -> Option<Path> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use emerge_proto::ErrorCode;
 
     #[test]
     fn the_list_of_operations_is_of_those_that_are_read() {
@@ -581,7 +586,7 @@ mod tests {
         }
         // Each arm of the match in `op_from_json` that makes an operation.
         let source = include_str!("json.rs");
-        let (_, arms) = source.split_once("let op = match args.text(\"op\")?").unwrap();
+        let (_, arms) = source.split_once("    let op = match name {").unwrap();
         let (arms, _) = arms.split_once("    Ok(match (op, ").unwrap();
         let read = arms
             .lines()
@@ -591,5 +596,29 @@ mod tests {
         read.sort_unstable();
         listed.sort_unstable();
         assert_eq!(read, listed);
+    }
+
+    #[test]
+    fn what_an_operation_does_not_know_is_refused() {
+        let refused = |request: Json, field: &str| {
+            let error = op_from_json(&request).unwrap_err();
+            assert_eq!(
+                (error.code, error.field.as_deref()),
+                (ErrorCode::BadArgument, Some(field)),
+                "{error}"
+            );
+            error.message
+        };
+        let said = refused(json!({ "op": "list", "path": "/a", "limmit": 3 }), "limmit");
+        assert!(
+            said.contains("list has no such argument; it has after, descending, glob, limit, path, sort, tx"),
+            "{said}"
+        );
+        refused(json!({ "op": "search", "source": "o => o.a", "directory": "/", "limits": 1 }), "limits");
+        refused(
+            json!({ "op": "add", "path": "/a", "field": "f", "children": [{ "path": "/b", "clas": "x" }] }),
+            "clas",
+        );
+        op_from_json(&json!({ "op": "get", "path": "/a", "version": null, "tx": "t" })).unwrap();
     }
 }

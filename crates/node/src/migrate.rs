@@ -6,7 +6,7 @@ use emerge_engine::{Backend, ObjectForCall, Tx};
 use emerge_proto::class::{Capture, Captured};
 use emerge_proto::record::{Called, ObjectType, Stat};
 use emerge_proto::{
-    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldType, Language, ObjectId, Result, Value,
+    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, Language, ObjectId, Result, Value,
 };
 use std::sync::Arc;
 
@@ -120,29 +120,23 @@ impl Migration {
         Ok(Called { result: nothing, version: Some(stored.version), log: None })
     }
 
-    /// The fields with those that the class declares besides, and a whole number in a float field as a float.
+    /// The fields with those that the class declares besides.
     fn completed(&self, mut fields: Vec<(String, Value)>) -> Result<Vec<(String, Value)>> {
         for declared in self.lineage.iter().rev().flat_map(|class| &class.source.fields) {
-            match fields.iter_mut().find(|(name, _)| *name == declared.name) {
-                Some((_, value)) => {
-                    if let (FieldType::Float, Value::Int(int)) = (declared.kind, &*value) {
-                        *value = Value::Float(*int as f64);
-                    }
-                }
-                None => {
-                    // That of the nearest class, though the order is that of the farthest.
-                    let mut nearest = self.lineage.iter().flat_map(|class| &class.source.fields);
-                    let nearest = nearest.find(|other| other.name == declared.name).unwrap_or(declared);
-                    let Some(default) = &nearest.default else {
-                        let why = format!(
-                            "the field {:?} is new and has no default: say how, by a function that gives the new fields",
-                            declared.name
-                        );
-                        return Err(Error::new(ErrorCode::BadArgument, why).field(&*declared.name));
-                    };
-                    fields.push((declared.name.clone(), Value::decode(default)?));
-                }
+            if fields.iter().any(|(name, _)| *name == declared.name) {
+                continue;
             }
+            // That of the nearest class, though the order is that of the farthest.
+            let mut nearest = self.lineage.iter().flat_map(|class| &class.source.fields);
+            let nearest = nearest.find(|other| other.name == declared.name).unwrap_or(declared);
+            let Some(default) = &nearest.default else {
+                let why = format!(
+                    "the field {:?} is new and has no default: say how, by a function that gives the new fields",
+                    declared.name
+                );
+                return Err(Error::new(ErrorCode::BadArgument, why).field(&*declared.name));
+            };
+            fields.push((declared.name.clone(), Value::decode(default)?));
         }
         Ok(fields)
     }

@@ -6,7 +6,7 @@ use emerge_engine::{Engine, EngineOptions, MemoryBackend, Principal};
 use emerge_node::{Authenticator, Node, NodeOptions};
 use emerge_proto::class::{decode, encode};
 use emerge_proto::op::StoreMode;
-use emerge_proto::query::{Matches, Plan};
+use emerge_proto::query::{Aggregate, AggregateKind, Group, Matches, Plan};
 use emerge_proto::{ClassSource, ErrorCode, Language, Op, Query, Result, Value};
 use emerge_runtime::{Sandbox, SandboxOptions};
 use std::path::Path;
@@ -77,6 +77,7 @@ async fn store(node: &TestNode, user: &Principal, path: &str, class: &ClassSourc
         mode: StoreMode::Put,
         base: None,
         removed: None,
+        id: None,
     };
     // Ids follow the time to the millisecond.
     static MILLIS: AtomicI64 = AtomicI64::new(0);
@@ -399,6 +400,7 @@ async fn change(nodes: &[&TestNode], class: &ClassSource, dice: &mut Dice) {
             mode: StoreMode::Put,
             base: None,
             removed: None,
+            id: None,
         },
         4 => Op::Rm { path: at(dice), recursive: false },
         5 => Op::Mv { from: at(dice), to: format!("/many/o{:03}", dice.roll(210)) },
@@ -680,5 +682,43 @@ async fn a_function_without_end_is_stopped() {
     for query in [javascript("o => { for (;;); }"), python("lambda o: [0 for i in iter(int, 1)]")] {
         let error = search(&node, &Principal::admin(), query).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::DeadlineExceeded, "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn properties_order_and_group_as_fields_do() {
+    let node = node().await;
+    let admin = Principal::admin();
+    let (small, big) = (class(&node, "Small", None).await, class(&node, "Big", None).await);
+    for (name, class, n) in [("b", &small, 2), ("c", &big, 1), ("a", &small, 3)] {
+        store(&node, &admin, &format!("/o/{name}"), class, &map(&[("n", Value::Int(n))])).await;
+    }
+    let all = |order: &str| Query { order: Some(order.into()), ..javascript("o => true") };
+    assert_eq!(paths(&search(&node, &admin, all("meta.name")).await.unwrap()), ["/o/a", "/o/b", "/o/c"]);
+    let newest = Query { descending: Some(true), ..all("meta.created") };
+    assert_eq!(paths(&search(&node, &admin, newest).await.unwrap()), ["/o/a", "/o/c", "/o/b"]);
+    let group = |by: &str| Query {
+        group: Some(Group {
+            by: by.into(),
+            aggregates: vec![Aggregate { kind: AggregateKind::Max, field: "meta.name".into() }],
+        }),
+        ..javascript("o => true")
+    };
+    let groups = search(&node, &admin, group("meta.class_name")).await.unwrap().groups.unwrap();
+    let rows: Vec<(Value, u64, Value)> = groups
+        .iter()
+        .map(|row| {
+            let key = Value::decode(row.key.as_deref().unwrap()).unwrap();
+            (key, row.count, Value::decode(&row.values).unwrap())
+        })
+        .collect();
+    let text = |text: &str| Value::Text(text.into());
+    let expected = [("Big", 1, "c"), ("Small", 2, "b")]
+        .map(|(name, count, last)| (text(name), count, Value::List(vec![text(last)])));
+    assert_eq!(rows, expected);
+    for wrong in [all("meta.nmae"), group("meta.nothing")] {
+        let error = search(&node, &admin, wrong).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::BadArgument, "{error}");
+        assert!(error.field.is_some_and(|field| field.starts_with("meta.n")), "{}", error.message);
     }
 }

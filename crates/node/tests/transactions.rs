@@ -396,6 +396,7 @@ fn no_transaction_goes_into_another_and_memory_is_bounded() {
         mode: emerge_proto::op::StoreMode::Create,
         base: None,
         removed: None,
+        id: None,
     };
     let stored = (0..9).take_while(|at| client.inside(&id, store(*at)).is_ok()).count();
     assert_eq!(stored, limits::MAX_TRANSACTION_BYTES / (7 * 1024 * 1024));

@@ -34,6 +34,7 @@ fn read_op(pickle: &[u8], outermost: bool) -> Result<Op> {
             mode: args.mode()?,
             base: args.unsigned("base")?,
             removed: args.texts("removed")?,
+            id: args.optional_hash("id")?.map(|id| ObjectId(id.0)),
         },
         "get" => Op::Get {
             path: args.target()?,

@@ -1,6 +1,6 @@
 //! Classes: what a client sends, what a node keeps.
 
-use crate::{Error, ErrorCode, Result, limits};
+use crate::{Error, ErrorCode, Result, Value, limits};
 use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -128,6 +128,29 @@ impl FieldType {
         FieldType::Ref,
         FieldType::Object,
     ];
+
+    /// The type of fields that a value fits; null fits all.
+    pub fn of(value: &Value) -> FieldType {
+        match value {
+            Value::Null | Value::Table { .. } => FieldType::Any,
+            Value::Bool(_) => FieldType::Bool,
+            Value::Int(_) | Value::BigInt(_) => FieldType::Int,
+            Value::Float(_) => FieldType::Float,
+            Value::Text(_) => FieldType::Text,
+            Value::Bytes(_) => FieldType::Bytes,
+            Value::List(_) => FieldType::List,
+            Value::Map(_) => FieldType::Map,
+            Value::Set(_) => FieldType::Set,
+            Value::DateTime(_) => FieldType::DateTime,
+            Value::Date(_) => FieldType::Date,
+            Value::Uuid(_) => FieldType::Uuid,
+            Value::Decimal { .. } => FieldType::Decimal,
+            Value::Duration(_) => FieldType::Duration,
+            Value::Array(_) => FieldType::Array,
+            Value::Ref(_) => FieldType::Ref,
+            Value::Object { .. } => FieldType::Object,
+        }
+    }
 
     /// The name shown to people, lower case.
     pub fn as_str(self) -> &'static str {

@@ -2,6 +2,7 @@
 
 use crate::account::{GroupAction, UserAction};
 use crate::class::{ClassHash, ClassSource};
+use crate::id::ObjectId;
 use crate::query::Query;
 use crate::version::AsOf;
 use minicbor::{Decode, Encode};
@@ -42,6 +43,9 @@ pub enum Op {
         /// With [`StoreMode::Patch`], the names of fields that were deleted.
         #[n(5)]
         removed: Option<Vec<String>>,
+        /// With [`StoreMode::Patch`], the object that was fetched: another one that lies there by now is left alone.
+        #[n(6)]
+        id: Option<ObjectId>,
     },
     /// Fetches an object's properties and state, or with a path into an object what is at that place: [`crate::record::Fetched`]. Of a directory its
     /// properties and the first page of its members.

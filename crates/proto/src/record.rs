@@ -2,8 +2,8 @@
 
 use crate::class::{ClassHash, ClassVersion, MethodDecl};
 use crate::version::ClassAt;
-use crate::{Error, ObjectId};
-use minicbor::{Decode, Encode};
+use crate::{Error, ErrorCode, ObjectId, Result};
+use minicbor::{Decode, Decoder, Encode};
 
 pub use crate::perms::Perms;
 use crate::rules::Rules;
@@ -192,6 +192,48 @@ pub struct Page {
     /// The cursor after the last of these members, where it is not that one's name.
     #[n(2)]
     pub last: Option<String>,
+}
+
+/// Where an encoded [`Page`] ends, read without its members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageEnd {
+    /// The cursor from which the next page goes on; absent on the last page.
+    pub next: Option<String>,
+    /// The cursor after the last member; absent on a page without members.
+    pub last: Option<String>,
+}
+
+impl PageEnd {
+    /// Reads the end of an encoded page.
+    ///
+    /// # Errors
+    /// `bad_frame`.
+    pub fn of(page: &[u8]) -> Result<Self> {
+        let bad = |error| Error::new(ErrorCode::BadFrame, format!("the page of a listing: {error}"));
+        Self::read(&mut Decoder::new(page)).map_err(bad)
+    }
+
+    fn read(decoder: &mut Decoder<'_>) -> Result<Self, minicbor::decode::Error> {
+        let unknown = || minicbor::decode::Error::message("a length is missing");
+        let parts = decoder.array()?.ok_or_else(unknown)?;
+        let members = decoder.array()?.ok_or_else(unknown)?;
+        for _ in 1..members {
+            decoder.skip()?;
+        }
+        let mut name = None;
+        if members > 0 {
+            let last = decoder.position();
+            decoder.skip()?;
+            let after = decoder.position();
+            decoder.set_position(last);
+            decoder.array()?;
+            name = Some(decoder.str()?.to_owned());
+            decoder.set_position(after);
+        }
+        let next: Option<String> = if parts > 1 { decoder.decode()? } else { None };
+        let last: Option<String> = if parts > 2 { decoder.decode()? } else { None };
+        Ok(Self { next, last: name.map(|name| last.unwrap_or(name)) })
+    }
 }
 
 /// One version of an object's history.

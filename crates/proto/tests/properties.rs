@@ -1,9 +1,11 @@
 //! Whatever is written is read again; whatever is read is a value or a typed error, and never a panic.
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
+use emerge_proto::class::encode;
 use emerge_proto::frame::{decode_message, encode_frame};
+use emerge_proto::record::{ObjectType, Page, PageEnd, Perms, Stat};
 use emerge_proto::value::{Array, DType, Step, Value, check, check_map, raw};
-use emerge_proto::{ClassHash, ErrorCode, Inside, perturb};
+use emerge_proto::{ClassHash, ErrorCode, Inside, ObjectId, perturb};
 use num_bigint::BigInt;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -100,6 +102,68 @@ proptest! {
     fn field_paths_go_round(steps in vec(step(), 1..6)) {
         let inside = Inside::of(steps).unwrap();
         prop_assert_eq!(Inside::parse(&inside.to_string()).unwrap(), inside);
+    }
+
+    #[test]
+    fn values_are_picked_as_they_are_found_one_by_one(
+        fields in vec((".{0,8}", value()), 0..8).prop_map(distinct),
+        wanted in proptest::collection::hash_set(0usize..10, 0..5),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let map = Value::Map(fields.clone()).encode();
+        let keys: Vec<String> = wanted
+            .into_iter()
+            .map(|at| fields.get(at).map_or_else(|| "no such field".to_owned(), |(key, _)| key.clone()))
+            .collect::<HashSet<_>>()
+            .into_iter()
+            .collect();
+        let mut found = vec![None; keys.len()];
+        raw::pick(&map, &keys, |at, value| {
+            found[at] = Some(value);
+            Ok(())
+        })
+        .unwrap();
+        for (key, value) in keys.iter().zip(&found) {
+            prop_assert_eq!(*value, raw::get(&map, key).unwrap());
+        }
+        // What is cut short is an error, unless all was found before.
+        let cut = cut.index(map.len());
+        let mut left = keys.len();
+        let picked = raw::pick(&map[..cut], &keys, |_, value| {
+            left -= 1;
+            Value::decode(value).map(drop)
+        });
+        prop_assert!(picked.is_err() || left == 0);
+    }
+
+    #[test]
+    fn the_end_of_a_page_is_read_without_its_members(
+        names in vec("[a-z]{1,9}", 0..4),
+        next in proptest::option::of("[a-z]{0,9}"),
+        last in proptest::option::of("[a-z]{0,9}"),
+    ) {
+        let member = |name: &String| Stat {
+            name: name.clone(),
+            id: ObjectId([1; 16]),
+            kind: ObjectType::Object,
+            class: Some("C".into()),
+            class_hash: None,
+            class_version: None,
+            owner: "ada".into(),
+            group: "staff".into(),
+            perms: Perms::DEFAULT,
+            version: 3,
+            created: -1,
+            modified: 2,
+            size: 1 << 40,
+            node: "n".into(),
+            rules: None,
+            path: None,
+        };
+        let page = Page { members: names.iter().map(member).collect(), next, last };
+        let last = page.members.last().map(|member| page.last.clone().unwrap_or_else(|| member.name.clone()));
+        let end = PageEnd::of(&encode(&page)).unwrap();
+        prop_assert_eq!(end, PageEnd { next: page.next, last });
     }
 
     #[test]

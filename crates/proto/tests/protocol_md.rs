@@ -142,6 +142,7 @@ fn the_operations_have_their_numbers() {
             mode: emerge_proto::op::StoreMode::Put,
             base: None,
             removed: None,
+            id: None,
         },
         Op::Get { path: path(), version: None, children: None },
         Op::Stat { path: path() },

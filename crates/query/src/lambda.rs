@@ -5,6 +5,7 @@ use crate::expr::Expr;
 use crate::read;
 use emerge_proto::value::raw;
 use emerge_proto::{Language, Result, Value};
+use smallvec::{SmallVec, smallvec};
 
 /// What stands around a function's text.
 #[derive(Clone, Debug, Default)]
@@ -96,25 +97,14 @@ impl Lambda {
         if self.is_foreign() {
             return Ok(Answer::Sandbox);
         }
-        let mut values: Vec<Option<Value>> = vec![None; self.fields.len()];
-        let mut wanted = self.fields.len();
+        let mut values: SmallVec<[Option<Value>; 4]> = smallvec![None; self.fields.len()];
+        raw::pick(state, &self.fields, |at, value| {
+            values[at] = Some(Value::decode(value)?);
+            Ok(())
+        })?;
+        // A field of that name is not seen.
         if let Some(at) = self.fields.iter().position(|field| field == META) {
             values[at] = meta;
-            wanted -= 1;
-        }
-        if wanted > 0 {
-            for entry in raw::entries(state)? {
-                let (name, value) = entry?;
-                if name != META
-                    && let Some(at) = self.fields.iter().position(|field| *field == name)
-                {
-                    values[at] = Some(Value::decode(value)?);
-                    wanted -= 1;
-                    if wanted == 0 {
-                        break;
-                    }
-                }
-            }
         }
         Ok(self.answer(&values))
     }

@@ -160,7 +160,7 @@ async fn nothing_of_a_call_is_there_in_the_next() {
 }
 
 #[test]
-fn the_guest_imports_the_file_system_and_a_log() {
+fn the_guest_imports_what_it_asks_for_and_a_log() {
     let folder = std::env::var_os("EMERGE_GUESTS").map_or_else(
         || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests"),
         std::path::PathBuf::from,
@@ -170,5 +170,5 @@ fn the_guest_imports_the_file_system_and_a_log() {
     let mut imports: Vec<(&str, &str)> =
         module.imports().map(|import| (import.module(), import.name())).collect();
     imports.sort_unstable();
-    assert_eq!(imports, [("emerge", "fs"), ("emerge", "log")]);
+    assert_eq!(imports, [("emerge", "ask"), ("emerge", "log")]);
 }

@@ -237,6 +237,7 @@ fn operation(work: &Work, token: &str, class: ClassHash, rng: &mut Rng) -> (Op, 
         mode,
         base: None,
         removed: None,
+        id: None,
     };
     let call = |path: &String, method: &str| call(path, method, token);
     let credit = Some(rng.u32(1..=3));

@@ -342,6 +342,7 @@ mod tests {
             mode: StoreMode::Patch,
             base: Some(3),
             removed: None,
+            id: None,
         };
         let bytes = class::encode(&op);
         assert_eq!(bytes[1], 1);

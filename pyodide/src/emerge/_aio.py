@@ -161,7 +161,9 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watche
             fields = _classes.fields_of(value)
             patch = {name: fields[name] for name in changed}
             mode = "overwrite" if overwrite else "patch"
-            op: tuple[Any, ...] = ("store", path, address, patch, mode, head.version, removed)
+            op: tuple[Any, ...] = (
+                "store", path, address, patch, mode, head.version, removed, head.meta._raw[1],
+            )  # fmt: skip
         elif head is not None and head.historic and head.path == path and not overwrite:
             raise ConflictError(
                 f"version {head.version} of {path} is not its newest; overwrite to restore it", path=path

@@ -46,6 +46,7 @@ async fn answer<B: Backend>(shell: &Shell<B>, headers: &HeaderMap, body: &[u8]) 
 }
 
 #[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct WatchQuery {
     pattern: String,
     from: Option<String>,

@@ -4,11 +4,12 @@ use super::path;
 use crate::args::Store;
 use crate::output::Output;
 use emerge_client::native::{Client, NewObject, STORES_AT_ONCE};
-use emerge_node::declared::{agree, type_of};
+use emerge_node::declared::check_names;
 use emerge_proto::op::StoreMode;
 use emerge_proto::record::Stored;
 use emerge_proto::{
-    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, Language, Path, Result, Value,
+    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, FieldDecl, FieldType, Language, Path, Result,
+    Value,
 };
 use emerge_runtime::Sandbox;
 use futures_util::StreamExt;
@@ -31,9 +32,9 @@ pub(super) async fn store(
         (Some(file), _, _) => from_file(file, super::here(sandbox)?, client, output).await,
         (None, Some(text), Some(class)) => {
             let path = path(text)?;
-            let mut fields = fields(args.fields.as_deref())?;
+            let fields = fields(args.fields.as_deref())?;
             let Known { hash, lineage } = class_of(class, &fields, client, output).await?;
-            agree(lineage.iter().map(|class| &class.source), &mut fields)?;
+            check_names(lineage.iter().map(|class| &class.source), &fields)?;
             let stored = client.store(&path, hash, Value::Map(fields).encode(), StoreMode::Put).await?;
             tell(&path, &stored, output);
             Ok(())
@@ -77,7 +78,7 @@ async fn make_class(
 ) -> Result<ClassVersion> {
     let declare = |(name, value): &(String, Value)| FieldDecl {
         name: name.clone(),
-        kind: type_of(value),
+        kind: FieldType::of(value),
         default: None,
         doc: None,
     };
@@ -194,13 +195,13 @@ async fn from_lines(file: &File, client: &Client, output: &Output) -> Result<()>
             let message = format!("line {here} of {}: {}", file.display(), error.message);
             Error { message, ..error }
         };
-        let Line { path: target, class, mut fields } = Line::read(&text).map_err(at)?;
+        let Line { path: target, class, fields } = Line::read(&text).map_err(at)?;
         if !classes.contains_key(&class) {
             let known = class_of(&class, &fields, client, output).await.map_err(at)?;
             classes.insert(class.clone(), known);
         }
         let Some(known) = classes.get(&class) else { continue };
-        agree(known.lineage.iter().map(|class| &class.source), &mut fields).map_err(at)?;
+        check_names(known.lineage.iter().map(|class| &class.source), &fields).map_err(at)?;
         let class = known.hash;
         under_way.push(async move {
             client.store(&target, class, Value::Map(fields).encode(), StoreMode::Put).await.map_err(at)

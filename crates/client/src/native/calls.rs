@@ -59,7 +59,8 @@ impl Client {
         fields: Vec<u8>,
         mode: StoreMode,
     ) -> Result<Stored> {
-        self.ask(Op::Store { path: path.into(), class, fields, mode, base: None, removed: None }).await
+        self.ask(Op::Store { path: path.into(), class, fields, mode, base: None, removed: None, id: None })
+            .await
     }
 
     /// Sets some fields of an object and removes others, when its version still is `base`.
@@ -75,7 +76,8 @@ impl Client {
         removed: Vec<String>,
     ) -> Result<Stored> {
         let (base, removed) = (Some(base), Some(removed));
-        self.ask(Op::Store { path: path.into(), class, fields, mode: StoreMode::Patch, base, removed }).await
+        let mode = StoreMode::Patch;
+        self.ask(Op::Store { path: path.into(), class, fields, mode, base, removed, id: None }).await
     }
 
     /// Fetches an object; the current version, unless an earlier one is named.

@@ -165,6 +165,7 @@ mod tests {
                 mode: StoreMode::Put,
                 base: None,
                 removed: None,
+                id: None,
             },
             Op::Get { path: path.clone(), version: Some(AsOf::Version(3)), children: None },
             Op::Stat { path: path.clone() },

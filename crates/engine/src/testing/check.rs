@@ -263,7 +263,7 @@ impl Store {
             if !object.is_directory() {
                 return Err(format!("{path}: lies in what is no directory"));
             }
-            if (member.parent, &member.name, member.kind) != (id, name, entry.kind) {
+            if (member.parent, member.name.as_str(), member.kind) != (id, name, entry.kind) {
                 return Err(format!("{path}: its object says {} {:?}", member.parent, member.name));
             }
             self.walk(entry.id, path, paths, reached)?;

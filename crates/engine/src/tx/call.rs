@@ -2,7 +2,7 @@
 
 use super::Tx;
 use super::inside::{self, End, Spot};
-use super::object::Cause;
+use super::object::{Base, Cause};
 use super::place::{self, Place};
 use crate::access::Want;
 use crate::backend::Backend;
@@ -99,7 +99,8 @@ impl<B: Backend> Tx<B> {
     /// Gives an object another class version, and the fields that go with it. `object` is what [`Tx::object_to_migrate`] gave; its state does not matter.
     ///
     /// # Errors
-    /// `class_not_found`, `conflict` when the object has been changed meanwhile, `permission_denied`, `not_found`, `too_large`.
+    /// `class_not_found`, `conflict` when the object has been changed meanwhile, `permission_denied`, `not_found`, `bad_argument` (names a field whose
+    /// value is not of its declared type), `too_large`.
     pub async fn migrate(
         &mut self,
         object: &ObjectForCall,
@@ -119,12 +120,8 @@ impl<B: Backend> Tx<B> {
     ) -> Result<Stored> {
         let place = self.place(&Target::Id(object.id)).await?;
         self.check(&place.object, Want::Write, &place.path)?;
-        if place.object.version != object.version {
-            return Err(place::moved_on(&place, Some(object.version)));
-        }
-        self.class(class).await?;
-        crate::fields::check(state)?;
-        let state = bytes::Bytes::copy_from_slice(state);
+        place::still_at(&place, Base::version(object.version))?;
+        let state = self.fitted(class, state, &place.path).await?;
         self.make_version(&place, Some(class), &state, Cause::Method(MIGRATE)).await
     }
 
@@ -133,7 +130,7 @@ impl<B: Backend> Tx<B> {
     ///
     /// # Errors
     /// `conflict` when a nested call or an operation of the method has changed the object meanwhile, `permission_denied`,
-    /// `not_found` (the method removed it), `too_large`.
+    /// `not_found` (the method removed it), `bad_argument` (names a field whose value is not of its declared type), `too_large`.
     pub async fn set_state(&mut self, object: &ObjectForCall, state: &[u8], method: &str) -> Result<Stored> {
         let savepoint = self.savepoint();
         let result = self.set_state_inner(object, state, method).await;
@@ -155,15 +152,15 @@ impl<B: Backend> Tx<B> {
             )
             .at(&place.path));
         }
-        crate::fields::check(state)?;
         if let Some(steps) = &object.inside {
+            crate::fields::check(state)?;
             let Value::Map(fields) = Value::decode(state)? else {
                 return Err(Error::new(ErrorCode::BadFrame, "the state of an object is a map"));
             };
             let inner = Value::Object { class: object.class, fields };
             return self.put_inside(&place, steps, Cause::Method(method), |_| Ok(inner)).await;
         }
-        let class = place.object.class;
-        self.make_version(&place, class, &bytes::Bytes::copy_from_slice(state), Cause::Method(method)).await
+        let state = self.fitted(object.class, state, &place.path).await?;
+        self.make_version(&place, place.object.class, &state, Cause::Method(method)).await
     }
 }

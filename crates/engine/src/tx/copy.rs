@@ -103,7 +103,7 @@ impl<B: Backend> Tx<B> {
                 let entries = self.scan(keys::entries(id, None), limits::MAX_COPY + 1).await?;
                 for (member, object) in self.shown_members(&path, entries).await? {
                     let (path, name) = (path.join(&object.name)?, object.name.clone());
-                    rest.push((member, object, path, made, name));
+                    rest.push((member, object, path, made, name.to_string()));
                 }
             }
         }
@@ -194,7 +194,7 @@ impl<B: Backend> Tx<B> {
             bytes += object.state.len();
             // The last one's place: its name below the directories that are open.
             at.last.truncate(depth - 1);
-            at.last.push(object.name.clone());
+            at.last.push(object.name.to_string());
             if object.is_directory() {
                 frames.push(Frame { source: id, path, target: made, after: None, read: VecDeque::new() });
             }

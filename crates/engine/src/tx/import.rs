@@ -87,9 +87,9 @@ impl<B: Backend> Tx<B> {
             }
             Way::There(place) => {
                 let old = &place.object;
-                let kept = Object { parent: ObjectId::ROOT, name: String::new(), ..(**old).clone() };
+                let kept = Object { parent: ObjectId::ROOT, name: "".into(), ..(**old).clone() };
                 self.put(keys::version(place.id, old.version), Some(Record::Object(Arc::new(kept))));
-                (place.id, old.parent, old.name.clone())
+                (place.id, old.parent, old.name.to_string())
             }
         };
         let (state, blobs) = self.put_state(id, made.version, &state).await?;
@@ -97,15 +97,15 @@ impl<B: Backend> Tx<B> {
         let object = Object {
             kind: ObjectType::Object,
             parent,
-            name,
+            name: name.into(),
             class: Some(made.class),
-            owner,
-            group,
+            owner: owner.into(),
+            group: group.into(),
             perms,
             version: made.version,
             created: made.created,
             modified: made.modified,
-            author: made.author,
+            author: made.author.into(),
             method: made.method,
             restored: made.restored,
             operation: None,
@@ -138,7 +138,10 @@ impl<B: Backend> Tx<B> {
         let made = self.mkdir(target, true).await?;
         if let Some(object) = self.object(made.id).await? {
             let Ownership { owner, group, perms } = of;
-            self.put_object(made.id, Object { owner, group, perms, ..(*object).clone() });
+            self.put_object(
+                made.id,
+                Object { owner: owner.into(), group: group.into(), perms, ..(*object).clone() },
+            );
         }
         Ok(())
     }

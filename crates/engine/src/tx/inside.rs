@@ -1,16 +1,16 @@
 //! Paths into objects: following them, through references too, and setting what is at their end.
 
 use super::Tx;
-use super::object::Cause;
+use super::object::{Base, Cause};
 use super::place::{self, Place};
 use crate::access::Want;
 use crate::backend::Backend;
+use crate::declared;
 use crate::fields;
-use crate::object::Object;
 use emerge_proto::inside::{self, Inside};
 use emerge_proto::op::Target;
 use emerge_proto::record::{Children, FetchedChild, Stored};
-use emerge_proto::value::{Array, DType, FieldPath, Step, raw};
+use emerge_proto::value::{FieldPath, Step, raw};
 use emerge_proto::{AsOf, Error, ErrorCode, Fetched, FieldType, Path, Result, Stat, Value, limits};
 use std::collections::VecDeque;
 
@@ -264,8 +264,8 @@ impl<B: Backend> Tx<B> {
             let why = format!("a path into an object is needed, such as {}#field", spot.place.path);
             return Err(Error::new(ErrorCode::BadArgument, why).at(&spot.place.path).field("path"));
         }
-        if base.is_some_and(|base| base != spot.place.object.version) {
-            return Err(place::moved_on(&spot.place, base));
+        if let Some(base) = base {
+            place::still_at(&spot.place, Base::version(base))?;
         }
         self.put_inside(&spot.place, &spot.steps, Cause::Stored, |_| Ok(value)).await
     }
@@ -292,43 +292,15 @@ impl<B: Backend> Tx<B> {
             Stop::Error(error) => *error,
         })?;
         if rest.is_empty() {
-            new = self.as_declared(&place.object, name, new).await.map_err(|error| error.at(&place.path))?;
+            let kind = match place.object.class {
+                Some(class) => declared::kind_of(&self.class(class).await?, name),
+                None => FieldType::Any,
+            };
+            new = declared::fit(kind, name, new).map_err(|error| error.at(&place.path))?;
         }
         let state = self.state_of(&place.object).await?;
         let state = fields::patch(&state, &raw::build(&[(name, new.encode())]), &[])?;
         self.make_version(place, place.object.class, &state, cause).await
-    }
-
-    /// A value in the form that the field's declared type has, where a language's own form would lose it.
-    async fn as_declared(&mut self, object: &Object, name: &str, value: Value) -> Result<Value> {
-        let Some(hash) = object.class else { return Ok(value) };
-        let lineage = self.class(hash).await?;
-        let declared = lineage.iter().flat_map(|class| &class.source.fields).find(|field| field.name == name);
-        let kind = declared.map_or(FieldType::Any, |field| field.kind);
-        let value = match (kind, value) {
-            (FieldType::Float, Value::Int(int)) => Value::Float(int as f64),
-            (FieldType::Array, Value::Bytes(data)) => {
-                Value::Array(Array { dtype: DType::U8, shape: vec![data.len() as u64], data })
-            }
-            (
-                FieldType::Ref
-                | FieldType::Uuid
-                | FieldType::Date
-                | FieldType::Decimal
-                | FieldType::DateTime
-                | FieldType::Duration,
-                Value::Text(text),
-            ) => Value::of_text(kind, &text).map_err(|error| error.field(name))?,
-            (_, value) => value,
-        };
-        let fits =
-            kind == FieldType::Any || matches!(value, Value::Null) || value.type_name() == kind.as_str();
-        if fits {
-            return Ok(value);
-        }
-        let why =
-            format!("the field {name:?} is declared {} and was given {}", kind.as_str(), value.type_name());
-        Err(Error::new(ErrorCode::BadArgument, why).field(name))
     }
 }
 

@@ -236,7 +236,7 @@ impl<B: Backend> Tx<B> {
 }
 
 fn last_name(members: &[Member]) -> Option<String> {
-    members.last().map(|(_, object)| object.name.clone())
+    members.last().map(|(_, object)| object.name.to_string())
 }
 
 /// Members of one page.

@@ -8,6 +8,7 @@ use super::rules;
 use crate::access::{self, Want};
 use crate::backend::Backend;
 use crate::change::Change;
+use crate::declared;
 use crate::fields;
 use crate::keys;
 use crate::object::{Object, Record};
@@ -16,9 +17,25 @@ use emerge_proto::op::{StoreMode, Target};
 use emerge_proto::record::Stored;
 use emerge_proto::rules::Keep;
 use emerge_proto::{
-    AsOf, ClassHash, Error, ErrorCode, Fetched, ObjectId, ObjectType, Perms, Result, Stat, Value,
+    AsOf, ClassHash, Error, ErrorCode, Fetched, ObjectId, ObjectType, Path, Perms, Result, Stat, Value,
 };
 use std::sync::Arc;
+
+/// What a change is based on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// The object's version.
+    pub version: u64,
+    /// The object; whichever is there when absent. One that was removed and stored anew counts its versions from 1 again.
+    pub id: Option<ObjectId>,
+}
+
+impl Base {
+    /// A version of whichever object is there.
+    pub fn version(version: u64) -> Self {
+        Self { version, id: None }
+    }
+}
 
 /// What a version is made by.
 pub(super) enum Cause<'a> {
@@ -39,7 +56,7 @@ impl<B: Backend> Tx<B> {
         class: ClassHash,
         fields: &[u8],
         mode: StoreMode,
-        base: Option<u64>,
+        base: Option<Base>,
         removed: &[String],
     ) -> Result<Stored> {
         let savepoint = self.savepoint();
@@ -53,7 +70,7 @@ impl<B: Backend> Tx<B> {
         class: ClassHash,
         given: &[u8],
         mode: StoreMode,
-        base: Option<u64>,
+        base: Option<Base>,
         removed: &[String],
     ) -> Result<Stored> {
         let patches = matches!(mode, StoreMode::Patch | StoreMode::Overwrite);
@@ -74,11 +91,9 @@ impl<B: Backend> Tx<B> {
                 );
             }
             Way::Missing { path, above, found, taken } => {
-                self.class(class).await?;
-                fields::check(given)?;
+                let state = self.fitted(class, given, &path).await?;
                 let perms = rules::mask_of(&above).perms();
                 let parent = self.make_directories(&path, above, found, taken).await?;
-                let state = Bytes::copy_from_slice(given);
                 return self.make_object(parent, path.name(), class, &state, perms).await;
             }
         };
@@ -89,18 +104,29 @@ impl<B: Backend> Tx<B> {
             return Err(place::already_exists(&place.path));
         }
         self.check(&place.object, Want::Write, &place.path)?;
-        self.class(class).await?;
+        if mode == StoreMode::Patch
+            && let Some(base) = base
+        {
+            place::still_at(&place, base)?;
+        }
+        let given = self.fitted(class, given, &place.path).await?;
         let state = if patches {
-            if mode == StoreMode::Patch && base != Some(place.object.version) {
-                return Err(place::moved_on(&place, base));
-            }
             let old = self.state_of(&place.object).await?;
-            fields::patch(&old, given, removed)?
+            fields::patch(&old, &given, removed)?
         } else {
-            fields::check(given)?;
-            Bytes::copy_from_slice(given)
+            given
         };
         self.make_version(&place, Some(class), &state, Cause::Stored).await
+    }
+
+    /// Fields that came from outside, in the form that the class's declared types have.
+    ///
+    /// # Errors
+    /// `class_not_found`, `bad_frame`, `too_deep`, `too_large`, `limit_exceeded`, `bad_argument` (names the field).
+    pub(super) async fn fitted(&mut self, class: ClassHash, fields: &[u8], path: &Path) -> Result<Bytes> {
+        let lineage = self.class(class).await?;
+        fields::check(fields)?;
+        declared::fitted(&lineage, fields).map_err(|error| error.at(path))
     }
 
     /// A new object in a directory; the right to make it has been checked.
@@ -129,15 +155,15 @@ impl<B: Backend> Tx<B> {
         Object {
             kind: ObjectType::Directory,
             parent,
-            name: name.to_owned(),
+            name: name.into(),
             class: None,
-            owner: self.principal.user.clone(),
-            group: self.principal.group().to_owned(),
+            owner: self.principal.user.as_str().into(),
+            group: self.principal.group().into(),
             perms,
             version: 1,
             created: self.now,
             modified: self.now,
-            author: self.principal.user.clone(),
+            author: self.principal.user.as_str().into(),
             method: None,
             restored: None,
             operation: None,
@@ -182,7 +208,7 @@ impl<B: Backend> Tx<B> {
             version,
             // Clocks may step back; an object's own time does not.
             modified: self.now.max(old.modified),
-            author: self.principal.user.clone(),
+            author: self.principal.user.as_str().into(),
             method,
             restored,
             operation: None,
@@ -200,7 +226,7 @@ impl<B: Backend> Tx<B> {
         if self.touched.contains(&id) {
             return Ok(old.version);
         }
-        let kept = Object { parent: ObjectId::ROOT, name: String::new(), ..(**old).clone() };
+        let kept = Object { parent: ObjectId::ROOT, name: "".into(), ..(**old).clone() };
         self.put(keys::version(id, old.version), Some(Record::Object(Arc::new(kept))));
         self.touch(id);
         let version = old.version + 1;
@@ -305,8 +331,8 @@ impl<B: Backend> Tx<B> {
             // Whoever has the address of a class may read it.
             class_hash: object.class.filter(|_| access::shows(&self.principal, object)),
             class_version: class.map(|class| class.version),
-            owner: object.owner.clone(),
-            group: object.group.clone(),
+            owner: object.owner.to_string(),
+            group: object.group.to_string(),
             perms: object.perms,
             version: object.version,
             created: object.created,

@@ -1,6 +1,7 @@
 //! From a target to what lies there, with the right to reach it.
 
 use super::Tx;
+use super::object::Base;
 use crate::access::{self, Want};
 use crate::backend::Backend;
 use crate::object::Object;
@@ -159,10 +160,21 @@ pub(super) fn already_exists(path: &Path) -> Error {
 }
 
 /// The object is not at the version that a change is based on.
-pub(super) fn moved_on(place: &Place, base: Option<u64>) -> Error {
-    let (path, have, base) = (&place.path, place.object.version, base.unwrap_or(0));
-    let why = format!("{path} is at version {have}; the change is based on version {base}");
-    Error::new(ErrorCode::Conflict, why).at(path)
+/// Sees that what is at a place is what a change is based on.
+///
+/// # Errors
+/// `conflict`.
+pub(super) fn still_at(place: &Place, base: Base) -> Result<()> {
+    let path = &place.path;
+    let why = if base.id.is_some_and(|id| id != place.id) {
+        format!("{path} is another object by now; that which the change is based on was removed or moved")
+    } else if base.version != place.object.version {
+        let have = place.object.version;
+        format!("{path} is at version {have}; the change is based on version {}", base.version)
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorCode::Conflict, why).at(path))
 }
 
 pub(super) fn is_a_directory(path: &Path) -> Error {

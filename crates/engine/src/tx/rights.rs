@@ -87,8 +87,8 @@ impl<B: Backend> Tx<B> {
             access::check_owner(&self.principal, &object, &path)?;
             self.check_gift(&object, owner, group, &path)?;
             let next = Object {
-                owner: owner.unwrap_or(&object.owner).to_owned(),
-                group: group.unwrap_or(&object.group).to_owned(),
+                owner: owner.unwrap_or(&object.owner).into(),
+                group: group.unwrap_or(&object.group).into(),
                 ..(*object).clone()
             };
             let stored = self.put_rights(id, &object, next, "chown", keep).await?;
@@ -178,7 +178,7 @@ impl<B: Backend> Tx<B> {
                 self.use_blob(blob, id, version);
             }
             object.modified = self.now.max(old.modified);
-            object.author.clone_from(&self.principal.user);
+            object.author = self.principal.user.as_str().into();
             (object.method, object.restored, object.operation) = (None, None, Some(operation.to_owned()));
         }
         let object = self.put_object(id, object);

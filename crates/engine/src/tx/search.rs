@@ -48,6 +48,8 @@ pub struct Walk {
     source: Source,
     /// Directories above what was looked at: their path when they lie below the directory and may be passed.
     directories: HashMap<ObjectId, Option<Arc<str>>>,
+    /// That of the last object: the next one often lies in the same.
+    last_directory: Option<(ObjectId, Option<Arc<str>>)>,
     /// Whether objects of a class version are wanted.
     classes: HashMap<ClassHash, bool>,
     seen: u64,
@@ -94,12 +96,17 @@ impl Walk {
 pub struct Candidate {
     /// Its identity.
     pub id: ObjectId,
-    /// Where it is.
-    pub path: String,
+    /// The path of the directory that holds it; nothing for the root.
+    directory: Arc<str>,
     object: Arc<Object>,
 }
 
 impl Candidate {
+    /// Where it is.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.directory, self.object.name)
+    }
+
     /// Its encoded fields, when they lie in one piece; else [`Tx::candidate_state`] puts them together.
     pub fn state(&self) -> Option<&[u8]> {
         self.object.blobs.is_empty().then_some(&self.object.state)
@@ -107,7 +114,7 @@ impl Candidate {
 
     /// Bytes that it takes in memory, about.
     pub fn size(&self) -> usize {
-        self.object.state.len() + self.path.len() + 256
+        self.object.state.len() + self.directory.len() + 256
     }
 }
 
@@ -153,7 +160,8 @@ impl<B: Backend> Tx<B> {
         let path = place.path.to_string();
         let mut directories = HashMap::new();
         directories.insert(place.id, Some(Arc::from(if path == "/" { "" } else { &*path })));
-        Walk { scope, source, directories, classes: HashMap::new(), seen: 0, gone: Vec::new() }
+        let classes = HashMap::new();
+        Walk { scope, source, directories, last_directory: None, classes, seen: 0, gone: Vec::new() }
     }
 
     /// The ids of the objects below a directory; none when there are many. Directories that the caller may not pass are not looked into.
@@ -230,9 +238,17 @@ impl<B: Backend> Tx<B> {
             if !access::may(&self.principal, &object, Want::Read) || !self.is_wanted(walk, class).await? {
                 continue;
             }
-            let Some(directory) = self.directory_path(walk, object.parent).await? else { continue };
+            let directory = match &walk.last_directory {
+                Some((last, path)) if *last == object.parent => path.clone(),
+                _ => {
+                    let path = self.directory_path(walk, object.parent).await?;
+                    walk.last_directory = Some((object.parent, path.clone()));
+                    path
+                }
+            };
+            let Some(directory) = directory else { continue };
             walk.seen += 1;
-            candidates.push(Candidate { id, path: format!("{directory}/{}", object.name), object });
+            candidates.push(Candidate { id, directory, object });
         }
         Ok(Some(candidates))
     }

@@ -168,7 +168,7 @@ impl<B: Backend> Tx<B> {
         if object.version > 1 || !object.blobs.is_empty() {
             if !object.blobs.is_empty() {
                 // The collector finds the blobs of the last version through a version record, as all others.
-                let kept = Object { parent: ObjectId::ROOT, name: String::new(), ..object.clone() };
+                let kept = Object { parent: ObjectId::ROOT, name: "".into(), ..object.clone() };
                 self.put(keys::version(id, object.version), Some(Record::Object(Arc::new(kept))));
             }
             self.put(keys::trash(id), Some(Record::Bytes(Bytes::new())));
@@ -201,8 +201,7 @@ impl<B: Backend> Tx<B> {
         let name = place.path.name().to_owned();
         self.put_entry(*parent, &name, None);
         self.put_entry(slot.parent, slot.path.name(), Some(Entry { id: place.id, kind: place.object.kind }));
-        let moved =
-            Object { parent: slot.parent, name: slot.path.name().to_owned(), ..(*place.object).clone() };
+        let moved = Object { parent: slot.parent, name: slot.path.name().into(), ..(*place.object).clone() };
         self.put_object(place.id, moved);
         self.changes.push(Change::Moved(place.id, *parent, name));
         Ok(())

@@ -1,7 +1,7 @@
 //! Versions of an object: which are kept, what differs between two, and how an earlier one comes back.
 
 use super::Tx;
-use super::object::Cause;
+use super::object::{Base, Cause};
 use super::place::{self, Place};
 use crate::access::Want;
 use crate::backend::Backend;
@@ -146,8 +146,8 @@ impl<B: Backend> Tx<B> {
             return Err(place::is_a_directory(&place.path));
         }
         self.check(&place.object, Want::Write, &place.path)?;
-        if base.is_some_and(|base| base != place.object.version) {
-            return Err(place::moved_on(&place, base));
+        if let Some(base) = base {
+            place::still_at(&place, Base::version(base))?;
         }
         let earlier = self.version_of(&place, which).await?;
         let state = self.state_of(&earlier).await?.into();
@@ -178,7 +178,7 @@ fn info(object: &Object) -> VersionInfo {
     VersionInfo {
         version: object.version,
         modified: object.modified,
-        author: object.author.clone(),
+        author: object.author.to_string(),
         method: object.method.clone(),
         size: object.size(),
         restored: object.restored,

@@ -1,6 +1,7 @@
 //! What is made of the objects that are wanted: a page of them, the first of an order, a count, or groups.
 
 use super::cursor::Cursor;
+use super::sandbox::{PROPERTIES, property};
 use emerge_engine::{Backend, Candidate, Tx};
 use emerge_proto::query::{Aggregate, Group, Match, Matches, Row};
 use emerge_proto::value::{order, raw};
@@ -98,12 +99,11 @@ impl<'q> Collector<'q> {
             return Ok(());
         }
         if let Some(group) = &self.query.group {
-            let state = tx.candidate_state(&candidate).await?;
-            return self.gather(group, &state);
+            return self.gather(tx, group, &candidate).await;
         }
         if let Some(field) = &self.query.order {
             let state = tx.candidate_state(&candidate).await?;
-            let key = order::key(value_of(&state, field)?.as_ref());
+            let key = order::key(value_of(tx, &candidate, &state, field).await?.as_ref());
             self.sort(key, candidate);
             return Ok(());
         }
@@ -143,12 +143,18 @@ impl<'q> Collector<'q> {
         }
     }
 
-    fn gather(&mut self, group: &Group, state: &[u8]) -> Result<()> {
-        let encoded = raw::get(state, &group.by)?;
-        let value = encoded.map(Value::decode).transpose()?;
+    async fn gather<B: Backend>(
+        &mut self,
+        tx: &mut Tx<B>,
+        group: &Group,
+        candidate: &Candidate,
+    ) -> Result<()> {
+        let state = tx.candidate_state(candidate).await?;
+        let value = value_of(tx, candidate, &state, &group.by).await?;
+        let encoded = value.as_ref().map(Value::encode);
         let mut key = order::key(value.as_ref());
         // Keys of long texts are cut, and those of lists and the like are all the same.
-        if let Some(encoded) = encoded
+        if let Some(encoded) = &encoded
             && (key.len() > order::CUT || key.first() == Some(&(order::Kind::Other as u8)))
         {
             key.extend_from_slice(encoded);
@@ -166,13 +172,13 @@ impl<'q> Collector<'q> {
             .limit(limits::MAX_SEARCH_GROUPS as u64));
         }
         let gathered = self.groups.entry(key).or_insert_with(|| Gathered {
-            key: encoded.map(<[u8]>::to_vec),
+            key: encoded,
             count: 0,
             values: group.aggregates.iter().map(|aggregate| Aggregator::new(aggregate.kind)).collect(),
         });
         gathered.count += 1;
         for (Aggregate { field, .. }, aggregator) in group.aggregates.iter().zip(&mut gathered.values) {
-            if let Some(value) = value_of(state, field)? {
+            if let Some(value) = value_of(tx, candidate, &state, field).await? {
                 aggregator.add(&value);
             }
         }
@@ -224,15 +230,51 @@ impl<'q> Collector<'q> {
                 Some(fields) => project(&state, fields)?,
                 None => state,
             };
-            page.items.push(Match { path: candidate.path, stat, state, score: None, highlights: None });
+            page.items.push(Match { path: candidate.path(), stat, state, score: None, highlights: None });
         }
         Ok(page)
     }
 }
 
-/// The value of a field; none when the object lacks it.
-fn value_of(state: &[u8], field: &str) -> Result<Option<Value>> {
-    raw::get(state, field)?.map(Value::decode).transpose()
+/// What stands before the name of a property where a field is named.
+const META: &str = "meta.";
+
+/// The value of an object's field, or of its property (`meta.name`); none when the object lacks it.
+async fn value_of<B: Backend>(
+    tx: &mut Tx<B>,
+    candidate: &Candidate,
+    state: &[u8],
+    field: &str,
+) -> Result<Option<Value>> {
+    let Some(name) = property_of(field)? else {
+        return raw::get(state, field)?.map(Value::decode).transpose();
+    };
+    Ok(property(name, candidate, &tx.candidate_stat(candidate).await?))
+}
+
+/// The property that is named where a field is; none for a field.
+///
+/// # Errors
+/// `bad_argument` when there is no such property.
+fn property_of(field: &str) -> Result<Option<&str>> {
+    let Some(name) = field.strip_prefix(META) else { return Ok(None) };
+    let name = if name == "class_name" { "class" } else { name };
+    if PROPERTIES.contains(&name) {
+        return Ok(Some(name));
+    }
+    let why = format!("{field}: there is no such property; there are {}", PROPERTIES.join(", "));
+    Err(Error::new(ErrorCode::BadArgument, why).field(field))
+}
+
+/// Sees that the properties by which a search orders, groups and sums are there.
+///
+/// # Errors
+/// `bad_argument` names the first that is not.
+pub(super) fn check_properties(query: &Query) -> Result<()> {
+    let groups = query.group.iter();
+    let aggregated = groups.clone().flat_map(|group| group.aggregates.iter().map(|each| &each.field));
+    let named = query.order.iter().chain(groups.map(|group| &group.by)).chain(aggregated);
+    named.map(|field| property_of(field)).try_for_each(|property| property.map(drop))
 }
 
 /// A state with some of its fields only.

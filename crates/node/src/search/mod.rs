@@ -219,14 +219,13 @@ impl<'q> Run<'q> {
             }
             return Ok(());
         };
-        let mut answers: Vec<Result<bool, Error>> = Vec::with_capacity(candidates.len());
+        let mut answers: Vec<Result<bool, Box<Error>>> = Vec::with_capacity(candidates.len());
         // The places of those that the sandbox is asked about, and what it is given.
         let mut asked: Vec<usize> = Vec::new();
         let mut given: Vec<Vec<u8>> = Vec::new();
+        let needs_meta = lambda.needs_meta() || lambda.sandbox().is_some() && sandbox::names_meta(self.query);
         for (at, candidate) in candidates.iter().enumerate() {
-            let meta = match lambda.needs_meta()
-                || lambda.sandbox().is_some() && sandbox::names_meta(self.query)
-            {
+            let meta = match needs_meta {
                 true => {
                     Some(sandbox::meta(self.query.language, candidate, &tx.candidate_stat(candidate).await?))
                 }
@@ -243,7 +242,7 @@ impl<'q> Run<'q> {
             answers.push(match lambda.ask(state, meta.clone())? {
                 Answer::Yes => Ok(true),
                 Answer::No => Ok(false),
-                Answer::Missing(field) => Err(sandbox::missing(&field)),
+                Answer::Missing(field) => Err(Box::new(sandbox::missing(&field))),
                 Answer::Sandbox => {
                     asked.push(at);
                     given.push(sandbox::with_meta(state, meta.as_ref())?);
@@ -256,7 +255,7 @@ impl<'q> Run<'q> {
         {
             self.sandboxed += asked.len() as u64;
             for (at, answer) in asked.into_iter().zip(sandbox.ask(place, given).await?) {
-                answers[at] = answer;
+                answers[at] = answer.map_err(Box::new);
             }
         }
         for (candidate, answer) in candidates.into_iter().zip(answers) {
@@ -268,7 +267,7 @@ impl<'q> Run<'q> {
                 Ok(false) => self.collector.pass(&candidate),
                 Err(error) => {
                     self.collector.pass(&candidate);
-                    self.fail(&candidate, error);
+                    self.fail(&candidate, *error);
                 }
             }
         }
@@ -312,7 +311,7 @@ impl<'q> Run<'q> {
     fn fail(&mut self, candidate: &Candidate, error: Error) {
         if !self.tells {
         } else if self.failures.len() < limits::MAX_FAILURES {
-            let path = candidate.path.clone();
+            let path = candidate.path();
             self.failures.push(Failure { error: error.at(&path), path });
         } else {
             self.more_failures += 1;
@@ -364,6 +363,7 @@ fn check(query: &Query) -> Result<()> {
             "order, limit and fields are of searches that give objects",
         );
     }
+    collect::check_properties(query)?;
     for names in
         [query.fields.as_ref().map(Vec::len), query.group.as_ref().map(|group| group.aggregates.len())]
     {

@@ -232,26 +232,41 @@ pub(super) fn with_meta(state: &[u8], meta: Option<&Value>) -> Result<Vec<u8>> {
     Ok(raw::build(&entries))
 }
 
-/// An object's properties, as the function sees them.
-pub(super) fn meta(language: Language, candidate: &Candidate, stat: &Stat) -> Value {
+/// What `meta` has in the function. Python calls the class `class_name`.
+pub(super) const PROPERTIES: [&str; 12] = [
+    "path", "name", "id", "type", "class", "owner", "group", "perms", "version", "created", "modified",
+    "size",
+];
+
+/// An object's property; none of a name that is not among [`PROPERTIES`].
+pub(super) fn property(name: &str, candidate: &Candidate, stat: &Stat) -> Option<Value> {
     let text = |text: &str| Value::Text(text.to_owned());
     let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
-    let class = if language == Language::Python { "class_name" } else { "class" };
-    let entries = [
-        ("path", text(&candidate.path)),
-        ("name", text(&stat.name)),
-        ("id", text(&stat.id.to_string())),
-        ("type", text(stat.kind.as_str())),
-        (class, stat.class.as_deref().map_or(Value::Null, text)),
-        ("owner", text(&stat.owner)),
-        ("group", text(&stat.group)),
-        ("perms", text(&stat.perms.to_string())),
-        ("version", number(stat.version)),
-        ("created", Value::DateTime(stat.created)),
-        ("modified", Value::DateTime(stat.modified)),
-        ("size", number(stat.size)),
-    ];
-    Value::Map(entries.map(|(name, value)| (name.to_owned(), value)).into())
+    Some(match name {
+        "path" => text(&candidate.path()),
+        "name" => text(&stat.name),
+        "id" => text(&stat.id.to_string()),
+        "type" => text(stat.kind.as_str()),
+        "class" => stat.class.as_deref().map_or(Value::Null, text),
+        "owner" => text(&stat.owner),
+        "group" => text(&stat.group),
+        "perms" => text(&stat.perms.to_string()),
+        "version" => number(stat.version),
+        "created" => Value::DateTime(stat.created),
+        "modified" => Value::DateTime(stat.modified),
+        "size" => number(stat.size),
+        _ => return None,
+    })
+}
+
+/// An object's properties, as the function sees them.
+pub(super) fn meta(language: Language, candidate: &Candidate, stat: &Stat) -> Value {
+    let named = |name: &str| match (name, language) {
+        ("class", Language::Python) => "class_name".to_owned(),
+        (name, _) => name.to_owned(),
+    };
+    let entries = PROPERTIES.iter().filter_map(|name| Some((named(name), property(name, candidate, stat)?)));
+    Value::Map(entries.collect())
 }
 
 /// A file system that knows classes, which embedded objects need to be shown, and nothing else.

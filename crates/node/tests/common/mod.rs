@@ -153,6 +153,7 @@ pub fn store(path: &str, class: &ClassSource) -> Op {
         mode: emerge_proto::op::StoreMode::Create,
         base: None,
         removed: None,
+        id: None,
     }
 }
 

@@ -94,6 +94,46 @@ pub fn get<'b>(map: &'b [u8], key: &str) -> Result<Option<&'b [u8]>> {
     Ok(None)
 }
 
+/// Finds the values of some keys in one pass, which ends when all were found: gives `found` the place of a key in `keys` and the bytes of its value.
+///
+/// # Errors
+/// As [`entries`], and those of `found`.
+pub fn pick<'b, K: AsRef<str>>(
+    map: &'b [u8],
+    keys: &[K],
+    mut found: impl FnMut(usize, &'b [u8]) -> Result<()>,
+) -> Result<()> {
+    let mut reader = Reader::new(map);
+    let head = reader.head()?;
+    if head.major != MAP {
+        return Err(Fail::bad("a map is needed").into());
+    }
+    let mut wanted = keys.len();
+    let mut count = 0;
+    while wanted > 0 && if head.is_indefinite() { !reader.at_break()? } else { count < head.argument } {
+        count += 1;
+        let key = reader.head()?;
+        if key.major != TEXT {
+            return Err(Fail::bad("a key of a map is not a text").into());
+        }
+        // Bytes that are those of a text are UTF-8, which need not be looked at then.
+        let key = if key.is_indefinite() {
+            Cow::Owned(reader.text_string(&key)?.into_owned().into_bytes())
+        } else {
+            Cow::Borrowed(reader.take(key.argument)?)
+        };
+        let from = reader.position();
+        if !reader.skip_plain() {
+            scan::skip(&mut reader, &mut Budget::new(DEPTH, usize::MAX))?;
+        }
+        if let Some(at) = keys.iter().position(|wanted| wanted.as_ref().as_bytes() == &*key) {
+            found(at, map.get(from..reader.position()).unwrap_or_default())?;
+            wanted -= 1;
+        }
+    }
+    Ok(())
+}
+
 /// An encoded map of these keys and encoded values.
 pub fn build<K: AsRef<str>, V: AsRef<[u8]>>(entries: &[(K, V)]) -> Vec<u8> {
     let bytes: usize = entries.iter().map(|(key, raw)| key.as_ref().len() + raw.as_ref().len() + 3).sum();

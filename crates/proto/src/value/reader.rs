@@ -88,6 +88,26 @@ impl<'b> Reader<'b> {
         Ok(Head { major, info, argument })
     }
 
+    /// Steps over a number, a truth value, null, or a string of less than 24 bytes, when one is next and whole: what most values are.
+    #[inline]
+    pub(super) fn skip_plain(&mut self) -> bool {
+        let Some(&first) = self.bytes.get(self.at) else { return false };
+        let length = match first {
+            0x00..=0x17 | 0x20..=0x37 | 0xf4..=0xf6 => 1,
+            0x18 | 0x38 => 2,
+            0x19 | 0x39 => 3,
+            0x1a | 0x3a => 5,
+            0x1b | 0x3b | 0xfb => 9,
+            0x40..=0x57 | 0x60..=0x77 => 1 + usize::from(first & 31),
+            _ => return false,
+        };
+        let is_whole = length <= self.left();
+        if is_whole {
+            self.at += length;
+        }
+        is_whole
+    }
+
     /// Takes the break, when it is next.
     pub(super) fn at_break(&mut self) -> Result<bool, Fail> {
         let is_break = *self.bytes.get(self.at).ok_or_else(Fail::cut)? == BREAK;

@@ -1,5 +1,5 @@
-// Classes from their sources. Only those of the call's own object are evaluated here: what another object's class says runs on the node by
-// `fs.call`, with the rights that it has there.
+// Classes from their sources: those of the call's own object, and of objects that it meets those whose classes are of the same owner, since their code
+// runs with the rights of the running method (its caller's and its owner's). What another's class says runs on the node by `fs.call`.
 
 import { adoptClass } from "../../../../www/src/class.js";
 import { Field, kindOf } from "../../../../www/src/fields.js";
@@ -13,11 +13,11 @@ import { type ClassVersion, opClassByHash, readLineage } from "../../../../www/s
 import * as client from "./client.js";
 import { show } from "./failure.js";
 import { natives } from "./natives.js";
-import { textOf } from "./parts.js";
-import { CallTransport, request } from "./transport.js";
+import { split, textOf } from "./parts.js";
+import { answer, CallTransport, request } from "./transport.js";
 
 /** The file system of the running method. */
-export const fs = new FileSystem(new CallTransport());
+export const fs = new FileSystem(new CallTransport(meet));
 
 const line = (...values: unknown[]): void => natives.log(values.map(show).join(" ").toWellFormed());
 const console = Object.freeze({ log: line, info: line, debug: line, warn: line, error: line });
@@ -30,11 +30,24 @@ export const scope: ReadonlyMap<string, unknown> = new Map<string, unknown>(Obje
 /** The class of the object whose method is called. */
 export let subject: { cls: EmergeClass; version: ClassVersion } | undefined;
 
-/** Classes of embedded objects, by address. */
+/** The classes that were made, by address. */
 const known = new Map<string, EmergeClass>();
 
-/** Evaluates a class and its bases: their record, and of each, nearest first, the file's name, its name for its base, and its text. */
+/** The stand-ins of embedded objects whose classes may not run here, by address. */
+const standIns = new Map<string, EmergeClass>();
+
+/** Makes the class of the object whose method is called, and its bases. */
 export function load(parts: readonly Uint8Array[]): void {
+  const { lineage, classes } = make(parts);
+  for (const cls of classes) fs.define(cls);
+  subject = { cls: classes.at(-1) as EmergeClass, version: lineage[0] as ClassVersion };
+}
+
+/**
+ * Evaluates a class and its bases, of their record, and of each, nearest first, the file's name, its name for its base, and its text. Gives them
+ * bases first.
+ */
+function make(parts: readonly Uint8Array[]): { lineage: readonly ClassVersion[]; classes: readonly EmergeClass[] } {
   const lineage = readLineage(new ByteReader(parts[0] ?? new Uint8Array(0)));
   const made = new Map<string, EmergeClass>();
   for (let at = lineage.length - 1; at >= 0; at -= 1) {
@@ -43,16 +56,35 @@ export function load(parts: readonly Uint8Array[]): void {
     const [base] = version.source.bases;
     const parent = base ? made.get(hex(base.hash)) : (EmergeObject as unknown as EmergeClass);
     if (!parent) throw new Error(`the base ${base?.name} of class ${version.source.name} is not there`);
-    const cls = evaluate(text, file, heritage, parent);
-    for (const { hash } of version.source.bases.slice(1)) {
-      const mixed = made.get(hex(hash));
-      if (mixed) mix(cls, mixed);
+    // An object's class is what its bases are too: one that is known already stays the same class.
+    const before = known.get(hex(version.hash));
+    const cls = before ?? evaluate(text, file, heritage, parent);
+    if (!before) {
+      for (const { hash } of version.source.bases.slice(1)) {
+        const mixed = made.get(hex(hash));
+        if (mixed) mix(cls, mixed);
+      }
+      adopt(cls, version);
+      known.set(hex(version.hash), cls);
     }
-    adopt(cls, version);
     made.set(hex(version.hash), cls);
-    known.set(hex(version.hash), cls);
-    fs.define(cls);
-    subject = { cls, version };
+  }
+  return { lineage, classes: [...made.values()] };
+}
+
+const JAVASCRIPT = 0;
+
+/** The class of an object that the running method meets, where its code may run. */
+function meet(lineage: readonly ClassVersion[]): EmergeClass | undefined {
+  const [newest] = lineage;
+  if (newest?.source.language !== JAVASCRIPT || newest.owner !== subject?.version.owner) return undefined;
+  const before = known.get(hex(newest.hash));
+  if (before) return before;
+  try {
+    return make(split(answer(natives.classParts(opClassByHash(newest.hash))))).classes.at(-1);
+  } catch {
+    // Its fields can be read nevertheless, and its methods called on the node, which says what is wrong.
+    return undefined;
   }
 }
 
@@ -103,13 +135,15 @@ function adopt(cls: EmergeClass, version: ClassVersion): void {
   adoptClass(cls, version);
 }
 
-/** The class of an embedded object: one of the call's own, or a stand-in that has the fields and says of the methods where they run. */
+/** The class of an embedded object: one that may run here, or a stand-in that has the fields and says of the methods where they run. */
 export function classOf(hash: Uint8Array): EmergeClass {
   const key = hex(hash);
-  let cls = known.get(key);
-  if (!cls) {
-    cls = standIn(readLineage(new ByteReader(request(opClassByHash(hash)))));
-    known.set(key, cls);
-  }
+  const before = known.get(key) ?? standIns.get(key);
+  if (before) return before;
+  const lineage = readLineage(new ByteReader(request(opClassByHash(hash))));
+  const met = meet(lineage);
+  if (met) return met;
+  const cls = standIn(lineage);
+  standIns.set(key, cls);
   return cls;
 }

@@ -4,6 +4,8 @@
 export interface Natives {
   /** Runs an operation on the node: a 0 and the reply, or a 1 and an error. */
   request(op: Uint8Array): Uint8Array;
+  /** The parts that a class is made of (`load` in `classes.ts`), by the operation that gives its record: a 0 and these, or a 1 and an error. */
+  classParts(op: Uint8Array): Uint8Array;
   /** Adds a line to the call's log. */
   log(line: string): void;
   /** Evaluates a script in strict mode; errors name `file`. */

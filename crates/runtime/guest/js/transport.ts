@@ -5,19 +5,26 @@ import type { Transport } from "../../../../www/src/results.js";
 import { joinPath } from "../../../../www/src/meta.js";
 import { ByteReader } from "../../../../www/src/bytes.js";
 import { SortBy } from "../../../../www/src/generated.js";
-import { type CallWith, opCall, opList, readError, readPage, type SortName } from "../../../../www/src/wire.js";
+import type { EmergeClass } from "../../../../www/src/object.js";
+import { type CallWith, type ClassVersion, opCall, opList, readError, readPage, type SortName } from "../../../../www/src/wire.js";
 import { opSearch, readMatches } from "../../../../www/src/wire-search.js";
 import { natives } from "./natives.js";
 
 /** Runs an operation and gives its encoded reply; throws the node's error. */
 export function request(op: Uint8Array): Uint8Array {
-  const reply = natives.request(op);
+  return answer(natives.request(op));
+}
+
+/** What a reply of the host's holds; throws the error that it is. */
+export function answer(reply: Uint8Array): Uint8Array {
   if (reply[0] === 0) return reply.subarray(1);
   throw readError(new ByteReader(reply.subarray(1)));
 }
 
 /** The transaction of a running method, as a {@link Transport}. */
 export class CallTransport implements Transport {
+  constructor(readonly meet: (lineage: readonly ClassVersion[]) => EmergeClass | undefined) {}
+
   // Async, so that a failure is a rejection as with any other transport.
   async request(op: Uint8Array): Promise<Uint8Array> {
     return request(op);

@@ -1,22 +1,34 @@
 //! The host's side: the only two imports.
 
-#[link(wasm_import_module = "emerge")]
-unsafe extern "C" {
-    /// Runs a request and keeps its reply at the host; gives the reply's length. With `len` 0 it copies the kept reply to `into`.
-    fn fs(request: *const u8, len: usize, into: *mut u8, capacity: usize) -> usize;
-    /// Takes a line of the log.
-    fn log(text: *const u8, len: usize);
+mod imported {
+    #[link(wasm_import_module = "emerge")]
+    unsafe extern "C" {
+        /// Asks for something and keeps the reply at the host; gives the reply's length. With `len` 0 it copies the kept reply to `into`.
+        pub fn ask(what: u32, request: *const u8, len: usize, into: *mut u8, capacity: usize) -> usize;
+        /// Takes a line of the log.
+        pub fn log(text: *const u8, len: usize);
+    }
 }
 
-/// Runs a request of the file system.
-pub fn request(request: &[u8]) -> Vec<u8> {
+/// What the host is asked for.
+#[derive(Clone, Copy)]
+pub enum Wanted {
+    /// An operation's reply.
+    Reply = 0,
+    /// What a class is made of, by the operation that gives its record.
+    Class = 1,
+}
+
+/// Asks the host.
+pub fn ask(wanted: Wanted, request: &[u8]) -> Vec<u8> {
+    let what = wanted as u32;
     // SAFETY: the host reads `request` and writes no more than `capacity` bytes to `into`.
     unsafe {
         let mut reply = Vec::with_capacity(1024);
-        let len = fs(request.as_ptr(), request.len(), reply.as_mut_ptr(), reply.capacity());
+        let len = imported::ask(what, request.as_ptr(), request.len(), reply.as_mut_ptr(), reply.capacity());
         if len > reply.capacity() {
             reply.reserve_exact(len);
-            fs(std::ptr::null(), 0, reply.as_mut_ptr(), reply.capacity());
+            imported::ask(what, std::ptr::null(), 0, reply.as_mut_ptr(), reply.capacity());
         }
         reply.set_len(len);
         reply
@@ -26,5 +38,5 @@ pub fn request(request: &[u8]) -> Vec<u8> {
 /// Adds a line to the log.
 pub fn write_log(text: &str) {
     // SAFETY: the host only reads the text.
-    unsafe { log(text.as_ptr(), text.len()) }
+    unsafe { imported::log(text.as_ptr(), text.len()) }
 }

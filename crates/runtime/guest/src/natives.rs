@@ -1,6 +1,7 @@
 //! What the prelude gets from here: the file system, the log, evaluation under a name, UTF-8 and randomness.
 
-use crate::{evaluate, host, system};
+use crate::host::{self, Wanted};
+use crate::{evaluate, system};
 use rquickjs_core::function::Opt;
 use rquickjs_core::loader::{ImportAttributes, Loader, Resolver};
 use rquickjs_core::module::Declared;
@@ -11,6 +12,7 @@ use std::cell::Cell;
 pub fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     let natives = Object::new(ctx.clone())?;
     natives.set("request", Function::new(ctx.clone(), request)?)?;
+    natives.set("classParts", Function::new(ctx.clone(), class_parts)?)?;
     natives.set("log", Function::new(ctx.clone(), log)?)?;
     natives.set("evaluate", Function::new(ctx.clone(), evaluate_named)?)?;
     natives.set("parse", Function::new(ctx.clone(), parse)?)?;
@@ -23,7 +25,11 @@ pub fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
 }
 
 fn request<'js>(ctx: Ctx<'js>, request: TypedArray<'js, u8>) -> Result<TypedArray<'js, u8>> {
-    TypedArray::new(ctx, host::request(&copy(&request)))
+    TypedArray::new(ctx, host::ask(Wanted::Reply, &copy(&request)))
+}
+
+fn class_parts<'js>(ctx: Ctx<'js>, request: TypedArray<'js, u8>) -> Result<TypedArray<'js, u8>> {
+    TypedArray::new(ctx, host::ask(Wanted::Class, &copy(&request)))
 }
 
 fn log(text: String) {

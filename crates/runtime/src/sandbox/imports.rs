@@ -1,10 +1,13 @@
-//! The guest's imports, all of them: `emerge.fs` and `emerge.log`. And what a store holds of its call.
+//! The guest's imports, all of them: `emerge.ask` and `emerge.log`. And what a store holds of its call.
 
 use super::internal;
+use super::javascript::class_parts;
+use super::outcome::{Listing, join};
 use super::wasi::World;
 use crate::Fs;
-use emerge_proto::class::encode;
-use emerge_proto::{Error, ErrorCode, Op, Result, limits};
+use emerge_proto::class::{decode, encode};
+use emerge_proto::record::ClassInfo;
+use emerge_proto::{ClassVersion, Error, ErrorCode, Language, Op, Result, limits};
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
@@ -44,6 +47,8 @@ pub(super) struct Host {
     budget: Arc<Budget>,
     fs: Option<Arc<dyn Fs>>,
     reply: Vec<u8>,
+    /// The classes that the call has met.
+    pub(super) met: Vec<Listing>,
     log: Option<String>,
     log_full: bool,
     deadline: Instant,
@@ -59,6 +64,7 @@ impl Host {
             budget,
             fs: None,
             reply: Vec::new(),
+            met: Vec::new(),
             log: None,
             log_full: false,
             deadline: Instant::now(),
@@ -72,6 +78,7 @@ impl Host {
         self.stopped = None;
         self.fs = fs;
         self.reply = Vec::new();
+        self.met = Vec::new();
         self.log = log.then(String::new);
         self.log_full = false;
         self.deadline = Instant::now() + deadline;
@@ -82,6 +89,7 @@ impl Host {
     pub(super) fn end(&mut self) -> String {
         self.fs = None;
         self.reply = Vec::new();
+        self.met = Vec::new();
         self.log.take().unwrap_or_default()
     }
 
@@ -166,8 +174,8 @@ impl<F: Future> Future for Marked<F> {
 /// Defines the imports.
 pub(super) fn define(linker: &mut Linker<Host>) -> Result<()> {
     linker
-        .func_wrap_async("emerge", "fs", |caller: Caller<'_, Host>, (request, len, into, capacity)| {
-            Box::new(fs(caller, request, len, into, capacity))
+        .func_wrap_async("emerge", "ask", |caller: Caller<'_, Host>, (what, request, len, into, capacity)| {
+            Box::new(ask(caller, what, request, len, into, capacity))
         })
         .and_then(|linker| linker.func_wrap("emerge", "log", log))
         .map_err(|error| internal("the sandbox's imports could not be defined", &error))?;
@@ -208,17 +216,24 @@ pub(super) fn define_python(linker: &mut wasmtime::component::Linker<World>) -> 
 async fn ask_fs(fs: Option<Arc<dyn Fs>>, pickle: &[u8]) -> Result<Vec<u8>> {
     let op = emerge_pickle::op_from_pickle(pickle)?;
     let name = op.name();
-    let Some(fs) = fs else {
-        return Err(Error::new(ErrorCode::Unsupported, "there is no file system while a class is read"));
-    };
-    let reply = Marked(Box::pin(async move { fs.request(op).await })).await?;
+    let reply = request(fs, op).await?;
     emerge_pickle::reply_to_pickle(name, &reply)
 }
 
-/// `fs(request, len, into, capacity) -> reply's length`: see the guest's `host.rs`. A reply is a 0 and the operation's record, or a 1 and an error's.
-async fn fs(
+/// Runs an operation of the guest's within its call.
+async fn request(fs: Option<Arc<dyn Fs>>, op: Op) -> Result<Vec<u8>> {
+    let Some(fs) = fs else {
+        return Err(Error::new(ErrorCode::Unsupported, "there is no file system while a class is read"));
+    };
+    Marked(Box::pin(async move { fs.request(op).await })).await
+}
+
+/// `ask(what, request, len, into, capacity) -> reply's length`: see the guest's `host.rs`. A reply is a 0 and what was asked for, or a 1 and an error's
+/// record.
+async fn ask(
     mut caller: Caller<'_, Host>,
-    request: u32,
+    what: u32,
+    from: u32,
     len: u32,
     into: u32,
     capacity: u32,
@@ -227,15 +242,14 @@ async fn fs(
     if len > 0 {
         let bytes = memory
             .data(&caller)
-            .get(request as usize..request as usize + len as usize)
+            .get(from as usize..from as usize + len as usize)
             .ok_or_else(|| wasmtime::Error::msg("the request is not in memory"))?
             .to_vec();
-        let answer = match (caller.data().fs.clone(), emerge_proto::class::decode::<Op>(&bytes)) {
-            (Some(fs), Ok(op)) => Marked(Box::pin(async move { fs.request(op).await })).await,
-            (None, _) => {
-                Err(Error::new(ErrorCode::Unsupported, "there is no file system while a class is read"))
-            }
-            (_, Err(error)) => Err(error),
+        let fs = caller.data().fs.clone();
+        let answer = match (decode::<Op>(&bytes), what) {
+            (Ok(op), 0) => request(fs, op).await,
+            (Ok(op), _) => met(request(fs, op).await, &mut caller.data_mut().met).await,
+            (Err(error), _) => Err(error),
         };
         let mut reply = Vec::with_capacity(256);
         match answer {
@@ -258,6 +272,25 @@ async fn fs(
         caller.data_mut().reply = reply;
     }
     Ok(needed)
+}
+
+/// Classes whose lines an error's trace shows; what a method meets besides is left out there.
+const MOST_MET: usize = 64;
+
+/// What the guest needs to make a class that a running method meets, of the node's record: the same parts that a class is loaded from. Only a
+/// record that comes from the node is read, whose classes have passed the checks.
+async fn met(record: Result<Vec<u8>>, listings: &mut Vec<Listing>) -> Result<Vec<u8>> {
+    let info: ClassInfo = decode(&record?)?;
+    if let Some(other) = info.lineage.iter().find(|class| class.source.language != Language::JavaScript) {
+        let why = format!("class {} is not JavaScript", other.source.name);
+        return Err(Error::new(ErrorCode::Unsupported, why));
+    }
+    let lineage: Vec<Arc<ClassVersion>> = info.lineage.into_iter().map(Arc::new).collect();
+    let (parts, more) = class_parts(&lineage, &format!("+{}", listings.len())).await?;
+    if listings.len() < MOST_MET {
+        listings.extend(more);
+    }
+    Ok(join(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>()))
 }
 
 /// `log(text, len)`: a line of UTF-8.

@@ -120,6 +120,7 @@ impl JavaScript {
             what: &format!("class {:?}", class.name),
             failure: ErrorCode::ClassInvalid,
             listings: &[listing],
+            met: &[],
             deadline_ms: limits::CALL_DEADLINE_MS,
             memory: limits::CALL_MEMORY,
         };
@@ -149,13 +150,6 @@ impl JavaScript {
     pub(super) async fn call(&self, call: Call, fs: Arc<dyn Fs>, nested: bool) -> Result<Returned> {
         let admitted = self.admission.admit(&call, nested).await?;
         let loaded = self.loaded(&call.lineage).await?;
-        let subject = Subject {
-            what: &admitted.what,
-            failure: ErrorCode::MethodFailed,
-            listings: &loaded.listings,
-            deadline_ms: admitted.deadline_ms,
-            memory: call.memory,
-        };
         let placed = match &call.kwargs {
             Some(kwargs) => Some(placed(&call.lineage, &call.method, &call.args, kwargs)?),
             None => None,
@@ -183,6 +177,15 @@ impl JavaScript {
         instance.store.data_mut().begin(Some(fs), call.log, call.deadline, call.memory);
         let running = instance.run(CALL, &input, call.now_micros, call.seed);
         let ran = self.run(running, call.deadline).await;
+        let met = std::mem::take(&mut instance.store.data_mut().met);
+        let subject = Subject {
+            what: &admitted.what,
+            failure: ErrorCode::MethodFailed,
+            listings: &loaded.listings,
+            met: &met,
+            deadline_ms: admitted.deadline_ms,
+            memory: call.memory,
+        };
         let output = self.finish(&subject, &mut instance, ran);
         let log = instance.store.data_mut().end();
         let output = match output {
@@ -212,6 +215,7 @@ impl JavaScript {
             what: name,
             failure: ErrorCode::MethodFailed,
             listings: &listings,
+            met: &[],
             deadline_ms: u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
             memory: limits::CALL_MEMORY,
         };
@@ -245,26 +249,7 @@ impl JavaScript {
     /// Evaluates a class and its bases in a new instance. While it does there is no file system, the clock stands at 1970 and randomness is
     /// the same for everybody, so that the image can serve every user.
     async fn load(&self, lineage: &[Arc<ClassVersion>], failure: ErrorCode) -> Result<Loaded> {
-        let mut listings = Vec::with_capacity(lineage.len());
-        let mut parts = vec![encode(&ClassInfo {
-            lineage: lineage.iter().map(|class| ClassVersion::clone(class)).collect(),
-        })];
-        for (at, class) in lineage.iter().enumerate() {
-            let of_class = Arc::clone(class);
-            let text = deep(move || ClassText::of(&of_class.source)).await?;
-            let file = format!("{}@{at}", class.source.name);
-            parts.extend([
-                file.clone().into_bytes(),
-                text.heritage.into_bytes(),
-                text.evaluated.into_bytes(),
-            ]);
-            listings.push(Listing {
-                file,
-                shown: class.source.name.clone(),
-                source: class.source.source.clone(),
-                offset: LINES_BEFORE_CLASS,
-            });
-        }
+        let (parts, listings) = class_parts(lineage, "").await?;
         let what = match lineage.first() {
             Some(class) => format!("class {:?}", class.source.name),
             None => "no class".to_owned(),
@@ -273,6 +258,7 @@ impl JavaScript {
             what: &what,
             failure,
             listings: &listings,
+            met: &[],
             deadline_ms: limits::CALL_DEADLINE_MS,
             memory: limits::CALL_MEMORY,
         };
@@ -348,6 +334,31 @@ impl JavaScript {
     }
 }
 
+/// The parts of which the guest makes a class and its bases: their record, and of each, nearest first, a file name, its name for its base, and its
+/// text. And the listings of these files, whose names end in `mark`.
+pub(super) async fn class_parts(
+    lineage: &[Arc<ClassVersion>],
+    mark: &str,
+) -> Result<(Vec<Vec<u8>>, Vec<Listing>)> {
+    let mut listings = Vec::with_capacity(lineage.len());
+    let mut parts = vec![encode(&ClassInfo {
+        lineage: lineage.iter().map(|class| ClassVersion::clone(class)).collect(),
+    })];
+    for (at, class) in lineage.iter().enumerate() {
+        let of_class = Arc::clone(class);
+        let text = deep(move || ClassText::of(&of_class.source)).await?;
+        let file = format!("{}@{at}{mark}", class.source.name);
+        parts.extend([file.clone().into_bytes(), text.heritage.into_bytes(), text.evaluated.into_bytes()]);
+        listings.push(Listing {
+            file,
+            shown: class.source.name.clone(),
+            source: class.source.source.clone(),
+            offset: LINES_BEFORE_CLASS,
+        });
+    }
+    Ok((parts, listings))
+}
+
 /// Refuses a text that is larger than any source may be, or that C would read as a shorter one.
 pub(super) fn check_source(name: &str, source: &str) -> Result<()> {
     if source.len() > limits::MAX_SOURCE {
@@ -376,6 +387,7 @@ async fn boot(pre: &InstancePre<Host>, budget: Arc<Budget>, prelude: &[u8]) -> R
         what: "the guest",
         failure: ErrorCode::Internal,
         listings: &[],
+        met: &[],
         deadline_ms: limits::CALL_DEADLINE_MS,
         memory: limits::CALL_MEMORY,
     };

@@ -52,6 +52,8 @@ pub(super) struct Subject<'a> {
     /// The code of a failure that has none of its own.
     pub(super) failure: ErrorCode,
     pub(super) listings: &'a [Listing],
+    /// The classes that the call met.
+    pub(super) met: &'a [Listing],
     pub(super) deadline_ms: u64,
     pub(super) memory: usize,
 }
@@ -145,7 +147,7 @@ impl Subject<'_> {
             Some((function, place)) => (function, place.strip_suffix(')')?),
             None => ("", line),
         };
-        let listing = self.listings.iter().find(|listing| {
+        let listing = self.listings.iter().chain(self.met).find(|listing| {
             place
                 .strip_prefix(listing.file.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))

@@ -409,7 +409,7 @@ impl Member {
 
 fn subject(what: &str, failure: ErrorCode, deadline: Duration, memory: usize) -> Subject<'_> {
     let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-    Subject { what, failure, listings: &[], deadline_ms, memory }
+    Subject { what, failure, listings: &[], met: &[], deadline_ms, memory }
 }
 
 /// Class versions as the guest reads them, the wanted one first.

@@ -242,7 +242,7 @@ async fn numbered(tx: &mut Tx<Slow>, number: u64) -> Result<Vec<String>> {
     while let Some(candidates) = tx.next_objects(&mut walk, 2).await? {
         for candidate in candidates {
             if tx.candidate_state(&candidate).await? == encoded(number) {
-                paths.push(candidate.path);
+                paths.push(candidate.path());
             }
         }
     }

@@ -22,6 +22,7 @@ const MEDIA_TYPE: &str = "application/vnd.emerge.export";
 
 /// What is to be exported.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Subtree {
     /// The path of an object or a directory.
@@ -75,6 +76,7 @@ async fn drop_rest(body: &Mutex<BodyDataStream>) {
 
 /// Where an export is to go.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct To {
     /// The path; where it was when left out. Nothing may be there but an empty directory.

@@ -19,6 +19,7 @@ use utoipa::IntoParams;
 
 /// What a GET asks for.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// Of an object: an earlier version, by its number or by a moment (RFC 3339) at which it was current.
@@ -38,6 +39,7 @@ pub(super) struct Which {
 
 /// The page of the root directory that goes on after a name.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Paging {
     /// Goes on after the member of this name.
@@ -247,6 +249,7 @@ async fn change(
 
 /// What a DELETE takes along.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct HowFar {
     /// Whether a directory goes with all its members.

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ByteReader } from "../src/bytes.js";
+import { encode } from "../src/codec.js";
+import { Stream } from "../src/stream.js";
+
+/** Pages one by one, which note that they were let go. */
+function pagesOf(pages: readonly (readonly number[])[], ended: string[] = []): AsyncIterable<readonly number[]> {
+  return (async function* () {
+    try {
+      for (const page of pages) {
+        await Promise.resolve();
+        yield page;
+      }
+      ended.push("all");
+    } finally {
+      ended.push("closed");
+    }
+  })();
+}
+
+const flat = (pages: AsyncIterable<readonly number[]>): Stream<number> => Stream.flat(pages, (page) => page);
+
+test("the items of pages come in their order, past pages without any", async () => {
+  assert.deepEqual(await flat(pagesOf([[], [1, 2], [], [], [3], []])).toArray(), [1, 2, 3]);
+  assert.deepEqual(await flat(pagesOf([])).toArray(), []);
+});
+
+test("a stream that is left closes its pages, and then it is at its end", async () => {
+  const ended: string[] = [];
+  const stream = flat(pagesOf([[1, 2], [3]], ended));
+  for await (const item of stream) if (item === 2) break;
+  assert.deepEqual(ended, ["closed"]);
+  assert.deepEqual(await stream.toArray(), []);
+});
+
+test("several may ask at the same time, and each item is given once", async () => {
+  const iterator = flat(pagesOf([[1], [], [2, 3], [4]]))[Symbol.asyncIterator]();
+  const results = await Promise.all(Array.from({ length: 6 }, () => iterator.next()));
+  assert.deepEqual(results.map(({ value, done }) => [value, done === true]), [
+    [1, false], [2, false], [3, false], [4, false], [undefined, true], [undefined, true],
+  ]);
+});
+
+test("a page that fails ends the stream, after the items before it", async () => {
+  const failing = (async function* (): AsyncGenerator<readonly number[]> {
+    yield [1];
+    throw new RangeError("no more pages");
+  })();
+  const iterator = flat(failing)[Symbol.asyncIterator]();
+  assert.deepEqual(await iterator.next(), { value: 1, done: false });
+  await assert.rejects(iterator.next(), /no more pages/);
+  assert.equal((await iterator.next()).done, true);
+  const ended: string[] = [];
+  const unreadable = Stream.flat(pagesOf([[1], [2]], ended), () => {
+    throw new RangeError("unreadable");
+  });
+  await assert.rejects(unreadable.toArray(), /unreadable/);
+  assert.deepEqual(ended, ["closed"]);
+});
+
+test("a text that is the same as one before is that, and any other is read", () => {
+  const texts = ["", "a", "airport", "airport", "airports", "\u00e9", "e\u0301", "a".repeat(23), "a".repeat(24), "\u{1f40e}"];
+  for (const before of texts) {
+    for (const text of texts) {
+      const reader = new ByteReader(encode(text));
+      assert.equal(reader.textLike(before), text);
+      assert.ok(reader.atEnd);
+    }
+  }
+  // The unit of a text is not its byte: this one is no UTF-8.
+  assert.throws(() => new ByteReader(Uint8Array.of(0x61, 0xe9)).textLike("\u00e9"), { code: "bad_frame" });
+});
