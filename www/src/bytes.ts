@@ -132,22 +132,23 @@ export class ByteReader {
     }
   }
 
-  /** A text. Of a short one that is the same as `before`, as many are in a listing, no other string is made. */
-  textLike(before: string): string {
+  /** Steps over these bytes if they are next, and says whether they were. */
+  takeSame(expected: Uint8Array): boolean {
     const bytes = this.#bytes;
-    const start = this.#at + 1;
-    const length = before.length;
-    // The head of a text of so many bytes (RFC 8949, section 3).
-    if (length < 24 && bytes[start - 1] === ((TEXT << 5) | length)) {
-      let same = 0;
-      // A unit of ASCII is its own byte.
-      while (same < length && bytes[start + same] === before.charCodeAt(same) && before.charCodeAt(same) < 0x80) same += 1;
-      if (same === length) {
-        this.#at = start + length;
-        return before;
-      }
-    }
-    return this.text();
+    const start = this.#at;
+    for (let at = 0; at < expected.length; at += 1) if (bytes[start + at] !== expected[at]) return false;
+    this.#at = start + expected.length;
+    return true;
+  }
+
+  /** A view of the bytes from a place up to where it stands. */
+  since(start: number): Uint8Array {
+    return this.#bytes.subarray(start, this.#at);
+  }
+
+  /** Another reader of the same bytes, at another place. */
+  at(place: number): ByteReader {
+    return new ByteReader(this.#bytes, place);
   }
 
   /** A view of the bytes, not a copy. */

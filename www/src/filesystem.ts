@@ -27,9 +27,10 @@ import { type Change, watch, type WatchOptions } from "./watch.js";
 import { opAdd, opChildren, opMigrate, opMixin, opQuery, opSet, type RawFetchedChild, readFetched, readMixed } from "./wire-compose.js";
 import {
   opCall, opChmod, opChown, opClassByHash, opClassOf, opCp, opDiff, opGet, opHistory, opList, opMkdir, opMv, opPurge, opPutClass, opRestore,
-  opRm, opSetRules, opStat, opStore, type RawStat, readCalled, readLineage, readMember, readPage,
+  opRm, opSetRules, opStat, opStore, type RawStat, readCalled, readLineage, readMember,
   readStat, readStored, type Which,
 } from "./wire.js";
+import { readPage } from "./wire-listing.js";
 import { opCreateIndex, opDropIndex, opIndexes, type RawMatch, readIndex, readIndexes } from "./wire-search.js";
 
 /** The object file system of a node. */
@@ -673,7 +674,7 @@ export class FileSystem {
 }
 
 /** Pages of a listing that may wait to be read. */
-const PAGES = 4;
+const PAGES = 8;
 
 /** What a store's reply does not tell. */
 const UNKNOWN: RawKnown = {

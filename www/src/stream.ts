@@ -67,10 +67,10 @@ class ItemsOfPages<A, T> implements AsyncIterator<T, undefined> {
     this.#items = [];
     this.#at = 0;
     for (;;) {
-      const { value, done } = await this.#pages.next();
-      if (done === true) return false;
+      const page = await this.#pages.next();
+      if (page.done === true) return false;
       try {
-        this.#items = this.#read(value);
+        this.#items = this.#read(page.value);
       } catch (error) {
         await this.#pages.return?.();
         throw error;

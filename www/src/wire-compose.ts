@@ -4,9 +4,10 @@ import type { ByteReader } from "./bytes.js";
 import type { EmergeError } from "./error.js";
 import { OP } from "./generated.js";
 import {
-  ARRAY, need, op, optional, out, type RawClassAt, type RawPage, type RawStat, readClassAt, readError, readPage, readStat, readStored,
+  ARRAY, need, op, optional, out, type RawClassAt, type RawStat, readClassAt, readError, readStat, readStored,
   record, text, type Which, which, whole,
 } from "./wire.js";
+import { type RawPage, readPage } from "./wire-listing.js";
 
 /** A child to add: where it is or is to be, and of a new one its class version and its encoded fields. */
 export interface RawChild {

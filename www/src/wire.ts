@@ -445,29 +445,29 @@ export function readError(reader: ByteReader): EmergeError {
   });
 }
 
-/** Reads properties. `before` are those of the member before this one in a listing, of which much is the same. */
-export function readStat(reader: ByteReader, before?: RawStat): RawStat {
+export function readStat(reader: ByteReader): RawStat {
   return record(reader, (has) => ({
     name: has(0) ? reader.text() : "",
     id: has(1) ? reader.bytes() : new Uint8Array(16),
     kind: has(2) ? reader.uint() : 0,
-    class: has(3) ? reader.textLike(before?.class ?? "") : undefined,
-    classHash: !has(4) ? undefined : before?.classHash && reader.takeBytes(before.classHash) ? before.classHash : reader.bytes(),
+    class: has(3) ? reader.text() : undefined,
+    classHash: has(4) ? reader.bytes() : undefined,
     classVersion: has(5) ? reader.uint() : undefined,
-    owner: has(6) ? reader.textLike(before?.owner ?? "") : "",
-    group: has(7) ? reader.textLike(before?.group ?? "") : "",
+    owner: has(6) ? reader.text() : "",
+    group: has(7) ? reader.text() : "",
     perms: has(8) ? reader.uint() : 0,
     version: has(9) ? reader.uint() : 0,
     created: has(10) ? reader.int() : 0,
     modified: has(11) ? reader.int() : 0,
     size: has(12) ? reader.uint() : 0,
-    node: has(13) ? reader.textLike(before?.node ?? "") : "",
+    node: has(13) ? reader.text() : "",
     rules: has(14) ? readRules(reader) : undefined,
     path: has(15) ? reader.text() : undefined,
   }));
 }
 
-function readRules(reader: ByteReader): Rules {
+/** @internal */
+export function readRules(reader: ByteReader): Rules {
   return record(reader, (has) => ({
     keep: has(0) ? reader.text() : "",
     mask: has(1) ? reader.text() : "",
@@ -488,21 +488,6 @@ export function readStored(reader: ByteReader): RawStored {
 /** One part of a copy. */
 export function readCopied(reader: ByteReader): { copied: number; path: string } {
   return record(reader, (has) => ({ copied: has(0) ? reader.uint() : 0, path: has(1) ? reader.text() : "" }));
-}
-
-/** One page of a listing. */
-export interface RawPage {
-  readonly members: readonly RawStat[];
-  readonly next: string | undefined;
-}
-
-export function readPage(reader: ByteReader): RawPage {
-  return record(reader, (has) => {
-    need(has(0), "members");
-    const members: RawStat[] = [];
-    for (let left = reader.array(); left > 0; left -= 1) members.push(readStat(reader, members.at(-1)));
-    return { members, next: has(1) ? reader.text() : undefined };
-  });
 }
 
 export function readCalled(reader: ByteReader): RawCalled {

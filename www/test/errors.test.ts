@@ -4,7 +4,8 @@ import { ByteReader } from "../src/bytes.js";
 import { encode } from "../src/codec.js";
 import * as client from "../src/index.js";
 import { ERROR_CLASSES } from "../src/generated.js";
-import { readError, readPage, readStat } from "../src/wire.js";
+import { readError, readStat } from "../src/wire.js";
+import { readPage } from "../src/wire-listing.js";
 
 const read = (record: unknown): client.EmergeError => readError(new ByteReader(encode(record)));
 

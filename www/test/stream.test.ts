@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ByteReader } from "../src/bytes.js";
-import { encode } from "../src/codec.js";
 import { Stream } from "../src/stream.js";
 
 /** Pages one by one, which note that they were let go. */
@@ -57,17 +55,4 @@ test("a page that fails ends the stream, after the items before it", async () =>
   });
   await assert.rejects(unreadable.toArray(), /unreadable/);
   assert.deepEqual(ended, ["closed"]);
-});
-
-test("a text that is the same as one before is that, and any other is read", () => {
-  const texts = ["", "a", "airport", "airport", "airports", "\u00e9", "e\u0301", "a".repeat(23), "a".repeat(24), "\u{1f40e}"];
-  for (const before of texts) {
-    for (const text of texts) {
-      const reader = new ByteReader(encode(text));
-      assert.equal(reader.textLike(before), text);
-      assert.ok(reader.atEnd);
-    }
-  }
-  // The unit of a text is not its byte: this one is no UTF-8.
-  assert.throws(() => new ByteReader(Uint8Array.of(0x61, 0xe9)).textLike("\u00e9"), { code: "bad_frame" });
 });

@@ -5,10 +5,11 @@ use super::order::{Order, Rank};
 use super::place::{self, Place};
 use crate::access::{self, Want};
 use crate::backend::{Backend, Key};
+use crate::classes::Lineage;
 use crate::keys;
 use crate::object::{Object, Record};
 use emerge_proto::op::{SortBy, Target};
-use emerge_proto::{Error, ErrorCode, ObjectId, Page, Path, Result, limits};
+use emerge_proto::{ClassHash, Error, ErrorCode, ObjectId, Page, Path, Result, limits};
 use globset::{GlobBuilder, GlobMatcher};
 use std::sync::Arc;
 
@@ -103,9 +104,16 @@ impl<B: Backend> Tx<B> {
             self.page_by(place, &filter, order, listing.after, limit).await?
         };
         let mut page = Page { members: Vec::with_capacity(members.len()), next, last };
+        // Members in a row are often of one class.
+        let mut class: Option<(ClassHash, Lineage)> = None;
         for (id, object) in members {
-            let stat = self.stat_of(id, &object, &object.name).await?;
-            page.members.push(stat);
+            if let Some(hash) = object.class
+                && class.as_ref().is_none_or(|(known, _)| *known != hash)
+            {
+                class = Some((hash, self.class(hash).await?));
+            }
+            let lineage = class.as_ref().filter(|_| object.class.is_some()).map(|(_, lineage)| lineage);
+            page.members.push(self.stat_with(id, &object, &object.name, lineage));
         }
         Ok(page)
     }

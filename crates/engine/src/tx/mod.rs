@@ -370,6 +370,7 @@ impl<B: Backend> Tx<B> {
     async fn read_many(&mut self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>> {
         let looked = self.engine.look_many(keys).await?;
         self.take_turns(keys.len()).await;
+        self.reads.reserve(keys.len());
         let mut records = Vec::with_capacity(keys.len());
         for (key, looked) in keys.iter().zip(looked) {
             let record = match self.writes.get(&key[..]) {

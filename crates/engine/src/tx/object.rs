@@ -8,6 +8,7 @@ use super::rules;
 use crate::access::{self, Want};
 use crate::backend::Backend;
 use crate::change::Change;
+use crate::classes::Lineage;
 use crate::declared;
 use crate::fields;
 use crate::keys;
@@ -318,12 +319,23 @@ impl<B: Backend> Tx<B> {
     }
 
     pub(super) async fn stat_of(&mut self, id: ObjectId, object: &Object, name: &str) -> Result<Stat> {
-        let class = match object.class {
+        let lineage = match object.class {
             Some(hash) => Some(self.class(hash).await?),
             None => None,
         };
-        let class = class.as_ref().and_then(|lineage| lineage.first());
-        Ok(Stat {
+        Ok(self.stat_with(id, object, name, lineage.as_ref()))
+    }
+
+    /// The properties of an object with the lineage of its class.
+    pub(super) fn stat_with(
+        &self,
+        id: ObjectId,
+        object: &Object,
+        name: &str,
+        lineage: Option<&Lineage>,
+    ) -> Stat {
+        let class = lineage.and_then(|lineage| lineage.first());
+        Stat {
             name: name.to_owned(),
             id,
             kind: object.kind,
@@ -341,7 +353,7 @@ impl<B: Backend> Tx<B> {
             node: self.engine.shared.options.node_name.clone(),
             rules: None,
             path: None,
-        })
+        }
     }
 }
 

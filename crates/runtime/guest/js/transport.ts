@@ -6,7 +6,8 @@ import { joinPath } from "../../../../www/src/meta.js";
 import { ByteReader } from "../../../../www/src/bytes.js";
 import { SortBy } from "../../../../www/src/generated.js";
 import type { EmergeClass } from "../../../../www/src/object.js";
-import { type CallWith, type ClassVersion, opCall, opList, readError, readPage, type SortName } from "../../../../www/src/wire.js";
+import { type CallWith, type ClassVersion, opCall, opList, readError, type SortName } from "../../../../www/src/wire.js";
+import { readPage } from "../../../../www/src/wire-listing.js";
 import { opSearch, readMatches } from "../../../../www/src/wire-search.js";
 import { natives } from "./natives.js";
 
