@@ -153,7 +153,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watche
         record = _classes.record_of(cls)
         address = record.hash
         path = normal(path)
-        state, used = _wire.dumps(_classes.fields_of(value))
+        state, used = _wire.dumps(_classes.fields_of(value), keeps=True)
         await self._send_classes([record, *used])
         head = head_of(value)
         if head is not None and head.path == path and not create and not head.historic:
@@ -168,7 +168,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watche
             )
         else:
             op = ("store", path, address, _classes.fields_of(value), "create" if create else "put")
-        request, used = _wire.dumps(op)
+        request, used = _wire.dumps(op, keeps=True)
         await self._send_classes(used)
         made, version, modified = await self._reply(request, timeout)
         known = head.meta._raw if head is not None and head.path == path else _UNKNOWN
@@ -281,7 +281,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watche
             raw.append((path_of(children),))
         else:
             raw += [(path_of(child),) for child in children]
-        request, used = _wire.dumps(("add", path_of(parent), field, raw))
+        request, used = _wire.dumps(("add", path_of(parent), field, raw), keeps=True)
         await self._send_classes([*new, *used])
         return int((await self._reply(request, timeout))[1])
 
@@ -294,7 +294,9 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watche
             base: the version that the object should be at; it is a conflict when it is at another.
             timeout: seconds.
         """
-        return int((await self._ask("set", path, value, base, timeout=timeout))[1])
+        request, used = _wire.dumps(("set", path, value, base), keeps=True)
+        await self._send_classes(used)
+        return int((await self._reply(request, timeout))[1])
 
     def _told(self, path: str, raw: Any, fields: dict[str, Any], members: Any) -> Directory | Told:
         """What has no class: a directory, or what the node itself tells."""

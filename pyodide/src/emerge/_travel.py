@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import dataclasses
 from types import FunctionType
 from typing import Any
@@ -92,6 +94,7 @@ def class_source(
         (name, kind, has_default, defaults.get(name, default) if has_default else None, told)
         for name, kind, has_default, default, told in fields_of_class(cls)
     ]
+    _classes.untold(cls, _untold(statement.node, {each[0] for each in (*entries, *bases)} | {cls.__name__}))
     source = (cls.__name__, "python", statement.text(), bases, fields, doc, entries)
     seen = captures.seen
     seen.members(cls)
@@ -99,6 +102,20 @@ def class_source(
         if record.seen is not None:
             seen.add(record.seen)
     return source, tuple(needs.values()), seen
+
+
+def _untold(node: Any, given: set[str]) -> frozenset[str]:
+    """The fields of a class statement whose annotations use names that are not there where the class is made of its source."""
+    own = {each.name for each in node.body if isinstance(each, (ast.ClassDef, ast.FunctionDef))}
+    own.update(each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store))
+    given = given | own | set(dir(builtins))
+    return frozenset(
+        each.target.id
+        for each in node.body
+        if isinstance(each, ast.AnnAssign)
+        and isinstance(each.target, ast.Name)
+        and not given.issuperset(_source.names_of([each.annotation]))
+    )
 
 
 def _scan(cls: type[Object], peers: frozenset[type[Object]] = frozenset()) -> Captures:
@@ -138,8 +155,6 @@ def function_text(function: Any) -> str:
     Raises:
         ClassInvalidError: it cannot be found.
     """
-    import ast
-
     if not isinstance(function, FunctionType):
         raise ClassInvalidError(f"a function is needed, not {function!r}")
     code = function.__code__

@@ -293,13 +293,7 @@ def call(data: bytes) -> bytes:
         result = guest_loop.finish(result)
     if more and more[1]:
         result = _kept(result)
-    # As it may be by now.
-    fields = target.__dict__
-    if converters:
-        for field, convert in converters.items():
-            if type(fields.get(field)) is int:
-                fields[field] = convert(fields[field])
-    pickled: bytes = _wire.dumps((result, fields))[0]
+    pickled = _wire.dumps_call(result, _classes.fields_of(target))
     # They may be large, and so is the copy that is to come.
     del result, fields, target
     return done(pickled)
@@ -420,7 +414,7 @@ def run_file(parts: list[bytes]) -> list[bytes]:
         order: dict[bytes, Any] = {}
         own = _classes.record_of(type(value))
         _needed(own, order)
-        state, used = _wire.dumps(_classes.fields_of(value))
+        state, used = _wire.dumps(_classes.fields_of(value), keeps=True)
         for each in used:
             _needed(each, order)
         order[own.hash] = order.pop(own.hash)
