@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._object import NAMESAKES, NEWEST, Object, place_of
@@ -136,6 +137,17 @@ def trusted(class_hash: bytes) -> type[Object] | None:
     return None if cls is None or issubclass(cls, StandIn) else cls
 
 
+class _Met(threading.local):
+    """Class versions of which a thread has met objects and knows nothing, since it last looked."""
+
+    def __init__(self) -> None:
+        self.addresses: set[bytes] = set()
+
+
+met = _Met()
+_unknown: dict[bytes, type[Object]] = {}
+
+
 def of_hash(class_hash: bytes) -> type[Object]:
     """The class for an embedded object; one that only shows fields when this program has none."""
     cls = _by_hash.get(class_hash)
@@ -143,7 +155,24 @@ def of_hash(class_hash: bytes) -> type[Object]:
         from . import _host
 
         cls = _host.host().embedded_class(class_hash)
+        if cls is None:
+            met.addresses.add(class_hash)
+            return stranger(class_hash)
         _by_hash[class_hash] = cls
+    elif NEWEST.get(cls.__name__, cls) is not cls and trusted(class_hash) is None:
+        # A class statement has run since.
+        cls = _by_hash[class_hash] = known(class_hash, cls.__name__) or cls
+    return cls
+
+
+def stranger(class_hash: bytes) -> type[Object]:
+    """What stands for a version of which nothing is known."""
+    cls = _unknown.get(class_hash)
+    if cls is None:
+        from ._standin import unknown
+
+        cls = _unknown[class_hash] = unknown(class_hash)
+        _records[cls] = Record(class_hash, None, (), None)
     return cls
 
 
