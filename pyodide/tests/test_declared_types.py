@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Optional, TypedDict, Uni
 import pytest
 
 import emerge
-from cells import cell
+from cells import cell, elsewhere
 from emerge import _classes, _hints, errors
 
 HAS_ALIASES = sys.version_info >= (3, 12)
@@ -201,6 +201,22 @@ def test_what_a_declared_type_tells_comes_back_as_it_was(fs, home):
     assert fs.get(f"{home}/all").shown() == here.shown() == fs.call(f"{home}/all", "shown")
 
 
+def test_it_is_so_in_another_program(fs, home, address):
+    here = everything()
+    here.parts = [everything()]
+    fs.store(f"{home}/all", here)
+    with elsewhere(), emerge.connect(address) as other:
+        other.trust(f"{home}/all")
+        there = other.get(f"{home}/all")
+        assert type(there) is not Everything
+        assert there.parts[0].shown() == everything().shown()
+        there.of_types()
+        there.many = [type(there.many[0]).OLD]
+        other.store(f"{home}/all", there)
+    there = fs.get(f"{home}/all")
+    assert there.many == [Status.OLD] and there.typed == {"a": 1, "z": 2} and there.flags.value == 7
+
+
 def test_it_is_so_within_other_objects_and_after_a_patch(fs, home):
     here = everything()
     here.parts = [everything()]
@@ -329,12 +345,15 @@ class Outer(emerge.Object):
 
 
 @pytest.mark.parametrize("head", ["", "from __future__ import annotations\n"], ids=["plain", "future"])
-def test_an_enumeration_within_the_class(fs, home, head):
+def test_an_enumeration_within_the_class(fs, home, address, head):
     outer = cell(head + NESTED)["Outer"]()
     outer.quoted = type(outer).Status.NEW
     fs.store(f"{home}/outer", outer)
     assert fs.call(f"{home}/outer", "use") == [True, True]
     assert fs.get(f"{home}/outer").use() == [True, True]
+    with elsewhere(), emerge.connect(address) as other:
+        other.trust(f"{home}/outer")
+        assert other.get(f"{home}/outer").use() == [True, True]
 
 
 def test_a_hint_whose_name_does_not_travel_tells_nothing(fs, home):
