@@ -239,6 +239,7 @@ class Captures:
         if isinstance(value, FunctionType):
             cells = closure_of(value, self.seen)
             self.seen.size(value.__dict__)
+            self.seen.defaults(value)
             if "__class__" in cells:
                 raise ClassInvalidError(
                     f"{user} uses {name}, a method that needs its class: use the class, {value.__qualname__}",

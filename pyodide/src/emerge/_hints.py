@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import sys
+import typing
 from typing import Any
 
 from ._kept import Scope
@@ -23,6 +24,10 @@ _NAMED_TYPES = {
     "decimal.Decimal": "decimal", "numpy.ndarray": "array", "array.array": "array",
 }  # fmt: skip
 _FACTORIES: tuple[Any, ...] = (list, dict, set, tuple, str, int, float, bool, bytes, frozenset)
+
+
+# Annotations that say something of a class, or of its constructor.
+_NO_FIELDS = (typing.ClassVar, dataclasses.InitVar, dataclasses.KW_ONLY)
 
 
 def hints_of(cls: type) -> dict[str, tuple[Any, Scope, type]]:
@@ -67,8 +72,6 @@ def fields_of_class(cls: type) -> list[tuple[Any, ...]]:
     Raises:
         ClassInvalidError: a name that is no field's.
     """
-    import typing
-
     declared = {each.name: each for each in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else {}
     for name, held in vars(cls).items():
         # ``dataclass`` puts the default in its place.
@@ -80,7 +83,7 @@ def fields_of_class(cls: type) -> list[tuple[Any, ...]]:
             )
     fields = []
     for name, hint in _own_hints(cls).items():
-        if typing.get_origin(hint) is typing.ClassVar or hint is typing.ClassVar:
+        if typing.get_origin(hint) is typing.ClassVar or hint in _NO_FIELDS or isinstance(hint, dataclasses.InitVar):
             continue
         if name == "meta":
             raise ClassInvalidError(f'class {cls.__name__}: "meta" is not a field\'s name', field=name)

@@ -85,10 +85,16 @@ def class_source(
         (name, kind, address(payload[0])) if kind == "class" else (name, kind, *payload)
         for name, kind, *payload in captures.ended()
     ]
-    doc = cls.__dict__.get("__doc__")
-    if dataclasses.is_dataclass(cls) and doc and doc.startswith(f"{cls.__name__}("):
-        doc = None
     statement = _statement(cls)
+    doc = cls.__dict__.get("__doc__")
+    if (
+        dataclasses.is_dataclass(cls)
+        and doc
+        and doc.startswith(f"{cls.__name__}(")
+        and not ast.get_docstring(statement.node)
+    ):
+        # ``dataclass`` has made it.
+        doc = None
     defaults = _agreed.written(statement.node)
     fields = [
         (name, kind, has_default, defaults.get(name, default) if has_default else None, told)
