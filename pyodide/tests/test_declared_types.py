@@ -379,6 +379,52 @@ def test_a_hint_whose_name_does_not_travel_tells_nothing(fs, home):
         assert fs.call(f"{home}/holder", "use") == "Within"
 
 
+MIXED = """
+import enum
+from datetime import date
+class Status(enum.Enum):
+    NEW = "new"
+class Aged:
+    state: Status
+    states: "list[Status]"
+class Under(Aged, emerge.Object):
+    date: date = None
+    def use(self):
+        return [self.state is Status.NEW, self.states[0].name]
+class Lower(Under):
+    more: dict[Status, Status] = None
+"""
+
+
+def test_hints_of_the_classes_above(fs, home, address):
+    scope = cell(MIXED)
+    new = scope["Status"].NEW
+    lower = scope["Lower"]()
+    lower.state, lower.states, lower.more = new, [new], {new: new}
+    fs.store(f"{home}/lower", lower)
+    assert fs.call(f"{home}/lower", "use") == lower.use() == [True, "NEW"]
+    assert fs.get(f"{home}/lower").more == {new: new}
+    with elsewhere(), emerge.connect(address) as other:
+        other.trust(f"{home}/lower")
+        assert other.get(f"{home}/lower").use() == [True, "NEW"]
+
+
+def test_a_key_that_no_hint_tells(fs, home):
+    loose = Loose()
+    loose.listed = [{Status.OLD: 1}]
+    with pytest.raises(errors.UnmappableValueError) as failed:
+        fs.store(f"{home}/loose", loose)
+    assert failed.value.field == "listed[0]"
+
+
+def test_two_keys_that_the_wire_has_alike(fs, home):
+    both = Everything()
+    both.keys = {Status.OLD: 1, "old": 2}
+    with pytest.raises(errors.UnmappableValueError) as failed:
+        fs.store(f"{home}/both", both)
+    assert failed.value.field == "keys"
+
+
 def test_a_class_without_such_hints_converts_nothing():
     class Plain(emerge.Object):
         number: int = 0

@@ -224,7 +224,7 @@ def fields_of(value: Object) -> dict[str, Any]:
     return stored
 
 
-def untold(cls: type[Object], fields: frozenset[str]) -> None:
+def untold(cls: type, fields: frozenset[str]) -> None:
     """Says of which fields the hints use names that do not travel: what only these hints tell cannot be stored."""
     if _untold.get(cls, frozenset()) != fields:
         _untold[cls] = fields

@@ -38,7 +38,9 @@ def hints_of(cls: type) -> dict[str, tuple[Any, Scope, type]]:
         if each is object or each is Object:
             continue
         scope = _scope_of(each)
-        hints.update((name, (hint, scope, each)) for name, hint in _own_hints(each).items())
+        if each not in PLACES:
+            scope = scope._replace(outer=_scope_of(cls))
+        hints.update((name, (hint, scope, each)) for name, hint in _own_hints(each, scope).items())
     return hints
 
 
@@ -47,11 +49,9 @@ def _scope_of(cls: type) -> Scope:
     return Scope(around, vars(cls))
 
 
-def _own_hints(cls: type) -> dict[str, Any]:
-    scope = _scope_of(cls)
-    return {
-        name: scope.evaluated(hint) if isinstance(hint, str) else hint for name, hint in annotations_of(cls).items()
-    }
+def _own_hints(cls: type, scope: Scope) -> dict[str, Any]:
+    own = annotations_of(cls)
+    return {name: scope.evaluated(hint) if isinstance(hint, str) else hint for name, hint in own.items()}
 
 
 def annotations_of(cls: type) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def fields_of_class(cls: type) -> list[tuple[Any, ...]]:
                 field=name,
             )
     fields = []
-    for name, hint in _own_hints(cls).items():
+    for name, hint in _own_hints(cls, _scope_of(cls)).items():
         if typing.get_origin(hint) is typing.ClassVar or hint in _NO_FIELDS or isinstance(hint, dataclasses.InitVar):
             continue
         if name == "meta":

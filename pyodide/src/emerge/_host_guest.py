@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from . import _classes
 from ._host import CREDIT, Connection, Host, Items, answer
 from ._object import Object
 from .errors import EmergeError, UnsupportedError
@@ -150,7 +151,7 @@ class GuestHost(Host):
         try:
             return self.class_of(lineage_of(class_hash))
         except EmergeError:
-            return None
+            return _classes.stranger(class_hash)
 
     def class_of(self, lineage: list[tuple[Any, ...]]) -> type[Object]:
         return meet(lineage) or super().class_of(lineage)

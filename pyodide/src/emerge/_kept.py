@@ -28,17 +28,19 @@ class Kept(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """Where the names of a hint are looked for: globals and locals."""
+    """Where the names of a class's hints are looked for."""
 
     around: dict[str, Any]
+    """The module's names."""
     within: Mapping[str, Any]
+    """The class's own; those of its types count, for a field may have the name of its type."""
     outer: Scope | None = None
     """Where those are that are not there."""
 
     def evaluated(self, text: str) -> Any:
         """What a hint that is a text stands for; ``Any`` when it does not resolve."""
         try:
-            return eval(text, self.around, dict(self.within))
+            return eval(text, self.around, {name: each for name, each in self.within.items() if isinstance(each, type)})
         except Exception:  # noqa: BLE001 - an annotation that does not resolve says nothing
             return Any if self.outer is None else self.outer.evaluated(text)
 

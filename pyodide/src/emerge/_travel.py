@@ -10,7 +10,8 @@ from typing import Any
 
 from . import _agreed, _classes, _source
 from ._captures import Captures, bases_by_name, cells_of, looking
-from ._hints import fields_of_class
+from ._express import library_member
+from ._hints import annotations_of, fields_of_class
 from ._object import PLACES, Object
 from ._seen import Seen
 from .errors import ClassInvalidError
@@ -100,7 +101,10 @@ def class_source(
         (name, kind, has_default, defaults.get(name, default) if has_default else None, told)
         for name, kind, has_default, default, told in fields_of_class(cls)
     ]
-    _classes.untold(cls, _untold(statement.node, {each[0] for each in (*entries, *bases)} | {cls.__name__}))
+    given = {each[0] for each in (*entries, *bases)} | {cls.__name__}
+    mixins = [each for each in cls.__mro__ if not issubclass(each, Object) and annotations_of(each)]
+    for declaring in (cls, *(each for each in mixins if library_member("", each) is None)):
+        _classes.untold(declaring, _untold(declaring, given))
     source = (cls.__name__, "python", statement.text(), bases, fields, doc, entries)
     seen = captures.seen
     seen.members(cls)
@@ -110,8 +114,12 @@ def class_source(
     return source, tuple(needs.values()), seen
 
 
-def _untold(node: Any, given: set[str]) -> frozenset[str]:
-    """The fields of a class statement whose annotations use names that are not there where the class is made of its source."""
+def _untold(cls: type, given: set[str]) -> frozenset[str]:
+    """The fields of a class whose annotations use names that are not there where it is made of its source."""
+    statement = _source.of_class(cls)
+    if statement is None:
+        return frozenset(annotations_of(cls))
+    node = statement.node
     own = {each.name for each in node.body if isinstance(each, (ast.ClassDef, ast.FunctionDef))}
     own.update(each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store))
     given = given | own | set(dir(builtins))
