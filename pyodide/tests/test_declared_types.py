@@ -71,6 +71,10 @@ class UserId(str):
         return self[:2]
 
 
+class Names(list):
+    pass
+
+
 class Entry(TypedDict, total=False):
     status: Status
     at: tuple[int, int]
@@ -281,6 +285,7 @@ LOSSES = [
     ("free", defaultdict(int), "free", "defaultdict"),
     ("free", OrderedDict(a=1), "free", "OrderedDict"),
     ("free", UserId("a"), "free", "UserId"),
+    ("free", Names("a"), "free", "(store list(…) of it)"),
     ("listed", [Status.OLD], "listed[0]", "Status.OLD"),
     ("union", Status.OLD, "union", "Status.OLD"),
     ("point", Point(1), "point", "Point"),

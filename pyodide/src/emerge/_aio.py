@@ -495,7 +495,8 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
             path: which object.
             cls: the class that it is to have, as this program has it.
             how: what gives the new fields for the old ones: the name of a method of ``cls``, or a function, which is sent by its
-                source and uses nothing from around it. Without it the fields stay, and new ones have their defaults.
+                source and uses nothing from around it. Without it the fields stay, and new ones have their defaults, or what
+                their factories make on the node.
             timeout: seconds.
 
         Returns:

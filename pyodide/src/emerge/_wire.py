@@ -170,16 +170,18 @@ _OF_ARRAYS = ("numpy", "pandas")
 
 def _lost(what: str, value: Any, instead: str) -> str:
     """Why a value that would be read as another is not stored."""
-    from ._kept import plain
+    from ._kept import Scope, kept, plain
 
-    kind = type(value).__name__
+    kind = type(value)
     read = type(plain(value)).__name__
-    if kind == "defaultdict":
-        kind = "defaultdict[str, int]"
-    return (
-        f"{what}, which no hint tells and which would come back as {_READ_AS.get(read, read)} (declare the field as {kind}, "
-        f"Optional[{kind}], list[{kind}] …, by names that travel, or store {instead}),"
-    )
+    name = "defaultdict[str, int]" if kind.__name__ == "defaultdict" else kind.__name__
+    if name != kind.__name__ or kept(kind, Scope({}, {})).read is not None:
+        instead = (
+            f"declare the field as {name}, Optional[{name}], list[{name}] …, by names that travel, or store {instead}"
+        )
+    else:
+        instead = f"store {instead}"
+    return f"{what}, which no hint tells and which would come back as {_READ_AS.get(read, read)} ({instead}),"
 
 
 _READ_AS = {"tuple": "list", "frozenset": "set"}
