@@ -123,13 +123,15 @@ def _untold(cls: type, given: set[str]) -> frozenset[str]:
     own = {each.name for each in node.body if isinstance(each, (ast.ClassDef, ast.FunctionDef))}
     own.update(each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store))
     given = given | own | set(dir(builtins))
-    return frozenset(
+    untold = [
         each.target.id
         for each in node.body
         if isinstance(each, ast.AnnAssign)
         and isinstance(each.target, ast.Name)
         and not given.issuperset(_source.names_of([each.annotation]))
-    )
+    ]
+    # A private one has the class's name before its own.
+    return frozenset((*untold, *(f"_{cls.__name__.lstrip('_')}{name}" for name in untold)))
 
 
 def _scan(cls: type[Object], peers: frozenset[type[Object]] = frozenset()) -> Captures:
