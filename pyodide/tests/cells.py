@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 
 import emerge
+from emerge import _classes
+from emerge._object import NAMESAKES, NEWEST
 
 RUNS = iter(range(10_000))
 
@@ -16,3 +19,18 @@ def cell(text, scope=None):
     scope = {"__name__": "__main__", "emerge": emerge} if scope is None else scope
     exec(compile(text, name, "exec", dont_inherit=True), scope)
     return scope
+
+
+@contextlib.contextmanager
+def elsewhere():
+    """As another program, which has none of this one's classes by now."""
+    known = (_classes._by_hash, _classes._records, _classes._met, _classes._defined, NEWEST, NAMESAKES)
+    kept = [dict(each) for each in known]
+    for each in known:
+        each.clear()
+    try:
+        yield
+    finally:
+        for each, entries in zip(known, kept):
+            each.clear()
+            each.update(entries)

@@ -53,7 +53,7 @@ def test_arguments_by_name(fs, home):
     with pytest.raises(errors.BadArgumentError, match=r"kind\(suffix\)"):
         fs.call(at, "kind")
     signatures = [method.signature for method in fs.methods(at)]
-    assert signatures[0] == "cost(factor=1, plus: float = 0.0) -> float" and "kind(suffix)" in signatures
+    assert signatures[0] == "cost(factor=1, *, plus: float = 0.0) -> float" and "kind(suffix)" in signatures
     # What a method does wrong itself is its own failure.
     with pytest.raises(errors.MethodFailedError, match="TypeError"):
         fs.call(at, "sell", "x")

@@ -154,3 +154,22 @@ def test_what_cannot_travel_any_more_is_named(fs, home):
     assert failed.value.field == "COUNTS"
     del scope["COUNTS"]["c"], scope["NAMES"][1:]
     assert used(fs, home, scope) == first
+
+
+def test_a_default_that_is_set_later_is_named(fs, home):
+    scope = cell(
+        "def helper(n=1, *, by=2):\n    return n * by\n"
+        "class User(emerge.Object):\n    def use(self, n=3):\n        return helper() + n\n"
+    )
+    used(fs, home, scope)
+    for function, name, value in (
+        (scope["helper"], "__defaults__", (5,)),
+        (scope["helper"], "__kwdefaults__", {"by": 7}),
+        (scope["User"].use, "__defaults__", (9,)),
+    ):
+        before = getattr(function, name)
+        setattr(function, name, value)
+        with pytest.raises(errors.ClassInvalidError, match="was set after its statement"):
+            fs.store(f"{home}/User", scope["User"](), overwrite=True)
+        setattr(function, name, before)
+        used(fs, home, scope)

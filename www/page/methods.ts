@@ -24,7 +24,9 @@ export function methodList(methods: readonly MethodInfo[], target: Target): HTML
 let numbered = 0;
 
 function card(method: MethodInfo, target: Target): HTMLElement {
-  const inputs = method.params.map((param) => ({
+  // Python's marks of how parameters are given are none themselves.
+  const params = method.params.filter(({ name }) => name !== "/" && name !== "*");
+  const inputs = params.map((param) => ({
     param,
     input: el("input", {
       class: "input mono",

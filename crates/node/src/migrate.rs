@@ -3,7 +3,7 @@
 use crate::call::{Attempt, open};
 use crate::node::Node;
 use emerge_engine::{Backend, ObjectForCall, Tx};
-use emerge_proto::class::{Capture, Captured};
+use emerge_proto::class::{Capture, Captured, MethodDecl};
 use emerge_proto::record::{Called, ObjectType, Stat};
 use emerge_proto::{
     ClassHash, ClassSource, ClassVersion, Error, ErrorCode, Language, ObjectId, Result, Value,
@@ -13,6 +13,8 @@ use std::sync::Arc;
 /// The class that is made of a function, and its method.
 const CLASS: &str = "Migration";
 const METHOD: &str = "how";
+/// What a Python class's own factories make, by a name that no method has.
+const FACTORIES: &str = "<factories>";
 /// The name under which a Python function stands there.
 const FUNCTION: &str = "migration";
 
@@ -22,6 +24,8 @@ pub(crate) struct Migration {
     class: ClassHash,
     lineage: Vec<Arc<ClassVersion>>,
     how: Option<How>,
+    /// What the class's own factories make: defaults that are no values.
+    factories: Option<How>,
     from: Option<String>,
 }
 
@@ -80,7 +84,19 @@ impl Migration {
                 })
             }
         };
-        Ok(Self { class, lineage, how, from })
+        let has_more =
+            lineage.iter().flat_map(|class| &class.source.fields).any(|field| field.default.is_none());
+        let factories = match lineage.first() {
+            Some(newest) if newest.source.language == Language::Python && has_more => {
+                let sources: Vec<&ClassSource> = lineage.iter().map(|class| &class.source).collect();
+                let captured = tx.captured_by(&sources).await?;
+                let mut called = vec![Arc::new(having_factories(newest))];
+                called.extend(lineage.iter().skip(1).cloned());
+                Some(How { lineage: called, captured, method: FACTORIES.to_owned() })
+            }
+            _ => None,
+        };
+        Ok(Self { class, lineage, how, factories, from })
     }
 
     /// Whether a member of a directory is taken.
@@ -115,6 +131,10 @@ impl Migration {
             Some(how) => how.fields(attempt, &object.path, old, depth).await?,
             None => fields_of(Value::decode(&old)?).unwrap_or_default(),
         };
+        let fields = match &self.factories {
+            Some(factories) => factories.made(attempt, &object.path, fields, depth).await?,
+            None => fields,
+        };
         let state = Value::Map(self.completed(fields).map_err(|error| error.at(&object.path))?).encode();
         let stored = open(&mut *attempt.lock().await)?.migrate(&object, self.class, &state).await?;
         Ok(Called { result: nothing, version: Some(stored.version), log: None })
@@ -143,6 +163,38 @@ impl Migration {
 }
 
 impl How {
+    /// The fields with those that the class's own factories make; where a field has none, or a default that is a value, it stays away.
+    async fn made<B: Backend>(
+        &self,
+        attempt: &Arc<Attempt<B>>,
+        path: &str,
+        fields: Vec<(String, Value)>,
+        depth: usize,
+    ) -> Result<Vec<(String, Value)>> {
+        let missing: Vec<Value> = self
+            .lineage
+            .iter()
+            .flat_map(|class| &class.source.fields)
+            .filter(|declared| {
+                declared.default.is_none() && fields.iter().all(|(name, _)| *name != declared.name)
+            })
+            .map(|declared| Value::Text(declared.name.clone()))
+            .collect();
+        if missing.is_empty() {
+            return Ok(fields);
+        }
+        let state = Value::Map(fields).encode();
+        let call = emerge_runtime::Call {
+            path: path.to_owned(),
+            state: state.clone(),
+            method: self.method.clone(),
+            args: Value::List(missing).encode(),
+            ..attempt.request(self.lineage.clone(), self.captured.clone(), None)
+        };
+        let returned = attempt.node().runtime().call(call, attempt.fs(depth)).await?;
+        Ok(fields_of(Value::decode(&returned.state.unwrap_or(state))?).unwrap_or_default())
+    }
+
     /// The new fields for the old ones. A method that gives nothing has changed its object, which began with the old fields.
     async fn fields<B: Backend>(
         &self,
@@ -182,6 +234,22 @@ fn fields_of(value: Value) -> Option<Vec<(String, Value)>> {
 fn is_name(how: &str) -> bool {
     let good = |char: char| char.is_alphanumeric() || char == '_' || char == '$';
     !how.is_empty() && how.chars().all(good) && !how.starts_with(|char: char| char.is_ascii_digit())
+}
+
+/// A class version as it is called for what its factories make.
+fn having_factories(class: &ClassVersion) -> ClassVersion {
+    let factories = MethodDecl {
+        name: FACTORIES.to_owned(),
+        params: Vec::new(),
+        doc: None,
+        is_async: false,
+        is_static: false,
+        is_property: false,
+        returns: None,
+    };
+    let mut class = class.clone();
+    class.methods.push(factories);
+    class
 }
 
 /// A class with one static method, which is the function.

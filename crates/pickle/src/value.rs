@@ -145,6 +145,10 @@ impl<'h, 'p> Reader<'h, 'p> {
             Node::Made(made) if self.heap.global(made.callable) == Some(("emerge._wire", "same")) => {
                 self.args(made).first().and_then(|at| self.heap.text(*at))
             }
+            Node::Made(made) if self.heap.global(made.callable) == Some(("emerge._wire", "no")) => {
+                let what = self.args(made).first().and_then(|at| self.heap.text(*at)).unwrap_or("a dict key");
+                return Err(self.unmappable(what));
+            }
             _ => None,
         };
         text.ok_or_else(|| {

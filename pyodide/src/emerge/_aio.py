@@ -19,6 +19,7 @@ from ._paths import inside, join, normal, path_of
 from ._proxy import Proxy
 from ._rights import Rights
 from ._searches import Searches
+from ._trust import Trust
 from ._values import Ref, Table
 from ._versions import Versions
 from .errors import (
@@ -36,7 +37,7 @@ Several = Union[str, Ref, Iterable[One], AsyncIterable[One]]
 Children = Union[Child, Iterable[Child], Mapping[str, Object]]
 
 
-class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watches):
+class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions, Watches):
     """The object file system of a node, with awaitable operations: ``await fs.aio.get("/a")``.
 
     All raise :class:`emerge.EmergeError` by its subclasses in ``emerge.errors``. ``timeout`` is in seconds; after it the
@@ -63,7 +64,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watche
         await self._connection.close_soon()
 
     async def _reply(self, request: bytes, timeout: float | None) -> Any:
-        return _wire.loads(_host.answer(await self._connection.ask_soon(request, timeout)))
+        return await self._read(_host.answer(await self._connection.ask_soon(request, timeout)))
 
     async def _ask(self, *op: Any, timeout: float | None = None) -> Any:
         request, used = _wire.dumps(op)
@@ -108,25 +109,6 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watche
         for cls in classes:
             _classes.define(cls)
 
-    async def trust(self, path: str, *, timeout: float | None = None) -> type[Object]:
-        """Runs the stored Python source of an object's class in this program, and gives the class.
-
-        Do so for classes whose authors you trust: the source can do whatever this program can.
-        """
-        return await self._load(await self._ask("class", path, timeout=timeout))
-
-    async def _load(self, lineage: Any) -> type[Object]:
-        from ._load import class_needs, load
-
-        for address in class_needs(lineage[0]):
-            if _classes.trusted(address) is None:
-                await self._load(await self._ask("class", None, address))
-        # One that it needs may have it within. What is no Python, ``load`` refuses.
-        known = _classes.trusted(lineage[0][0]) if lineage[0][5][1] == "python" else None
-        cls = known or load(lineage[0])
-        self._sent.add(lineage[0][0])
-        return cls
-
     async def store(
         self, path: str, value: T, *, overwrite: bool = False, create: bool = False, timeout: float | None = None
     ) -> T:
@@ -153,7 +135,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watche
         record = _classes.record_of(cls)
         address = record.hash
         path = normal(path)
-        state, used = _wire.dumps(_classes.fields_of(value))
+        state, used = _wire.dumps(_classes.fields_of(value), keeps=True)
         await self._send_classes([record, *used])
         head = head_of(value)
         if head is not None and head.path == path and not create and not head.historic:
@@ -170,7 +152,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watche
             )
         else:
             op = ("store", path, address, _classes.fields_of(value), "create" if create else "put")
-        request, used = _wire.dumps(op)
+        request, used = _wire.dumps(op, keeps=True)
         await self._send_classes(used)
         made, version, modified = await self._reply(request, timeout)
         known = head.meta._raw if head is not None and head.path == path else _UNKNOWN
@@ -199,7 +181,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watche
         good, payload = await self._connection.ask_soon(request, timeout)
         if not good:
             raise _host.failure(payload)
-        raw, fields, *led = _wire.loads(payload)
+        raw, fields, *led = await self._read(payload)
         if raw[4] is None:
             return self._told(normal(path), raw, fields, led[3] if led else None)
         if led:
@@ -283,7 +265,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watche
             raw.append((path_of(children),))
         else:
             raw += [(path_of(child),) for child in children]
-        request, used = _wire.dumps(("add", path_of(parent), field, raw))
+        request, used = _wire.dumps(("add", path_of(parent), field, raw), keeps=True)
         await self._send_classes([*new, *used])
         return int((await self._reply(request, timeout))[1])
 
@@ -296,7 +278,9 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watche
             base: the version that the object should be at; it is a conflict when it is at another.
             timeout: seconds.
         """
-        return int((await self._ask("set", path, value, base, timeout=timeout))[1])
+        request, used = _wire.dumps(("set", path, value, base), keeps=True)
+        await self._send_classes(used)
+        return int((await self._reply(request, timeout))[1])
 
     def _told(self, path: str, raw: Any, fields: dict[str, Any], members: Any) -> Directory | Told:
         """What has no class: a directory, or what the node itself tells."""
@@ -308,12 +292,6 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watche
 
     def _rest_of(self, path: str, after: str) -> Any:
         return self._listed(path, after, None, None, None, False)
-
-    async def _shown_class(self, address: bytes) -> type[Object]:
-        """A class that only shows fields, for a version that this program does not have."""
-        cls = _host.host().class_of(await self._ask("class", None, address))
-        _classes.remember(address, cls)
-        return cls
 
     async def stat(self, path: str | Ref, *, timeout: float | None = None) -> Meta:
         """Fetches the properties of what is stored at a path."""
@@ -462,7 +440,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watche
         await self._send_classes(used)
         done = failed = 0
         async for item in _host.each(self._connection.stream(request, None)):
-            name, called, error = _wire.loads(item)
+            name, called, error = await self._read(item)
             path = name if directory is None else join(directory, name)
             done += 1
             failed += called is None
@@ -519,7 +497,8 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Versions, Watche
             path: which object.
             cls: the class that it is to have, as this program has it.
             how: what gives the new fields for the old ones: the name of a method of ``cls``, or a function, which is sent by its
-                source and uses nothing from around it. Without it the fields stay, and new ones have their defaults.
+                source and uses nothing from around it. Without it the fields stay, and new ones have their defaults, or what
+                their factories make on the node.
             timeout: seconds.
 
         Returns:

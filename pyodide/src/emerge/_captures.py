@@ -11,6 +11,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from . import _agreed, _express, _source
+from ._aliases import is_alias
 from ._object import PLACES, Object
 from ._seen import MISSING, Seen
 from .errors import ClassInvalidError, EmergeError
@@ -202,7 +203,8 @@ class Captures:
             self.uses[value] = None
             if value not in self._peers:
                 return [(name, "class", value)]
-        if isinstance(value, (FunctionType, type)) or callable(value) and _decorated(name, value) is not None:
+        is_code = isinstance(value, (FunctionType, type)) or callable(value) and _decorated(name, value) is not None
+        if is_code and not is_alias(value):
             return self._code(name, value, user)
         try:
             return _express.entry(self, name, value, user)
@@ -237,6 +239,7 @@ class Captures:
         if isinstance(value, FunctionType):
             cells = closure_of(value, self.seen)
             self.seen.size(value.__dict__)
+            self.seen.defaults(value)
             if "__class__" in cells:
                 raise ClassInvalidError(
                     f"{user} uses {name}, a method that needs its class: use the class, {value.__qualname__}",
@@ -368,7 +371,7 @@ def _hinting(name: str, value: Any) -> bool:
     member = _express.library_member(name, value)
     if member is not None:
         return _express.is_standard(member[0])
-    return isinstance(value, type)
+    return isinstance(value, type) or is_alias(value)
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._object import NAMESAKES, NEWEST, Object, place_of
@@ -49,6 +49,10 @@ def record_of(cls: type[Object], scans: Any = None) -> Record:
 
     record = Record(_host.host().class_hash(dumps(source)[0]), source, needs, seen)
     _records[cls] = record
+    if known is not None:
+        # What a hint names may be another by now.
+        _converters.pop(cls, None)
+        _writers.pop(cls, None)
     _by_hash[record.hash] = cls
     if scans is None:
         NEWEST[cls.__name__] = cls
@@ -81,7 +85,7 @@ def forget(cls: type[Object], class_hash: bytes) -> None:
     """Undoes :func:`adopt`."""
     del _records[cls], _by_hash[class_hash]
     _converters.pop(cls, None)
-    _floats.pop(cls, None)
+    _writers.pop(cls, None)
 
 
 def define(cls: type[Object]) -> None:
@@ -133,6 +137,17 @@ def trusted(class_hash: bytes) -> type[Object] | None:
     return None if cls is None or issubclass(cls, StandIn) else cls
 
 
+class _Met(threading.local):
+    """Class versions of which a thread has met objects and knows nothing, since it last looked."""
+
+    def __init__(self) -> None:
+        self.addresses: set[bytes] = set()
+
+
+met = _Met()
+_unknown: dict[bytes, type[Object]] = {}
+
+
 def of_hash(class_hash: bytes) -> type[Object]:
     """The class for an embedded object; one that only shows fields when this program has none."""
     cls = _by_hash.get(class_hash)
@@ -140,7 +155,24 @@ def of_hash(class_hash: bytes) -> type[Object]:
         from . import _host
 
         cls = _host.host().embedded_class(class_hash)
+        if cls is None:
+            met.addresses.add(class_hash)
+            return stranger(class_hash)
         _by_hash[class_hash] = cls
+    elif NEWEST.get(cls.__name__, cls) is not cls and trusted(class_hash) is None:
+        # A class statement has run since.
+        cls = _by_hash[class_hash] = known(class_hash, cls.__name__) or cls
+    return cls
+
+
+def stranger(class_hash: bytes) -> type[Object]:
+    """What stands for a version of which nothing is known."""
+    cls = _unknown.get(class_hash)
+    if cls is None:
+        from ._standin import unknown
+
+        cls = _unknown[class_hash] = unknown(class_hash)
+        _records[cls] = Record(class_hash, None, (), None)
     return cls
 
 
@@ -155,61 +187,64 @@ def instance(cls: type[Object], fields: dict[str, Any]) -> Any:
 
 
 _converters: dict[type[Object], dict[str, Any]] = {}
-_floats: dict[type[Object], tuple[str, ...]] = {}
+_writers: dict[type[Object], dict[str, Any]] = {}
+# Fields of classes that travel by source whose hints use names that do not.
+_untold: dict[type, frozenset[str]] = {}
 
 
 def converters(cls: type[Object]) -> dict[str, Any]:
-    """What turns a value of the wire into a field's declared type: enums, tuples, frozen sets, whole floats."""
+    """What turns a value of the wire into a field's declared type (:mod:`emerge._kept`), and whole numbers into floats."""
     found = _converters.get(cls)
     if found is None:
-        from ._hints import hints_of
-
-        found = {}
-        for name, hint in hints_of(cls).items():
-            convert = _converter(hint)
-            if convert is not None:
-                found[name] = convert
-        _converters[cls] = found
+        found = _converters[cls] = _made(cls)[0]
     return found
 
 
-def _as_float(value: Any) -> Any:
-    if type(value) is not int:
-        return value
-    try:
-        return float(value)
-    except OverflowError:
-        return value
-
-
 def fields_of(value: Object) -> dict[str, Any]:
-    """An object's fields as they are stored: whole numbers in those declared ``float`` as floats, as they are read again.
+    """An object's fields as they are stored: of what a field's declared type makes when it is read, what the wire has of it.
 
     What Python keeps in slots of a class is none of them.
     """
     fields = vars(value)
     cls = type(value)
-    names = _floats.get(cls)
-    if names is None:
-        names = _floats[cls] = tuple(name for name, convert in converters(cls).items() if convert is _as_float)
-    for name in names:
-        if type(fields.get(name)) is int:
-            return {**fields, **{each: _as_float(fields[each]) for each in names if each in fields}}
-    return fields
+    writers = _writers.get(cls)
+    if writers is None:
+        writers = _writers[cls] = _made(cls)[1]
+    if not writers:
+        return fields
+    stored = fields
+    for name, write in writers.items():
+        if name in fields:
+            held = fields[name]
+            written = write(held)
+            if written is not held:
+                if stored is fields:
+                    stored = dict(fields)
+                stored[name] = written
+    return stored
 
 
-def _converter(hint: Any) -> Any:
-    origin = getattr(hint, "__origin__", hint)
-    if origin is float:
-        return _as_float
-    if origin is tuple or origin is frozenset:
-        return lambda value: origin(value) if isinstance(value, (list, set)) else value
-    enum = sys.modules.get("enum")
-    if enum is not None and isinstance(origin, enum.EnumMeta):
-        values = {member.value: member for member in origin} if _hashable(origin) else _EMPTY
-        return lambda value: values.get(value, value)
-    return None
+def untold(cls: type, fields: frozenset[str]) -> None:
+    """Says of which fields the hints use names that do not travel: what only these hints tell cannot be stored."""
+    if _untold.get(cls, frozenset()) != fields:
+        _untold[cls] = fields
+        for each in [each for each in _writers if issubclass(each, cls)]:
+            del _writers[each]
 
 
-def _hashable(kind: Any) -> bool:
-    return all(getattr(member.value, "__hash__", None) is not None for member in kind)
+def _made(cls: type[Object]) -> tuple[dict[str, Any], dict[str, Any]]:
+    from ._hints import hints_of, type_name
+    from ._kept import as_float, kept
+
+    reads: dict[str, Any] = {}
+    writes: dict[str, Any] = {}
+    for name, (hint, scope, declared_by) in hints_of(cls).items():
+        if type_name(hint) == "float":
+            reads[name] = writes[name] = as_float
+            continue
+        read, write, _ = kept(hint, scope)
+        if read is not None:
+            reads[name] = read
+        if write is not None and name not in _untold.get(declared_by, ()):
+            writes[name] = write
+    return reads, writes

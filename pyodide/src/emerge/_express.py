@@ -6,6 +6,7 @@ import sys
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from . import _aliases
 from ._object import Object
 from ._values import Table
 
@@ -162,6 +163,11 @@ class _Writer:
         member = library_member("", value)
         if member is not None:
             return _member(*member)
+        if _aliases.is_alias(value):
+            try:
+                return _aliases.text_of(value, lambda part: self.text(part, depth + 1))
+            except ValueError as error:
+                raise CannotError(f"a type that does not stand by itself: {error}") from error
         if isinstance(value, (FunctionType, type)):
             return self._captures.place(value, self._name, self._user)
         return self._instance(value, depth)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import sys
+import typing
 from typing import Any
 
+from ._kept import Scope
 from ._object import PLACES, Object
 from ._values import Ref
 from .errors import ClassInvalidError
@@ -24,31 +26,36 @@ _NAMED_TYPES = {
 _FACTORIES: tuple[Any, ...] = (list, dict, set, tuple, str, int, float, bool, bytes, frozenset)
 
 
-def hints_of(cls: type) -> dict[str, Any]:
-    """The declared types of a class's fields, those above it included; what does not resolve is left out."""
-    hints: dict[str, Any] = {}
+# Annotations that say something of a class, or of its constructor.
+_NO_FIELDS = (typing.ClassVar, dataclasses.InitVar, dataclasses.KW_ONLY)
+
+
+def hints_of(cls: type) -> dict[str, tuple[Any, Scope, type]]:
+    """The declared types of a class's fields, those above it included, each with where its names are looked for and the class that
+    declares it."""
+    hints: dict[str, tuple[Any, Scope, type]] = {}
     for each in reversed(cls.__mro__):
         if each is object or each is Object:
             continue
-        hints.update(_own_hints(each))
+        scope = _scope_of(each)
+        if each not in PLACES:
+            scope = scope._replace(outer=_scope_of(cls))
+        hints.update((name, (hint, scope, each)) for name, hint in _own_hints(each, scope).items())
     return hints
 
 
-def _own_hints(cls: type) -> dict[str, Any]:
-    own = _annotations(cls)
-    scope = PLACES[cls][3] if cls in PLACES else vars(sys.modules.get(cls.__module__, builtins))
-    hints = {}
-    for name, hint in own.items():
-        if isinstance(hint, str):
-            try:
-                hint = eval(hint, scope)
-            except Exception:  # noqa: BLE001 - an annotation that does not resolve says nothing
-                hint = Any
-        hints[name] = hint
-    return hints
+def _scope_of(cls: type) -> Scope:
+    around = PLACES[cls][3] if cls in PLACES else vars(sys.modules.get(cls.__module__, builtins))
+    return Scope(around, vars(cls))
 
 
-def _annotations(cls: type) -> dict[str, Any]:
+def _own_hints(cls: type, scope: Scope) -> dict[str, Any]:
+    own = annotations_of(cls)
+    return {name: scope.evaluated(hint) if isinstance(hint, str) else hint for name, hint in own.items()}
+
+
+def annotations_of(cls: type) -> dict[str, Any]:
+    """A class's own annotations as they are: values, texts, and names that are not defined."""
     if sys.version_info >= (3, 14):
         import annotationlib
 
@@ -65,8 +72,6 @@ def fields_of_class(cls: type) -> list[tuple[Any, ...]]:
     Raises:
         ClassInvalidError: a name that is no field's.
     """
-    import typing
-
     declared = {each.name: each for each in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else {}
     for name, held in vars(cls).items():
         # ``dataclass`` puts the default in its place.
@@ -77,8 +82,8 @@ def fields_of_class(cls: type) -> list[tuple[Any, ...]]:
                 field=name,
             )
     fields = []
-    for name, hint in _own_hints(cls).items():
-        if typing.get_origin(hint) is typing.ClassVar or hint is typing.ClassVar:
+    for name, hint in _own_hints(cls, _scope_of(cls)).items():
+        if typing.get_origin(hint) is typing.ClassVar or hint in _NO_FIELDS or isinstance(hint, dataclasses.InitVar):
             continue
         if name == "meta":
             raise ClassInvalidError(f'class {cls.__name__}: "meta" is not a field\'s name', field=name)
@@ -98,9 +103,9 @@ def fields_of_class(cls: type) -> list[tuple[Any, ...]]:
 def type_name(hint: Any) -> str:
     """The name of a declared type; ``any`` for what Emerge has no name for."""
     origin = getattr(hint, "__origin__", hint)
-    if origin in _TYPES:
-        return _TYPES[origin]
     if isinstance(origin, type):
+        if origin in _TYPES:
+            return _TYPES[origin]
         if issubclass(origin, Object):
             return "object"
         return _NAMED_TYPES.get(f"{origin.__module__}.{origin.__qualname__}", "any")

@@ -89,11 +89,9 @@ class Host(ABC):
     def changes_reply(self, old: bytes, new: bytes) -> tuple[bool, bytes]:
         """Names of changed and of removed fields, pickled, for two pickled dicts."""
 
-    def embedded_class(self, class_hash: bytes) -> type[Object]:
-        """The class for embedded objects of a version that this program does not have."""
-        from ._standin import unknown
-
-        return unknown(class_hash)
+    def embedded_class(self, class_hash: bytes) -> type[Object] | None:
+        """The class for embedded objects of a version that this program does not have; ``None`` when that is to be found out."""
+        return None
 
     def class_of(self, lineage: list[tuple[Any, ...]]) -> type[Object]:
         """The class for objects of a version that this program does not have, from the node's record of it."""

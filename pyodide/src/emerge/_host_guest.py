@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from . import _classes
 from ._host import CREDIT, Connection, Host, Items, answer
 from ._object import Object
 from .errors import EmergeError, UnsupportedError
@@ -146,11 +147,11 @@ class GuestHost(Host):
     async def connect_soon(self, url: str, token: str, agent: str) -> Connection:
         return self.connect(url, token, agent)
 
-    def embedded_class(self, class_hash: bytes) -> type[Object]:
+    def embedded_class(self, class_hash: bytes) -> type[Object] | None:
         try:
             return self.class_of(lineage_of(class_hash))
         except EmergeError:
-            return super().embedded_class(class_hash)
+            return _classes.stranger(class_hash)
 
     def class_of(self, lineage: list[tuple[Any, ...]]) -> type[Object]:
         return meet(lineage) or super().class_of(lineage)

@@ -165,7 +165,7 @@ class AsyncSearch:
         request, used = _wire.dumps(("search", self._query(), None))
         await self._fs._send_classes(used)
         async for item in _host.each(self._fs._connection.stream(request, None)):
-            for each in self._page(_wire.loads(item))[0]:
+            for each in self._page(await self._fs._read(item))[0]:
                 yield await self._found(*each)
 
     async def page(self, after: str | None = None) -> tuple[list[Any], str | None]:

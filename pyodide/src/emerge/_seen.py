@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from marshal import dumps
 from operator import attrgetter, is_, itemgetter
-from types import CellType
+from types import CellType, FunctionType
 from typing import Any
 
 MISSING: Any = object()
@@ -35,13 +35,14 @@ class Seen:
     It is asked at each store, so it compares by identity, and without a loop of Python's where that can be.
     """
 
-    __slots__ = ("_cells", "_groups", "_names", "_sizes", "_values")
+    __slots__ = ("_cells", "_functions", "_groups", "_names", "_sizes", "_values")
 
     def __init__(self) -> None:
         self._names: dict[int, tuple[Any, dict[str, Any]]] = {}
         # Made at the first look.
         self._groups: list[_Group] | None = None
         self._cells: dict[int, tuple[CellType, Any]] = {}
+        self._functions: dict[int, tuple[FunctionType, Any, Any]] = {}
         self._sizes: dict[int, tuple[Any, int]] = {}
         self._values: dict[int, tuple[Any, Callable[[Any], Any] | None, Any]] = {}
 
@@ -59,6 +60,10 @@ class Seen:
         """What a function sees of the one that it was made in."""
         self._cells.setdefault(id(cell), (cell, _content(cell)))
 
+    def defaults(self, function: FunctionType) -> None:
+        """That a function has the defaults that it has by now."""
+        self._functions.setdefault(id(function), (function, function.__defaults__, function.__kwdefaults__))
+
     def members(self, cls: type) -> None:
         """The methods of a class, by all their names, and that there are no more."""
         self._groups = None
@@ -66,6 +71,9 @@ class Seen:
         self._sizes[id(cls)] = (members, len(members))
         names = self._names.setdefault(id(cls), (members, {}))[1]
         names.update((name, each) for name, each in members.items() if hasattr(each, "__get__"))
+        for each in members.values():
+            if isinstance(each, FunctionType):
+                self.defaults(each)
 
     def size(self, held: Any) -> None:
         """That a thing holds as many as by now."""
@@ -91,6 +99,7 @@ class Seen:
             for name, value in names.items():
                 mine.setdefault(name, value)
         self._cells.update(other._cells)
+        self._functions.update(other._functions)
         self._sizes.update(other._sizes)
         self._values.update(other._values)
 
@@ -110,6 +119,9 @@ class Seen:
                         return False
             for members, size in self._sizes.values():
                 if len(members) != size:
+                    return False
+            for function, defaults, named in self._functions.values():
+                if function.__defaults__ is not defaults or function.__kwdefaults__ is not named:
                     return False
             for cell, value in self._cells.values():
                 if _content(cell) is not value:

@@ -26,9 +26,7 @@ class StandIn(Object):
 
 def unknown(class_hash: bytes) -> type[Object]:
     """A class for embedded objects of a version of which only the address is known."""
-    cls = type(f"Unknown_{class_hash.hex()[:8]}", (StandIn,), {})
-    _classes.adopt(cls, class_hash)
-    return cls
+    return type(f"Unknown_{class_hash.hex()[:8]}", (StandIn,), {})
 
 
 def stand_in(lineage: list[tuple[Any, ...]]) -> type[Object]:
@@ -50,6 +48,12 @@ def _elsewhere(cls: str, method: str, is_property: bool) -> Any:
         from . import _host_guest
 
         path = self.meta.path if self.meta is not None else "…"
+        if self.meta is None and not _host_guest.inside():
+            raise UnsupportedError(
+                f"{cls}.{method} is stored code of an object that lies within another, and does not run here by itself: define the "
+                "class here, or fs.trust(path) with the path of the other object, or that to the place in it (/orders/1#lines[0])",
+                field=method,
+            )
         if _host_guest.inside():
             raise UnsupportedError(
                 f"{cls}.{method} is of another language or owner, whose code does not run within this method: "

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import dataclasses
 from types import FunctionType
 from typing import Any
 
 from . import _agreed, _classes, _source
 from ._captures import Captures, bases_by_name, cells_of, looking
-from ._hints import fields_of_class
+from ._express import library_member
+from ._hints import annotations_of, fields_of_class
 from ._object import PLACES, Object
 from ._seen import Seen
 from .errors import ClassInvalidError
@@ -83,15 +86,25 @@ def class_source(
         (name, kind, address(payload[0])) if kind == "class" else (name, kind, *payload)
         for name, kind, *payload in captures.ended()
     ]
-    doc = cls.__dict__.get("__doc__")
-    if dataclasses.is_dataclass(cls) and doc and doc.startswith(f"{cls.__name__}("):
-        doc = None
     statement = _statement(cls)
+    doc = cls.__dict__.get("__doc__")
+    if (
+        dataclasses.is_dataclass(cls)
+        and doc
+        and doc.startswith(f"{cls.__name__}(")
+        and not ast.get_docstring(statement.node)
+    ):
+        # ``dataclass`` has made it.
+        doc = None
     defaults = _agreed.written(statement.node)
     fields = [
         (name, kind, has_default, defaults.get(name, default) if has_default else None, told)
         for name, kind, has_default, default, told in fields_of_class(cls)
     ]
+    given = {each[0] for each in (*entries, *bases)} | {cls.__name__}
+    mixins = [each for each in cls.__mro__ if not issubclass(each, Object) and annotations_of(each)]
+    for declaring in (cls, *(each for each in mixins if library_member("", each) is None)):
+        _classes.untold(declaring, _untold(declaring, given))
     source = (cls.__name__, "python", statement.text(), bases, fields, doc, entries)
     seen = captures.seen
     seen.members(cls)
@@ -99,6 +112,26 @@ def class_source(
         if record.seen is not None:
             seen.add(record.seen)
     return source, tuple(needs.values()), seen
+
+
+def _untold(cls: type, given: set[str]) -> frozenset[str]:
+    """The fields of a class whose annotations use names that are not there where it is made of its source."""
+    statement = _source.of_class(cls)
+    if statement is None:
+        return frozenset(annotations_of(cls))
+    node = statement.node
+    own = {each.name for each in node.body if isinstance(each, (ast.ClassDef, ast.FunctionDef))}
+    own.update(each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store))
+    given = given | own | set(dir(builtins))
+    untold = [
+        each.target.id
+        for each in node.body
+        if isinstance(each, ast.AnnAssign)
+        and isinstance(each.target, ast.Name)
+        and not given.issuperset(_source.names_of([each.annotation]))
+    ]
+    # A private one has the class's name before its own.
+    return frozenset((*untold, *(f"_{cls.__name__.lstrip('_')}{name}" for name in untold)))
 
 
 def _scan(cls: type[Object], peers: frozenset[type[Object]] = frozenset()) -> Captures:
@@ -138,8 +171,6 @@ def function_text(function: Any) -> str:
     Raises:
         ClassInvalidError: it cannot be found.
     """
-    import ast
-
     if not isinstance(function, FunctionType):
         raise ClassInvalidError(f"a function is needed, not {function!r}")
     code = function.__code__

@@ -103,6 +103,10 @@ class _Writer(pickle.Pickler):
     """Writes what is no builtin type in the form that Rust reads."""
 
     records: dict[type[Object], _classes.Record]
+    keeps: bool
+    """Whether all is stored: then what would be read as something else is refused."""
+    lost: bool
+    """Whether there was such a value."""
 
     def __init__(self) -> None:
         self.out = io.BytesIO()
@@ -143,16 +147,44 @@ class _Writer(pickle.Pickler):
             return NotImplemented
         enum = sys.modules.get("enum")
         if enum is not None and isinstance(value, enum.Enum):
+            self.lost = True
+            if self.keeps:
+                name = value.value if value.name is None else value.name
+                return no, (_lost(f"the member {kind.__name__}.{name}", value, "its value"),)
             return same, (value.value,)
-        if kind is bytearray:
-            return same, (bytes(value),)
         for plain in _PLAIN:
             if isinstance(value, plain):
+                if module.partition(".")[0] in _OF_ARRAYS:
+                    return same, (plain(value),)
+                self.lost = True
+                if self.keeps:
+                    return no, (_lost(f"a {module}.{kind.__qualname__}", value, f"{plain.__name__}(…) of it"),)
                 return same, (plain(value),)
         return _buffer(value)
 
 
 _FUNCTION = type(ref)
+# Whose elements are numbers and texts of Python's own.
+_OF_ARRAYS = ("numpy", "pandas")
+
+
+def _lost(what: str, value: Any, instead: str) -> str:
+    """Why a value that would be read as another is not stored."""
+    from ._kept import Scope, kept, plain
+
+    kind = type(value)
+    read = type(plain(value)).__name__
+    name = "defaultdict[str, int]" if kind.__name__ == "defaultdict" else kind.__name__
+    if name != kind.__name__ or kept(kind, Scope({}, {})).read is not None:
+        instead = (
+            f"declare the field as {name}, Optional[{name}], list[{name}] …, by names that travel, or store {instead}"
+        )
+    else:
+        instead = f"store {instead}"
+    return f"{what}, which no hint tells and which would come back as {_READ_AS.get(read, read)} ({instead}),"
+
+
+_READ_AS = {"tuple": "list", "frozenset": "set"}
 
 
 def _known() -> tuple[Any, ...]:
@@ -204,8 +236,32 @@ def _elements(value: Any) -> str:
 _idle: list[_Writer] = []
 
 
-def dumps(value: Any) -> tuple[bytes, list[_classes.Record]]:
-    """Pickles a request; also gives the classes of the objects in it."""
+def dumps(value: Any, keeps: bool = False) -> tuple[bytes, list[_classes.Record]]:
+    """Pickles a request; also gives the classes of the objects in it.
+
+    What a request stores (``keeps``) is to be read as it was: of what would not be, the pickle says so, and its reader refuses it with
+    the path to it.
+    """
+    data, records, _ = _dumps(value, keeps)
+    return data, records
+
+
+def dumps_call(result: Any, fields: dict[str, Any]) -> bytes:
+    """Pickles what a method gave, and the fields of its object, which are stored.
+
+    Raises:
+        UnmappableValueError: a field's value would be read as something else.
+    """
+    data, _, lost = _dumps((result, fields), False)
+    if lost:
+        from . import _host
+
+        # The result may hold it, of which nothing is stored.
+        _host.host().check(_dumps(fields, True)[0])
+    return data
+
+
+def _dumps(value: Any, keeps: bool) -> tuple[bytes, list[_classes.Record], bool]:
     try:
         writer = _idle.pop()
     except IndexError:
@@ -213,6 +269,7 @@ def dumps(value: Any) -> tuple[bytes, list[_classes.Record]]:
     out = writer.out
     records: dict[type[Object], _classes.Record] = {}
     writer.records = records
+    writer.keeps, writer.lost = keeps, False
     # One that fails is not used again.
     try:
         writer.dump(value)
@@ -225,7 +282,7 @@ def dumps(value: Any) -> tuple[bytes, list[_classes.Record]]:
     out.seek(0)
     out.truncate()
     _idle.append(writer)
-    return data, list(records.values())
+    return data, list(records.values()), writer.lost
 
 
 loads = pickle.loads

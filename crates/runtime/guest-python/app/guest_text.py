@@ -44,18 +44,17 @@ def free_names(code: CodeType, given: set[str]) -> list[str]:
 
 
 def fields_of(statement: ast.ClassDef) -> list[str]:
-    """The names that a class statement annotates, but for those of the class itself."""
+    """The names that a class statement annotates, but for those of the class itself and of its constructor."""
     return [
         node.target.id
         for node in statement.body
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and not _of_class(node.annotation)
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and not _is_no_field(node.annotation)
     ]
 
 
-def _of_class(annotation: ast.expr) -> bool:
-    """Whether an annotation is a ``ClassVar``."""
+def _is_no_field(annotation: ast.expr) -> bool:
     text = annotation.value if isinstance(annotation, ast.Constant) else ast.unparse(annotation)
-    return str(text).partition("[")[0].rpartition(".")[2] == "ClassVar"
+    return str(text).partition("[")[0].rpartition(".")[2] in ("ClassVar", "InitVar", "KW_ONLY")
 
 
 def methods_of(statement: ast.ClassDef, name: str) -> list[dict[str, Any]]:
@@ -71,11 +70,11 @@ def methods_of(statement: ast.ClassDef, name: str) -> list[dict[str, Any]]:
             raise class_error(f"class {name}: {node.name!r} is not a method's name: Emerge gives it a meaning", node.name)
         static = "staticmethod" in marks or "classmethod" in marks
         params = _params(node.args)
-        if "staticmethod" not in marks and params:
-            del params[0]
+        if "staticmethod" not in marks:
+            del params[:1]
         found[node.name] = {
             "name": node.name,
-            "params": params,
+            "params": _marked(params),
             "doc": ast.get_docstring(node),
             "is_async": isinstance(node, ast.AsyncFunctionDef),
             "is_static": static,
@@ -97,11 +96,14 @@ def made_methods(cls: type, stored: type, found: list[dict[str, Any]], fields: l
                 continue
             static = isinstance(member, (staticmethod, classmethod))
             is_property = isinstance(member, (property, functools.cached_property))
+            is_partial = isinstance(member, functools.partialmethod)
             function = member.__func__ if static else getattr(member, "fget", None) or getattr(member, "func", member)
             if not isinstance(function, FunctionType) and not hasattr(function, "__wrapped__"):
                 continue
             try:
-                params = [_param(each) for each in inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF).parameters.values()]
+                # What a ``partialmethod`` gives is none of its parameters.
+                signature = inspect.signature(member.__get__(None, cls) if is_partial else function, annotation_format=annotationlib.Format.FORWARDREF)
+                params = [_param(each) for each in signature.parameters.values()]
             except (TypeError, ValueError):
                 continue
             if not isinstance(member, staticmethod):
@@ -109,7 +111,7 @@ def made_methods(cls: type, stored: type, found: list[dict[str, Any]], fields: l
             known.add(name)
             more.append({
                 "name": name,
-                "params": params,
+                "params": _marked(params),
                 "doc": inspect.getdoc(function),
                 "is_async": inspect.iscoroutinefunction(function),
                 "is_static": static,
@@ -119,22 +121,44 @@ def made_methods(cls: type, stored: type, found: list[dict[str, Any]], fields: l
     return more
 
 
-def _param(each: inspect.Parameter) -> list[str | None]:
-    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(each.kind, "")
-    return [stars + each.name, None if each.default is inspect.Parameter.empty else repr(each.default), None]
+_Param = tuple[Any, list[str | None]]
+"""A parameter with its kind, as ``inspect`` has it."""
+_POSITIONAL, _PLAIN, _NAMED = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+_STARS = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
 
-def _params(args: ast.arguments) -> list[list[str | None]]:
-    plain = [*args.posonlyargs, *args.args]
+def _param(each: inspect.Parameter) -> _Param:
+    default = None if each.default is inspect.Parameter.empty else repr(each.default)
+    return each.kind, [_STARS.get(each.kind, "") + each.name, default, None]
+
+
+def _params(args: ast.arguments) -> list[_Param]:
+    plain = [*((_POSITIONAL, each) for each in args.posonlyargs), *((_PLAIN, each) for each in args.args)]
     defaults: list[ast.expr | None] = [None] * (len(plain) - len(args.defaults)) + list(args.defaults)
-    params = [[each.arg, _written(default), _written(each.annotation)] for each, default in zip(plain, defaults)]
+    params: list[_Param] = [
+        (kind, [each.arg, _written(default), _written(each.annotation)]) for (kind, each), default in zip(plain, defaults)
+    ]
     if args.vararg is not None:
-        params.append([f"*{args.vararg.arg}", None, _written(args.vararg.annotation)])
+        params.append((inspect.Parameter.VAR_POSITIONAL, [f"*{args.vararg.arg}", None, _written(args.vararg.annotation)]))
     for each, default in zip(args.kwonlyargs, args.kw_defaults):
-        params.append([each.arg, _written(default), _written(each.annotation)])
+        params.append((_NAMED, [each.arg, _written(default), _written(each.annotation)]))
     if args.kwarg is not None:
-        params.append([f"**{args.kwarg.arg}", None, _written(args.kwarg.annotation)])
+        params.append((inspect.Parameter.VAR_KEYWORD, [f"**{args.kwarg.arg}", None, _written(args.kwarg.annotation)]))
     return params
+
+
+def _marked(params: list[_Param]) -> list[list[str | None]]:
+    """Parameters with the ``/`` after those that have no name for who calls, and the ``*`` before those that are given by name."""
+    shown: list[list[str | None]] = []
+    before: Any = None
+    for kind, param in params:
+        if before is _POSITIONAL and kind is not _POSITIONAL:
+            shown.append(["/", None, None])
+        if kind is _NAMED and before not in (_NAMED, inspect.Parameter.VAR_POSITIONAL):
+            shown.append(["*", None, None])
+        shown.append(param)
+        before = kind
+    return [*shown, ["/", None, None]] if before is _POSITIONAL else shown
 
 
 def _written(part: ast.expr | None) -> str | None:

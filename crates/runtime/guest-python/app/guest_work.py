@@ -5,6 +5,7 @@ from __future__ import annotations
 import annotationlib
 import ast
 import builtins
+import dataclasses
 import functools
 import importlib
 import inspect
@@ -137,8 +138,22 @@ def define(address: bytes, known: dict[bytes, Any]) -> type[Object]:
     _classes.adopt(cls, address)
     # What is found out once for each class is found out now, and not in each call.
     _classes.converters(cls)
-    _members[cls] = {name: member for each in reversed(cls.__mro__) for name, member in vars(each).items()}
+    members = _members[cls] = {name: member for each in reversed(cls.__mro__) for name, member in vars(each).items()}
+    members[_FACTORIES] = _make_fields
     return cls
+
+
+# What a migration calls; no method has such a name.
+_FACTORIES = "<factories>"
+
+
+def _make_fields(self: Object, *names: str) -> None:
+    """Gives an object those of some fields whose defaults are made by the class's own factories, which are no values."""
+    declared = getattr(type(self), "__dataclass_fields__", {})
+    for name in names:
+        factory = declared[name].default_factory if name in declared else dataclasses.MISSING
+        if factory is not dataclasses.MISSING:
+            vars(self)[name] = factory()
 
 
 def _make(
@@ -195,10 +210,10 @@ def _agree(cls: type[Object], bases: list[type[Object]], declared: list[str], fi
         said = ", ".join(each.__name__ for each in bases) or "none"
         raise class_error(f"class {name}: its source has other bases than its record, which says {said}", "bases")
     recorded = [each[0] for each in fields]
-    for each in declared:
-        if each not in recorded:
-            raise class_error(f"class {name}: its source declares the field {each}, and its record does not", each)
     made = {each[0]: each for each in _hints.fields_of_class(cls)}
+    for each in declared:
+        if each not in recorded and each in made:
+            raise class_error(f"class {name}: its source declares the field {each}, and its record does not", each)
     for field, kind, has_default, *_ in fields:
         if field not in declared:
             raise class_error(f"class {name}: its record has the field {field}, which its source does not declare", field)
@@ -293,13 +308,7 @@ def call(data: bytes) -> bytes:
         result = guest_loop.finish(result)
     if more and more[1]:
         result = _kept(result)
-    # As it may be by now.
-    fields = target.__dict__
-    if converters:
-        for field, convert in converters.items():
-            if type(fields.get(field)) is int:
-                fields[field] = convert(fields[field])
-    pickled: bytes = _wire.dumps((result, fields))[0]
+    pickled = _wire.dumps_call(result, _classes.fields_of(target))
     # They may be large, and so is the copy that is to come.
     del result, fields, target
     return done(pickled)
@@ -420,7 +429,7 @@ def run_file(parts: list[bytes]) -> list[bytes]:
         order: dict[bytes, Any] = {}
         own = _classes.record_of(type(value))
         _needed(own, order)
-        state, used = _wire.dumps(_classes.fields_of(value))
+        state, used = _wire.dumps(_classes.fields_of(value), keeps=True)
         for each in used:
             _needed(each, order)
         order[own.hash] = order.pop(own.hash)

@@ -1,0 +1,60 @@
+"""Names for types, such as ``Some = Optional[list[Status]]``: they travel as the expressions that they are."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from ._object import Object
+
+
+def is_alias(value: Any) -> bool:
+    """Whether a value stands for a type that is put together of others."""
+    if isinstance(value, type) and not isinstance(value, types.GenericAlias):
+        return False
+    kind = type(value)
+    return typing.get_origin(value) is not None or kind.__module__ == "typing" and kind.__name__ in _NAMED
+
+
+_NAMED = ("NewType", "TypeAliasType")
+
+
+def text_of(value: Any, written: Callable[[Any], str]) -> str:
+    """An alias as an expression; ``written`` gives that of what it is made of.
+
+    Raises:
+        ValueError: it names a stored class, which hints make no need of, or a name within quotes, or it is generic.
+    """
+    kind = type(value).__name__
+    if kind == "NewType":
+        return f"{_TYPING}.NewType({value.__name__!r}, {_part(value.__supertype__, written)})"
+    if kind == "TypeAliasType":
+        if value.__type_params__:
+            raise ValueError(f"{value.__name__} is generic")
+        try:
+            return _part(value.__value__, written)
+        except NameError as error:
+            raise ValueError(str(error)) from error
+    origin, args = typing.get_origin(value), typing.get_args(value)
+    if origin is typing.Literal:
+        return f"{_TYPING}.Literal[{', '.join(map(written, args))}]"
+    if origin is typing.Annotated:
+        return f"{_TYPING}.Annotated[{', '.join([_part(args[0], written), *map(written, args[1:])])}]"
+    made_of = f"{_TYPING}.Union" if origin is types.UnionType else written(origin)
+    return f"{made_of}[{', '.join(_part(each, written) for each in args) or '()'}]"
+
+
+_TYPING = "__import__('typing')"
+
+
+def _part(value: Any, written: Callable[[Any], str]) -> str:
+    if value is type(None):
+        return "None"
+    if isinstance(value, list):
+        # What a function takes.
+        return f"[{', '.join(_part(each, written) for each in value)}]"
+    if isinstance(value, (str, typing.ForwardRef)) or isinstance(value, type) and issubclass(value, Object):
+        raise ValueError(f"{value!r} is there by its name alone")
+    return written(value)

@@ -1,0 +1,117 @@
+"""What is a field of a class, and what is its constructor's alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections import Counter
+from dataclasses import KW_ONLY, InitVar
+from typing import ClassVar
+
+import pytest
+
+import emerge
+from emerge import _travel
+
+AGAIN = InitVar
+
+
+@emerge.dataclass
+class Scaled(emerge.Object):
+    """Scaled(s) of the shop."""
+
+    kind: ClassVar[str] = "scaled"
+    width: int = 1
+    _: KW_ONLY
+    scale: InitVar[int] = 3
+    more: dataclasses.InitVar = 1
+    again: AGAIN[int] = 0
+    tags: list = emerge.field(default_factory=lambda: ["x"])
+    counts: Counter[str] = emerge.field(default_factory=Counter)
+
+    def __post_init__(self, scale, more, again):
+        self.width *= scale
+
+    def shown(self):
+        return [self.width, self.tags, sorted(vars(self))]
+
+
+def test_what_the_constructor_takes_alone_is_no_field(fs, home):
+    source = _travel.class_source(Scaled)[0]
+    assert [each[0] for each in source[4]] == ["width", "tags", "counts"]
+    scaled = Scaled(2, scale=4)
+    fs.store(f"{home}/scaled", scaled)
+    assert fs.call(f"{home}/scaled", "shown") == scaled.shown() == [8, ["x"], ["counts", "tags", "width"]]
+    told = fs.help(f"{home}/scaled")
+    assert "width: int = 1" in told and "scale:" not in told and "_:" not in told and "more:" not in told
+
+
+@emerge.dataclass
+class Made(emerge.Object):
+    n: int = 0
+
+
+@emerge.dataclass
+class Told(emerge.Object):
+    """Told("x") is how it is made."""
+
+    n: int = 0
+
+
+@pytest.mark.parametrize(
+    ("cls", "doc"), [(Scaled, "Scaled(s) of the shop."), (Told, 'Told("x") is how it is made.'), (Made, None)]
+)
+def test_the_doc_of_a_dataclass_is_the_one_that_was_written(cls, doc):
+    assert _travel.class_source(cls)[0][5] == doc
+
+
+def power(base, by, /, *, more=0):
+    return base
+
+
+class Signed(emerge.Object):
+    def a(self, *, c, d: int = 1):
+        pass
+
+    def b(self, x, y, /):
+        pass
+
+    def c(self, x, y=2, /, z=3, *, last, **rest):
+        pass
+
+    def d(self, *all, e=1):
+        pass
+
+    def f(self, one, two=2, *, three=3):
+        return [one, two, three]
+
+    @staticmethod
+    def g(x, /, y):
+        pass
+
+    @classmethod
+    def h(cls, *, x):
+        pass
+
+    part = functools.partialmethod(f, 1, three=4)
+    named = power
+    short = lambda self, x, *, y=1: x  # noqa: E731
+
+
+def test_signatures_are_those_of_the_methods(fs, home):
+    fs.store(f"{home}/signed", Signed())
+    told = {method.name: method.signature for method in fs.methods(f"{home}/signed")}
+    assert told == {
+        "a": "a(*, c, d: int = 1)",
+        "b": "b(x, y, /)",
+        "c": "c(x, y=2, /, z=3, *, last, **rest)",
+        "d": "d(*all, e=1)",
+        "f": "f(one, two=2, *, three=3)",
+        "g": "g(x, /, y)",
+        "h": "h(*, x)",
+        "part": "part(two=2, *, three=4)",
+        "named": "named(by, /, *, more=0)",
+        "short": "short(x, *, y=1)",
+    }
+    assert fs.call(f"{home}/signed", "part", 7) == [1, 7, 4]
+    assert "    a(*, c, d: int = 1)" in fs.help(f"{home}/signed")
