@@ -10,8 +10,11 @@ use emerge_proto::record::Copied;
 use emerge_proto::{ClassSource, ErrorCode, Language, Path, Value, limits};
 use emerge_server::{Config, RunningNode};
 use futures_util::StreamExt;
+use serde_json::{Value as Json, json};
 use std::pin::pin;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 fn path(text: &str) -> Path {
     Path::parse(text).unwrap()
@@ -44,6 +47,41 @@ async fn node(folder: &TempDir) -> (RunningNode, u64) {
         tx.commit(None).await.unwrap();
     }
     (node, 1 + branches as u64 * 501)
+}
+
+/// Copies by HTTP, and gives the status and the lines of the answer.
+async fn copied_by_http(node: &RunningNode, from: &str, to: &str) -> (String, Vec<Json>) {
+    let body = json!({ "from": from, "to": to, "recursive": true }).to_string();
+    let mut socket = TcpStream::connect(node.address).await.unwrap();
+    // HTTP/1.0 knows no chunks.
+    let request = format!(
+        "POST /copies HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        node.address,
+        node.token,
+        body.len()
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let lines = body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (head.lines().next().unwrap_or_default().to_owned(), lines)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_copy_by_http_is_a_line_for_each_part() {
+    let folder = TempDir::new().unwrap();
+    let (node, all) = node(&folder).await;
+    let (status, lines) = copied_by_http(&node, "/t", "/copy").await;
+    assert!(status.contains("200"), "{status}");
+    let counts: Vec<u64> = lines.iter().filter_map(|line| line["copied"].as_u64()).collect();
+    assert!(counts.len() > 5 && counts.is_sorted(), "{counts:?}");
+    assert_eq!(counts.last(), Some(&all));
+    let (status, lines) = copied_by_http(&node, "/t", "/copy/b000/0/x").await;
+    assert!(status.contains("409") && lines[0]["code"] == "not_a_directory", "{status} {lines:?}");
+    let (status, lines) = copied_by_http(&node, "/t/b000", "/small").await;
+    assert!(status.contains("204") && lines.is_empty(), "{status}");
+    node.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,6 +45,8 @@ pub struct MadeVersion {
     pub method: Option<String>,
     /// The version whose state it had again.
     pub restored: Option<u64>,
+    /// The operation that made it, when it changed no state.
+    pub operation: Option<String>,
 }
 
 impl<B: Backend> Tx<B> {
@@ -108,7 +110,7 @@ impl<B: Backend> Tx<B> {
             author: made.author.into(),
             method: made.method,
             restored: made.restored,
-            operation: None,
+            operation: made.operation,
             rules: None,
             state,
             blobs,

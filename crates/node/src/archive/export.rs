@@ -194,9 +194,9 @@ impl<B: Backend> Export<B> {
         for class in wanted {
             self.class(class).await?;
         }
-        let (author, method, restored) = match info {
-            Some(info) => (Some(info.author), info.method, info.restored),
-            None => (None, None, None),
+        let (author, method, restored, operation) = match info {
+            Some(info) => (Some(info.author), info.method, info.restored, info.operation),
+            None => (None, None, None, None),
         };
         let version = Version {
             owned: owned(&stat),
@@ -208,6 +208,7 @@ impl<B: Backend> Export<B> {
             author,
             method,
             restored,
+            operation,
         };
         Item::Version(path.to_owned(), Box::new(version)).put(&mut self.writer);
         Ok(())

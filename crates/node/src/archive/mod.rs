@@ -70,6 +70,9 @@ pub(crate) struct Version {
     /// The version whose state it had again.
     #[n(8)]
     restored: Option<u64>,
+    /// The operation that made it, when it changed no state.
+    #[n(9)]
+    operation: Option<String>,
 }
 
 impl From<Version> for MadeVersion {
@@ -85,6 +88,7 @@ impl From<Version> for MadeVersion {
             author,
             method: version.method,
             restored: version.restored,
+            operation: version.operation,
         }
     }
 }

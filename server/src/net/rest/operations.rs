@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::request::{At, Caller, Once, Sent, Tail};
-use super::schema::{CallMade, CallToMake, CopyToMake, MemberCallMade, Method, MoveToMake};
+use super::schema::{CallMade, CallToMake, CopyToMake, MemberCallMade, Method, MoveToMake, PartCopied};
 use super::{Doors, Pieces, answer};
 use axum::body::Body;
 use axum::extract::State;
@@ -11,9 +11,9 @@ use axum::response::{IntoResponse, Response};
 use emerge_node::json::{error_to_json, member_to_json, method_to_json, op_from_json};
 use emerge_proto::class::decode;
 use emerge_proto::op::Target;
-use emerge_proto::record::ClassInfo;
+use emerge_proto::record::{ClassInfo, Copied};
 use emerge_proto::{ErrorCode, Op, Result};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use serde_json::{Map, Value as Json, json};
 
 /// Call a method of an object, or of each member of a directory.
@@ -54,21 +54,22 @@ pub(super) async fn call(
         Ok(json) => Ok(answer(StatusCode::OK, &json)),
         Err(error) if error.code == ErrorCode::IsADirectory => {
             let members = doors.items(&principal, once.get(), &op_from_json(&op)?).await?;
-            members.map(lines).ok_or_else(|| error.into())
+            let to_json = |member: &[u8]| member_to_json(&decode(member)?);
+            members.map(|members| lines(members, to_json)).ok_or_else(|| error.into())
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// A line of JSON for each member. What ends the stream early is the last line.
-fn lines(members: Pieces) -> Response {
-    let line = |member: Result<Vec<u8>>| {
-        let json = member.and_then(|bytes| member_to_json(&decode(&bytes)?));
+/// A line of JSON for each item. What ends the stream early is the last line.
+fn lines(items: Pieces, to_json: impl Fn(&[u8]) -> Result<Json> + Send + 'static) -> Response {
+    let line = move |item: Result<Vec<u8>>| {
+        let json = item.and_then(|bytes| to_json(&bytes));
         let json = json.unwrap_or_else(|error| json!({ "error": error_to_json(&error) }));
         Ok::<_, std::convert::Infallible>(format!("{json}\n"))
     };
     let headers = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];
-    (headers, Body::from_stream(members.map(line))).into_response()
+    (headers, Body::from_stream(items.map(line))).into_response()
 }
 
 /// List the methods of an object, inherited ones included.
@@ -107,22 +108,41 @@ pub(super) async fn mv(
 }
 
 /// Copy an object or a directory.
+///
+/// A tree is one commit; one that has too many members for that is copied part by part, and the answer is a line of JSON for each part as it is done.
 #[utoipa::path(
     post, path = "/copies", tag = "objects", request_body = CopyToMake,
     params(("Idempotency-Key" = Option<String>, Header, description = "The same request under the same key takes effect once")),
-    responses((status = 204, description = "The copy is made"))
+    responses(
+        (status = 204, description = "The copy is made"),
+        (status = 200, description = "A large tree: a line for each part", body = PartCopied, content_type = "application/x-ndjson"),
+    )
 )]
 pub(super) async fn cp(
     State(doors): State<Doors>,
     Caller(principal): Caller,
     headers: HeaderMap,
     sent: Sent<CopyToMake>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let once = Once::read("POST", "copies", &headers, Some(&sent))?;
     let CopyToMake { from, to, recursive } = &sent.value;
     let op = json!({ "op": "cp", "from": from, "to": to, "recursive": recursive });
-    super::run(&doors, &principal, once.get(), &op).await?;
-    Ok(StatusCode::NO_CONTENT)
+    match super::run(&doors, &principal, once.get(), &op).await {
+        Ok(_) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Err(error) if error.code == ErrorCode::LimitExceeded && *recursive => {
+            let Some(mut parts) = doors.items(&principal, once.get(), &op_from_json(&op)?).await? else {
+                return Err(error.into());
+            };
+            // What is wrong from the beginning is a problem as it always is.
+            let first = parts.next().await.transpose()?;
+            let parts = stream::iter(first.map(Ok)).chain(parts).boxed();
+            Ok(lines(parts, |part| {
+                let Copied { count, path } = decode(part)?;
+                Ok(json!({ "copied": count, "path": path }))
+            }))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Ask for any operation by its name.

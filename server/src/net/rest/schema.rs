@@ -304,6 +304,18 @@ pub(super) struct MemberCallMade {
     error: Option<Json>,
 }
 
+/// How far a copy is: a part of it was committed. The last line of one that fails has the error, whose message says what was copied before.
+#[derive(ToSchema)]
+pub(super) struct PartCopied {
+    /// Objects and directories that are copied by now.
+    copied: Option<u64>,
+    /// What was copied last.
+    path: Option<String>,
+    /// What went wrong.
+    #[schema(value_type = Option<Object>)]
+    error: Option<Json>,
+}
+
 /// What an import made.
 #[derive(ToSchema)]
 pub(super) struct ImportMade {
