@@ -85,7 +85,7 @@ def class_(cls: type, node: Any, look: Look) -> None:
     Raises:
         ClassInvalidError: they are not.
     """
-    own = _names_of(node)
+    own = _names_of(node, cls.__name__)
     codes = _source.member_codes(cls)
     for statement in _statements(node.body):
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -110,7 +110,7 @@ def written(node: Any) -> dict[str, Any]:
         ):
             try:
                 if given.count(statement.target.id) == 1:
-                    found[statement.target.id] = ast.literal_eval(statement.value)
+                    found[_source.own_name(node.name, statement.target.id)] = ast.literal_eval(statement.value)
             except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
                 continue
     return found
@@ -141,7 +141,7 @@ def _statements(body: list[Any]) -> Iterator[Any]:
             yield from _statements(handler.body)
 
 
-def _names_of(node: Any) -> set[str]:
+def _names_of(node: Any, cls: str) -> set[str]:
     """Names that a class's body gives."""
     found: set[str] = set()
     for statement in _statements(node.body):
@@ -152,7 +152,7 @@ def _names_of(node: Any) -> set[str]:
         else:
             stored = (part for part in ast.walk(statement) if isinstance(part, ast.Name))
             found.update(part.id for part in stored if isinstance(part.ctx, ast.Store))
-    return found
+    return {_source.own_name(cls, name) for name in found}
 
 
 def _defaults(cls: type, node: Any, codes: list[Any], look: Look) -> None:
@@ -187,6 +187,7 @@ def _assigned(cls: type, statement: Any, own: set[str], look: Look) -> None:
 
 
 def _held(cls: type, name: str) -> Any:
+    name = _source.own_name(cls.__name__, name)
     members = getattr(cls, "__members__", {})
     if name in members:
         return members[name].value
@@ -228,9 +229,9 @@ def _members(cls: type, node: Any, own: set[str], codes: list[Any]) -> None:
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
             by_name = all(isinstance(each, ast.Name) and each.id in _BY_NAME for each in statement.decorator_list)
             # The last of a name counts; of one that other decorators made, nothing is known.
-            plain[statement.name] = statement if by_name else None
+            plain[_source.own_name(cls.__name__, statement.name)] = statement if by_name else None
         else:
-            for name in _names_of(ast.ClassDef("", [], [], [statement], [])):
+            for name in _names_of(ast.ClassDef("", [], [], [statement], []), cls.__name__):
                 plain.pop(name, None)
     for name, member in list(vars(cls).items()):
         functions = [

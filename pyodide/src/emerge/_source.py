@@ -334,6 +334,13 @@ def own_functions(cls: type) -> Iterator[FunctionType]:
                 yield inner
 
 
+def own_name(cls: str, name: str) -> str:
+    """A name within a class statement as Python has it: a private one with the class's name before it."""
+    owner = cls.lstrip("_")
+    private = name.startswith("__") and not name.endswith("__") and "." not in name and owner
+    return f"_{owner}{name}" if private else name
+
+
 def _has_members(node: Any, cls: type) -> bool:
     """Whether a class statement names the members of an enumeration: one that a call made is like none."""
     members = getattr(cls, "__members__", {})
@@ -354,7 +361,7 @@ def _alike(node: Any, cls: type) -> bool:
                 wanted = ast.literal_eval(value)
             except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
                 continue
-            held = vars(cls).get(target.id, wanted)
+            held = vars(cls).get(own_name(cls.__name__, target.id), wanted)
             held = getattr(held, "value", held) if hasattr(type(held), "__members__") else held
             if isinstance(held, _LITERALS) and (type(held) is not type(wanted) or repr(held) != repr(wanted)):
                 return False
