@@ -42,7 +42,14 @@ class _Private(emerge.Object):
             return self.__hidden()
 
     def use(self):
-        return [self.__hidden(2), self.__size, self.__doubled(5), Helper().shown(), self.__Inner().shown(), self.__LIMIT]
+        return [
+            self.__hidden(2),
+            self.__size,
+            self.__doubled(5),
+            Helper().shown(),
+            self.__Inner().shown(),
+            self.__LIMIT,
+        ]
 
 
 def test_private_members(fs, home):

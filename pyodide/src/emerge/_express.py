@@ -46,7 +46,7 @@ def library_member(name: str, value: Any) -> tuple[str, str] | None:
     public = module_name.partition("._")[0]
     for each_module in (public, module_name):
         module = sys.modules.get(each_module)
-        if module is None or not _installed(module):
+        if module is None or not is_installed(module.__name__):
             continue
         for each in names:
             if isinstance(each, str) and getattr(module, each, _MISSING) is value:
@@ -60,10 +60,11 @@ def is_standard(module: str) -> bool:
     return first == "emerge" or first in sys.stdlib_module_names
 
 
-def _installed(module: ModuleType) -> bool:
-    if is_standard(module.__name__):
-        return True
-    file = getattr(module, "__file__", None)
+def is_installed(module: str) -> bool:
+    """Whether a module is the library's, or of a package: none of a program's own."""
+    if module == "__main__" or is_standard(module):
+        return module != "__main__"
+    file = getattr(sys.modules.get(module), "__file__", None)
     return isinstance(file, str) and ("site-packages" in file or "dist-packages" in file)
 
 
@@ -96,6 +97,10 @@ class _Marks:
     def place(self, value: Any, hint: str, user: str) -> str:
         """A mark of a function or class: which one it is."""
         return f"<{id(value)}>"
+
+    def is_stated(self, value: Any) -> bool:
+        """Whether a statement made a value, which stands for itself then."""
+        return False
 
 
 def _told(value: Any) -> str:
@@ -162,7 +167,7 @@ class _Writer:
         member = library_member("", value)
         if member is not None:
             return _member(*member)
-        if isinstance(value, (FunctionType, type)):
+        if isinstance(value, (FunctionType, type)) or self._captures.is_stated(value):
             return self._captures.place(value, self._name, self._user)
         return self._instance(value, depth)
 
@@ -198,7 +203,7 @@ class _Writer:
         if made_by is None or not is_standard(made_by[0]):
             if kind.__module__.partition(".")[0] in sys.modules and not is_standard(kind.__module__):
                 package = kind.__module__.partition(".")[0]
-                if _installed(sys.modules[package]):
+                if is_installed(package):
                     raise CannotError(f"the node does not have {package}")
             raise CannotError(
                 "it is an instance of a class, not a plain value" if kind.__module__ != "builtins" else ""

@@ -8,7 +8,7 @@ import os
 import sys
 from collections import namedtuple
 from collections.abc import Iterable, Iterator
-from types import CodeType, FunctionType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from ._object import BEGAN, PLACES
@@ -26,10 +26,17 @@ class Statement(NamedTuple):
     """All of its text, its decorators first, as it stands in its file."""
     node: Any
     decorated: bool
+    local: frozenset[str]
+    """Names of the function that it stands in: what they stand for is not in the module."""
+
+    @property
+    def first(self) -> int:
+        """The number of its first line in its file."""
+        return _first(self.node)
 
     def text(self, *, decorators: bool = True, indent: str = "") -> str:
         """The statement as it stands alone, or in a block with an indent; what strings hold stays as it is."""
-        first = self.node.lineno - _first(self.node)
+        first = self.node.lineno - self.first
         lines = self.lines if decorators else self.lines[first:]
         margin = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
         if margin == indent:
@@ -81,10 +88,10 @@ class _File:
                 self.nodes.setdefault(node.name, []).append(node)
             elif isinstance(node, ast.Lambda):
                 self.lambdas.setdefault(node.lineno, []).append(node)
-        self._codes: dict[int, dict[tuple[str, int], list[CodeType]]] = {}
+        self._codes: dict[int, dict[tuple[str, int], list[tuple[CodeType, frozenset[str]]]]] = {}
 
-    def codes(self, flags: int) -> dict[tuple[str, int], list[CodeType]]:
-        """What the lines compile to, by name and first line."""
+    def codes(self, flags: int) -> dict[tuple[str, int], list[tuple[CodeType, frozenset[str]]]]:
+        """What the lines compile to, by name and first line, each with the names of the function that it stands in."""
         found = self._codes.get(flags)
         if found is None:
             found = self._codes[flags] = {}
@@ -94,28 +101,30 @@ class _File:
                 )
             except SyntaxError:
                 return found
-            for code in _all_codes(whole):
-                found.setdefault((code.co_name, code.co_firstlineno), []).append(code)
+            for code, local in _codes_with_names(whole, frozenset()):
+                found.setdefault((code.co_name, code.co_firstlineno), []).append((code, local))
         return found
 
     def is_code(self, node: Any, code: CodeType) -> bool:
         """Whether a function's statement compiles to this code."""
         made = self.codes(code.co_flags & _FUTURE_ANNOTATIONS).get((code.co_name, _first(node)), ())
-        return any(_same(each, code) for each in made)
+        return any(same_code(each, code) for each, _ in made)
 
     def has_codes(self, node: Any, codes: list[CodeType]) -> bool:
         """Whether a class's statement compiles to code that has all of these in it."""
         flags = codes[0].co_flags & _FUTURE_ANNOTATIONS if codes else 0
-        for body in self.codes(flags).get((node.name, _first(node)), ()):
+        for body, _ in self.codes(flags).get((node.name, _first(node)), ()):
             inner = list(_all_codes(body))
-            if all(any(_same(each, code) for each in inner) for code in codes):
+            if all(any(same_code(each, code) for each in inner) for code in codes):
                 return True
         return False
 
     def statement(self, node: Any) -> Statement:
         """A statement's text."""
         lines = self.lines[_first(node) - 1 : node.end_lineno]
-        return Statement(lines, node, bool(node.decorator_list))
+        codes = next(iter(self._codes.values()), None) or self.codes(0)
+        local = frozenset(name for _, names in codes.get((node.name, _first(node)), ()) for name in names)
+        return Statement(lines, node, bool(node.decorator_list), local)
 
 
 def _all_codes(code: CodeType) -> Iterator[CodeType]:
@@ -125,7 +134,16 @@ def _all_codes(code: CodeType) -> Iterator[CodeType]:
             yield from _all_codes(constant)
 
 
-def _same(one: CodeType, other: CodeType) -> bool:
+def _codes_with_names(owner: CodeType, local: frozenset[str]) -> Iterator[tuple[CodeType, frozenset[str]]]:
+    """All code within some, each with the names of the functions around it."""
+    local |= frozenset((*owner.co_varnames, *owner.co_cellvars, *owner.co_freevars))
+    for code in owner.co_consts:
+        if isinstance(code, CodeType):
+            yield code, local
+            yield from _codes_with_names(code, local)
+
+
+def same_code(one: CodeType, other: CodeType) -> bool:
     """Whether two pieces of code do the same, wherever they stand."""
     return one is other or (
         one.co_name == other.co_name
@@ -144,7 +162,7 @@ def _same(one: CodeType, other: CodeType) -> bool:
 
 def _same_constant(one: Any, other: Any) -> bool:
     if isinstance(one, CodeType) and isinstance(other, CodeType):
-        return _same(one, other)
+        return same_code(one, other)
     if type(one) is not type(other):
         return False
     return bool(one == other) if isinstance(one, frozenset) else repr(one) == repr(other)
@@ -256,24 +274,53 @@ def of_function(function: FunctionType) -> Statement | None:
     return None
 
 
-def of_lambda(function: FunctionType) -> str | None:
+class Lambda(NamedTuple):
+    """The expression that made a lambda."""
+
+    text: str
+    lines: list[str]
+    """It within brackets."""
+    first: int
+    """The number of the first of these in the node."""
+    node: Any
+    local: frozenset[str]
+    """Names of the function that it stands in."""
+
+
+def of_lambda(function: FunctionType) -> Lambda | None:
     """The expression that made a lambda, when it is alone on its line or unlike the others there."""
     code = function.__code__
     for file in _versions(code.co_filename, function.__globals__):
         nodes = file.lambdas.get(code.co_firstlineno, [])
         made = file.codes(code.co_flags & _FUTURE_ANNOTATIONS).get(("<lambda>", code.co_firstlineno), [])
-        if not any(_same(each, code) for each in made):
+        if not any(same_code(each, code) for each, _ in made):
             continue
         if len(nodes) > 1:
             nodes = [node for node in nodes if _is_lambda(node, code)]
         if len(nodes) == 1:
-            return ast.get_source_segment(file.text, nodes[0])
+            text = ast.get_source_segment(file.text, nodes[0]) or ""
+            local = frozenset(name for _, names in made for name in names)
+            lines = f"({text}\n)\n".splitlines(keepends=True)
+            return Lambda(text, lines, 1, ast.parse("".join(lines), mode="eval").body, local)
     return None
+
+
+def of_code(function: FunctionType) -> Statement | Lambda:
+    """What made a function or lambda.
+
+    Raises:
+        ClassInvalidError: it cannot be found.
+    """
+    is_lambda = function.__code__.co_name == "<lambda>"
+    found = of_lambda(function) if is_lambda else of_function(function)
+    if found is None:
+        raise missing("the lambda" if is_lambda else function.__name__, function.__code__.co_filename)
+    return found
 
 
 def _is_lambda(node: Any, code: CodeType) -> bool:
     alone = compile(ast.Expression(node), "<lambda>", "eval", dont_inherit=True)
-    return any(_same(each, code) for each in alone.co_consts if isinstance(each, CodeType))
+    return any(same_code(each, code) for each in alone.co_consts if isinstance(each, CodeType))
 
 
 def of_class(cls: type) -> Statement | None:
@@ -327,11 +374,50 @@ def member_codes(cls: type) -> list[CodeType]:
 
 
 def own_functions(cls: type) -> Iterator[FunctionType]:
-    """Functions among a class's own members: methods, and those within properties, static and class methods."""
+    """Functions among a class's own members: methods, and those within what decorators made of them."""
     for member in list(vars(cls).values()):
-        for inner in (member, *(getattr(member, part, None) for part in ("__func__", "fget", "fset", "func"))):
-            if isinstance(inner, FunctionType):
-                yield inner
+        # Data is looked into no further.
+        if not isinstance(member, type) and (callable(member) or hasattr(member, "__get__")):
+            yield from within(member)
+
+
+PARTS = ("__func__", "fget", "fset", "fdel", "func")
+_MOST_WITHIN = 32
+
+
+def within(value: Any) -> Iterator[FunctionType]:
+    """A function, or those within what decorators made of it: held by a closure, as ``__wrapped__``, or as an attribute."""
+    waiting: list[Any] = [value]
+    seen: dict[int, Any] = {}
+    while waiting and len(seen) < _MOST_WITHIN:
+        each = waiting.pop(0)
+        if each is None or id(each) in seen:
+            continue
+        seen[id(each)] = each
+        if isinstance(each, FunctionType):
+            yield each
+            waiting += map(content, each.__closure__ or ())
+        elif not isinstance(each, (ModuleType, type)):
+            waiting += [getattr(each, part, None) for part in PARTS]
+            waiting += [inner for inner in getattr(each, "__dict__", {}).values() if callable(inner)]
+        wrapped = getattr(each, "__wrapped__", None)
+        if wrapped is not None:
+            waiting.insert(0, wrapped)
+
+
+def code_names(code: CodeType) -> Iterator[str]:
+    """Names that code, and what is within it, uses."""
+    yield from code.co_names
+    for inner in _all_codes(code):
+        yield from inner.co_names
+
+
+def content(cell: CellType) -> Any:
+    """What a cell holds; ``None`` when it is empty."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
 
 
 def own_name(cls: str, name: str) -> str:
