@@ -8,7 +8,7 @@ from typing import Any
 
 from . import _source, _written
 from ._express import is_installed
-from ._names import BUILTINS, used_at_once
+from ._names import used_at_once
 from ._object import PLACES, Object
 from ._seen import MISSING, is_fixed
 from ._written import Given, Look, alike
@@ -170,25 +170,12 @@ def _makers_of(cls: type, node: Any, look: Look) -> _Makers | None:
     for kind in type.mro(type(cls)):
         makers.add(kind)
     for decorator in node.decorator_list:
-        maker = _meant(decorator, look)
+        maker = _written.meant(decorator.func if isinstance(decorator, ast.Call) else decorator, look)
         if maker is MISSING:
             return None
         makers.add(maker)
         makers.decorated = True
     return makers
-
-
-def _meant(written: Any, look: Look) -> Any:
-    """What a decorator's name, or that of what is called for it, stands for."""
-    while isinstance(written, ast.Call):
-        written = written.func
-    if isinstance(written, ast.Attribute):
-        owner = _meant(written.value, look)
-        return MISSING if owner is MISSING else getattr(owner, written.attr, MISSING)
-    if not isinstance(written, ast.Name):
-        return MISSING
-    found = look(written.id)
-    return BUILTINS.get(written.id, MISSING) if found is MISSING else found
 
 
 def _outermost(member: Any) -> list[FunctionType]:
@@ -219,7 +206,7 @@ def _is_own(member: Any, statement: Any, codes: list[CodeType], makers: _Makers,
     own = _Makers()
     own.codes, own.types = set(makers.codes), set(makers.types)
     for decorator in statement.decorator_list:
-        maker = _meant(decorator, look)
+        maker = _written.meant(decorator.func if isinstance(decorator, ast.Call) else decorator, look)
         if maker is MISSING:
             return True
         own.add(maker)
@@ -227,7 +214,10 @@ def _is_own(member: Any, statement: Any, codes: list[CodeType], makers: _Makers,
         own.types.update([maker] if isinstance(maker, type) else [])
     if not outermost:
         return bool(own.codes or own.types) and not is_fixed(member)
-    holds = any(each.__code__ in mine for each in _source.within(member))
+    inner = [each for each in _source.within(member) if not is_installed(str(each.__globals__.get("__name__")))]
+    holds = any(each.__code__ in mine for each in inner)
+    if not holds and any(each.__code__ not in own.codes for each in inner):
+        return False
     return all(
         each.__code__ in mine
         or each.__code__ in own.codes

@@ -8,11 +8,10 @@ from types import CodeType
 from typing import Any
 
 from . import _source
+from ._object import runs_at_once
 from .errors import ClassInvalidError
 
 BUILTINS = dict(vars(builtins))
-_RUN_AT_ONCE = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
-_OPTIMIZED = 1
 
 
 class _Bare(ast.NodeTransformer):
@@ -97,15 +96,11 @@ def _outside(code: CodeType, name: str, at_once: bool = False) -> list[str]:
             ):
                 found[used] = None
         for constant in code.co_consts:
-            if isinstance(constant, CodeType) and (not at_once or _runs_at_once(constant)):
+            if isinstance(constant, CodeType) and (not at_once or runs_at_once(constant)):
                 walk(constant)
 
     walk(code)
     return list(found)
-
-
-def _runs_at_once(code: CodeType) -> bool:
-    return not code.co_flags & _OPTIMIZED or code.co_name in _RUN_AT_ONCE or code.co_name.startswith("<generic")
 
 
 # When source that a class uses is to be defined: before the class, or after it.

@@ -124,11 +124,19 @@ def _statement_of(cls: type) -> FrameType:
 
 
 _OPTIMIZED = 1
+_RUN_AT_ONCE = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
+
+
+def runs_at_once(code: CodeType) -> bool:
+    """Whether code within some is run with that: the body of a class, a comprehension."""
+    return not code.co_flags & _OPTIMIZED or code.co_name in _RUN_AT_ONCE or code.co_name.startswith("<generic")
 
 
 def _around(cls: type, frame: FrameType) -> tuple[dict[str, Any], dict[str, Any]]:
     """What names that a class statement uses stand for while it is run: in its module, and in the function or class that it stands in."""
     bodies = [each for each in frame.f_code.co_consts if isinstance(each, CodeType) and each.co_name == cls.__name__]
+    for body in bodies:
+        bodies += [each for each in body.co_consts if isinstance(each, CodeType) and runs_at_once(each)]
     names = {name for body in bodies for name in body.co_names if name in frame.f_globals}
     inner = {name for body in bodies for name in body.co_freevars}
     within: dict[str, Any] = {}

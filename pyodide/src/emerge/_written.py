@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import dataclasses
 from collections.abc import Callable, Iterator
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from . import _source
+from ._names import BUILTINS
 from ._seen import MISSING, is_fixed
 
 Look = Callable[[str], Any]
@@ -194,12 +195,28 @@ def to_keep(given: list[Given], look: Look) -> list[Given]:
     for each in given:
         if each.value is MISSING or is_literal(each.expression):
             continue
-        if isinstance(each.expression, ast.Name):
-            if not alike(each.value, look(each.expression.id)):
-                found.append(each)
-        elif is_fixed(each.value):
+        if isinstance(each.expression, (ast.Name, ast.Attribute)):
+            keeps = not alike(each.value, meant(each.expression, look))
+        elif isinstance(each.expression, ast.Lambda):
+            # Its own defaults alone may come to others.
+            arguments = each.expression.args
+            keeps = not all(one is None or is_literal(one) for one in (*arguments.defaults, *arguments.kw_defaults))
+        else:
+            keeps = is_fixed(each.value) or isinstance(each.value, (FunctionType, type))
+        if keeps and (is_fixed(each.value) or isinstance(each.expression, ast.Name) or isinstance(each.value, (FunctionType, type))):
             found.append(each)
     return found
+
+
+def meant(written: ast.expr, look: Look) -> Any:
+    """What a name, or an attribute of one, stands for."""
+    if isinstance(written, ast.Attribute):
+        owner = meant(written.value, look)
+        return getattr(owner, written.attr, MISSING) if isinstance(owner, (type, ModuleType, property)) else MISSING
+    if not isinstance(written, ast.Name):
+        return MISSING
+    found = look(written.id)
+    return BUILTINS.get(written.id, MISSING) if found is MISSING else found
 
 
 def with_names(text: list[str], first: int, names: list[tuple[ast.expr, str]]) -> list[str]:
