@@ -117,8 +117,13 @@ def test_a_helper_of_another_module_is_called_as_the_class(fs, home):
 
 def test_stored_classes_that_need_each_other_by_names_of_their_own():
     """Each travels within the other as it stands, so that a name can mean one thing alone."""
-    one = module("def helper():\n    return 1\nclass One(emerge.Object):\n    def go(self):\n        return [helper(), Two]\n")
-    two = module("def helper():\n    return 2\nclass Two(emerge.Object):\n    def go(self):\n        return [helper(), One]\n", One=one["One"])
+    one = module(
+        "def helper():\n    return 1\nclass One(emerge.Object):\n    def go(self):\n        return [helper(), Two]\n"
+    )
+    two = module(
+        "def helper():\n    return 2\nclass Two(emerge.Object):\n    def go(self):\n        return [helper(), One]\n",
+        One=one["One"],
+    )
     one["Two"] = two["Two"]
     with pytest.raises(errors.ClassInvalidError, match="two different things named helper") as failed:
         _classes.record_of(one["One"])
@@ -136,13 +141,17 @@ def test_a_class_whose_name_is_another_by_now(fs, home):
     )
     _classes.record_of(scope["Old"])
     exec("class Node(Node):\n    def go(self, n=2):\n        return ['x'] + super().go(n)\n", scope)
-    with pytest.raises(errors.ClassInvalidError, match="Node uses its own name, which by now stands for something else") as failed:
+    with pytest.raises(
+        errors.ClassInvalidError, match="Node uses its own name, which by now stands for something else"
+    ) as failed:
         _classes.record_of(scope["Old"])
     assert failed.value.field == "Node"
 
 
 def test_a_function_whose_name_is_another_by_now():
-    scope = module("def down(n):\n    return [n] + (down(n - 1) if n else [])\nold = down\ndef down(n):\n    return ['new']\n")
+    scope = module(
+        "def down(n):\n    return [n] + (down(n - 1) if n else [])\nold = down\ndef down(n):\n    return ['new']\n"
+    )
     user = module("class User(emerge.Object):\n    def use(self):\n        return old(2)\n", old=scope["old"])["User"]
     with pytest.raises(errors.ClassInvalidError, match="down uses its own name") as failed:
         _classes.record_of(user)
@@ -170,7 +179,10 @@ def test_a_module_within_a_package_that_the_node_lacks(fs, home):
     import logging.handlers
 
     scope = module(
-        "class User(emerge.Object):\n    def use(self):\n        return logging.handlers.MemoryHandler\n", logging=logging
+        "class User(emerge.Object):\n    def use(self):\n        return logging.handlers.MemoryHandler\n",
+        logging=logging,
     )
-    with pytest.raises(errors.ClassInvalidError, match=r"uses the module logging\.handlers, which the node does not have"):
+    with pytest.raises(
+        errors.ClassInvalidError, match=r"uses the module logging\.handlers, which the node does not have"
+    ):
         fs.store(f"{home}/user", scope["User"]())

@@ -59,6 +59,15 @@ def stored(cls: type[Object], statement: _source.Statement, look: Look) -> None:
     Raises:
         ClassInvalidError: it is not.
     """
+    for base in cls.__bases__:
+        if base.__name__ == cls.__name__ and base in PLACES:
+            made_by = _source.of_class(base)
+            if made_by is not None and (made_by.first, made_by.lines) == (statement.first, statement.lines):
+                raise ClassInvalidError(
+                    f"{cls.__name__} is not what its statement makes, but a class that a decorator made to extend that: "
+                    "let the decorator change the class and give it back",
+                    field=cls.__name__,
+                )
     _, _, _, _, module, within = PLACES[cls]
     then = {**module, **within}
     for name in used_at_once(statement.text(), cls.__name__):

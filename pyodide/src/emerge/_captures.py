@@ -9,7 +9,7 @@ from typing import Any
 
 from . import _agreed, _express, _source, _written
 from ._around import Around, closure_of, of_class
-from ._names import BUILTINS, attribute_paths, names_in
+from ._names import BUILTINS, attribute_paths, names_in, used_at_once
 from ._object import Object
 from ._seen import MISSING, Seen
 from .errors import ClassInvalidError, EmergeError
@@ -41,10 +41,37 @@ class Captures:
         self._ready: set[int] = set()
         self._late: list[tuple[Any, ...]] = []
         self._scopes: list[Any] = []
+        # What is defined empty, and filled when all that it holds is there.
+        self._unfilled: list[tuple[str, Any, str]] = []
 
     def ended(self) -> list[tuple[Any, ...]]:
         """The entries; those last whose definitions wait for others."""
         return [*self._entries, *self._late]
+
+    def state(self) -> tuple[Any, ...]:
+        """What has been captured by now."""
+        return (
+            list(self._entries), dict(self._things), dict(self._named), set(self._ready), list(self._late), dict(self.uses),
+            list(self._scopes), list(self._unfilled),
+        )  # fmt: skip
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Forgets what was captured since."""
+        (
+            self._entries, self._things, self._named, self._ready, self._late, self.uses, self._scopes, self._unfilled,
+        ) = state  # fmt: skip
+
+    def length(self) -> int:
+        """How many entries there are by now."""
+        return len(self._entries)
+
+    def insert(self, at: int, entry: tuple[Any, ...]) -> None:
+        """Puts an entry before others."""
+        self._entries.insert(at, entry)
+
+    def fill_later(self, name: str, value: Any, user: str) -> None:
+        """Notes that something is to be filled, which holds what needs it while that is defined."""
+        self._unfilled.append((name, value, user))
 
     def walk(
         self, text: str, name: str, around: Around, thing: Any = MISSING, given: frozenset[str] = frozenset()
@@ -60,6 +87,7 @@ class Captures:
             if self._cls is not None:
                 self._own[self.owner] = self._cls
         self._scopes.append(around.scope)
+        at_once = used_at_once(text, name)
         for used in needed:
             if used in given or used in _OWN:
                 continue
@@ -72,9 +100,11 @@ class Captures:
                         field=name,
                     )
             elif value is not MISSING:
-                self.add(used, value, name)
+                if used in at_once and id(value) in self._named and id(value) not in self._ready:
+                    raise self._not_ready(value, name)
                 if isinstance(value, ModuleType):
-                    self._submodules(used, value, text)
+                    self._submodules(used, value, text, name)
+                self.add(used, value, name)
             elif used in around.local:
                 raise ClassInvalidError(
                     f"{name} uses {used}, a variable of the function that {name} was made in, and Python keeps nothing of it: "
@@ -89,7 +119,18 @@ class Captures:
             value = around.now(used, self.seen)
             if value is not MISSING and used not in self._things and used not in given and used != name:
                 self._wish(used, value, name)
+        if len(self._scopes) == 1:
+            self._fill()
         self._scopes.pop()
+
+    def _fill(self) -> None:
+        while self._unfilled:
+            name, value, user = self._unfilled.pop(0)
+            try:
+                entry = _express.fill(self, name, value, user)
+            except _express.CannotError as error:
+                raise self._cannot(name, value, user, error) from error
+            self._entries.append(entry)
 
     def alone(self, function: FunctionType) -> str:
         """Captures what a function uses that is sent by itself, and gives its text.
@@ -122,9 +163,21 @@ class Captures:
                 ) from error
             raise ClassInvalidError(f"{what} has a source that does not compile alone: {error}", field=name) from error
 
-    def _submodules(self, name: str, module: ModuleType, text: str) -> None:
-        """Captures the modules within a package that a text names: importing the package alone does not bring them."""
-        for path in attribute_paths(text, name):
+    def _submodules(self, name: str, module: ModuleType, text: str, user: str) -> None:
+        """Captures the modules within a package that a text names: importing the package alone does not bring them.
+
+        Raises:
+            ClassInvalidError: the module is one of the program's own.
+        """
+        paths = attribute_paths(text, name)
+        if module.__name__ != "__main__" and not _express.is_installed(module.__name__):
+            used = sorted({path[0] for path in paths}) or ["…"]
+            raise ClassInvalidError(
+                f"{user} uses {', '.join(f'{name}.{each}' for each in used)}, and {name} is a module of this program, which does not "
+                f"travel as a whole: write from {module.__name__} import {', '.join(used)}, and use the names by themselves",
+                field=name,
+            )
+        for path in paths:
             inner = module
             for part in path:
                 within = getattr(inner, part, None)
@@ -169,15 +222,11 @@ class Captures:
     def _wish(self, name: str, value: Any, user: str) -> None:
         if isinstance(value, type) and issubclass(value, Object) or not _hinting(name, value):
             return
-        depth = len(self._scopes)
-        kept = (
-            list(self._entries), dict(self._things), dict(self._named), set(self._ready), list(self._late), dict(self.uses)
-        )  # fmt: skip
+        kept = self.state()
         try:
             self.add(name, value, user)
         except EmergeError:
-            del self._scopes[depth:]
-            self._entries, self._things, self._named, self._ready, self._late, self.uses = kept
+            self.restore(kept)
 
     def add(self, name: str, value: Any, user: str) -> None:
         """Captures one name."""
@@ -190,7 +239,9 @@ class Captures:
                 raise self._two(name)
             return
         self._things[name] = value
-        self._entries.extend(self._entry(name, value, user))
+        # It may put others in the place of the entries.
+        made = self._entry(name, value, user)
+        self._entries.extend(made)
 
     def place(self, value: Any, hint: str, user: str) -> str:
         """A name under which a function or class is there for an expression."""
@@ -198,10 +249,14 @@ class Captures:
         if known is not None and id(value) in self._ready:
             return known[0]
         if known is not None:
-            raise ClassInvalidError(f"{user} and {known[0]} need each other when they are defined", field=user)
+            raise self._not_ready(value, user)
         name = self._free(f"{hint}__{getattr(value, '__name__', 'made').strip('<>')}", value)
         self.add(name, value, user)
         return name
+
+    def _not_ready(self, value: Any, user: str) -> ClassInvalidError:
+        name = self._named[id(value)][0]
+        return _express.NotReadyError(f"{user} and {name} need each other when they are defined", field=user)
 
     def is_stated(self, value: Any) -> bool:
         """Whether a value is what a statement, with its decorators, made of a function."""
@@ -211,6 +266,12 @@ class Captures:
         if isinstance(value, ModuleType):
             if value.__name__ == "__main__":
                 raise self._cannot(name, value, user, None)
+            if not _express.is_installed(value.__name__):
+                raise ClassInvalidError(
+                    f"{user} uses the module {name}, which is of this program and does not travel as a whole: import what is used of "
+                    f"it, as with: from {value.__name__} import …",
+                    field=name,
+                )
             return [(name, "module", value.__name__)]
         member = _express.library_member(name, value)
         if member is not None:
@@ -286,13 +347,14 @@ class Captures:
 
     def _class(self, name: str, value: type, user: str) -> str:
         self.seen.members(value)
-        statement = _source.of_class(value)
+        outer = self._scopes[-1] if self._scopes else None
+        statement = _source.of_class(value, outer)
         if statement is None:
             made = _express.functional_class(self, name, value, user)
             if made is not None:
                 return made
             raise _source.missing(value.__name__, _file_of(value))
-        around = of_class(value, statement, self.seen, self._scopes[-1] if self._scopes else None)
+        around = of_class(value, statement, self.seen, outer)
         _agreed.members(value, statement.node, around.now)
         if _is_stored(value):
             _agreed.stored(value, statement, around.now)

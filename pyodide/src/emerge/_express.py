@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._object import Object
 from ._values import Table
+from .errors import ClassInvalidError
 
 if TYPE_CHECKING:
     from ._captures import Captures
@@ -25,6 +26,10 @@ _VARIANCES = ("covariant", "contravariant", "infer_variance")
 
 class CannotError(Exception):
     """Why a value cannot travel."""
+
+
+class NotReadyError(ClassInvalidError):
+    """A value holds what needs the value while it is defined."""
 
 
 def library_member(name: str, value: Any) -> tuple[str, str] | None:
@@ -86,9 +91,45 @@ def entry(captures: Captures, name: str, value: Any, user: str) -> list[tuple[An
         captures.seen.value(value, lambda held: _wire.dumps(held)[0])
         # What it is by now: it may change before it is sent.
         return [(name, "value", _wire.loads(pickled) if type(value) in (list, dict, set, Table) else value)]
+    at, state = captures.length(), captures.state()
+    writer = _Writer(captures, name, user)
+    empty = (name, "source", f"{name} = {type(value).__name__}()\n")
+    try:
+        text = writer.text(value, 0)
+    except NotReadyError:
+        if type(value) not in _FILLS:
+            raise
+        captures.restore(state)
+        captures.fill_later(name, value, user)
+        return [empty]
+    captures.seen.value(value, _told)
+    if type(value) not in _FILLS or not writer.has_classes:
+        return [(name, "source", f"{name} = {text}\n")]
+    # What registers classes while they are defined needs it before them, and they are in it.
+    captures.insert(at, empty)
+    return [_filled(name, value, text)]
+
+
+def fill(captures: Captures, name: str, value: Any, user: str) -> tuple[Any, ...]:
+    """The entry that fills what was defined empty.
+
+    Raises:
+        CannotError: something in it cannot travel.
+    """
     text = _Writer(captures, name, user).text(value, 0)
     captures.seen.value(value, _told)
-    return [(name, "source", f"{name} = {text}\n")]
+    return _filled(name, value, text)
+
+
+def _filled(name: str, value: Any, text: str) -> tuple[Any, ...]:
+    return f"{name}__filled", "source", _FILLS[type(value)].format(name, text)
+
+
+_FILLS: dict[Any, str] = {
+    dict: "{0}.clear()\n{0}.update({1})\n",
+    set: "{0}.clear()\n{0}.update({1})\n",
+    list: "{0}[:] = {1}\n",
+}
 
 
 class _Marks:
@@ -135,6 +176,7 @@ class _Writer:
         self._captures = captures
         self._name = name
         self._user = user
+        self.has_classes = False
 
     def text(self, value: Any, depth: int) -> str:
         if depth > _DEEPEST:
@@ -168,6 +210,7 @@ class _Writer:
         if member is not None:
             return _member(*member)
         if isinstance(value, (FunctionType, type)) or self._captures.is_stated(value):
+            self.has_classes |= isinstance(value, type)
             return self._captures.place(value, self._name, self._user)
         return self._instance(value, depth)
 

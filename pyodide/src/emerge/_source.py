@@ -83,12 +83,24 @@ class _File:
         self.text = text
         self.nodes: dict[str, list[Any]] = {}
         self.lambdas: dict[int, list[Any]] = {}
-        for node in ast.walk(ast.parse(text)):
+        self.qualified: dict[int, str] = {}
+        tree = ast.parse(text)
+        self._qualify(tree, "")
+        for node in ast.walk(tree):
             if isinstance(node, _DEFINITIONS):
                 self.nodes.setdefault(node.name, []).append(node)
             elif isinstance(node, ast.Lambda):
                 self.lambdas.setdefault(node.lineno, []).append(node)
         self._codes: dict[int, dict[tuple[str, int], list[tuple[CodeType, frozenset[str]]]]] = {}
+
+    def _qualify(self, parent: ast.AST, prefix: str) -> None:
+        for node in ast.iter_child_nodes(parent):
+            within = prefix
+            if isinstance(node, _DEFINITIONS):
+                self.qualified[id(node)] = prefix + node.name
+                within = f"{prefix}{node.name}." + ("" if isinstance(node, ast.ClassDef) else "<locals>.")
+            if isinstance(node, (ast.stmt, ast.ExceptHandler, ast.match_case)):
+                self._qualify(node, within)
 
     def codes(self, flags: int) -> dict[tuple[str, int], list[tuple[CodeType, frozenset[str]]]]:
         """What the lines compile to, by name and first line, each with the names of the function that it stands in."""
@@ -323,8 +335,8 @@ def _is_lambda(node: Any, code: CodeType) -> bool:
     return any(same_code(each, code) for each in alone.co_consts if isinstance(each, CodeType))
 
 
-def of_class(cls: type) -> Statement | None:
-    """The statement that made a class.
+def of_class(cls: type, outer: Any = None) -> Statement | None:
+    """The statement that made a class; ``outer`` are the names around who uses it.
 
     Raises:
         ClassInvalidError: what is there by now is other code.
@@ -334,7 +346,13 @@ def of_class(cls: type) -> Statement | None:
     place = PLACES.get(cls)
     if line is None and place is not None:
         line = place[1]
+    if line is None and codes:
+        line = codes[0].co_firstlineno
+    if line is None and type(cls) is type and not hasattr(cls, "_fields") and next(iter(vars(cls))) != "__module__":
+        # Of a statement that is the first that a class has: a call made this one.
+        return None
     near = None
+    unsure: list[tuple[_File, Any]] = []
     for file in _homes(cls, codes):
         nodes = [
             node
@@ -345,16 +363,68 @@ def of_class(cls: type) -> Statement | None:
             nodes.sort(key=lambda node: (not _first(node) <= line <= node.end_lineno, abs(node.lineno - line)))
         fits = [node for node in nodes if file.has_codes(node, codes)]
         alike = [node for node in fits if _alike(node, cls)]
-        if alike:
+        alike = _of_name(file, alike, cls)
+        if alike and line is not None:
             return file.statement(alike[0])
+        if alike and file.name not in [known.name for known, _ in unsure]:
+            unsure += [(file, node) for node in reversed(alike)]
         if near is None and nodes and (line is None or _first(nodes[0]) <= line <= nodes[0].end_lineno):
             near = (file, nodes[0], bool(fits))
+    if unsure:
+        _are_one(cls, unsure, outer)
+        file, node = unsure[0]
+        return file.statement(node)
     if near is None:
         return None
     file, node, fits_codes = near
     if (not fits_codes or not codes) and _changed_since(file.name):
         raise _edited(file.name, cls.__name__)
     return file.statement(node)
+
+
+def _of_name(file: _File, nodes: list[Any], cls: type) -> list[Any]:
+    """Those of some statements whose places and bases are those of a class, as far as any are."""
+    nodes = [node for node in nodes if file.qualified.get(id(node)) == cls.__qualname__] or nodes
+    nodes = [node for node in nodes if _extends(node, cls)] or nodes
+    return [node for node in nodes if _gives(node, cls)] or nodes
+
+
+def _gives(node: Any, cls: type) -> bool:
+    """Whether the names that a class statement plainly gives are those that the class has."""
+    annotated = [each for each in node.body if isinstance(each, ast.AnnAssign)]
+    named = [getattr(each.target, "id", "") for each in annotated]
+    own = vars(cls).get("__annotations__")
+    targets = [target for each in node.body if isinstance(each, ast.Assign) for target in each.targets]
+    given = [target.id for target in targets if isinstance(target, ast.Name)]
+    given += [each.name for each in node.body if isinstance(each, _DEFINITIONS)]
+    if own is not None and list(own) != [own_name(cls.__name__, each) for each in named]:
+        return False
+    return all(own_name(cls.__name__, each) in vars(cls) for each in given)
+
+
+def _extends(node: Any, cls: type) -> bool:
+    """Whether the bases that a class statement names are called as those of the class."""
+    bases = [base for base in cls.__bases__ if base is not object]
+    written = [each.value if isinstance(each, ast.Subscript) else each for each in node.bases]
+    names = [getattr(each, "attr", getattr(each, "id", None)) for each in written]
+    return names == [base.__name__ for base in bases]
+
+
+def _are_one(cls: type, found: list[tuple[_File, Any]], outer: Any) -> None:
+    """Sees that it is known which of some statements, the newest first, made a class that has no code to tell it by.
+
+    Raises:
+        ClassInvalidError: it is not.
+    """
+    name = cls.__name__
+    scopes = (getattr(sys.modules.get(cls.__module__), "__dict__", {}), {} if outer is None else outer)
+    is_newest = cls.__qualname__ == name and any(scope.get(name) is cls for scope in scopes)
+    if not is_newest and len({ast.dump(node) for _, node in found}) > 1:
+        raise ClassInvalidError(
+            f"there are several statements of a class {name}, and Python before 3.13 does not tell which of them made this one: "
+            "give one of them another name",
+            field=name,
+        )
 
 
 _NAMED_TUPLES = namedtuple.__code__.co_filename

@@ -203,7 +203,11 @@ def to_keep(given: list[Given], look: Look) -> list[Given]:
             keeps = not all(one is None or is_literal(one) for one in (*arguments.defaults, *arguments.kw_defaults))
         else:
             keeps = is_fixed(each.value) or isinstance(each.value, (FunctionType, type))
-        if keeps and (is_fixed(each.value) or isinstance(each.expression, ast.Name) or isinstance(each.value, (FunctionType, type))):
+        if keeps and (
+            is_fixed(each.value)
+            or isinstance(each.expression, ast.Name)
+            or isinstance(each.value, (FunctionType, type))
+        ):
             found.append(each)
     return found
 
