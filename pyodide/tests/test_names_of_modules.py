@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import types
 
 import emerge
 import pytest
@@ -186,3 +187,26 @@ def test_a_module_within_a_package_that_the_node_lacks(fs, home):
         errors.ClassInvalidError, match=r"uses the module logging\.handlers, which the node does not have"
     ):
         fs.store(f"{home}/user", scope["User"]())
+
+
+def test_a_module_of_the_program_is_named_with_what_to_write():
+    helpers = types.ModuleType("own_helpers")
+    helpers.dbl = lambda n: 2 * n
+    scope = module("def helped(n):\n    return helpers.dbl(n)\n", helpers=helpers)
+    user = module("class User(emerge.Object):\n    def use(self):\n        return helped(1)\n", helped=scope["helped"])[
+        "User"
+    ]
+    with pytest.raises(
+        errors.ClassInvalidError, match="helped uses helpers.dbl.*write from own_helpers import dbl"
+    ) as failed:
+        _classes.record_of(user)
+    assert failed.value.field == "helpers"
+
+
+def test_an_import_from_the_own_package_within_a_method_is_named():
+    user = module(
+        "class User(emerge.Object):\n    def use(self):\n        from .helpers import f\n        return f()\n"
+    )["User"]
+    with pytest.raises(errors.ClassInvalidError, match=r"User imports from \.helpers") as failed:
+        _classes.record_of(user)
+    assert failed.value.field == ".helpers"

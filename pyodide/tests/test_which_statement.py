@@ -106,3 +106,19 @@ def test_a_class_that_a_call_made_is_of_no_statement():
     scope["Cfg"] = type("Cfg", (), {"RATE": 2})
     with pytest.raises(errors.ClassInvalidError, match="Cfg"):
         _classes.record_of(scope["User"])
+
+
+def test_characters_that_end_lines_for_strings_alone():
+    scope = cell(
+        "T = 'x\u2028y\x0cz'\nclass User(emerge.Object):\n    def use(self):\n        return 'a\u2028b' + T\n    def more(self):\n        return 2\n"
+    )
+    assert "def more" in _classes.record_of(scope["User"]).source[2]
+
+
+def test_why_there_is_no_source_is_told():
+    scope = {"emerge": emerge, "__name__": "__main__"}
+    for file, why in (("<string>", "what exec runs"), ("<timed exec>", "%%time.*take that out")):
+        exec(compile("class User(emerge.Object):\n    def use(self):\n        return 1\n", file, "exec"), scope)
+        with pytest.raises(errors.ClassInvalidError, match=why) as failed:
+            _classes.record_of(scope["User"])
+        assert failed.value.field == "User"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from types import FunctionType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from . import _agreed, _express, _source, _written
@@ -186,6 +186,12 @@ class Captures:
                 inner = within
             if inner is not module:
                 self.add(inner.__name__.replace(".", "__"), inner, name)
+
+    def uses_builtins(self, text: str) -> None:
+        """Notes what an expression of ours means by names of Python's own."""
+        for name in names_in(text, "")[0]:
+            if name in BUILTINS:
+                self._builtin(name)
 
     def _builtin(self, name: str) -> None:
         """Notes that a name means Python's own."""
@@ -501,7 +507,7 @@ def _equal(one: Any, other: Any) -> bool:
 
 def _decorated(name: str, value: Any) -> tuple[FunctionType, _source.Statement] | None:
     """The function of this name, or of one that stands for the value, within what its decorators made of it."""
-    if isinstance(value, type):
+    if isinstance(value, (type, MethodType)):
         return None
     for each in _source.within(value):
         own = each.__code__.co_name

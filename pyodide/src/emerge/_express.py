@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copyreg
+import functools
+import operator
 import sys
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ._object import Object
+from ._seen import is_fixed
 from ._values import Table
 from .errors import ClassInvalidError
 
@@ -25,7 +29,24 @@ _VARIANCES = ("covariant", "contravariant", "infer_variance")
 
 
 class CannotError(Exception):
-    """Why a value cannot travel."""
+    """Why a value cannot travel, or which one within it cannot."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self._why = why
+        self._place = ""
+        self._kind = ""
+
+    def within(self, place: str, value: Any) -> CannotError:
+        """Notes where the value is that cannot."""
+        self._kind = self._kind or f"{type(value).__module__}.{type(value).__qualname__}"
+        self._place = place + self._place
+        return self
+
+    def __str__(self) -> str:
+        if not self._place:
+            return self._why
+        return f"{self._place} is a {self._kind}" + (f": {self._why}" if self._why else "")
 
 
 class NotReadyError(ClassInvalidError):
@@ -102,6 +123,7 @@ def entry(captures: Captures, name: str, value: Any, user: str) -> list[tuple[An
         captures.restore(state)
         captures.fill_later(name, value, user)
         return [empty]
+    captures.uses_builtins(text)
     captures.seen.value(value, _told)
     if type(value) not in _FILLS or not writer.has_classes:
         return [(name, "source", f"{name} = {text}\n")]
@@ -117,6 +139,7 @@ def fill(captures: Captures, name: str, value: Any, user: str) -> tuple[Any, ...
         CannotError: something in it cannot travel.
     """
     text = _Writer(captures, name, user).text(value, 0)
+    captures.uses_builtins(text)
     captures.seen.value(value, _told)
     return _filled(name, value, text)
 
@@ -182,6 +205,8 @@ class _Writer:
         if depth > _DEEPEST:
             raise CannotError(f"it is nested deeper than {_DEEPEST}")
         kind = type(value)
+        if value is type(None):
+            return "type(None)"
         if value is None or value is ... or value is NotImplemented or kind is bool or kind is str or kind is bytes:
             return repr(value)
         if kind is int:
@@ -212,13 +237,30 @@ class _Writer:
         if isinstance(value, (FunctionType, type)) or self._captures.is_stated(value):
             self.has_classes |= isinstance(value, type)
             return self._captures.place(value, self._name, self._user)
-        return self._instance(value, depth)
+        bound = self._bound(value, depth)
+        return self._instance(value, depth) if bound is None else bound
+
+    def _bound(self, value: Any, depth: int) -> str | None:
+        """A method of a class, or of what cannot change."""
+        owner = getattr(value, "__self__", getattr(value, "__objclass__", None))
+        name = getattr(value, "__name__", None)
+        if owner is None or not isinstance(name, str) or not callable(value):
+            return None
+        if not isinstance(owner, type) and not is_fixed(owner) or getattr(owner, name, None) != value:
+            raise CannotError("a method of what may change: take the method where it is called")
+        return f"getattr({self.text(owner, depth + 1)}, {name!r})"
 
     def _each(self, values: Any, depth: int) -> str:
-        return ", ".join(self.text(each, depth + 1) for each in values)
+        return ", ".join(self._at(at, each, depth) for at, each in enumerate(values))
 
     def _pairs(self, values: Any, depth: int) -> str:
-        return ", ".join(f"{self.text(key, depth + 1)}: {self.text(each, depth + 1)}" for key, each in values.items())
+        return ", ".join(f"{self.text(key, depth + 1)}: {self._at(key, each, depth)}" for key, each in values.items())
+
+    def _at(self, key: Any, value: Any, depth: int) -> str:
+        try:
+            return self.text(value, depth + 1)
+        except CannotError as error:
+            raise error.within(f"[{key!r:.50}]", value) from error
 
     def _instance(self, value: Any, depth: int) -> str:
         kind = type(value)
@@ -230,14 +272,17 @@ class _Writer:
             return f"{made}({self.text(value.value, depth + 1)})"
         if isinstance(value, tuple) and hasattr(kind, "_fields") and hasattr(kind, "_make"):
             return f"{self.text(kind, depth)}._make({self.text(tuple(value), depth + 1)})"
-        functools = sys.modules.get("functools")
-        if functools is not None and isinstance(value, functools._lru_cache_wrapper):
+        if isinstance(value, functools._lru_cache_wrapper):
             options = value.cache_parameters()
             made = _member("functools", "lru_cache")
             inner = self.text(value.__wrapped__, depth + 1)
             return f"{made}(maxsize={options['maxsize']}, typed={options['typed']})({inner})"
         if isinstance(value, Object):
             raise CannotError("an object of a stored class: get it, or make it, within the method")
+        if kind is MappingProxyType:
+            return f"{_member('types', 'MappingProxyType')}({self.text(dict(value), depth + 1)})"
+        if (kind.__module__, kind.__name__) == ("zoneinfo", "ZoneInfo"):
+            raise CannotError("the node has no time zones by name: use datetime.timezone, or keep the name")
         re = sys.modules.get("re")
         if re is not None and kind is re.Pattern:
             flags = int(value.flags) & ~int(re.UNICODE)
@@ -259,6 +304,12 @@ class _Writer:
             return f"{_member(*made_by)}({self.text(value.func, depth + 1)}{given}{named})"
         if made_by[1] in _TYPE_PARAMETERS and made_by[0] == "typing":
             return self._type_parameter(value, made_by, depth)
+        if made_by == ("_struct", "Struct"):
+            return f"{_member('struct', 'Struct')}({value.format!r})"
+        if made_by == ("typing", "NewType"):
+            return f"{_member(*made_by)}({value.__name__!r}, {self.text(value.__supertype__, depth + 1)})"
+        if made_by == ("typing", "TypeAliasType") and not value.__type_params__:
+            return f"{_member(*made_by)}({value.__name__!r}, {self.text(value.__value__, depth + 1)})"
         if made_by == ("types", "SimpleNamespace"):
             return f"{_member(*made_by)}(**{{{self._pairs(vars(value), depth)}}})"
         if made_by == ("collections", "ChainMap"):
@@ -280,7 +331,8 @@ class _Writer:
     def _reduced(self, value: Any, made_by: tuple[str, str], depth: int) -> str:
         """What ``copyreg`` makes of an instance of the library's: the class and its arguments."""
         try:
-            reduced = value.__reduce_ex__(4)
+            reduce = copyreg.dispatch_table.get(type(value))
+            reduced = value.__reduce_ex__(4) if reduce is None else reduce(value)
         except Exception as error:  # noqa: BLE001 - a file, a lock, a connection
             raise CannotError("it lives in this program alone") from error
         if not isinstance(reduced, tuple):
@@ -288,7 +340,7 @@ class _Writer:
         maker, args, state, items, pairs = (*reduced, None, None, None)[:5]
         if state:
             raise CannotError("it has a state of its own")
-        if maker is type(value) or getattr(maker, "__name__", "") == "getLogger":
+        if maker in (type(value), operator.getitem, functools.reduce) or getattr(maker, "__name__", "") == "getLogger":
             text = f"{self.text(maker, depth)}({self._each(args, depth)})"
         elif getattr(maker, "__name__", "") == "__newobj__" and made_by == ("builtins", "object"):
             text = "object()"
@@ -327,7 +379,14 @@ def functional_class(captures: Captures, name: str, cls: type, user: str) -> str
         if issubclass(cls, enum.Enum):
             members = [(each, member.value) for each, member in dict(cls.__members__).items()]
             base = writer.text(cls.__bases__[-1], 0)
-            return f"{name} = {base}({cls.__name__!r}, {writer.text(members, 0)})\n"
+            mixed = f", type={writer.text(cls.__bases__[0], 0)}" if len(cls.__bases__) == 2 else ""
+            if len(cls.__bases__) <= 2:
+                return f"{name} = {base}({cls.__name__!r}, {writer.text(members, 0)}{mixed})\n"
+        import typing
+
+        if typing.is_typeddict(cls):
+            made, total = _member("typing", "TypedDict"), bool(cls.__required_keys__)  # type: ignore[attr-defined]
+            return f"{name} = {made}({cls.__name__!r}, {writer.text(dict(cls.__annotations__), 0)}, total={total})\n"
     except CannotError:
         return None
     return None

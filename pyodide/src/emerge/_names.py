@@ -49,7 +49,16 @@ class _Bare(ast.NodeTransformer):
 def names_in(text: str, name: str) -> tuple[list[str], list[str]]:
     """Names that a text takes from outside: those that its code needs, and those that its annotations alone use."""
     bare = _Bare()
-    tree = ast.fix_missing_locations(bare.visit(ast.parse(text)))
+    parsed = ast.parse(text)
+    for node in ast.walk(parsed):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            what = "." * node.level + (node.module or "")
+            raise ClassInvalidError(
+                f"{name} imports from {what}, a module of this program, while it runs: do so at the top of its file, so that what it "
+                "uses travels",
+                field=what,
+            )
+    tree = ast.fix_missing_locations(bare.visit(parsed))
     needed = _outside(compile(tree, name, "exec", dont_inherit=True), name)
     wished = _source.names_of(bare.annotations)
     return needed, [each for each in wished if each not in needed and each not in BUILTINS]

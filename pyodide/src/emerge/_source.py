@@ -8,6 +8,7 @@ import os
 import sys
 from collections import namedtuple
 from collections.abc import Iterable, Iterator
+from io import StringIO
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -73,13 +74,19 @@ def _first(node: Any) -> int:
     return first
 
 
+def _lines_of(text: str) -> list[str]:
+    """The lines of a text as Python counts them: other characters that end a line for ``str`` end none."""
+    return StringIO(text).readlines()
+
+
 class _File:
     """The lines of a file or cell, what they define, and the code that they compile to."""
 
     def __init__(self, name: str, lines: list[str]) -> None:
         self.name = name
-        self.lines = lines
         text = "".join(lines)
+        self.given = lines
+        self.lines = _lines_of(text)
         self.text = text
         self.nodes: dict[str, list[Any]] = {}
         self.lambdas: dict[int, list[Any]] = {}
@@ -181,21 +188,24 @@ def _same_constant(one: Any, other: Any) -> bool:
 
 
 _files: list[_File] = []
+_unreadable: set[str] = set()
 _MOST_FILES = 16
 
 
 def forget() -> None:
     """Forgets what was read of files, to find it out again when it is asked for."""
     _files.clear()
+    _unreadable.clear()
 
 
 def _file(name: str, lines: list[str]) -> _File | None:
     for known in _files:
-        if known.name == name and (known.lines is lines or known.lines == lines):
+        if known.name == name and (known.given is lines or known.given == lines):
             return known
     try:
         made = _File(name, lines)
     except (SyntaxError, ValueError):
+        _unreadable.add(name)
         return None
     _files.insert(0, made)
     del _files[_MOST_FILES:]
@@ -243,15 +253,24 @@ def _edited(file: str, name: str) -> ClassInvalidError:
 
 def missing(name: str, file: str) -> ClassInvalidError:
     """That there is no source of something."""
-    if file != "<stdin>":
-        where = f"{file or 'it'} has none"
+    advice = "write it in a file, a notebook cell or IPython"
+    if file == "<string>":
+        where = "Python keeps none of what exec runs, and before 3.13 of what is given with -c"
+    elif file in _unreadable:
+        where = (
+            f"what is kept of {file} does not compile: IPython breaks it at characters such as a form feed or U+2028"
+        )
+        advice = "write these as \\x0c and \\u2028"
+    elif file.startswith("<timed"):
+        where = "IPython keeps none of a cell that begins with %%time"
+        advice = "take that out"
+    elif file != "<stdin>":
+        where = f"{file} has none" if file else "no statement is known that made it"
     elif sys.version_info >= (3, 13):
         where = "Python keeps none of a program that it reads from its standard input"
     else:
         where = "Python keeps none of what it reads from its standard input, and at its plain prompt before 3.13"
-    return ClassInvalidError(
-        f"the source of {name} cannot be found ({where}): write it in a file, a notebook cell or IPython", field=name
-    )
+    return ClassInvalidError(f"the source of {name} cannot be found ({where}): {advice}", field=name)
 
 
 def _changed_since(file: str) -> bool:
@@ -312,7 +331,7 @@ def of_lambda(function: FunctionType) -> Lambda | None:
         if len(nodes) == 1:
             text = ast.get_source_segment(file.text, nodes[0]) or ""
             local = frozenset(name for _, names in made for name in names)
-            lines = f"({text}\n)\n".splitlines(keepends=True)
+            lines = _lines_of(f"({text}\n)\n")
             return Lambda(text, lines, 1, ast.parse("".join(lines), mode="eval").body, local)
     return None
 
