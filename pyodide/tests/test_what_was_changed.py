@@ -218,6 +218,33 @@ def test_a_decorator_that_was_run_again_is_the_same():
         _classes.record_of(scope["User"])
 
 
+def test_a_decorator_of_a_helper_that_would_be_given_something_else(fs, home):
+    scope = cell(
+        "import functools\nN = 2\n"
+        "def power(n):\n    def decorate(function):\n        @functools.wraps(function)\n"
+        "        def wrapper(*args):\n            return function(*args) ** n\n        return wrapper\n    return decorate\n"
+        "@power(N + 0)\ndef base(x):\n    return x\n"
+        "class Helper:\n    @power(n=N)\n    def go(self):\n        return 3\n"
+        "class User(emerge.Object):\n    def use(self):\n        return [base(2), Helper().go()]\n"
+    )
+    fs.store(f"{home}/user", scope["User"]())
+    assert fs.call(f"{home}/user", "use") == scope["User"]().use() == [4, 9]
+    scope["N"] = 5
+    scope["User"].again = None
+    for name in ("base", "Helper.go"):
+        with pytest.raises(errors.ClassInvalidError, match="by a decorator that was given N") as failed:
+            _classes.record_of(scope["User"])
+        assert failed.value.field == name
+        scope["base"] = abs
+
+
+def test_a_method_that_is_called_as_another_by_wraps():
+    scope = cell(
+        "import functools\nclass User(emerge.Object):\n    @functools.wraps(len)\n    def use(self):\n        return 1\n"
+    )
+    assert _classes.record_of(scope["User"]).source
+
+
 def test_helpers_travel_with_what_their_statements_gave(fs, home):
     scope = cell(
         "import dataclasses, enum\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -53,6 +54,36 @@ def dispatch(name: str, value: Any) -> None:
         )
 
 
+def decorators(value: Any, node: Any, look: Look, name: str) -> None:
+    """Sees that decorators would be given again what they were given, as far as what they made of a function holds that by the name
+    of their parameter.
+
+    Raises:
+        ClassInvalidError: a decorator would be given something else.
+    """
+    held = [pair for each in _source.within(value) for pair in _cells(each)]
+    for decorator in node.decorator_list:
+        maker = _written.meant(decorator.func, look) if isinstance(decorator, ast.Call) else None
+        if not isinstance(maker, FunctionType) or is_installed(str(maker.__globals__.get("__name__"))):
+            continue
+        code = maker.__code__
+        parameters = code.co_varnames[: code.co_argcount]
+        given = [*zip(parameters, decorator.args), *((each.arg, each.value) for each in decorator.keywords)]
+        for parameter, expression in given:
+            now = _written.evaluated(expression, look)
+            was = [one for cell, one in held if cell == parameter and is_fixed(one)]
+            if now is not MISSING and was and not any(alike(now, one) for one in was):
+                raise ClassInvalidError(
+                    f"{name} was made by a decorator that was given {ast.unparse(expression)}, which by now is something else: "
+                    "run the statement again, or write the value",
+                    field=name,
+                )
+
+
+def _cells(made: FunctionType) -> list[tuple[str, Any]]:
+    return list(zip(made.__code__.co_freevars, map(_source.content, made.__closure__ or ())))
+
+
 def stored(cls: type[Object], statement: _source.Statement, look: Look) -> None:
     """Sees that what the statement of a stored class uses when it is run is what it was: its text is run again as it is.
 
@@ -71,8 +102,13 @@ def stored(cls: type[Object], statement: _source.Statement, look: Look) -> None:
     _, _, _, _, module, within = PLACES[cls]
     then = {**module, **within}
     for name in used_at_once(statement.text(), cls.__name__):
-        if name in then and name != cls.__name__:
-            _name(name, then[name], look, f"what the statement of {cls.__name__} uses")
+        now = look(name)
+        if name in then and name != cls.__name__ and now is not MISSING and not alike(then[name], now):
+            raise ClassInvalidError(
+                f"the statement of {cls.__name__} was run with {name} as it was, and by now {name} is something else: run the statement "
+                "again, or write the value",
+                field=name,
+            )
     node = statement.node
     own = set(_written.names_of(node.body, cls.__name__))
     given = [(f"{cls.__name__}.{each.name}", each) for each in _written.attributes(cls, node)]
@@ -98,18 +134,19 @@ def _changed(what: str, field: str) -> ClassInvalidError:
     return ClassInvalidError(f"{what}, which its source does not tell: write it there", field=field)
 
 
-def members(cls: type, node: Any, look: Look) -> None:
+def members(cls: type, class_statement: _source.Statement, look: Look) -> None:
     """Sees that a class's methods are what its statement, and who it asks to, make of them.
 
     Raises:
         ClassInvalidError: some were added, set or deleted since.
     """
+    node = class_statement.node
     makers = _makers_of(cls, node, look)
     if makers is None:
         return
     name = cls.__name__
     own = set(_written.names_of(node.body, name))
-    codes = _source.member_codes(cls)
+    codes = (*_source.member_codes(cls), *class_statement.codes)
     # The last of a name counts.
     defined: dict[str, Any] = {}
     for statement in _written.statements(node.body):
@@ -200,16 +237,16 @@ def _outermost(member: Any) -> list[FunctionType]:
     return found
 
 
-def _is_own(member: Any, statement: Any, codes: list[CodeType], makers: _Makers, look: Look) -> bool:
+def _is_own(member: Any, statement: Any, codes: tuple[CodeType, ...], makers: _Makers, look: Look) -> bool:
     """Whether a member is what its statement and its decorators, or those of its class, make."""
     mine = [code for code in codes if code.co_name == statement.name]
     outermost = _outermost(member)
     # Code of ``python -c`` cannot be told from what ``dataclass`` makes.
-    known = [each for each in outermost if each.__code__ in codes or each.__code__.co_filename == "<string>"]
+    known = [each for each in outermost if _is_among(each, codes) or each.__code__.co_filename == "<string>"]
     if (
         known
         and len(known) == len(outermost)
-        and any(each.__code__ in mine or each.__code__ not in codes for each in known)
+        and any(_is_among(each, mine) or not _is_among(each, codes) for each in known)
     ):
         return True
     own = _Makers()
@@ -224,15 +261,20 @@ def _is_own(member: Any, statement: Any, codes: list[CodeType], makers: _Makers,
     if not outermost:
         return bool(own.codes or own.types) and not is_fixed(member)
     inner = [each for each in _source.within(member) if not is_installed(str(each.__globals__.get("__name__")))]
-    holds = any(each.__code__ in mine for each in inner)
+    holds = any(_is_among(each, mine) for each in inner)
     if not holds and any(each.__code__ not in own.codes for each in inner):
         return False
     return all(
-        each.__code__ in mine
+        _is_among(each, mine)
         or each.__code__ in own.codes
         or (holds and is_installed(str(each.__globals__.get("__name__"))))
         for each in outermost
     )
+
+
+def _is_among(made: FunctionType, codes: Iterable[CodeType]) -> bool:
+    code = made.__code__
+    return any(each is code or each.co_name == code.co_name and _source.same_code(each, code) for each in codes)
 
 
 def _is_made(cls: type, name: str, made: FunctionType, makers: _Makers) -> bool:

@@ -318,6 +318,7 @@ class Captures:
             if hasattr(value, "registry"):
                 self.seen.size(value.registry)
             around = Around(function.__globals__, closure_of(function, self.seen), made_by.local)
+            _agreed.decorators(value, made_by.node, around.now, function.__name__)
             given = self._defaults(function, made_by.node, name)
             return self._made(name, function.__name__, made_by, around, value, given, True)
         if isinstance(value, FunctionType):
@@ -361,11 +362,15 @@ class Captures:
                 return made
             raise _source.missing(value.__name__, _file_of(value))
         around = of_class(value, statement, self.seen, outer)
-        _agreed.members(value, statement.node, around.now)
+        _agreed.members(value, statement, around.now)
         if _is_stored(value):
             _agreed.stored(value, statement, around.now)
             return self._made(name, value.__name__, statement, around, value, [], True, stored=True)
-        given = self._attributes(value, statement.node, f"{value.__name__}")
+        for method in _written.statements(statement.node.body):
+            if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                member = vars(value).get(_source.own_name(value.__name__, method.name))
+                _agreed.decorators(member, method, around.now, f"{value.__name__}.{method.name}")
+        given = self._attributes(value, statement.node, value.__name__)
         return self._made(name, value.__name__, statement, around, value, given, True)
 
     def _defaults(self, made: FunctionType, node: Any, name: str) -> list[_written.Given]:

@@ -11,7 +11,7 @@ from . import _source
 from ._object import runs_at_once
 from .errors import ClassInvalidError
 
-BUILTINS = dict(vars(builtins))
+BUILTINS = vars(builtins)
 
 
 class _Bare(ast.NodeTransformer):

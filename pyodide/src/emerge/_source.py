@@ -29,6 +29,8 @@ class Statement(NamedTuple):
     decorated: bool
     local: frozenset[str]
     """Names of the function that it stands in: what they stand for is not in the module."""
+    codes: tuple[CodeType, ...]
+    """The code of what it defines, and of what is within that."""
 
     @property
     def first(self) -> int:
@@ -142,8 +144,10 @@ class _File:
         """A statement's text."""
         lines = self.lines[_first(node) - 1 : node.end_lineno]
         codes = next(iter(self._codes.values()), None) or self.codes(0)
-        local = frozenset(name for _, names in codes.get((node.name, _first(node)), ()) for name in names)
-        return Statement(lines, node, bool(node.decorator_list), local)
+        made = codes.get((node.name, _first(node)), [])
+        local = frozenset(name for _, names in made for name in names)
+        inner = tuple(each for code, _ in made for each in _all_codes(code))
+        return Statement(lines, node, bool(node.decorator_list), local, inner)
 
 
 def _all_codes(code: CodeType) -> Iterator[CodeType]:

@@ -110,7 +110,7 @@ def _scan(cls: type[Object], peers: frozenset[type[Object]] = frozenset()) -> Ca
     captures = Captures(cls, peers)
     try:
         around = of_class(cls, statement, captures.seen)
-        _agreed.members(cls, statement.node, around.now)
+        _agreed.members(cls, statement, around.now)
         _agreed.stored(cls, statement, around.now)
         captures.walk(text, cls.__name__, around, cls)
     except RecursionError as error:

@@ -182,8 +182,9 @@ def methods(cls: type, node: Any) -> Iterator[tuple[FunctionType, Any]]:
 
 
 def held_defaults(made: FunctionType) -> Any:
-    """What tells whether a function's defaults are still what they were."""
-    return made.__defaults__, made.__kwdefaults__
+    """What tells whether a function's defaults are still what they were: which they are, and they, so that none else is called so."""
+    held = (*(made.__defaults__ or ()), *(made.__kwdefaults__ or {}).values())
+    return tuple(map(id, held)), held
 
 
 def to_keep(given: list[Given], look: Look) -> list[Given]:
@@ -221,6 +222,23 @@ def meant(written: ast.expr, look: Look) -> Any:
         return MISSING
     found = look(written.id)
     return BUILTINS.get(written.id, MISSING) if found is MISSING else found
+
+
+_PLAIN = (ast.expr_context, ast.operator, ast.unaryop, ast.Constant, ast.Name, ast.BinOp, ast.UnaryOp, ast.Tuple)
+
+
+def evaluated(expression: ast.expr, look: Look) -> Any:
+    """What an expression of plain values comes to by now; ``MISSING`` for one that calls, or takes attributes or items."""
+    parts = list(ast.walk(expression))
+    names = {part.id: look(part.id) for part in parts if isinstance(part, ast.Name)}
+    if not all(isinstance(part, _PLAIN) for part in parts) or not all(
+        value is not MISSING and is_fixed(value) for value in names.values()
+    ):
+        return MISSING
+    try:
+        return eval(compile(ast.Expression(expression), "<expression>", "eval"), {"__builtins__": {}}, names)
+    except Exception:  # noqa: BLE001 - whatever it is, who runs it again meets it
+        return MISSING
 
 
 def with_names(text: list[str], first: int, names: list[tuple[ast.expr, str]]) -> list[str]:
