@@ -386,14 +386,14 @@ def of_class(cls: type, outer: Any = None) -> Statement | None:
             nodes.sort(key=lambda node: (not _first(node) <= line <= node.end_lineno, abs(node.lineno - line)))
         fits = [node for node in nodes if file.has_codes(node, codes)]
         alike = [node for node in fits if _alike(node, cls)]
-        alike = _of_name(file, alike, cls)
         if alike and line is not None:
-            return file.statement(alike[0])
-        if alike and file.name not in [known.name for known, _ in unsure]:
-            unsure += [(file, node) for node in reversed(alike)]
+            return file.statement(_likest([(file, node) for node in alike], cls)[0][1])
+        if file.name not in [known.name for known, _ in unsure]:
+            unsure += [(file, node) for node in reversed(alike) if _gives(node, cls)]
         if near is None and nodes and (line is None or _first(nodes[0]) <= line <= nodes[0].end_lineno):
             near = (file, nodes[0], bool(fits))
     if unsure:
+        unsure = _likest(unsure, cls)
         _are_one(cls, unsure, outer)
         file, node = unsure[0]
         return file.statement(node)
@@ -405,11 +405,11 @@ def of_class(cls: type, outer: Any = None) -> Statement | None:
     return file.statement(node)
 
 
-def _of_name(file: _File, nodes: list[Any], cls: type) -> list[Any]:
-    """Those of some statements whose places and bases are those of a class, as far as any are."""
-    nodes = [node for node in nodes if file.qualified.get(id(node)) == cls.__qualname__] or nodes
-    nodes = [node for node in nodes if _extends(node, cls)] or nodes
-    return [node for node in nodes if _gives(node, cls)] or nodes
+def _likest(found: list[tuple[_File, Any]], cls: type) -> list[tuple[_File, Any]]:
+    """Those of some statements whose places, bases and names are those of a class, as far as any are."""
+    found = [(file, node) for file, node in found if file.qualified.get(id(node)) == cls.__qualname__] or found
+    found = [(file, node) for file, node in found if _extends(node, cls)] or found
+    return [(file, node) for file, node in found if _gives(node, cls)] or found
 
 
 def _gives(node: Any, cls: type) -> bool:

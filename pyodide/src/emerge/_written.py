@@ -149,7 +149,7 @@ def _held(cls: type, name: str) -> Any:
     members = getattr(cls, "__members__", {})
     if name in members:
         # One that makes its members otherwise makes other values of them than those that are written.
-        maker = getattr(cls, "_new_member_", None)
+        maker = getattr(cls, "_new_member_", getattr(cls, "__new_member__", None))
         is_own = isinstance(maker, FunctionType) and maker.__module__ != "enum"
         return members[name].value if getattr(cls, "_member_type_", None) in _MEMBERS and not is_own else MISSING
     fields = getattr(cls, "__dataclass_fields__", {})
