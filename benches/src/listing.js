@@ -36,7 +36,7 @@ async function measure() {
     let count = 0;
     // The properties are looked at, as a page that shows them does.
     let size = 0;
-    for await (const meta of fs.list("/bench")) {
+    for (const meta of await fs.list("/bench").toArray()) {
       count += 1;
       size += meta.name.length + meta.size + meta.version;
     }

@@ -11,7 +11,8 @@ from typing import ClassVar
 import pytest
 
 import emerge
-from emerge import _travel
+from cells import cell
+from emerge import _travel, errors
 
 AGAIN = InitVar
 
@@ -115,3 +116,39 @@ def test_signatures_are_those_of_the_methods(fs, home):
     }
     assert fs.call(f"{home}/signed", "part", 7) == [1, 7, 4]
     assert "    a(*, c, d: int = 1)" in fs.help(f"{home}/signed")
+
+
+GROWN = """
+import enum
+from collections import Counter
+class Status(enum.Enum):
+    NEW = "new"
+def five():
+    return [5]
+@emerge.dataclass
+class Grown(emerge.Object):
+    n: int = 0
+    more: str = "m"
+    tags: list = emerge.field(default_factory=lambda: ["x", five()])
+    counts: Counter[str] = emerge.field(default_factory=Counter)
+    states: list[Status] = emerge.field(default_factory=lambda: [Status.NEW])
+    def use(self):
+        return [self.n, self.more, self.tags, type(self.counts).__name__, self.states[0] is Status.NEW]
+@emerge.dataclass
+class Needy(emerge.Object):
+    need: int
+    n: int = 0
+"""
+
+
+def test_a_migration_takes_what_factories_make(fs, home):
+    old = cell("@emerge.dataclass\nclass Grown(emerge.Object):\n    n: int = 0\n")["Grown"]
+    fs.store(f"{home}/a", old(n=7))
+    fs.store(f"{home}/b", old(n=8))
+    scope = cell(GROWN)
+    assert fs.migrate(f"{home}/a", scope["Grown"]) == 2
+    assert fs.call(f"{home}/a", "use") == [7, "m", ["x", [5]], "Counter", True]
+    assert fs.get(f"{home}/a#tags") == ["x", [5]] and fs.get(f"{home}/a#states") == ["new"]
+    with pytest.raises(errors.BadArgumentError, match="need"):
+        fs.migrate(f"{home}/b", scope["Needy"])
+    assert fs.stat(f"{home}/b").version == 1

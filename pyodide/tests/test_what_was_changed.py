@@ -88,6 +88,189 @@ def test_a_name_that_is_another_by_now(name):
     assert _classes.record_of(scope["User"]).hash == first
 
 
+DECORATED = """
+import functools
+def plain(function):
+    def wrapper(*args):
+        return function(*args)
+    return wrapper
+def constant(function):
+    return lambda self: 5
+def times(by):
+    def decorate(function):
+        @functools.wraps(function)
+        def wrapper(*args):
+            return by * function(*args)
+        return wrapper
+    return decorate
+def noted(cls):
+    cls.noted = lambda self: "noted"
+    return cls
+class Hooked(emerge.Object):
+    def __init_subclass__(cls):
+        super().__init_subclass__()
+        cls.hooked = lambda self: "hooked"
+@noted
+@functools.total_ordering
+class User(Hooked):
+    @plain
+    def go(self):
+        return 1
+    @times(2)
+    @plain
+    def twice(self):
+        return 2
+    @constant
+    def five(self):
+        return 1
+    @functools.cached_property
+    def kept(self):
+        return 3
+    @property
+    def size(self):
+        return 4
+    @size.setter
+    def size(self, size):
+        pass
+    @functools.lru_cache
+    def cached(self):
+        return 6
+    def extra(self):
+        return 7
+    def __lt__(self, other):
+        return False
+    def use(self):
+        return [self.go(), self.twice(), self.five(), self.size, self.cached(), self.extra(), self.noted(), self.hooked()]
+"""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "User.go = lambda self: 2",
+        "User.go = times(3)(User.go)",
+        "User.go = User.twice",
+        "User.go = 5",
+        "User.twice = plain(lambda self: 2)",
+        "User.kept = functools.cached_property(lambda self: 2)",
+        "User.size = property(lambda self: 2)",
+        "User.size = User.size.setter(lambda self, size: 2)",
+        "User.cached = functools.lru_cache(lambda self: 2)",
+        "User.extra = lambda self: 2",
+        "User.__lt__ = lambda self, other: True",
+        "User.more = lambda self: 2",
+    ],
+)
+def test_a_decorated_method_that_was_set(change):
+    scope = cell(DECORATED)
+    record = _classes.record_of(scope["User"])
+    cell(change, scope)
+    with pytest.raises(errors.ClassInvalidError, match="after the statement of User") as failed:
+        _classes.record_of(scope["User"])
+    assert failed.value.field == change.partition(" =")[0]
+    assert record.source
+
+
+def test_what_decorators_and_hooks_make_is_no_change(fs, home):
+    user = cell(DECORATED)["User"]()
+    fs.store(f"{home}/user", user)
+    assert fs.call(f"{home}/user", "use") == user.use() == [1, 4, 5, 4, 6, 7, "noted", "hooked"]
+
+
+def test_a_method_that_was_deleted():
+    scope = cell("class User(emerge.Object):\n    def extra(self):\n        return 1\n")
+    _classes.record_of(scope["User"])
+    del scope["User"].extra
+    with pytest.raises(errors.ClassInvalidError, match=r"User\.extra was deleted after the statement of User"):
+        _classes.record_of(scope["User"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "size: int = K + 1",
+        "LIMIT = K * 2",
+        "def m(self, x=K + 1): pass",
+        "@power(K + 0)\n    def m(self): pass",
+        "kept: list = emerge.field(default_factory=lambda k=K: [k])",
+        "LIMIT = [each * K for each in (1, 2)]",
+    ],
+)
+def test_an_expression_of_what_is_another_by_now(line):
+    scope = cell(
+        "K = 2\ndef power(by):\n    return lambda function: function\n"
+        f"@emerge.dataclass\nclass User(emerge.Object):\n    {line}\n    def use(self):\n        return 1\n"
+    )
+    _classes.record_of(scope["User"])
+    scope["K"] = 3
+    with pytest.raises(errors.ClassInvalidError, match="by now K is something else") as failed:
+        _classes.record_of(scope["User"])
+    assert failed.value.field == "K"
+
+
+def test_a_decorator_that_was_run_again_is_the_same():
+    scope = cell("def deco(function):\n    return function\n")
+    cell("class User(emerge.Object):\n    @deco\n    def use(self):\n        return 1\n", scope)
+    cell("def deco(function):\n    return function\n", scope)
+    assert _classes.record_of(scope["User"]).source
+    cell("def deco(function):\n    return lambda self: 2\n", scope)
+    with pytest.raises(errors.ClassInvalidError, match="by now deco is something else"):
+        _classes.record_of(scope["User"])
+
+
+def test_a_decorator_of_a_helper_that_would_be_given_something_else(fs, home):
+    scope = cell(
+        "import functools\nN = 2\n"
+        "def power(n):\n    def decorate(function):\n        @functools.wraps(function)\n"
+        "        def wrapper(*args):\n            return function(*args) ** n\n        return wrapper\n    return decorate\n"
+        "@power(N + 0)\ndef base(x):\n    return x\n"
+        "class Helper:\n    @power(n=N)\n    def go(self):\n        return 3\n"
+        "class User(emerge.Object):\n    def use(self):\n        return [base(2), Helper().go()]\n"
+    )
+    fs.store(f"{home}/user", scope["User"]())
+    assert fs.call(f"{home}/user", "use") == scope["User"]().use() == [4, 9]
+    scope["N"] = 5
+    scope["User"].again = None
+    for name in ("base", "Helper.go"):
+        with pytest.raises(errors.ClassInvalidError, match="by a decorator that was given N") as failed:
+            _classes.record_of(scope["User"])
+        assert failed.value.field == name
+        scope["base"] = abs
+
+
+def test_a_method_that_is_called_as_another_by_wraps():
+    scope = cell(
+        "import functools\nclass User(emerge.Object):\n    @functools.wraps(len)\n    def use(self):\n        return 1\n"
+    )
+    assert _classes.record_of(scope["User"]).source
+
+
+def test_helpers_travel_with_what_their_statements_gave(fs, home):
+    scope = cell(
+        "import dataclasses, enum\n"
+        "def made(n):\n    return n * K\n"
+        "K = 2\n"
+        "class Cfg:\n    RATE = made(1)\n    def go(self, by=K * 3):\n        return [self.RATE, by]\n"
+        "@dataclasses.dataclass\nclass Box:\n    n: int = K + 1\n    tags: tuple = dataclasses.field(default=(K,))\n"
+        "class Level(enum.Enum):\n    LOW = K * 5\n    HIGH = enum.auto()\n"
+        "def taken(x=K + 7, /, *, y=made(4)):\n    return [x, y]\n"
+        "K = 50\n"
+    )
+    cell(
+        "class User(emerge.Object):\n    def use(self):\n"
+        "        return [Cfg().go(), Box().n, list(Box().tags), Level.LOW.value, Level.HIGH.value, taken(), K]\n",
+        scope,
+    )
+    user = scope["User"]()
+    fs.store(f"{home}/user", user)
+    assert fs.call(f"{home}/user", "use") == user.use() == [[2, 6], 3, [2], 10, 11, [9, 8], 50]
+    first = fs.stat(f"{home}/user").class_hash
+    scope["taken"].__defaults__ = (1,)
+    fs.store(f"{home}/user", user)
+    assert fs.stat(f"{home}/user").class_hash != first
+    assert fs.call(f"{home}/user", "use") == user.use()
+
+
 def tagging(function):
     function.tag = "T"
     return function

@@ -12,6 +12,8 @@ export class Stream<T> implements AsyncIterable<T> {
 
   /** All of them. */
   async toArray(): Promise<T[]> {
+    const iterator = this.#items[Symbol.asyncIterator]();
+    if (iterator instanceof ItemsOfPages) return (iterator as ItemsOfPages<unknown, T>).rest();
     const all: T[] = [];
     for await (const item of this.#items) all.push(item);
     return all;
@@ -60,6 +62,17 @@ class ItemsOfPages<A, T> implements AsyncIterator<T, undefined> {
     // What fails fails for the one that asked first; the others find the end.
     this.#waiting = filled.catch(() => undefined);
     return filled.then((more) => (more ? this.next() : { value: undefined, done: true }));
+  }
+
+  /** All that there still is, a page at a time. */
+  async rest(): Promise<T[]> {
+    const all: T[] = [];
+    for (;;) {
+      // What others asked for before is theirs.
+      while (this.#waiting !== undefined) await this.#waiting;
+      for (; this.#at < this.#items.length; this.#at += 1) all.push(this.#items[this.#at] as T);
+      if (!(await this.#fill())) return all;
+    }
   }
 
   /** Takes pages until one has items; false at the end. */

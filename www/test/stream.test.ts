@@ -24,6 +24,16 @@ test("the items of pages come in their order, past pages without any", async () 
   assert.deepEqual(await flat(pagesOf([])).toArray(), []);
 });
 
+test("all that is left comes at once, after what was taken one by one", async () => {
+  const stream = flat(pagesOf([[1, 2, 3], [], [4, 5]]));
+  const iterator = stream[Symbol.asyncIterator]();
+  assert.deepEqual(await iterator.next(), { value: 1, done: false });
+  assert.deepEqual(await stream.toArray(), [2, 3, 4, 5]);
+  assert.equal((await iterator.next()).done, true);
+  const mapped = Stream.map(pagesOf([[1], [2, 3]]), (page) => page.length);
+  assert.deepEqual(await mapped.toArray(), [1, 2]);
+});
+
 test("a stream that is left closes its pages, and then it is at its end", async () => {
   const ended: string[] = [];
   const stream = flat(pagesOf([[1, 2], [3]], ended));

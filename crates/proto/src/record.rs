@@ -1,8 +1,9 @@
 //! Records that operations return. Each is a CBOR array in the order of its numbers.
 
 use crate::class::{ClassHash, ClassVersion, MethodDecl};
+use crate::value::scan::{self, Budget};
 use crate::version::ClassAt;
-use crate::{Error, ErrorCode, ObjectId, Result};
+use crate::{Error, ErrorCode, ObjectId, Result, limits};
 use minicbor::{Decode, Decoder, Encode};
 
 pub use crate::perms::Perms;
@@ -209,27 +210,33 @@ impl PageEnd {
     /// # Errors
     /// `bad_frame`.
     pub fn of(page: &[u8]) -> Result<Self> {
-        let bad = |error| Error::new(ErrorCode::BadFrame, format!("the page of a listing: {error}"));
-        Self::read(&mut Decoder::new(page)).map_err(bad)
-    }
-
-    fn read(decoder: &mut Decoder<'_>) -> Result<Self, minicbor::decode::Error> {
-        let unknown = || minicbor::decode::Error::message("a length is missing");
-        let parts = decoder.array()?.ok_or_else(unknown)?;
-        let members = decoder.array()?.ok_or_else(unknown)?;
-        for _ in 1..members {
-            decoder.skip()?;
+        let bad = |why: String| Error::new(ErrorCode::BadFrame, format!("the page of a listing: {why}"));
+        let decoder = &mut Decoder::new(page);
+        let read = |error: minicbor::decode::Error| bad(error.to_string());
+        let unknown = || bad("a length is missing".into());
+        let parts = decoder.array().map_err(read)?.ok_or_else(unknown)?;
+        let members = decoder.array().map_err(read)?.ok_or_else(unknown)?;
+        let (mut at, mut last) = (decoder.position(), None);
+        let mut budget = Budget::new(limits::MAX_DEPTH, page.len());
+        for _ in 0..members {
+            last = Some(at);
+            at += scan::item(page, at, &mut budget)?;
         }
         let mut name = None;
-        if members > 0 {
-            let last = decoder.position();
-            decoder.skip()?;
-            let after = decoder.position();
+        if let Some(last) = last {
             decoder.set_position(last);
-            decoder.array()?;
-            name = Some(decoder.str()?.to_owned());
-            decoder.set_position(after);
+            decoder.array().map_err(read)?;
+            name = Some(decoder.str().map_err(read)?.to_owned());
         }
+        decoder.set_position(at);
+        Self::after(decoder, parts, name).map_err(read)
+    }
+
+    fn after(
+        decoder: &mut Decoder<'_>,
+        parts: u64,
+        name: Option<String>,
+    ) -> Result<Self, minicbor::decode::Error> {
         let next: Option<String> = if parts > 1 { decoder.decode()? } else { None };
         let last: Option<String> = if parts > 2 { decoder.decode()? } else { None };
         Ok(Self { next, last: name.map(|name| last.unwrap_or(name)) })

@@ -3,59 +3,34 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
-import sys
-from abc import ABCMeta
-from collections.abc import Callable, Iterator
-from types import FunctionType
+from collections.abc import Iterable
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from . import _source
-from ._object import Object, dataclass
+from . import _source, _written
+from ._express import is_installed
+from ._names import used_at_once
+from ._object import PLACES, Object
 from ._seen import MISSING, is_fixed
+from ._written import Given, Look, alike
 from .errors import ClassInvalidError
 
-Look = Callable[[str], Any]
-"""Gives what a name stands for around a statement by now; ``MISSING`` when that is not known."""
-
-_BY_NAME = ("property", "staticmethod", "classmethod")
 _NAMED_TUPLE = ("_make", "_replace", "_asdict")
 
 
-def alike(one: Any, other: Any) -> bool:
-    """Whether two values are one, or cannot be told from each other."""
-    if one is other:
-        return True
-    if type(one) is not type(other) or not is_fixed(one):
-        return False
-    return bool(one == other) if isinstance(one, frozenset) else repr(one) == repr(other)
-
-
-def function(made: FunctionType, node: Any, look: Look, name: str) -> None:
-    """Sees that a function's defaults are those of its statement.
+def function(made: FunctionType, node: Any, name: str) -> list[Given]:
+    """Sees that a function's defaults are those of its statement, as far as that writes them out, and gives all of them.
 
     Raises:
         ClassInvalidError: one is not.
     """
-    arguments = node.args
-    held = list(made.__defaults__ or ())
-    written = list(arguments.defaults)
-    names = [each.arg for each in (*arguments.posonlyargs, *arguments.args)][
-        len(arguments.posonlyargs + arguments.args) - len(written) :
-    ]
-    given = made.__kwdefaults__ or {}
-    for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults):
-        if default is not None:
-            names.append(each.arg)
-            written.append(default)
-            held.append(given.get(each.arg, MISSING))
-    if len(held) != len(written):
+    given = _written.defaults(made, node)
+    if given is None:
         raise _changed(f"the defaults of {name} were set after its statement", name)
-    for argument, expression, value in zip(names, written, held):
-        if isinstance(expression, ast.Name):
-            _name(expression.id, value, look, f"the default of {argument} in {name}")
-        elif isinstance(expression, ast.Constant) and not alike(value, expression.value):
-            raise _changed(f"the default of {argument} in {name} was set after its statement", name)
+    for each in given:
+        if isinstance(each.expression, ast.Constant) and not alike(each.value, each.expression.value):
+            raise _changed(f"the default of {each.name} in {name} was set after its statement", name)
+    return given
 
 
 def attributes(made: FunctionType) -> list[str]:
@@ -79,41 +54,70 @@ def dispatch(name: str, value: Any) -> None:
         )
 
 
-def class_(cls: type, node: Any, look: Look) -> None:
-    """Sees that a class's methods are those of its statement, and that names which its body uses stand for what they stood for.
+def decorators(value: Any, node: Any, look: Look, name: str) -> None:
+    """Sees that decorators would be given again what they were given, as far as what they made of a function holds that by the name
+    of their parameter.
 
     Raises:
-        ClassInvalidError: they are not.
+        ClassInvalidError: a decorator would be given something else.
     """
-    own = _names_of(node)
-    codes = _source.member_codes(cls)
-    for statement in _statements(node.body):
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            _defaults(cls, statement, codes, lambda name: MISSING if name in own else look(name))
-        else:
-            _assigned(cls, statement, own, look)
-    if _is_plain(cls, node, look):
-        _members(cls, node, own, codes)
+    held = [pair for each in _source.within(value) for pair in _cells(each)]
+    for decorator in node.decorator_list:
+        maker = _written.meant(decorator.func, look) if isinstance(decorator, ast.Call) else None
+        if not isinstance(maker, FunctionType) or is_installed(str(maker.__globals__.get("__name__"))):
+            continue
+        code = maker.__code__
+        parameters = code.co_varnames[: code.co_argcount]
+        given = [*zip(parameters, decorator.args), *((each.arg, each.value) for each in decorator.keywords)]
+        for parameter, expression in given:
+            now = _written.evaluated(expression, look)
+            was = [one for cell, one in held if cell == parameter and is_fixed(one)]
+            if now is not MISSING and was and not any(alike(now, one) for one in was):
+                raise ClassInvalidError(
+                    f"{name} was made by a decorator that was given {ast.unparse(expression)}, which by now is something else: "
+                    "run the statement again, or write the value",
+                    field=name,
+                )
 
 
-def written(node: Any) -> dict[str, Any]:
-    """Values of annotated names that a class's body writes out, each once: what was changed since does not travel."""
-    plain = [each for each in node.body if not isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
-    parts = [part for statement in plain for part in ast.walk(statement) if isinstance(part, ast.Name)]
-    given = [part.id for part in parts if isinstance(part.ctx, ast.Store)]
-    found: dict[str, Any] = {}
-    for statement in plain:
-        if (
-            isinstance(statement, ast.AnnAssign)
-            and isinstance(statement.target, ast.Name)
-            and statement.value is not None
-        ):
-            try:
-                if given.count(statement.target.id) == 1:
-                    found[statement.target.id] = ast.literal_eval(statement.value)
-            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-                continue
-    return found
+def _cells(made: FunctionType) -> list[tuple[str, Any]]:
+    return list(zip(made.__code__.co_freevars, map(_source.content, made.__closure__ or ())))
+
+
+def stored(cls: type[Object], statement: _source.Statement, look: Look) -> None:
+    """Sees that what the statement of a stored class uses when it is run is what it was: its text is run again as it is.
+
+    Raises:
+        ClassInvalidError: it is not.
+    """
+    for base in cls.__bases__:
+        if base.__name__ == cls.__name__ and base in PLACES:
+            made_by = _source.of_class(base)
+            if made_by is not None and (made_by.first, made_by.lines) == (statement.first, statement.lines):
+                raise ClassInvalidError(
+                    f"{cls.__name__} is not what its statement makes, but a class that a decorator made to extend that: "
+                    "let the decorator change the class and give it back",
+                    field=cls.__name__,
+                )
+    _, _, _, _, module, within = PLACES[cls]
+    then = {**module, **within}
+    for name in used_at_once(statement.text(), cls.__name__):
+        now = look(name)
+        if name in then and name != cls.__name__ and now is not MISSING and not alike(then[name], now):
+            raise ClassInvalidError(
+                f"the statement of {cls.__name__} was run with {name} as it was, and by now {name} is something else: run the statement "
+                "again, or write the value",
+                field=name,
+            )
+    node = statement.node
+    own = set(_written.names_of(node.body, cls.__name__))
+    given = [(f"{cls.__name__}.{each.name}", each) for each in _written.attributes(cls, node)]
+    for made, method in _written.methods(cls, node):
+        name = f"{cls.__name__}.{method.name}"
+        given += [(f"the default of {each.name} in {name}", each) for each in function(made, method, name)]
+    for what, each in given:
+        if isinstance(each.expression, ast.Name) and each.expression.id not in own:
+            _name(each.expression.id, each.value, look, what)
 
 
 def _name(name: str, held: Any, look: Look, what: str) -> None:
@@ -130,133 +134,152 @@ def _changed(what: str, field: str) -> ClassInvalidError:
     return ClassInvalidError(f"{what}, which its source does not tell: write it there", field=field)
 
 
-def _statements(body: list[Any]) -> Iterator[Any]:
-    """The statements of a class's body, those under conditions too."""
-    for statement in body:
-        yield statement
-        for part in ("body", "orelse", "finalbody"):
-            if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                yield from _statements(getattr(statement, part, []))
-        for handler in getattr(statement, "handlers", []):
-            yield from _statements(handler.body)
+def members(cls: type, class_statement: _source.Statement, look: Look) -> None:
+    """Sees that a class's methods are what its statement, and who it asks to, make of them.
 
-
-def _names_of(node: Any) -> set[str]:
-    """Names that a class's body gives."""
-    found: set[str] = set()
-    for statement in _statements(node.body):
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            found.add(statement.name)
-        elif isinstance(statement, (ast.Import, ast.ImportFrom)):
-            found.update((each.asname or each.name).partition(".")[0] for each in statement.names)
+    Raises:
+        ClassInvalidError: some were added, set or deleted since.
+    """
+    node = class_statement.node
+    makers = _makers_of(cls, node, look)
+    if makers is None:
+        return
+    name = cls.__name__
+    own = set(_written.names_of(node.body, name))
+    codes = (*_source.member_codes(cls), *class_statement.codes)
+    # The last of a name counts.
+    defined: dict[str, Any] = {}
+    for statement in _written.statements(node.body):
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            defined[_source.own_name(name, statement.name)] = statement
         else:
-            stored = (part for part in ast.walk(statement) if isinstance(part, ast.Name))
-            found.update(part.id for part in stored if isinstance(part.ctx, ast.Store))
+            for given in _written.names_of([statement], name):
+                defined.pop(given, None)
+    for each, member in list(vars(cls).items()):
+        if each in defined:
+            if not _is_own(member, defined[each], codes, makers, lambda used: vars(cls).get(used, look(used))):
+                raise _changed(f"{name}.{each} was set after the statement of {name}", f"{name}.{each}")
+        elif each not in own and any(not _is_made(cls, each, part, makers) for part in _outermost(member)):
+            raise _changed(f"{name}.{each} was added after the statement of {name}", f"{name}.{each}")
+    if not makers.codes:
+        for statement in node.body:
+            given = _source.own_name(name, getattr(statement, "name", ""))
+            if given in defined and given not in vars(cls) and not _is_deleted(node, statement.name):
+                raise _changed(f"{name}.{given} was deleted after the statement of {name}", f"{name}.{given}")
+
+
+def _is_deleted(node: Any, name: str) -> bool:
+    parts = (part for statement in node.body for part in ast.walk(statement) if isinstance(part, ast.Name))
+    return any(isinstance(part.ctx, ast.Del) and part.id == name for part in parts)
+
+
+class _Makers:
+    """What makes members of a class: decorators, metaclasses, ``__init_subclass__``, and what these use."""
+
+    def __init__(self) -> None:
+        self.codes: set[CodeType] = set()
+        self.types: set[type] = set()
+        self.decorated = False
+
+    def add(self, maker: Any) -> None:
+        """Takes a maker in, and what it uses; what is of a library is known to keep the function that it is given."""
+        if isinstance(maker, type):
+            if maker not in self.types and not is_installed(maker.__module__):
+                self.types.add(maker)
+                for member in list(vars(maker).values()):
+                    self.add(member)
+        elif isinstance(maker, FunctionType):
+            if maker.__code__ not in self.codes and not is_installed(str(maker.__globals__.get("__name__"))):
+                self._code(maker.__code__)
+                for name in _source.code_names(maker.__code__):
+                    self.add(maker.__globals__.get(name))
+                for cell in maker.__closure__ or ():
+                    self.add(_source.content(cell))
+        elif not isinstance(maker, ModuleType):
+            for part in _source.within(maker):
+                self.add(part)
+
+    def _code(self, code: CodeType) -> None:
+        self.codes.add(code)
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                self._code(constant)
+
+
+def _makers_of(cls: type, node: Any, look: Look) -> _Makers | None:
+    """What makes members of a class beside its statement; ``None`` when that is not known."""
+    makers = _Makers()
+    for base in cls.__mro__[1:]:
+        hook = vars(base).get("__init_subclass__")
+        if base is not Object:
+            makers.add(getattr(hook, "__func__", None))
+    for kind in type.mro(type(cls)):
+        makers.add(kind)
+    for decorator in node.decorator_list:
+        maker = _written.meant(decorator.func if isinstance(decorator, ast.Call) else decorator, look)
+        if maker is MISSING:
+            return None
+        makers.add(maker)
+        makers.decorated = True
+    return makers
+
+
+def _outermost(member: Any) -> list[FunctionType]:
+    """The functions that are called for a member: itself, or those that its descriptor holds."""
+    found: list[FunctionType] = []
+    waiting = [member]
+    while waiting and len(found) < 8:
+        each = waiting.pop(0)
+        if isinstance(each, FunctionType):
+            found.append(each)
+        elif callable(each) and not isinstance(each, type) or hasattr(type(each), "__get__"):
+            waiting += [getattr(each, part, None) for part in (*_source.PARTS, "__wrapped__")]
     return found
 
 
-def _defaults(cls: type, node: Any, codes: list[Any], look: Look) -> None:
-    # Two of one name under conditions: which of them was run, only Python knows.
-    for made in _source.own_functions(cls):
-        code = made.__code__
-        if code.co_name == node.name and any(code is each for each in codes):
-            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-            if len(node.args.args) == code.co_argcount - code.co_posonlyargcount and _lines_up(
-                code, first, node, codes
-            ):
-                function(made, node, look, f"{cls.__name__}.{node.name}")
-
-
-def _lines_up(code: Any, first: int, node: Any, codes: list[Any]) -> bool:
-    alone = sum(each.co_name == code.co_name for each in codes) == 1
-    return alone or code.co_firstlineno - first in (0, node.lineno - first)
-
-
-def _assigned(cls: type, statement: Any, own: set[str], look: Look) -> None:
-    """Sees that what a body gives by a plain name is what the name stands for."""
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target, value = statement.targets[0], statement.value
-    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-        target, value = statement.target, statement.value
-    else:
-        return
-    if isinstance(value, ast.Call):
-        value = next((each.value for each in value.keywords if each.arg == "default"), value)
-    if isinstance(target, ast.Name) and isinstance(value, ast.Name) and value.id not in own:
-        _name(value.id, _held(cls, target.id), look, f"{cls.__name__}.{target.id}")
-
-
-def _held(cls: type, name: str) -> Any:
-    members = getattr(cls, "__members__", {})
-    if name in members:
-        return members[name].value
-    fields = getattr(cls, "__dataclass_fields__", {})
-    if name in fields:
-        default = fields[name].default
-        return MISSING if default is dataclasses.MISSING else default
-    return vars(cls).get(name, MISSING)
-
-
-def _is_plain(cls: type, node: Any, look: Look) -> bool:
-    """Whether nothing but its statement, and ``dataclass``, makes the members of a class."""
-    enum = sys.modules.get("enum")
-    kinds = (type, ABCMeta) if enum is None else (type, ABCMeta, enum.EnumMeta)
-    if type(cls) not in kinds or any("__init_subclass__" in vars(base) for base in cls.__mro__[1:] if _is_hook(base)):
-        return False
-    return all(_is_dataclass(each.func if isinstance(each, ast.Call) else each, look) for each in node.decorator_list)
-
-
-def _is_dataclass(written: Any, look: Look) -> bool:
-    """Whether a decorator is known to change nothing but what a class has by ``dataclass``; others add what they like."""
-    parts: list[str] = []
-    while isinstance(written, ast.Attribute):
-        parts.append(written.attr)
-        written = written.value
-    found = look(written.id) if isinstance(written, ast.Name) else MISSING
-    for part in reversed(parts):
-        found = getattr(found, part, MISSING)
-    return found is dataclasses.dataclass or found is dataclass
-
-
-def _is_hook(base: type) -> bool:
-    return base is not Object and base.__module__ not in ("builtins", "typing", "enum", "abc")
-
-
-def _members(cls: type, node: Any, own: set[str], codes: list[Any]) -> None:
-    plain: dict[str, Any] = {}
-    for statement in _statements(node.body):
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            by_name = all(isinstance(each, ast.Name) and each.id in _BY_NAME for each in statement.decorator_list)
-            # The last of a name counts; of one that other decorators made, nothing is known.
-            plain[statement.name] = statement if by_name else None
-        else:
-            for name in _names_of(ast.ClassDef("", [], [], [statement], [])):
-                plain.pop(name, None)
-    for name, member in list(vars(cls).items()):
-        functions = [
-            each
-            for each in (member, *(getattr(member, part, None) for part in ("__func__", "fget", "fset", "fdel")))
-            if isinstance(each, FunctionType)
-        ]
-        if name in own:
-            if plain.get(name) is not None and not (functions and all(_is_own(each, codes) for each in functions)):
-                raise _changed(
-                    f"{cls.__name__}.{name} was set after the statement of {cls.__name__}", f"{cls.__name__}.{name}"
-                )
-        elif any(not _is_made(cls, name, each) for each in functions):
-            raise _changed(
-                f"{cls.__name__}.{name} was added after the statement of {cls.__name__}", f"{cls.__name__}.{name}"
-            )
-
-
-def _is_own(made: FunctionType, codes: list[Any]) -> bool:
+def _is_own(member: Any, statement: Any, codes: tuple[CodeType, ...], makers: _Makers, look: Look) -> bool:
+    """Whether a member is what its statement and its decorators, or those of its class, make."""
+    mine = [code for code in codes if code.co_name == statement.name]
+    outermost = _outermost(member)
     # Code of ``python -c`` cannot be told from what ``dataclass`` makes.
-    return made.__code__.co_filename == "<string>" or any(made.__code__ is code for code in codes)
+    known = [each for each in outermost if _is_among(each, codes) or each.__code__.co_filename == "<string>"]
+    if (
+        known
+        and len(known) == len(outermost)
+        and any(_is_among(each, mine) or not _is_among(each, codes) for each in known)
+    ):
+        return True
+    own = _Makers()
+    own.codes, own.types = set(makers.codes), set(makers.types)
+    for decorator in statement.decorator_list:
+        maker = _written.meant(decorator.func if isinstance(decorator, ast.Call) else decorator, look)
+        if maker is MISSING:
+            return True
+        own.add(maker)
+        # What a class of a library makes of a function is not looked into.
+        own.types.update([maker] if isinstance(maker, type) else [])
+    if not outermost:
+        return bool(own.codes or own.types) and not is_fixed(member)
+    inner = [each for each in _source.within(member) if not is_installed(str(each.__globals__.get("__name__")))]
+    holds = any(_is_among(each, mine) for each in inner)
+    if not holds and any(each.__code__ not in own.codes for each in inner):
+        return False
+    return all(
+        _is_among(each, mine)
+        or each.__code__ in own.codes
+        or (holds and is_installed(str(each.__globals__.get("__name__"))))
+        for each in outermost
+    )
 
 
-def _is_made(cls: type, name: str, made: FunctionType) -> bool:
-    """Whether the library makes such a member for a class."""
+def _is_among(made: FunctionType, codes: Iterable[CodeType]) -> bool:
+    code = made.__code__
+    return any(each is code or each.co_name == code.co_name and _source.same_code(each, code) for each in codes)
+
+
+def _is_made(cls: type, name: str, made: FunctionType, makers: _Makers) -> bool:
+    """Whether the library, or what makes members of a class, makes such a member."""
     if made.__code__.co_filename.startswith("<string>") or name in _NAMED_TUPLE and hasattr(cls, "_fields"):
         return True
-    module = str(made.__globals__.get("__name__")).partition(".")[0]
-    return name.startswith("_") and module in sys.stdlib_module_names or name in ("__annotate__", "__annotate_func__")
+    is_library = is_installed(str(made.__globals__.get("__name__"))) and (name.startswith("_") or makers.decorated)
+    return is_library or made.__code__ in makers.codes or name in ("__annotate__", "__annotate_func__")

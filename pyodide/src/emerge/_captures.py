@@ -3,80 +3,20 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import sys
-from collections import ChainMap
-from collections.abc import Iterator
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from . import _agreed, _express, _source
+from . import _agreed, _express, _source, _written
 from ._aliases import is_alias
-from ._object import PLACES, Object
+from ._around import Around, closure_of, of_class
+from ._names import BUILTINS, attribute_paths, names_in, used_at_once
+from ._object import Object
 from ._seen import MISSING, Seen
 from .errors import ClassInvalidError, EmergeError
 
-_BUILTINS = frozenset(dir(builtins))
 # What every module and class body has of its own.
 _OWN = frozenset(("__name__", "__file__", "__doc__", "__qualname__", "__module__", "__class__", "__annotations__"))
-
-
-def cells_of(cls: type, seen_by: Seen | None = None) -> dict[str, Any]:
-    """What the methods of a class, made within a function, see of that function."""
-    seen: dict[str, Any] = {}
-    codes = _source.member_codes(cls)
-    for function in _source.own_functions(cls):
-        # From 3.14 on annotations are a function too, which sees the class's own dict; they make no need.
-        if function.__code__.co_name != "__annotate__" and any(function.__code__ is code for code in codes):
-            seen.update(closure_of(function, seen_by))
-    seen.pop("__class__", None)
-    return seen
-
-
-def closure_of(function: FunctionType, seen_by: Seen | None = None) -> dict[str, Any]:
-    """What a function sees of the one that it was made in."""
-    seen = {}
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
-        if seen_by is not None:
-            seen_by.cell(cell)
-        try:
-            seen[name] = cell.cell_contents
-        except ValueError:
-            continue
-    return seen
-
-
-def looking(cells: dict[str, Any], scope: Any) -> _agreed.Look:
-    """What names stand for around a statement."""
-    return lambda name: cells[name] if name in cells else scope.get(name, MISSING)
-
-
-def bases_by_name(cls: type, text: str, scope: Any) -> dict[str, Any]:
-    """The bases whose names stand for nothing around a class, or by now for other classes.
-
-    Raises:
-        ClassInvalidError: the class uses the name of such a base for more than to extend it.
-    """
-    node = ast.parse(text).body[-1]
-    found: dict[str, Any] = {}
-    if not isinstance(node, ast.ClassDef) or len(node.bases) != len(cls.__bases__):
-        return found
-    for written, base in zip(node.bases, cls.__bases__):
-        if isinstance(written, ast.Name) and written.id == base.__name__:
-            now = scope.get(written.id, MISSING)
-            if now is not base and (now is MISSING or isinstance(now, type)) and written.id not in _BUILTINS:
-                found[written.id] = now
-    if found:
-        node.bases = []
-        used = names_in(ast.unparse(node), cls.__name__)[0]
-        for name, now in found.items():
-            if now is not MISSING and name in used:
-                raise ClassInvalidError(
-                    f"{cls.__name__} extends {name}, and uses another class of this name that was made since: "
-                    f"run the statement of {cls.__name__} again",
-                    field=name,
-                )
-    return {base.__name__: base for base in cls.__bases__ if base.__name__ in found}
 
 
 class Captures:
@@ -102,81 +42,213 @@ class Captures:
         self._ready: set[int] = set()
         self._late: list[tuple[Any, ...]] = []
         self._scopes: list[Any] = []
+        # What is defined empty, and filled when all that it holds is there.
+        self._unfilled: list[tuple[str, Any, str]] = []
 
     def ended(self) -> list[tuple[Any, ...]]:
         """The entries; those last whose definitions wait for others."""
         return [*self._entries, *self._late]
 
+    def state(self) -> tuple[Any, ...]:
+        """What has been captured by now."""
+        return (
+            list(self._entries), dict(self._things), dict(self._named), set(self._ready), list(self._late), dict(self.uses),
+            list(self._scopes), list(self._unfilled),
+        )  # fmt: skip
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Forgets what was captured since."""
+        (
+            self._entries, self._things, self._named, self._ready, self._late, self.uses, self._scopes, self._unfilled,
+        ) = state  # fmt: skip
+
+    def length(self) -> int:
+        """How many entries there are by now."""
+        return len(self._entries)
+
+    def insert(self, at: int, entry: tuple[Any, ...]) -> None:
+        """Puts an entry before others."""
+        self._entries.insert(at, entry)
+
+    def fill_later(self, name: str, value: Any, user: str) -> None:
+        """Notes that something is to be filled, which holds what needs it while that is defined."""
+        self._unfilled.append((name, value, user))
+
     def walk(
-        self, text: str, name: str, scope: Any, cells: dict[str, Any], given: frozenset[str] = frozenset()
+        self, text: str, name: str, around: Around, thing: Any = MISSING, given: frozenset[str] = frozenset()
     ) -> None:
-        """Captures each name that a class or function text uses from outside.
+        """Captures each name that the text of a class or function (``thing``) uses from outside.
 
         Annotations make no need: what they name travels when it can, and is left out otherwise.
         """
-        try:
-            needed, wished = names_in(text, name)
-        except SyntaxError as error:
-            raise ClassInvalidError(f"the source of {name} does not compile alone: {error}", field=name) from error
+        needed, wished = self._names_in(text, name)
         if not self._scopes:
-            self._own = {used: value for used, value in self._values(needed, scope, cells) if value is not MISSING}
-        self._scopes.append(scope)
+            own = {used: around.meant(used, self.seen) for used in needed}
+            self._own = {used: value for used, value in own.items() if value is not MISSING}
+            if self._cls is not None:
+                self._own[self.owner] = self._cls
+        self._scopes.append(around.scope)
+        at_once = used_at_once(text, name)
         for used in needed:
-            if used in given or used == name or used in _OWN:
+            if used in given or used in _OWN:
                 continue
-            value = cells[used] if used in cells else self.seen.name(scope, used)
-            if value is not MISSING:
+            value = around.now(used, self.seen)
+            if used == name:
+                if thing is not MISSING and value is not MISSING and value is not thing:
+                    raise ClassInvalidError(
+                        f"{name} uses its own name, which by now stands for something else: run the statement of {name} again, "
+                        "or give what was made since another name",
+                        field=name,
+                    )
+            elif value is not MISSING:
+                if used in at_once and id(value) in self._named and id(value) not in self._ready:
+                    raise self._not_ready(value, name)
+                if isinstance(value, ModuleType):
+                    self._submodules(used, value, text, name)
                 self.add(used, value, name)
-            elif used not in _BUILTINS and used != self.owner:
+            elif used in around.local:
+                raise ClassInvalidError(
+                    f"{name} uses {used}, a variable of the function that {name} was made in, and Python keeps nothing of it: "
+                    f"define {used} outside of the function, or use it within a method",
+                    field=used,
+                )
+            elif used in BUILTINS:
+                self._builtin(used)
+            elif used != self.owner:
                 raise ClassInvalidError(f"{name} uses {used}, which is not defined", field=used)
         for used in wished:
-            value = cells[used] if used in cells else self.seen.name(scope, used)
+            value = around.now(used, self.seen)
             if value is not MISSING and used not in self._things and used not in given and used != name:
                 self._wish(used, value, name)
+        if len(self._scopes) == 1:
+            self._fill()
         self._scopes.pop()
 
-    def _values(self, names: list[str], scope: Any, cells: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-        for name in names:
-            yield name, cells[name] if name in cells else self.seen.name(scope, name)
+    def _fill(self) -> None:
+        while self._unfilled:
+            name, value, user = self._unfilled.pop(0)
+            try:
+                entry = _express.fill(self, name, value, user)
+            except _express.CannotError as error:
+                raise self._cannot(name, value, user, error) from error
+            self._entries.append(entry)
 
-    def _namesakes(self, text: str, name: str, scope: Any, cells: dict[str, Any]) -> dict[str, Any]:
-        """What a function or class of another module uses by names that stand for something else here."""
+    def alone(self, function: FunctionType) -> str:
+        """Captures what a function uses that is sent by itself, and gives its text.
+
+        Raises:
+            ClassInvalidError: its source cannot be found, or what it uses cannot travel.
+        """
+        made_by = _source.of_code(function)
+        around = Around(function.__globals__, closure_of(function), made_by.local)
+        places, kept = self.kept(self._defaults(function, made_by.node, "the search"), around)
+        lines = _written.with_names(made_by.lines, made_by.first, places)
+        if isinstance(made_by, _source.Lambda):
+            text = "".join(lines)
+            self.walk(text, "the search", around.more(kept))
+            return ast.unparse(ast.parse(text.strip(), mode="eval"))
+        text = made_by._replace(lines=lines).text()
+        self.walk(text, function.__name__, around.more(kept), function)
+        return text
+
+    def _names_in(self, text: str, name: str) -> tuple[list[str], list[str]]:
         try:
-            needed = names_in(text, name)[0]
-        except SyntaxError:
-            return {}
+            return names_in(text, name)
+        except SyntaxError as error:
+            what = name if name == self.owner else f"{self.owner} uses {name}, and {name}"
+            if "nonlocal" in str(error):
+                raise ClassInvalidError(
+                    f"{what} sets a variable of the function that it was made in ({error.msg}), which does not travel back: "
+                    "keep it in a field",
+                    field=name,
+                ) from error
+            raise ClassInvalidError(f"{what} has a source that does not compile alone: {error}", field=name) from error
+
+    def _submodules(self, name: str, module: ModuleType, text: str, user: str) -> None:
+        """Captures the modules within a package that a text names: importing the package alone does not bring them.
+
+        Raises:
+            ClassInvalidError: the module is one of the program's own.
+        """
+        paths = attribute_paths(text, name)
+        if module.__name__ != "__main__" and not _express.is_installed(module.__name__):
+            used = sorted({path[0] for path in paths}) or ["…"]
+            raise ClassInvalidError(
+                f"{user} uses {', '.join(f'{name}.{each}' for each in used)}, and {name} is a module of this program, which does not "
+                f"travel as a whole: write from {module.__name__} import {', '.join(used)}, and use the names by themselves",
+                field=name,
+            )
+        for path in paths:
+            inner = module
+            for part in path:
+                within = getattr(inner, part, None)
+                if not isinstance(within, ModuleType) or sys.modules.get(f"{inner.__name__}.{part}") is not within:
+                    break
+                inner = within
+            if inner is not module:
+                self.add(inner.__name__.replace(".", "__"), inner, name)
+
+    def uses_builtins(self, text: str) -> None:
+        """Notes what an expression of ours means by names of Python's own."""
+        for name in names_in(text, "")[0]:
+            if name in BUILTINS:
+                self._builtin(name)
+
+    def _builtin(self, name: str) -> None:
+        """Notes that a name means Python's own."""
+        value = BUILTINS[name]
+        if self._own.get(name, self._things.setdefault(name, value)) is not value:
+            raise self._two(name)
+
+    def _two(self, name: str) -> ClassInvalidError:
+        return ClassInvalidError(
+            f"{self.owner} uses two different things named {name}: give one of them another name", field=name
+        )
+
+    def _namesakes(self, text: str, name: str, around: Around) -> dict[str, Any]:
+        """What a function or class of another module uses by names that stand for something else here."""
         found = {}
-        for used, value in self._values([each for each in needed if each != name and each not in cells], scope, cells):
-            known = self._own.get(used, self._things.get(used, value))
-            if value is not MISSING and used not in _OWN and known is not value and not _equal(known, value):
+        for used in self._names_in(text, name)[0]:
+            if used == name or used in around.cells or used in _OWN:
+                continue
+            value = around.meant(used, self.seen)
+            known = self._own.get(used, self._things.get(used, BUILTINS.get(used, value)))
+            if value is not MISSING and known is not value and not _equal(known, value):
                 found[used] = value
         return found
+
+    def _free(self, name: str, value: Any) -> str:
+        """A name that nothing else has."""
+        while name in self._own or name in self._things and not self._is(name, value):
+            name += "_"
+        return name
+
+    def _is(self, name: str, value: Any) -> bool:
+        return self._things[name] is value or _equal(self._things[name], value)
 
     def _wish(self, name: str, value: Any, user: str) -> None:
         if isinstance(value, type) and issubclass(value, Object) or not _hinting(name, value):
             return
-        depth = len(self._scopes)
-        kept = (
-            list(self._entries), dict(self._things), dict(self._named), set(self._ready), list(self._late), dict(self.uses)
-        )  # fmt: skip
+        kept = self.state()
         try:
             self.add(name, value, user)
         except EmergeError:
-            del self._scopes[depth:]
-            self._entries, self._things, self._named, self._ready, self._late, self.uses = kept
+            self.restore(kept)
 
     def add(self, name: str, value: Any, user: str) -> None:
         """Captures one name."""
-        if name == self.owner or _is_stored(value) and value in self._bases and name == value.__name__:
+        if _is_stored(value) and (value is self._cls or value in self._bases) and name == value.__name__:
             return
+        if name == self.owner and self._cls is not None:
+            raise self._two(name)
         if name in self._things:
-            if self._things[name] is not value and not _equal(self._things[name], value):
-                raise ClassInvalidError(
-                    f"{self.owner} uses two different things named {name}: give one of them another name", field=name
-                )
+            if not self._is(name, value):
+                raise self._two(name)
             return
         self._things[name] = value
-        self._entries.extend(self._entry(name, value, user))
+        # It may put others in the place of the entries.
+        made = self._entry(name, value, user)
+        self._entries.extend(made)
 
     def place(self, value: Any, hint: str, user: str) -> str:
         """A name under which a function or class is there for an expression."""
@@ -184,15 +256,29 @@ class Captures:
         if known is not None and id(value) in self._ready:
             return known[0]
         if known is not None:
-            raise ClassInvalidError(f"{user} and {known[0]} need each other when they are defined", field=user)
-        name = f"{hint}__{value.__name__.strip('<>')}"
+            raise self._not_ready(value, user)
+        name = self._free(f"{hint}__{getattr(value, '__name__', 'made').strip('<>')}", value)
         self.add(name, value, user)
         return name
+
+    def _not_ready(self, value: Any, user: str) -> ClassInvalidError:
+        name = self._named[id(value)][0]
+        return _express.NotReadyError(f"{user} and {name} need each other when they are defined", field=user)
+
+    def is_stated(self, value: Any) -> bool:
+        """Whether a value is what a statement, with its decorators, made of a function."""
+        return callable(value) and _decorated("", value) is not None
 
     def _entry(self, name: str, value: Any, user: str) -> list[tuple[Any, ...]]:
         if isinstance(value, ModuleType):
             if value.__name__ == "__main__":
                 raise self._cannot(name, value, user, None)
+            if not _express.is_installed(value.__name__):
+                raise ClassInvalidError(
+                    f"{user} uses the module {name}, which is of this program and does not travel as a whole: import what is used of "
+                    f"it, as with: from {value.__name__} import …",
+                    field=name,
+                )
             return [(name, "module", value.__name__)]
         member = _express.library_member(name, value)
         if member is not None:
@@ -233,47 +319,96 @@ class Captures:
             _agreed.dispatch(name, value)
             if hasattr(value, "registry"):
                 self.seen.size(value.registry)
-            cells = closure_of(function, self.seen)
-            _agreed.function(function, made_by.node, looking(cells, function.__globals__), name)
-            return self._made(name, function.__name__, made_by, function.__globals__, cells, True)
+            around = Around(function.__globals__, closure_of(function, self.seen), made_by.local)
+            _agreed.decorators(value, made_by.node, around.now, function.__name__)
+            given = self._defaults(function, made_by.node, name)
+            return self._made(name, function.__name__, made_by, around, value, given, True)
         if isinstance(value, FunctionType):
-            cells = closure_of(value, self.seen)
-            self.seen.size(value.__dict__)
-            self.seen.defaults(value)
-            if "__class__" in cells:
-                raise ClassInvalidError(
-                    f"{user} uses {name}, a method that needs its class: use the class, {value.__qualname__}",
-                    field=name,
-                )
-            if value.__name__ == "<lambda>" or value.__code__.co_name == "<lambda>":
-                lambda_text = _source.of_lambda(value)
-                if lambda_text is None:
-                    raise ClassInvalidError(f"{user} uses the lambda {name}: write it with def", field=name)
-                self._bare(name, value)
-                return self._lambda(name, value, lambda_text, cells)
-            statement = _source.of_function(value)
-            if statement is None:
-                raise _source.missing(value.__name__, value.__code__.co_filename)
-            own = value.__code__.co_name
-            _agreed.function(value, statement.node, looking(cells, value.__globals__), name)
-            decorators = statement.decorated and value.__globals__.get(own) is value and bool(value.__dict__)
-            if not decorators:
-                self._bare(name, value)
-            cells = {each: cell for each, cell in cells.items() if cell is not value or each != own}
-            return self._made(name, own, statement, value.__globals__, cells, decorators)
+            return self._function(name, value, user)
         if isinstance(value, type):
-            self.seen.members(value)
-            statement = _source.of_class(value)
-            if statement is None:
-                made = _express.functional_class(self, name, value, user)
-                if made is not None:
-                    return made
-                raise _source.missing(value.__name__, _file_of(value))
-            scope = self._scope_of(value)
-            cells = {**bases_by_name(value, statement.text(), scope), **cells_of(value, self.seen)}
-            _agreed.class_(value, statement.node, looking(cells, scope))
-            return self._made(name, value.__name__, statement, scope, cells, True, _is_stored(value))
+            return self._class(name, value, user)
         raise self._cannot(name, value, user, None)
+
+    def _function(self, name: str, value: FunctionType, user: str) -> str:
+        cells = closure_of(value, self.seen)
+        self.seen.size(value.__dict__)
+        self.seen.defaults(value)
+        if "__class__" in cells:
+            raise ClassInvalidError(
+                f"{user} uses {name}, a method that needs its class: use the class, {value.__qualname__}",
+                field=name,
+            )
+        if value.__name__ == "<lambda>" or value.__code__.co_name == "<lambda>":
+            made_by = _source.of_lambda(value)
+            if made_by is None:
+                raise ClassInvalidError(f"{user} uses the lambda {name}: write it with def", field=name)
+            self._bare(name, value)
+            return self._lambda(name, value, made_by, cells)
+        statement = _source.of_function(value)
+        if statement is None:
+            raise _source.missing(value.__name__, value.__code__.co_filename)
+        own = value.__code__.co_name
+        decorators = statement.decorated and value.__globals__.get(own) is value and bool(value.__dict__)
+        if not decorators:
+            self._bare(name, value)
+        around = Around(value.__globals__, cells, statement.local)
+        given = self._defaults(value, statement.node, name)
+        return self._made(name, own, statement, around, value, given, decorators)
+
+    def _class(self, name: str, value: type, user: str) -> str:
+        self.seen.members(value)
+        outer = self._scopes[-1] if self._scopes else None
+        statement = _source.of_class(value, outer)
+        if statement is None:
+            made = _express.functional_class(self, name, value, user)
+            if made is not None:
+                return made
+            raise _source.missing(value.__name__, _file_of(value))
+        around = of_class(value, statement, self.seen, outer)
+        _agreed.members(value, statement, around.now)
+        if _is_stored(value):
+            _agreed.stored(value, statement, around.now)
+            return self._made(name, value.__name__, statement, around, value, [], True, stored=True)
+        for method in _written.statements(statement.node.body):
+            if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                member = vars(value).get(_source.own_name(value.__name__, method.name))
+                _agreed.decorators(member, method, around.now, f"{value.__name__}.{method.name}")
+        given = self._attributes(value, statement.node, value.__name__)
+        return self._made(name, value.__name__, statement, around, value, given, True)
+
+    def _defaults(self, made: FunctionType, node: Any, name: str) -> list[_written.Given]:
+        """What a function's defaults are."""
+        given = _agreed.function(made, node, name)
+        if given:
+            self.seen.value(made, _written.held_defaults)
+        return [each._replace(name=f"{made.__code__.co_name.strip('<>')}__{each.name}") for each in given]
+
+    def _attributes(self, cls: type, node: Any, name: str) -> list[_written.Given]:
+        """What a class's body gives its names, its methods' defaults, and those of the classes within it; of what it makes of its
+        own names nothing."""
+        own = set(_written.names_of(node.body, cls.__name__))
+        given = _written.attributes(cls, node)
+        for made, method in _written.methods(cls, node):
+            given += self._defaults(made, method, f"{cls.__name__}.{method.name}")
+        given = [each for each in given if own.isdisjoint(_source.names_of([each.expression]))]
+        self.seen.members(cls, [each.name for each in given])
+        for inner in node.body:
+            within = vars(cls).get(getattr(inner, "name", ""))
+            if isinstance(inner, ast.ClassDef) and isinstance(within, type):
+                given += self._attributes(within, inner, f"{name}__{inner.name}")
+        return [each._replace(name=f"{name}__{each.name}") for each in given]
+
+    def kept(self, given: list[_written.Given], around: Around) -> tuple[list[tuple[ast.expr, str]], dict[str, Any]]:
+        """The expressions that travel as what they came to, each with a name, and what the names stand for."""
+        places: list[tuple[ast.expr, str]] = []
+        values: dict[str, Any] = {}
+        for each in _written.to_keep(given, around.now):
+            name = self._free(each.name, each.value)
+            while name in values:
+                name += "_"
+            values[name] = each.value
+            places.append((each.expression, name))
+        return places, values
 
     def _bare(self, name: str, value: FunctionType) -> None:
         own = _agreed.attributes(value)
@@ -283,51 +418,49 @@ class Captures:
                 field=name,
             )
 
-    def _scope_of(self, cls: type) -> Any:
-        """The names around a class statement."""
-        if cls in PLACES:
-            return PLACES[cls][3]
-        codes = _source.member_codes(cls)
-        for function in _source.own_functions(cls):
-            if any(function.__code__ is code for code in codes):
-                return function.__globals__
-        module = sys.modules.get(cls.__module__)
-        scope = vars(module) if module is not None else {}
-        # A class of a notebook that runs its cells in a dict of its own is where who uses it found it.
-        return ChainMap(scope, self._scopes[-1]) if cls.__module__ == "__main__" and self._scopes else scope
-
     def _made(
         self,
         name: str,
         own: str,
         statement: _source.Statement,
-        scope: Any,
-        cells: dict[str, Any],
+        around: Around,
+        thing: Any,
+        given: list[_written.Given],
         decorators: bool,
         stored: bool = False,
     ) -> str:
         """The statement as it stands, or within a function that gives it what it sees of the function that made it."""
+        places, kept = self.kept(given, around)
+        statement = statement._replace(lines=_written.with_names(statement.lines, statement.first, places))
         plain = statement.text(decorators=decorators)
-        cells = {each: value for each, value in cells.items() if each != own}
         if not stored:
-            cells.update(self._namesakes(plain, own, scope, cells))
+            around = around.more(self._namesakes(plain, own, around.more(kept)))
+        needed = self._names_in(plain, own)[0]
+        cells = {each: value for each, value in around.cells.items() if each in needed and each != own}
+        around = around.more(kept)
         if own == name and not cells:
-            self.walk(plain, own, scope, {})
+            self.walk(plain, own, around, thing)
             return plain
         params, values = self._given(name, cells)
-        self.walk(plain, own, scope, cells, frozenset(params))
+        self.walk(plain, own, around, thing, frozenset(params))
         body = statement.text(decorators=decorators, indent="    ")
         made = f"_make_{name}"
         return f"def {made}({', '.join(params)}):\n{body}    return {own}\n\n\n{name} = {made}({', '.join(values)})\n"
 
-    def _lambda(self, name: str, value: FunctionType, text: str, cells: dict[str, Any]) -> str:
-        _agreed.function(value, ast.parse(f"({text}\n)", mode="eval").body, looking(cells, value.__globals__), name)
-        cells = {**cells, **self._namesakes(f"({text}\n)\n", name, value.__globals__, cells)}
-        params, values = self._given(name, {each: cell for each, cell in cells.items() if cell is not value})
-        self.walk(f"({text}\n)\n", name, value.__globals__, cells, frozenset(params))
+    def _lambda(self, name: str, value: FunctionType, made_by: _source.Lambda, cells: dict[str, Any]) -> str:
+        around = Around(value.__globals__, cells, made_by.local)
+        places, kept = self.kept(self._defaults(value, made_by.node, name), around)
+        text = "".join(_written.with_names(made_by.lines, made_by.first, places))
+        around = around.more(self._namesakes(text, name, around.more(kept)))
+        needed = self._names_in(text, name)[0]
+        params, values = self._given(
+            name, {each: cell for each, cell in around.cells.items() if each in needed and cell is not value}
+        )
+        self.walk(text, name, around.more(kept), value, frozenset(params))
+        text = text.rstrip()
         if not params:
-            return f"{name} = ({text}\n)\n"
-        return f"def _make_{name}({', '.join(params)}):\n    return ({text}\n)\n\n\n{name} = _make_{name}({', '.join(values)})\n"
+            return f"{name} = {text}\n"
+        return f"def _make_{name}({', '.join(params)}):\n    return {text}\n\n\n{name} = _make_{name}({', '.join(values)})\n"
 
     def _given(self, name: str, cells: dict[str, Any]) -> tuple[list[str], list[str]]:
         """What a function that was made within another sees of that one: parameters, and names that are theirs."""
@@ -339,7 +472,7 @@ class Captures:
                 if known[0] != each:
                     raise ClassInvalidError(f"{name} and {known[0]} hold each other, and cannot travel", field=name)
                 continue
-            unique = f"{name}__{each}"
+            unique = self._free(f"{name}__{each}", value)
             self.add(unique, value, name)
             params.append(each)
             values.append(unique)
@@ -381,129 +514,13 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def _decorated(name: str, value: Any) -> tuple[FunctionType, _source.Statement] | None:
-    """The function of this name within what its decorators made of it."""
-    if isinstance(value, type):
+    """The function of this name, or of one that stands for the value, within what its decorators made of it."""
+    if isinstance(value, (type, MethodType)):
         return None
-    waiting, seen = [value], 0
-    while waiting and seen < 32:
-        each = waiting.pop(0)
-        seen += 1
-        if isinstance(each, FunctionType):
-            if each is not value and each.__code__.co_name == name:
-                statement = _source.of_function(each)
-                if statement is not None and statement.decorated:
-                    return each, statement
-            waiting += closure_of(each).values()
-        elif not isinstance(each, (ModuleType, type)):
-            waiting += [getattr(each, part, None) for part in ("func", "__func__")]
-            waiting += [inner for inner in getattr(each, "__dict__", {}).values() if callable(inner)]
-        wrapped = getattr(each, "__wrapped__", None)
-        if wrapped is not None:
-            waiting.insert(0, wrapped)
+    for each in _source.within(value):
+        own = each.__code__.co_name
+        if each is not value and (own == name or each.__globals__.get(own) is value):
+            statement = _source.of_function(each)
+            if statement is not None and statement.decorated:
+                return each, statement
     return None
-
-
-class _Bare(ast.NodeTransformer):
-    """Takes the annotations out of a text, and keeps them."""
-
-    def __init__(self) -> None:
-        self.annotations: list[ast.expr] = []
-
-    def _take(self, annotation: ast.expr | None) -> None:
-        if annotation is not None:
-            self.annotations.append(annotation)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
-        self._take(node.annotation)
-        if node.value is None:
-            return ast.copy_location(ast.Pass(), node)
-        self.generic_visit(node)
-        return ast.copy_location(ast.Assign(targets=[node.target], value=node.value), node)
-
-    def visit_arg(self, node: ast.arg) -> Any:
-        self._take(node.annotation)
-        node.annotation = None
-        return node
-
-    def _function(self, node: Any) -> Any:
-        self._take(node.returns)
-        node.returns = None
-        self.generic_visit(node)
-        return node
-
-    visit_FunctionDef = _function
-    visit_AsyncFunctionDef = _function
-
-
-def names_in(text: str, name: str) -> tuple[list[str], list[str]]:
-    """Names that a text takes from outside: those that its code needs, and those that its annotations alone use."""
-    bare = _Bare()
-    tree = ast.fix_missing_locations(bare.visit(ast.parse(text)))
-    needed = _outside(compile(tree, name, "exec", dont_inherit=True), name)
-    wished = _source.names_of(bare.annotations)
-    return needed, [each for each in wished if each not in needed and each not in _BUILTINS]
-
-
-def _outside(code: CodeType, name: str) -> list[str]:
-    """Names that a module's code and all code within it take from the module or the builtins."""
-    import dis
-
-    found: dict[str, None] = {}
-
-    def walk(code: CodeType) -> None:
-        stored: set[str] = set()
-        for step in dis.get_instructions(code):
-            used = step.argval
-            if step.opname in ("STORE_NAME", "DELETE_NAME"):
-                stored.add(used)
-            elif step.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
-                raise ClassInvalidError(f"{name} sets the global {used}, which does not travel back", field=used)
-            elif (
-                step.opname == "LOAD_GLOBAL"
-                or step.opname == "LOAD_FROM_DICT_OR_GLOBALS"
-                or step.opname == "LOAD_NAME"
-                and used not in stored
-            ):
-                found[used] = None
-        for constant in code.co_consts:
-            if isinstance(constant, CodeType):
-                walk(constant)
-
-    walk(code)
-    return list(found)
-
-
-# When source that a class uses is to be defined: before the class, or after it.
-
-_RUN_AT_ONCE = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
-_OPTIMIZED = 1
-
-
-def in_order(owner: str, entries: list[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Entries that are defined before a class, and those that use it when they are defined, which come after it."""
-    late_names = {owner}
-    early, late = [], []
-    for entry in entries:
-        if entry[1] == "source" and any(name in entry[2] for name in late_names) and late_names & _at_once(entry[2]):
-            late_names.add(entry[0])
-            late.append(entry)
-        else:
-            early.append(entry)
-    return early, late
-
-
-def _at_once(text: str) -> set[str]:
-    """Names that a text uses when it is run, and not only when what it defines is called."""
-    found: set[str] = set()
-
-    def walk(code: CodeType) -> None:
-        found.update(code.co_names)
-        for constant in code.co_consts:
-            if isinstance(constant, CodeType) and (
-                not constant.co_flags & _OPTIMIZED or constant.co_name in _RUN_AT_ONCE
-            ):
-                walk(constant)
-
-    bare = _Bare()
-    walk(compile(ast.fix_missing_locations(bare.visit(ast.parse(text))), "<captured>", "exec", dont_inherit=True))
-    return found

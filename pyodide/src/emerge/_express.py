@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copyreg
+import functools
+import operator
 import sys
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import _aliases
 from ._object import Object
+from ._seen import is_fixed
 from ._values import Table
+from .errors import ClassInvalidError
 
 if TYPE_CHECKING:
     from ._captures import Captures
@@ -25,7 +30,28 @@ _VARIANCES = ("covariant", "contravariant", "infer_variance")
 
 
 class CannotError(Exception):
-    """Why a value cannot travel."""
+    """Why a value cannot travel, or which one within it cannot."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self._why = why
+        self._place = ""
+        self._kind = ""
+
+    def within(self, place: str, value: Any) -> CannotError:
+        """Notes where the value is that cannot."""
+        self._kind = self._kind or f"{type(value).__module__}.{type(value).__qualname__}"
+        self._place = place + self._place
+        return self
+
+    def __str__(self) -> str:
+        if not self._place:
+            return self._why
+        return f"{self._place} is a {self._kind}" + (f": {self._why}" if self._why else "")
+
+
+class NotReadyError(ClassInvalidError):
+    """A value holds what needs the value while it is defined."""
 
 
 def library_member(name: str, value: Any) -> tuple[str, str] | None:
@@ -47,7 +73,7 @@ def library_member(name: str, value: Any) -> tuple[str, str] | None:
     public = module_name.partition("._")[0]
     for each_module in (public, module_name):
         module = sys.modules.get(each_module)
-        if module is None or not _installed(module):
+        if module is None or not is_installed(module.__name__):
             continue
         for each in names:
             if isinstance(each, str) and getattr(module, each, _MISSING) is value:
@@ -61,10 +87,11 @@ def is_standard(module: str) -> bool:
     return first == "emerge" or first in sys.stdlib_module_names
 
 
-def _installed(module: ModuleType) -> bool:
-    if is_standard(module.__name__):
-        return True
-    file = getattr(module, "__file__", None)
+def is_installed(module: str) -> bool:
+    """Whether a module is the library's, or of a package: none of a program's own."""
+    if module == "__main__" or is_standard(module):
+        return module != "__main__"
+    file = getattr(sys.modules.get(module), "__file__", None)
     return isinstance(file, str) and ("site-packages" in file or "dist-packages" in file)
 
 
@@ -86,9 +113,47 @@ def entry(captures: Captures, name: str, value: Any, user: str) -> list[tuple[An
         captures.seen.value(value, lambda held: _wire.dumps(held)[0])
         # What it is by now: it may change before it is sent.
         return [(name, "value", _wire.loads(pickled) if type(value) in (list, dict, set, Table) else value)]
-    text = _Writer(captures, name, user).text(value, 0)
+    at, state = captures.length(), captures.state()
+    writer = _Writer(captures, name, user)
+    empty = (name, "source", f"{name} = {type(value).__name__}()\n")
+    try:
+        text = writer.text(value, 0)
+    except NotReadyError:
+        if type(value) not in _FILLS:
+            raise
+        captures.restore(state)
+        captures.fill_later(name, value, user)
+        return [empty]
+    captures.uses_builtins(text)
     captures.seen.value(value, _told)
-    return [(name, "source", f"{name} = {text}\n")]
+    if type(value) not in _FILLS or not writer.has_classes:
+        return [(name, "source", f"{name} = {text}\n")]
+    # What registers classes while they are defined needs it before them, and they are in it.
+    captures.insert(at, empty)
+    return [_filled(name, value, text)]
+
+
+def fill(captures: Captures, name: str, value: Any, user: str) -> tuple[Any, ...]:
+    """The entry that fills what was defined empty.
+
+    Raises:
+        CannotError: something in it cannot travel.
+    """
+    text = _Writer(captures, name, user).text(value, 0)
+    captures.uses_builtins(text)
+    captures.seen.value(value, _told)
+    return _filled(name, value, text)
+
+
+def _filled(name: str, value: Any, text: str) -> tuple[Any, ...]:
+    return f"{name}__filled", "source", _FILLS[type(value)].format(name, text)
+
+
+_FILLS: dict[Any, str] = {
+    dict: "{0}.clear()\n{0}.update({1})\n",
+    set: "{0}.clear()\n{0}.update({1})\n",
+    list: "{0}[:] = {1}\n",
+}
 
 
 class _Marks:
@@ -97,6 +162,10 @@ class _Marks:
     def place(self, value: Any, hint: str, user: str) -> str:
         """A mark of a function or class: which one it is."""
         return f"<{id(value)}>"
+
+    def is_stated(self, value: Any) -> bool:
+        """Whether a statement made a value, which stands for itself then."""
+        return False
 
 
 def _told(value: Any) -> str:
@@ -131,11 +200,14 @@ class _Writer:
         self._captures = captures
         self._name = name
         self._user = user
+        self.has_classes = False
 
     def text(self, value: Any, depth: int) -> str:
         if depth > _DEEPEST:
             raise CannotError(f"it is nested deeper than {_DEEPEST}")
         kind = type(value)
+        if value is type(None):
+            return "type(None)"
         if value is None or value is ... or value is NotImplemented or kind is bool or kind is str or kind is bytes:
             return repr(value)
         if kind is int:
@@ -168,15 +240,33 @@ class _Writer:
                 return _aliases.text_of(value, lambda part: self.text(part, depth + 1))
             except ValueError as error:
                 raise CannotError(f"a type that does not stand by itself: {error}") from error
-        if isinstance(value, (FunctionType, type)):
+        if isinstance(value, (FunctionType, type)) or self._captures.is_stated(value):
+            self.has_classes |= isinstance(value, type)
             return self._captures.place(value, self._name, self._user)
-        return self._instance(value, depth)
+        bound = self._bound(value, depth)
+        return self._instance(value, depth) if bound is None else bound
+
+    def _bound(self, value: Any, depth: int) -> str | None:
+        """A method of a class, or of what cannot change."""
+        owner = getattr(value, "__self__", getattr(value, "__objclass__", None))
+        name = getattr(value, "__name__", None)
+        if owner is None or not isinstance(name, str) or not callable(value):
+            return None
+        if not isinstance(owner, type) and not is_fixed(owner) or getattr(owner, name, None) != value:
+            raise CannotError("a method of what may change: take the method where it is called")
+        return f"getattr({self.text(owner, depth + 1)}, {name!r})"
 
     def _each(self, values: Any, depth: int) -> str:
-        return ", ".join(self.text(each, depth + 1) for each in values)
+        return ", ".join(self._at(at, each, depth) for at, each in enumerate(values))
 
     def _pairs(self, values: Any, depth: int) -> str:
-        return ", ".join(f"{self.text(key, depth + 1)}: {self.text(each, depth + 1)}" for key, each in values.items())
+        return ", ".join(f"{self.text(key, depth + 1)}: {self._at(key, each, depth)}" for key, each in values.items())
+
+    def _at(self, key: Any, value: Any, depth: int) -> str:
+        try:
+            return self.text(value, depth + 1)
+        except CannotError as error:
+            raise error.within(f"[{key!r:.50}]", value) from error
 
     def _instance(self, value: Any, depth: int) -> str:
         kind = type(value)
@@ -188,14 +278,17 @@ class _Writer:
             return f"{made}({self.text(value.value, depth + 1)})"
         if isinstance(value, tuple) and hasattr(kind, "_fields") and hasattr(kind, "_make"):
             return f"{self.text(kind, depth)}._make({self.text(tuple(value), depth + 1)})"
-        functools = sys.modules.get("functools")
-        if functools is not None and isinstance(value, functools._lru_cache_wrapper):
+        if isinstance(value, functools._lru_cache_wrapper):
             options = value.cache_parameters()
             made = _member("functools", "lru_cache")
             inner = self.text(value.__wrapped__, depth + 1)
             return f"{made}(maxsize={options['maxsize']}, typed={options['typed']})({inner})"
         if isinstance(value, Object):
             raise CannotError("an object of a stored class: get it, or make it, within the method")
+        if kind is MappingProxyType:
+            return f"{_member('types', 'MappingProxyType')}({self.text(dict(value), depth + 1)})"
+        if (kind.__module__, kind.__name__) == ("zoneinfo", "ZoneInfo"):
+            raise CannotError("the node has no time zones by name: use datetime.timezone, or keep the name")
         re = sys.modules.get("re")
         if re is not None and kind is re.Pattern:
             flags = int(value.flags) & ~int(re.UNICODE)
@@ -204,7 +297,7 @@ class _Writer:
         if made_by is None or not is_standard(made_by[0]):
             if kind.__module__.partition(".")[0] in sys.modules and not is_standard(kind.__module__):
                 package = kind.__module__.partition(".")[0]
-                if _installed(sys.modules[package]):
+                if is_installed(package):
                     raise CannotError(f"the node does not have {package}")
             raise CannotError(
                 "it is an instance of a class, not a plain value" if kind.__module__ != "builtins" else ""
@@ -217,6 +310,12 @@ class _Writer:
             return f"{_member(*made_by)}({self.text(value.func, depth + 1)}{given}{named})"
         if made_by[1] in _TYPE_PARAMETERS and made_by[0] == "typing":
             return self._type_parameter(value, made_by, depth)
+        if made_by == ("_struct", "Struct"):
+            return f"{_member('struct', 'Struct')}({value.format!r})"
+        if made_by == ("typing", "NewType"):
+            return f"{_member(*made_by)}({value.__name__!r}, {self.text(value.__supertype__, depth + 1)})"
+        if made_by == ("typing", "TypeAliasType") and not value.__type_params__:
+            return f"{_member(*made_by)}({value.__name__!r}, {self.text(value.__value__, depth + 1)})"
         if made_by == ("types", "SimpleNamespace"):
             return f"{_member(*made_by)}(**{{{self._pairs(vars(value), depth)}}})"
         if made_by == ("collections", "ChainMap"):
@@ -238,7 +337,8 @@ class _Writer:
     def _reduced(self, value: Any, made_by: tuple[str, str], depth: int) -> str:
         """What ``copyreg`` makes of an instance of the library's: the class and its arguments."""
         try:
-            reduced = value.__reduce_ex__(4)
+            reduce = copyreg.dispatch_table.get(type(value))
+            reduced = value.__reduce_ex__(4) if reduce is None else reduce(value)
         except Exception as error:  # noqa: BLE001 - a file, a lock, a connection
             raise CannotError("it lives in this program alone") from error
         if not isinstance(reduced, tuple):
@@ -246,7 +346,7 @@ class _Writer:
         maker, args, state, items, pairs = (*reduced, None, None, None)[:5]
         if state:
             raise CannotError("it has a state of its own")
-        if maker is type(value) or getattr(maker, "__name__", "") == "getLogger":
+        if maker in (type(value), operator.getitem, functools.reduce) or getattr(maker, "__name__", "") == "getLogger":
             text = f"{self.text(maker, depth)}({self._each(args, depth)})"
         elif getattr(maker, "__name__", "") == "__newobj__" and made_by == ("builtins", "object"):
             text = "object()"
@@ -285,7 +385,14 @@ def functional_class(captures: Captures, name: str, cls: type, user: str) -> str
         if issubclass(cls, enum.Enum):
             members = [(each, member.value) for each, member in dict(cls.__members__).items()]
             base = writer.text(cls.__bases__[-1], 0)
-            return f"{name} = {base}({cls.__name__!r}, {writer.text(members, 0)})\n"
+            mixed = f", type={writer.text(cls.__bases__[0], 0)}" if len(cls.__bases__) == 2 else ""
+            if len(cls.__bases__) <= 2:
+                return f"{name} = {base}({cls.__name__!r}, {writer.text(members, 0)}{mixed})\n"
+        import typing
+
+        if typing.is_typeddict(cls):
+            made, total = _member("typing", "TypedDict"), bool(cls.__required_keys__)  # type: ignore[attr-defined]
+            return f"{name} = {made}({cls.__name__!r}, {writer.text(dict(cls.__annotations__), 0)}, total={total})\n"
     except CannotError:
         return None
     return None

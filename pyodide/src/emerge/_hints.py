@@ -6,6 +6,7 @@ import builtins
 import dataclasses
 import sys
 import typing
+from collections import ChainMap
 from typing import Any
 
 from ._kept import Scope
@@ -45,8 +46,10 @@ def hints_of(cls: type) -> dict[str, tuple[Any, Scope, type]]:
 
 
 def _scope_of(cls: type) -> Scope:
-    around = PLACES[cls][3] if cls in PLACES else vars(sys.modules.get(cls.__module__, builtins))
-    return Scope(around, vars(cls))
+    if cls not in PLACES:
+        return Scope(vars(sys.modules.get(cls.__module__, builtins)), vars(cls))
+    _, _, _, around, _, function = PLACES[cls]
+    return Scope(around, ChainMap(vars(cls), function) if function else vars(cls))  # type: ignore[arg-type]
 
 
 def _own_hints(cls: type, scope: Scope) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Scope(NamedTuple):
     around: dict[str, Any]
     """The module's names."""
     within: Mapping[str, Any]
-    """The class's own; those of its types count, for a field may have the name of its type."""
+    """The class's own, and those of the function that it is made in; types among them count, for a field may have the name of its type."""
     outer: Scope | None = None
     """Where those are that are not there."""
 

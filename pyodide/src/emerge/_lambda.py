@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from . import _classes, _travel
-from ._captures import Captures, closure_of
+from . import _classes
+from ._captures import Captures
 from .errors import BadArgumentError, ClassInvalidError
 
 
@@ -33,16 +33,8 @@ def of(wanted: Any) -> Function:
     if not isinstance(wanted, FunctionType):
         raise BadArgumentError("a search takes a function, or the text of one", field="source")
     try:
-        text = _travel.function_text(wanted)
         captures = Captures(None)
-        # The walk takes names from statements, and a lambda is one when it stands in lines of its own.
-        is_lambda = wanted.__code__.co_name == "<lambda>"
-        captures.walk(
-            f"(\n{text}\n)\n" if is_lambda else text,
-            "the search" if is_lambda else wanted.__name__,
-            wanted.__globals__,
-            closure_of(wanted),
-        )
+        text = captures.alone(wanted)
     except ClassInvalidError as error:
         raise BadArgumentError(error.message, field=error.field) from None
     entries = captures.ended()

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from . import _classes
-from ._captures import in_order
+from ._names import in_order
 from ._object import Object
 from .errors import ClassInvalidError, UnsupportedError
 

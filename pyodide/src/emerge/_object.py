@@ -7,7 +7,7 @@ import linecache
 import sys
 import time
 from collections.abc import Callable, Mapping
-from types import FrameType, MemberDescriptorType
+from types import CodeType, FrameType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ._meta import Meta, StoredMeta
@@ -85,7 +85,7 @@ class Object:
         name = frame.f_code.co_filename
         line = cls.__dict__.get("__firstlineno__", frame.f_lineno)
         linecache.checkcache(name)
-        PLACES[cls] = (name, line, linecache.getlines(name, frame.f_globals), frame.f_globals)
+        PLACES[cls] = (name, line, linecache.getlines(name, frame.f_globals), frame.f_globals, *_around(cls, frame))
         if not cls.__module__.startswith("emerge."):
             NEWEST[cls.__name__] = cls
             NAMESAKES.setdefault(cls.__name__, {})[place_of(cls)] = cls
@@ -123,14 +123,40 @@ def _statement_of(cls: type) -> FrameType:
     return nearest  # type: ignore[no-any-return]
 
 
+_OPTIMIZED = 1
+_RUN_AT_ONCE = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
+
+
+def runs_at_once(code: CodeType) -> bool:
+    """Whether code within some is run with that: the body of a class, a comprehension."""
+    return not code.co_flags & _OPTIMIZED or code.co_name in _RUN_AT_ONCE or code.co_name.startswith("<generic")
+
+
+def _around(cls: type, frame: FrameType) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What names that a class statement uses stand for while it is run: in its module, and in the function or class that it stands in."""
+    bodies = [each for each in frame.f_code.co_consts if isinstance(each, CodeType) and each.co_name == cls.__name__]
+    for body in bodies:
+        bodies += [each for each in body.co_consts if isinstance(each, CodeType) and runs_at_once(each)]
+    names = {name for body in bodies for name in body.co_names if name in frame.f_globals}
+    inner = {name for body in bodies for name in body.co_freevars}
+    within: dict[str, Any] = {}
+    if frame.f_locals is not frame.f_globals:
+        # Beside what its body uses: its decorators and its bases, which leave no trace of their names.
+        is_function = frame.f_code.co_flags & _OPTIMIZED
+        for name, value in frame.f_locals.items():
+            if is_function and name in inner or callable(value) and name not in names:
+                within[name] = value
+    return {name: frame.f_globals[name] for name in names}, within
+
+
 _MAKERS = ("__init_subclass__", "__new__", "__call__")
 
 NEWEST: dict[str, type[Object]] = {}
 """The class of which fetched objects of each name are instances: the newest that was made, defined or stored."""
 NAMESAKES: dict[str, dict[tuple[str, str], type[Object]]] = {}
 """The classes of each name, by module and qualified name: a statement that is run again replaces the class that it made before."""
-PLACES: dict[type[Object], tuple[str, int, list[str], dict[str, Any]]] = {}
-"""File, line, lines of the file and globals of each class statement."""
+PLACES: dict[type[Object], tuple[str, int, list[str], dict[str, Any], dict[str, Any], dict[str, Any]]] = {}
+"""File, line, lines of the file and globals of each class statement; what names that it uses stood for in its module, and within a function."""
 
 
 def place_of(cls: type[Object]) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from marshal import dumps
 from operator import attrgetter, is_, itemgetter
 from types import CellType, FunctionType
@@ -64,13 +64,14 @@ class Seen:
         """That a function has the defaults that it has by now."""
         self._functions.setdefault(id(function), (function, function.__defaults__, function.__kwdefaults__))
 
-    def members(self, cls: type) -> None:
-        """The methods of a class, by all their names, and that there are no more."""
+    def members(self, cls: type, others: Iterable[str] = ()) -> None:
+        """The methods of a class, by all their names, and that there are no more; and some others of its members."""
         self._groups = None
         members = cls.__dict__
         self._sizes[id(cls)] = (members, len(members))
         names = self._names.setdefault(id(cls), (members, {}))[1]
         names.update((name, each) for name, each in members.items() if hasattr(each, "__get__"))
+        names.update((name, members[name]) for name in others if name in members)
         for each in members.values():
             if isinstance(each, FunctionType):
                 self.defaults(each)

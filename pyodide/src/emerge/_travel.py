@@ -8,8 +8,9 @@ import dataclasses
 from types import FunctionType
 from typing import Any
 
-from . import _agreed, _classes, _source
-from ._captures import Captures, bases_by_name, cells_of, looking
+from . import _agreed, _classes, _source, _written
+from ._around import of_class
+from ._captures import Captures
 from ._express import library_member
 from ._hints import annotations_of, fields_of_class
 from ._object import PLACES, Object
@@ -96,7 +97,7 @@ def class_source(
     ):
         # ``dataclass`` has made it.
         doc = None
-    defaults = _agreed.written(statement.node)
+    defaults = _written.literals(statement.node)
     fields = [
         (name, kind, has_default, defaults.get(name, default) if has_default else None, told)
         for name, kind, has_default, default, told in fields_of_class(cls)
@@ -140,10 +141,10 @@ def _scan(cls: type[Object], peers: frozenset[type[Object]] = frozenset()) -> Ca
     text = statement.text()
     captures = Captures(cls, peers)
     try:
-        scope = PLACES[cls][3]
-        cells = {**bases_by_name(cls, text, scope), **cells_of(cls, captures.seen)}
-        _agreed.class_(cls, statement.node, looking(cells, scope))
-        captures.walk(text, cls.__name__, scope, cells)
+        around = of_class(cls, statement, captures.seen)
+        _agreed.members(cls, statement, around.now)
+        _agreed.stored(cls, statement, around.now)
+        captures.walk(text, cls.__name__, around, cls)
     except RecursionError as error:
         raise ClassInvalidError(
             f"{cls.__name__} uses functions that use others in turn, and so on deeper than can be followed",
@@ -173,13 +174,5 @@ def function_text(function: Any) -> str:
     """
     if not isinstance(function, FunctionType):
         raise ClassInvalidError(f"a function is needed, not {function!r}")
-    code = function.__code__
-    if code.co_name == "<lambda>":
-        text = _source.of_lambda(function)
-        if text is None:
-            raise _source.missing("the lambda", code.co_filename)
-        return ast.unparse(ast.parse(f"({text}\n)", mode="eval"))
-    statement = _source.of_function(function)
-    if statement is None:
-        raise _source.missing(function.__name__, code.co_filename)
-    return statement.text()
+    made_by = _source.of_code(function)
+    return made_by.text() if isinstance(made_by, _source.Statement) else ast.unparse(made_by.node)

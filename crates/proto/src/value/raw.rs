@@ -123,9 +123,7 @@ pub fn pick<'b, K: AsRef<str>>(
             Cow::Borrowed(reader.take(key.argument)?)
         };
         let from = reader.position();
-        if !reader.skip_plain() {
-            scan::skip(&mut reader, &mut Budget::new(DEPTH, usize::MAX))?;
-        }
+        scan::skip(&mut reader, &mut Budget::new(DEPTH, usize::MAX))?;
         if let Some(at) = keys.iter().position(|wanted| wanted.as_ref().as_bytes() == &*key) {
             found(at, map.get(from..reader.position()).unwrap_or_default())?;
             wanted -= 1;

@@ -30,6 +30,10 @@ pub(crate) fn item(bytes: &[u8], at: usize, budget: &mut Budget) -> Result<usize
 
 /// Takes one item.
 pub(super) fn skip(reader: &mut Reader<'_>, budget: &mut Budget) -> Result<(), Fail> {
+    if budget.items > 0 && reader.skip_plain() {
+        budget.items -= 1;
+        return Ok(());
+    }
     let mut head = reader.head()?;
     while head.major == TAG {
         head = reader.head()?;

@@ -10,6 +10,7 @@ import inspect
 from types import CodeType, FunctionType
 from typing import Any
 
+from emerge._source import own_name
 from emerge.errors import ClassInvalidError
 
 _BODY = {"__annotations__", "__conditional_annotations__", "__classdict__", "__static_attributes__", "__name__", "__qualname__", "__module__"}
@@ -46,7 +47,7 @@ def free_names(code: CodeType, given: set[str]) -> list[str]:
 def fields_of(statement: ast.ClassDef) -> list[str]:
     """The names that a class statement annotates, but for those of the class itself and of its constructor."""
     return [
-        node.target.id
+        own_name(statement.name, node.target.id)
         for node in statement.body
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and not _is_no_field(node.annotation)
     ]
@@ -72,8 +73,9 @@ def methods_of(statement: ast.ClassDef, name: str) -> list[dict[str, Any]]:
         params = _params(node.args)
         if "staticmethod" not in marks:
             del params[:1]
-        found[node.name] = {
-            "name": node.name,
+        made = own_name(name, node.name)
+        found[made] = {
+            "name": made,
             "params": _marked(params),
             "doc": ast.get_docstring(node),
             "is_async": isinstance(node, ast.AsyncFunctionDef),

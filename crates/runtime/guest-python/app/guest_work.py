@@ -22,8 +22,8 @@ from guest_text import class_error, fields_of, free_names, made_methods, methods
 
 import emerge
 from emerge import _classes, _hints, _host_guest, _source, _wire
-from emerge._captures import in_order
 from emerge._meta import Meta
+from emerge._names import in_order
 from emerge._object import NEWEST, PLACES, Object
 
 _texts: dict[str, str] = {}
