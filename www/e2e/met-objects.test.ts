@@ -104,16 +104,27 @@ test("a failure in a met object's method shows its own line", async () => {
   });
 });
 
+/** As another user writes it. */
+const Trap = class Disc extends EmergeObject {
+  static override readonly fields = { r: float(0) };
+
+  area(): number {
+    return 666;
+  }
+};
+
 test("the class of another user does not run with the caller's rights", async () => {
+  await fs.mkdir("/mallory");
   const token = (await node.emerge("user", "add", "mallory")).trim().split(/\s+/).at(-1) as string;
+  await fs.chown("/mallory", { owner: "mallory" });
   const theirs = await connect(node.url, { token });
   try {
-    await theirs.store("/home/mallory/disc", new Disc({ r: 1 }));
-    await theirs.chmod("/home/mallory/disc", "rwxr-xr-x");
+    await theirs.store("/mallory/disc", new Trap({ r: 1 }));
+    await theirs.chmod("/mallory/disc", "rwxr-xr-x");
   } finally {
     await theirs.close();
   }
-  await assert.rejects(fs.call("/board", "fetched", "/home/mallory/disc"), (error: EmergeError) => {
+  await assert.rejects(fs.call("/board", "fetched", "/mallory/disc"), (error: EmergeError) => {
     assert.equal(error.code, "class_not_found");
     assert.match(error.message, /area\(\) cannot run here; run it on the node by fs\.call/);
     return true;

@@ -272,14 +272,14 @@ impl<B: Backend> Engine<B> {
     }
 
     /// Reads many keys as they are visible now.
-    pub(crate) async fn look_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Looked>> {
+    pub(crate) async fn look_many<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Looked>> {
         let mut looked: Vec<Option<Looked>> = Vec::with_capacity(keys.len());
         let mut missing = Vec::new();
         let at = {
             let mut state = self.state();
             state.usable()?;
             let at = state.last;
-            for key in keys {
+            for key in keys.iter().map(AsRef::as_ref) {
                 looked.push(match state.find(key) {
                     Found::Known(key, Slot { record, number }) => Some(Looked { key, record, at, number }),
                     Found::Unknown => {

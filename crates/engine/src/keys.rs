@@ -89,9 +89,14 @@ pub(crate) fn entry_name(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(key.get(17..)?).ok()
 }
 
-pub(crate) fn object(id: ObjectId) -> Vec<u8> {
-    build(OBJECT, &[&id.0])
+pub(crate) fn object(id: ObjectId) -> ObjectKey {
+    let mut key = [OBJECT; 17];
+    key[1..].copy_from_slice(&id.0);
+    key
 }
+
+/// The key of an object: all are of one length.
+pub(crate) type ObjectKey = [u8; 17];
 
 /// All objects, or those after an id.
 pub(crate) fn objects(after: Option<ObjectId>) -> Range<Key> {

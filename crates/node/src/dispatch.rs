@@ -1,14 +1,11 @@
 //! From an operation to the transaction's method, and from its record to bytes.
 
 use emerge_engine::{Backend, Base, Listing, Tx};
-use emerge_proto::class::{encode, encode_in};
+use emerge_proto::class::encode;
 use emerge_proto::{Error, ErrorCode, MethodDecl, Op, Result};
 
 /// The encoded null that operations without a record reply with.
 pub(crate) const NULL: &[u8] = &[0xf6];
-
-/// About the bytes of a member's properties.
-const MEMBER: usize = 120;
 
 /// Runs any operation but `call`, `query`, `migrate`, `mixin`, `search` and `explain`, which need the runtime. `methods` is what its analysis found in the class of a `put_class`.
 pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[MethodDecl]) -> Result<Vec<u8>> {
@@ -26,8 +23,7 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[Met
             let descending = descending.unwrap_or(false);
             let (after, glob) = (after.as_deref(), glob.as_deref());
             let listing = Listing { after, limit: *limit, glob, sort: *sort, descending };
-            let page = tx.list_by(path, &listing).await?;
-            encode_in(128 + MEMBER * page.members.len(), &page)
+            tx.list_encoded(path, &listing).await?
         }
         Op::Rm { path, recursive } => {
             tx.rm(path, *recursive).await?;

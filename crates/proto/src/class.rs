@@ -420,12 +420,7 @@ pub struct ClassVersion {
 /// Encodes any record of this crate.
 pub fn encode<T: Encode<()>>(record: &T) -> Vec<u8> {
     // Most records are short: one allocation and not five.
-    encode_in(128, record)
-}
-
-/// As [`encode`], for a record of about so many bytes.
-pub fn encode_in<T: Encode<()>>(room: usize, record: &T) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(room);
+    let mut bytes = Vec::with_capacity(128);
     // Writing to a vector cannot fail, and no record refuses to encode.
     if minicbor::encode(record, &mut bytes).is_err() {
         bytes.clear();

@@ -4,7 +4,7 @@ use crate::class::{ClassHash, ClassVersion, MethodDecl};
 use crate::value::scan::{self, Budget};
 use crate::version::ClassAt;
 use crate::{Error, ErrorCode, ObjectId, Result, limits};
-use minicbor::{Decode, Decoder, Encode};
+use minicbor::{Decode, Decoder, Encode, Encoder};
 
 pub use crate::perms::Perms;
 use crate::rules::Rules;
@@ -43,12 +43,12 @@ impl ObjectType {
     }
 }
 
-/// The properties of what is stored at a path (`o.meta`).
+/// The properties of what is stored at a path (`o.meta`). `T` holds its texts; those of a listing are borrowed when they are written.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Stat {
+pub struct Stat<T = String> {
     /// The last segment of the path; the path is the request's own, or the listed directory's plus this.
     #[n(0)]
-    pub name: String,
+    pub name: T,
     /// The identity, for life.
     #[n(1)]
     pub id: ObjectId,
@@ -57,7 +57,7 @@ pub struct Stat {
     pub kind: ObjectType,
     /// The class's registered name; absent for a directory.
     #[n(3)]
-    pub class: Option<String>,
+    pub class: Option<T>,
     /// The class version's address; absent for a directory.
     #[n(4)]
     pub class_hash: Option<ClassHash>,
@@ -66,10 +66,10 @@ pub struct Stat {
     pub class_version: Option<u64>,
     /// The owner's user name.
     #[n(6)]
-    pub owner: String,
+    pub owner: T,
     /// The group's name.
     #[n(7)]
-    pub group: String,
+    pub group: T,
     /// The permissions.
     #[n(8)]
     pub perms: Perms,
@@ -87,13 +87,37 @@ pub struct Stat {
     pub size: u64,
     /// The name of the node that holds it.
     #[n(13)]
-    pub node: String,
+    pub node: T,
     /// The rules that hold in a directory, when it was asked for by itself; absent otherwise.
     #[n(14)]
     pub rules: Option<Rules>,
     /// The path, where the request named the object by its id or through `/registry`; absent otherwise.
     #[n(15)]
-    pub path: Option<String>,
+    pub path: Option<T>,
+}
+
+impl Stat<&str> {
+    /// The same, with texts of its own.
+    pub fn into_owned(self) -> Stat {
+        Stat {
+            name: self.name.to_owned(),
+            id: self.id,
+            kind: self.kind,
+            class: self.class.map(str::to_owned),
+            class_hash: self.class_hash,
+            class_version: self.class_version,
+            owner: self.owner.to_owned(),
+            group: self.group.to_owned(),
+            perms: self.perms,
+            version: self.version,
+            created: self.created,
+            modified: self.modified,
+            size: self.size,
+            node: self.node.to_owned(),
+            rules: self.rules,
+            path: self.path.map(str::to_owned),
+        }
+    }
 }
 
 /// The reply to `get`.
@@ -193,6 +217,41 @@ pub struct Page {
     /// The cursor after the last of these members, where it is not that one's name.
     #[n(2)]
     pub last: Option<String>,
+}
+
+/// Encodes a [`Page`] of members whose texts are borrowed: what `encode` gives of one that has them.
+pub fn encode_page<'a>(
+    members: impl ExactSizeIterator<Item = Stat<&'a str>>,
+    next: Option<&str>,
+    last: Option<&str>,
+) -> Vec<u8> {
+    /// About the bytes of a member.
+    const MEMBER: usize = 120;
+    let mut page = Encoder::new(Vec::with_capacity(128 + MEMBER * members.len()));
+    // Writing to a vector cannot fail, and no record refuses to encode.
+    let _ = write_page(&mut page, members, next, last);
+    page.into_writer()
+}
+
+fn write_page<'a>(
+    page: &mut Encoder<Vec<u8>>,
+    members: impl ExactSizeIterator<Item = Stat<&'a str>>,
+    next: Option<&str>,
+    last: Option<&str>,
+) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
+    // What is absent at the end of a record is left out.
+    let parts = [last.is_some(), next.is_some()].iter().position(|here| *here).map_or(1, |at| 3 - at as u64);
+    page.array(parts)?.array(members.len() as u64)?;
+    for member in members {
+        page.encode(member)?;
+    }
+    if parts > 1 {
+        page.encode(next)?;
+    }
+    if parts > 2 {
+        page.encode(last)?;
+    }
+    Ok(())
 }
 
 /// Where an encoded [`Page`] ends, read without its members.

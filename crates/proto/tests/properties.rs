@@ -3,7 +3,7 @@
 
 use emerge_proto::class::encode;
 use emerge_proto::frame::{decode_message, encode_frame};
-use emerge_proto::record::{ObjectType, Page, PageEnd, Perms, Stat};
+use emerge_proto::record::{ObjectType, Page, PageEnd, Perms, Stat, encode_page};
 use emerge_proto::value::{Array, DType, Step, Value, check, check_map, raw};
 use emerge_proto::{ClassHash, ErrorCode, Inside, ObjectId, perturb};
 use num_bigint::BigInt;
@@ -162,7 +162,28 @@ proptest! {
         };
         let page = Page { members: names.iter().map(member).collect(), next, last };
         let last = page.members.last().map(|member| page.last.clone().unwrap_or_else(|| member.name.clone()));
-        let end = PageEnd::of(&encode(&page)).unwrap();
+        let borrowed = page.members.iter().map(|member| Stat {
+            name: &*member.name,
+            id: member.id,
+            kind: member.kind,
+            class: member.class.as_deref(),
+            class_hash: member.class_hash,
+            class_version: member.class_version,
+            owner: &*member.owner,
+            group: &*member.group,
+            perms: member.perms,
+            version: member.version,
+            created: member.created,
+            modified: member.modified,
+            size: member.size,
+            node: &*member.node,
+            rules: member.rules.clone(),
+            path: member.path.as_deref(),
+        });
+        let encoded = encode_page(borrowed.clone(), page.next.as_deref(), page.last.as_deref());
+        prop_assert_eq!(&encoded, &encode(&page));
+        prop_assert_eq!(borrowed.map(Stat::into_owned).collect::<Vec<_>>(), page.members.clone());
+        let end = PageEnd::of(&encoded).unwrap();
         prop_assert_eq!(end, PageEnd { next: page.next, last });
     }
 

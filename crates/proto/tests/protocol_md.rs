@@ -26,7 +26,7 @@ fn conversation() -> Vec<Vec<Frame>> {
         |seq, op| Frame::Request(Request { seq, acknowledged: 0, op, timeout_ms: None, credit: None });
     let target = |path: &str| Target::Path(path.into());
     let stored = Stored { id: directory, version: 1, modified: NOON };
-    let stat = Stat {
+    let stat: Stat = Stat {
         name: "a".into(),
         id: directory,
         kind: ObjectType::Directory,

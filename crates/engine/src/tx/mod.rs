@@ -367,13 +367,13 @@ impl<B: Backend> Tx<B> {
     }
 
     /// Reads many keys; gives what each holds, in their order.
-    async fn read_many(&mut self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>> {
+    async fn read_many<K: AsRef<[u8]>>(&mut self, keys: &[K]) -> Result<Vec<Option<Record>>> {
         let looked = self.engine.look_many(keys).await?;
         self.take_turns(keys.len()).await;
         self.reads.reserve(keys.len());
         let mut records = Vec::with_capacity(keys.len());
         for (key, looked) in keys.iter().zip(looked) {
-            let record = match self.writes.get(&key[..]) {
+            let record = match self.writes.get(key.as_ref()) {
                 Some(own) => own.clone(),
                 None => self.note(looked),
             };
@@ -447,7 +447,7 @@ impl<B: Backend> Tx<B> {
         body(&mut self.engine.shared.cursors.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    fn put(&mut self, key: Vec<u8>, record: Option<Record>) {
+    fn put(&mut self, key: impl Into<Key>, record: Option<Record>) {
         self.put_raw(key.into(), record);
     }
 

@@ -334,23 +334,33 @@ impl<B: Backend> Tx<B> {
         name: &str,
         lineage: Option<&Lineage>,
     ) -> Stat {
+        self.borrowed_stat(id, object, name, lineage).into_owned()
+    }
+
+    pub(super) fn borrowed_stat<'a>(
+        &'a self,
+        id: ObjectId,
+        object: &'a Object,
+        name: &'a str,
+        lineage: Option<&'a Lineage>,
+    ) -> Stat<&'a str> {
         let class = lineage.and_then(|lineage| lineage.first());
         Stat {
-            name: name.to_owned(),
+            name,
             id,
             kind: object.kind,
-            class: class.map(|class| class.source.name.clone()),
+            class: class.map(|class| class.source.name.as_str()),
             // Whoever has the address of a class may read it.
             class_hash: object.class.filter(|_| access::shows(&self.principal, object)),
             class_version: class.map(|class| class.version),
-            owner: object.owner.to_string(),
-            group: object.group.to_string(),
+            owner: &object.owner,
+            group: &object.group,
             perms: object.perms,
             version: object.version,
             created: object.created,
             modified: object.modified,
             size: object.size(),
-            node: self.engine.shared.options.node_name.clone(),
+            node: &self.engine.shared.options.node_name,
             rules: None,
             path: None,
         }

@@ -8,7 +8,7 @@ use super::place;
 use crate::access::{self, Want};
 use crate::backend::{Backend, Key};
 use crate::index::Index;
-use crate::keys;
+use crate::keys::{self, ObjectKey};
 use crate::object::{Object, Record};
 use emerge_proto::op::Target;
 use emerge_proto::{ClassHash, ObjectId, Result, Stat};
@@ -202,7 +202,7 @@ impl<B: Backend> Tx<B> {
                     return Ok(None);
                 }
                 let next = &ids[*at..(*at + budget).min(ids.len())];
-                let keys: Vec<Vec<u8>> = next.iter().map(|id| keys::object(*id)).collect();
+                let keys: Vec<ObjectKey> = next.iter().map(|id| keys::object(*id)).collect();
                 let records = self.peek_many(&keys, walk.scope.noted).await?;
                 let mut found = Vec::with_capacity(records.len());
                 for (id, record) in next.iter().zip(records) {
@@ -326,7 +326,7 @@ impl<B: Backend> Tx<B> {
         Ok(looked.record)
     }
 
-    async fn peek_many(&mut self, keys: &[Vec<u8>], noted: bool) -> Result<Vec<Option<Record>>> {
+    async fn peek_many(&mut self, keys: &[ObjectKey], noted: bool) -> Result<Vec<Option<Record>>> {
         if noted {
             return self.read_many(keys).await;
         }
