@@ -892,7 +892,7 @@ export type ObjectType = (typeof ObjectType)[keyof typeof ObjectType];
 /** Their names as people see them, by number. */
 export const OBJECT_TYPE_NAMES = ["object", "directory", "file", "reference", "node"] as const;
 
-/** The properties of what is stored at a path (`o.meta`). */
+/** The properties of what is stored at a path (`o.meta`). `Text` holds its texts; those of a listing are borrowed when they are written. */
 export const STAT = {
   /** The last segment of the path; the path is the request's own, or the listed directory's plus this. */
   name: 0,

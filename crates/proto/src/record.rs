@@ -43,12 +43,12 @@ impl ObjectType {
     }
 }
 
-/// The properties of what is stored at a path (`o.meta`). `T` holds its texts; those of a listing are borrowed when they are written.
+/// The properties of what is stored at a path (`o.meta`). `Text` holds its texts; those of a listing are borrowed when they are written.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Stat<T = String> {
+pub struct Stat<Text = String> {
     /// The last segment of the path; the path is the request's own, or the listed directory's plus this.
     #[n(0)]
-    pub name: T,
+    pub name: Text,
     /// The identity, for life.
     #[n(1)]
     pub id: ObjectId,
@@ -57,7 +57,7 @@ pub struct Stat<T = String> {
     pub kind: ObjectType,
     /// The class's registered name; absent for a directory.
     #[n(3)]
-    pub class: Option<T>,
+    pub class: Option<Text>,
     /// The class version's address; absent for a directory.
     #[n(4)]
     pub class_hash: Option<ClassHash>,
@@ -66,10 +66,10 @@ pub struct Stat<T = String> {
     pub class_version: Option<u64>,
     /// The owner's user name.
     #[n(6)]
-    pub owner: T,
+    pub owner: Text,
     /// The group's name.
     #[n(7)]
-    pub group: T,
+    pub group: Text,
     /// The permissions.
     #[n(8)]
     pub perms: Perms,
@@ -87,13 +87,13 @@ pub struct Stat<T = String> {
     pub size: u64,
     /// The name of the node that holds it.
     #[n(13)]
-    pub node: T,
+    pub node: Text,
     /// The rules that hold in a directory, when it was asked for by itself; absent otherwise.
     #[n(14)]
     pub rules: Option<Rules>,
     /// The path, where the request named the object by its id or through `/registry`; absent otherwise.
     #[n(15)]
-    pub path: Option<T>,
+    pub path: Option<Text>,
 }
 
 impl Stat<&str> {

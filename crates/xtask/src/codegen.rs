@@ -223,7 +223,8 @@ fn type_of(kind: &Type, field: &syn::Field) -> Result<String> {
     let Type::Path(path) = kind else { bail!("a type that TypeScript's copy does not know") };
     let name = path.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
     Ok(match name.as_str() {
-        "String" | "str" => "string",
+        // The texts of a record that may borrow them.
+        "String" | "str" | "Text" => "string",
         "bool" => "boolean",
         // Past 2^53 the codec gives a bigint; no number of these records comes there.
         "u16" | "u32" | "u64" | "i64" | "Perms" | "Score" => "number",
@@ -239,7 +240,9 @@ fn type_of(kind: &Type, field: &syn::Field) -> Result<String> {
 }
 
 fn defines(source: &str, name: &str) -> bool {
-    source.contains(&format!("pub struct {name} {{")) || source.contains(&format!("pub enum {name} {{"))
+    ["struct", "enum"]
+        .iter()
+        .any(|kind| [" {", "<"].iter().any(|next| source.contains(&format!("pub {kind} {name}{next}"))))
 }
 
 fn derives(attrs: &[Attribute], name: &str) -> bool {
