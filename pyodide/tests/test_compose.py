@@ -95,6 +95,14 @@ class Cheap(emerge.Object):
 
 
 @emerge.dataclass
+class Found(emerge.Object):
+    at: str = "/"
+
+    def query(self, fs):
+        return fs.search(lambda item: item.count > 1, directory=self.at)
+
+
+@emerge.dataclass
 class Costs(emerge.Object):
     at: str = "/"
     results: object = None
@@ -115,6 +123,9 @@ def test_query_objects(fs, home):
     fs.set(f"{home}/shelf/b#price", 1)
     assert len(fs.get(f"{home}/q#results")) == 1 and len(fs.query(f"{home}/q")) == 2
     assert fs.history(f"{home}/q")[0].method == "query"
+
+    fs.store(f"{home}/s", Found(at=f"{home}/shelf"))
+    assert fs.query(f"{home}/s") == [emerge.Ref(f"{home}/shelf/a")]
 
     fs.store(f"{home}/t", Costs(at=f"{home}/shelf"))
     table = fs.query(f"{home}/t")

@@ -221,7 +221,8 @@ export class FileSystem {
 
   /** Lists a directory with the properties of its members: `for await (const meta of fs.list("/"))`. */
   list(path: string, options: ListOptions = {}): Stream<Meta> {
-    const pages = this.#transport.stream(opList(path, options), options, PAGES);
+    const op = opList(path, options);
+    const pages = (): AsyncIterable<Uint8Array> => this.#transport.stream(op, options, PAGES);
     return Stream.flat(pages, (page) => metas(path, readPage(new ByteReader(page)).members));
   }
 

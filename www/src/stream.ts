@@ -28,10 +28,9 @@ export class Stream<T> implements AsyncIterable<T> {
     );
   }
 
-  /** A stream of the items of pages. */
-  static flat<A, T>(pages: AsyncIterable<A>, read: (page: A) => readonly T[]): Stream<T> {
-    let items: ItemsOfPages<A, T> | undefined;
-    return new Stream({ [Symbol.asyncIterator]: () => (items ??= new ItemsOfPages(pages[Symbol.asyncIterator](), read)) });
+  /** A stream of the items of pages, which are asked for anew each time that it is gone through. */
+  static flat<A, T>(pages: () => AsyncIterable<A>, read: (page: A) => readonly T[]): Stream<T> {
+    return new Stream({ [Symbol.asyncIterator]: () => new ItemsOfPages(pages()[Symbol.asyncIterator](), read) });
   }
 }
 

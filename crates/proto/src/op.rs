@@ -43,7 +43,7 @@ pub enum Op {
         /// With [`StoreMode::Patch`], the names of fields that were deleted.
         #[n(5)]
         removed: Option<Vec<String>>,
-        /// With [`StoreMode::Patch`], the object that was fetched: another one that lies there by now is left alone.
+        /// With [`StoreMode::Patch`] and [`StoreMode::Overwrite`], the object that was fetched: another one that lies there by now is left alone.
         #[n(6)]
         id: Option<ObjectId>,
     },

@@ -3,6 +3,7 @@
 use super::Shell;
 use crate::running::now_micros;
 use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -45,6 +46,11 @@ async fn answer<B: Backend>(shell: &Shell<B>, headers: &HeaderMap, body: &[u8]) 
     reply_to_json(&op, &reply)
 }
 
+fn refused(error: &Error) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    (status_of(error.code), headers, format!("{}\n", error_to_json(error))).into_response()
+}
+
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WatchQuery {
@@ -56,18 +62,19 @@ pub(super) struct WatchQuery {
 /// goes on after it. The pattern's errors are the answer; a later one is an event `error`, the last.
 pub(super) async fn watch<B: Backend + 'static>(
     State(shell): State<Arc<Shell<B>>>,
-    Query(query): Query<WatchQuery>,
+    query: Result<Query<WatchQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(error) => return refused(&Error::new(ErrorCode::BadArgument, error.body_text()).field("query")),
+    };
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let from = last.or(query.from.as_deref());
     let opened = shell.node.watch(bearer(&headers), &query.pattern, from, now_micros());
     let changes = match opened.await {
         Ok(changes) => changes,
-        Err(error) => {
-            let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-            return (status_of(error.code), headers, format!("{}\n", error_to_json(&error))).into_response();
-        }
+        Err(error) => return refused(&error),
     };
     let mut stopping = shell.stopping.clone();
     let stopped = async move {

@@ -88,7 +88,7 @@ impl<B: Backend> Tx<B> {
         Ok(own.unwrap_or_else(|| self.indexes.clone()))
     }
 
-    /// All indexes, with how far their building has come; this transaction's own included.
+    /// The indexes of the caller's own classes, with how far their building has come, this transaction's own included; an administrator's are all.
     ///
     /// # Errors
     /// `storage_failed`, `unavailable`.
@@ -98,10 +98,23 @@ impl<B: Backend> Tx<B> {
             let (class_id, field) =
                 keys::index_parts(&key).ok_or_else(|| crate::object::damaged("an index"))?;
             let known: IndexRecord = read(&record.bytes()?, "an index")?;
-            infos.push(known.info(class_id, field));
+            let info = known.info(class_id, field);
+            // What others index, and how much of it there is, is theirs.
+            if self.principal.admin || self.has_class(class_id, &info.class).await? {
+                infos.push(info);
+            }
         }
         infos.sort_by(|one, other| (&one.class, &one.field).cmp(&(&other.class, &other.field)));
         Ok(infos)
+    }
+
+    /// Whether a class is one of the caller's own.
+    async fn has_class(&mut self, class_id: ObjectId, name: &str) -> Result<bool> {
+        let Some(head) = self.read(&keys::class_head(&self.principal.user, name)).await? else {
+            return Ok(false);
+        };
+        let head: ClassHead = read(&head.bytes()?, "a class")?;
+        Ok(head.class_id == class_id)
     }
 
     async fn indexed_class(&mut self, class: &str) -> Result<(ObjectId, String)> {

@@ -105,10 +105,13 @@ impl<B: Backend> Tx<B> {
             return Err(place::already_exists(&place.path));
         }
         self.check(&place.object, Want::Write, &place.path)?;
-        if mode == StoreMode::Patch
-            && let Some(base) = base
-        {
-            place::still_at(&place, base)?;
+        match (mode, base) {
+            (StoreMode::Patch, Some(base)) => place::still_at(&place, base)?,
+            // What has changed since may be overwritten, but the changed fields of one object make no sense in another.
+            (StoreMode::Overwrite, Some(Base { id: Some(id), .. })) => {
+                place::still_at(&place, Base { version: place.object.version, id: Some(id) })?;
+            }
+            _ => {}
         }
         let given = self.fitted(class, given, &place.path).await?;
         let state = if patches {
@@ -279,6 +282,8 @@ impl<B: Backend> Tx<B> {
         };
         let mut stat = self.stat_of(place.id, &object, place.path.name()).await?;
         stat.path = path_to_tell(target, &place);
+        // Whoever may read an object may read its earlier versions, whatever their permissions were, and their class.
+        stat.class_hash = object.class;
         Ok(Fetched::whole(stat, self.state_of(&object).await?))
     }
 

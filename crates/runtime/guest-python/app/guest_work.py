@@ -25,6 +25,7 @@ from emerge import _classes, _hints, _host_guest, _source, _wire
 from emerge._meta import Meta
 from emerge._names import in_order
 from emerge._object import NEWEST, PLACES, Object
+from emerge._search import Search
 
 _texts: dict[str, str] = {}
 _loaded: dict[bytes, type[Object]] = {}
@@ -354,7 +355,7 @@ def _kept(value: Any) -> Any:
         return emerge.Table(value.columns, [[_kept(each) for each in row] for row in value.rows])
     if isinstance(value, dict):
         return {name: _kept(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)) or hasattr(value, "__next__"):
+    if isinstance(value, (list, tuple, Search)) or hasattr(value, "__next__"):
         return [_kept(each) for each in value]
     if isinstance(value, (set, frozenset)):
         return {_kept(each) for each in value}

@@ -5,8 +5,8 @@ use super::docs;
 use emerge_proto::{ClassSource, Error, ErrorCode, MethodDecl, ParamDecl, Result, limits};
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
-    ClassElement, Expression, ImportExpression, MethodDefinition, MethodDefinitionKind, PropertyDefinition,
-    PropertyKey,
+    ClassElement, Expression, ImportExpression, MethodDefinition, MethodDefinitionKind, ObjectPropertyKind,
+    PropertyDefinition, PropertyKey,
 };
 use oxc_ast_visit::{Visit, walk};
 use oxc_semantic::SemanticBuilder;
@@ -33,6 +33,7 @@ impl Analysis {
         let allocator = Allocator::default();
         let written = Parsed::new(&allocator, class, &class.source)?;
         let methods = members(&written)?;
+        check_fields(&written, class)?;
         let evaluated = Parsed::new(&allocator, class, &text.evaluated)?;
         free_names(class, &evaluated, |name| known.contains(name) || name == text.heritage)?;
         Ok(Self { methods })
@@ -65,6 +66,29 @@ fn members(parsed: &Parsed<'_>) -> Result<Vec<MethodDecl>> {
         .limit(limits::MAX_MEMBERS as u64));
     }
     Ok(methods)
+}
+
+/// Sees that the fields which the source declares by plain names are in the record, since it is the record that counts.
+fn check_fields(parsed: &Parsed<'_>, class: &ClassSource) -> Result<()> {
+    for element in &parsed.class.body.body {
+        let ClassElement::PropertyDefinition(property) = element else { continue };
+        let Some(Expression::ObjectExpression(fields)) =
+            property.value.as_ref().filter(|_| is_static_fields(property))
+        else {
+            continue;
+        };
+        for field in &fields.properties {
+            let ObjectPropertyKind::ObjectProperty(field) = field else { continue };
+            let Some(name) = field.key.static_name() else { continue };
+            if class.fields.iter().all(|known| known.name != name) {
+                let why = format!(
+                    "its source declares the field {name}, and the record that came with it does not"
+                );
+                return Err(parsed.invalid(field.key.span(), &why).field(name.into_owned()));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_property(parsed: &Parsed<'_>, property: &PropertyDefinition<'_>) -> Result<()> {

@@ -19,7 +19,9 @@ use super::Shell;
 use crate::running::now_micros;
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::{MatchedPath, Request};
 use axum::http::{StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use emerge_engine::{Backend, Principal};
@@ -211,8 +213,21 @@ fn resources() -> OpenApiRouter<Doors> {
 pub(super) fn router<B: Backend>(shell: Arc<Shell<B>>) -> Router {
     let doors: Doors = shell;
     let (router, document) = resources().split_for_parts();
+    let queried = Arc::new(openapi::queried(&document));
     let document: &'static str = Box::leak(openapi::finish(document).into_boxed_str());
     router
+        .route_layer(from_fn(move |route: MatchedPath, request: Request, next: Next| {
+            let queried = Arc::clone(&queried);
+            async move {
+                let method = request.method().as_str().replace("HEAD", "GET");
+                let asks = request.uri().query().is_some_and(|query| !query.is_empty());
+                if asks && !queried.contains(&(method, route.as_str().to_owned())) {
+                    return Problem::bad("query", "nothing can be asked for in this address's query")
+                        .into_response();
+                }
+                next.run(request).await
+            }
+        }))
         .route("/objects/", get(objects::list_root))
         .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, JSON)], document)))
         .method_not_allowed_fallback(not_allowed)

@@ -2,6 +2,7 @@
 
 use super::schema::ProblemDetails;
 use serde_json::{Map, Value as Json, json};
+use std::collections::HashSet;
 use utoipa::OpenApi as _;
 use utoipa::openapi::{OpenApi, OpenApiVersion};
 
@@ -33,6 +34,21 @@ struct About;
 /// The document without its paths.
 pub(super) fn about() -> OpenApi {
     About::openapi()
+}
+
+/// The operations whose addresses take a query: method and route.
+pub(super) fn queried(document: &OpenApi) -> HashSet<(String, String)> {
+    let json = serde_json::to_value(document).unwrap_or_default();
+    let paths = json["paths"].as_object().into_iter().flatten();
+    let operations =
+        paths.flat_map(|(path, item)| item.as_object().into_iter().flatten().map(move |each| (path, each)));
+    let takes = |operation: &Json| {
+        operation["parameters"].as_array().into_iter().flatten().any(|parameter| parameter["in"] == "query")
+    };
+    operations
+        .filter(|(_, (_, operation))| takes(operation))
+        .map(|(path, (method, _))| (method.to_uppercase(), path.clone()))
+        .collect()
 }
 
 /// The document as it is served.

@@ -28,6 +28,7 @@ pub(super) async fn history(
 
 /// The versions to compare.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Between {
     /// The version to compare.
