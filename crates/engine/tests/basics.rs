@@ -121,6 +121,9 @@ fn store_modes() {
         let anew = tx.store(&path("/o"), class, &n(2), StoreMode::Patch, Some(other), &[]).await.unwrap_err();
         assert_eq!((anew.code, anew.path.as_deref()), (ErrorCode::Conflict, Some("/o")), "{anew}");
         let this = Base { version: 1, id: Some(tx.stat(&path("/o")).await.unwrap().id) };
+        let over =
+            tx.store(&path("/o"), class, &n(2), StoreMode::Overwrite, Some(other), &[]).await.unwrap_err();
+        assert_eq!(over.code, ErrorCode::Conflict, "{over}");
         tx.store(&path("/o"), class, &n(2), StoreMode::Patch, Some(this), &[]).await.unwrap();
         let unknown = emerge_proto::ClassHash([9; 16]);
         let refused = tx.store(&path("/p/q"), unknown, &n(2), StoreMode::Put, None, &[]).await.unwrap_err();

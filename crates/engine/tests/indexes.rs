@@ -8,6 +8,7 @@ use common::*;
 use emerge_engine::testing::check_store;
 use emerge_engine::{Backend, CommitError, Engine, EngineOptions, MemoryBackend, Scope, Tx};
 use emerge_proto::op::{StoreMode, Target};
+use emerge_proto::query::IndexInfo;
 use emerge_proto::value::order;
 use emerge_proto::{ClassHash, ErrorCode, Value};
 
@@ -216,6 +217,21 @@ fn a_value_is_unique_among_what_others_may_not_see_too() {
             panic!("it is not unique")
         };
         assert_eq!(error.path.as_deref(), Some("/seen/d"));
+    });
+}
+
+#[test]
+fn indexes_are_told_to_the_class_s_owner() {
+    on_memory(async |engine| {
+        let mut tx = as_user(engine, "ada");
+        tx.put_class(source("Note", "class Note {}"), vec![]).await.unwrap();
+        tx.create_index("Note", "n", false).await.unwrap();
+        tx.commit(None).await.unwrap();
+        create(engine, "*", "n", false).await;
+        let fields = |infos: Vec<IndexInfo>| infos.into_iter().map(|info| info.class).collect::<Vec<_>>();
+        assert_eq!(fields(as_user(engine, "ada").index_infos().await.unwrap()), ["Note"]);
+        assert!(as_user(engine, "eve").index_infos().await.unwrap().is_empty());
+        assert_eq!(fields(admin(engine).index_infos().await.unwrap()), ["*", "Note"]);
     });
 }
 

@@ -27,7 +27,10 @@ async fn its_methods_are_found() {
   *[Symbol.iterator]() {}
   constructor(fields) { super(fields); }
 }"#;
-    let methods = sandbox().analyse(&class("Thing", source, &[]), &[]).await.unwrap();
+    let fields = [("a", FieldType::Float)];
+    let methods = sandbox().analyse(&class("Thing", source, &fields), &[]).await.unwrap();
+    let (why, field) = refused(source).await;
+    assert!(why.contains("declares the field a, and the record") && field.as_deref() == Some("a"), "{why}");
     let names: Vec<&str> = methods.iter().map(|method| method.name.as_str()).collect();
     assert_eq!(names, ["far", "size", "make"]);
     let far = &methods[0];
