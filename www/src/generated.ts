@@ -290,7 +290,7 @@ export const STORE_ARGS = {
   base: 4,
   /** With `StoreMode::Patch`, the names of fields that were deleted. */
   removed: 5,
-  /** With `StoreMode::Patch`, the object that was fetched: another one that lies there by now is left alone. */
+  /** With `StoreMode::Patch` and `StoreMode::Overwrite`, the object that was fetched: another one that lies there by now is left alone. */
   id: 6,
 } as const;
 /** The decoded form of {@link STORE_ARGS}. */
