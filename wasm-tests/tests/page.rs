@@ -33,6 +33,7 @@ fn store(path: &str, count: i64) -> Op {
         mode: StoreMode::Put,
         base: None,
         removed: None,
+        id: None,
     }
 }
 

@@ -6,7 +6,7 @@ import { checkAborted, EmergeError, errorOf } from "./error.js";
 import { Directory, directoryOf, Told } from "./directory.js";
 import { type Description, describe, type MethodInfo, helpText } from "./describe.js";
 import { Known } from "./known.js";
-import { joinPath, Meta, type RawKnown } from "./meta.js";
+import { joinPath, Meta, metas, type RawKnown } from "./meta.js";
 import { StoreMode } from "./generated.js";
 import { bare, classOf, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
 import { proxyOf } from "./proxy.js";
@@ -27,7 +27,7 @@ import { type Change, watch, type WatchOptions } from "./watch.js";
 import { opAdd, opChildren, opMigrate, opMixin, opQuery, opSet, type RawFetchedChild, readFetched, readMixed } from "./wire-compose.js";
 import {
   opCall, opChmod, opChown, opClassByHash, opClassOf, opCp, opDiff, opGet, opHistory, opList, opMkdir, opMv, opPurge, opPutClass, opRestore,
-  opRm, opSetRules, opStat, opStore, type RawStat, readCalled, readLineage, readMember,
+  opRm, opSetRules, opStat, opStore, readCalled, readLineage, readMember,
   readStat, readStored, type Which,
 } from "./wire.js";
 import { readPage } from "./wire-listing.js";
@@ -223,14 +223,14 @@ export class FileSystem {
   list(path: string, options: ListOptions = {}): Stream<Meta> {
     const op = opList(path, options);
     const pages = (): AsyncIterable<Uint8Array> => this.#transport.stream(op, options, PAGES);
-    return Stream.flat(pages, (page) => metas(path, readPage(new ByteReader(page)).members));
+    return Stream.flat(pages, (page) => metas(normal(path), readPage(new ByteReader(page)).members));
   }
 
   /** One page of a listing, and the name to go on after; `next` is `null` on the last page. */
   async page(path: string, options: ListOptions = {}): Promise<{ members: Meta[]; next: string | null }> {
     const op = opList(path, options);
     const { members, next } = readPage(new ByteReader(await this.#transport.request(op, options)));
-    return { members: metas(path, members), next: next ?? null };
+    return { members: metas(normal(path), members), next: next ?? null };
   }
 
   /**
@@ -687,12 +687,6 @@ const UNKNOWN: RawKnown = {
 function statOf(head: Head): RawKnown {
   if (typeof head.stat === "function") head.stat = head.stat();
   return head.stat;
-}
-
-/** The members of a directory. */
-function metas(directory: string, members: readonly RawStat[]): Meta[] {
-  const at = normal(directory);
-  return members.map((raw) => new Meta(joinPath(at, raw.name), raw));
 }
 
 /** A path without its one allowed trailing slash. */

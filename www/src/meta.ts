@@ -132,3 +132,8 @@ function unknown(): never {
 export function joinPath(directory: string, name: string): string {
   return directory.endsWith("/") ? directory + name : `${directory}/${name}`;
 }
+
+/** The properties of a directory's members. */
+export function metas(directory: string, members: readonly RawStat[]): Meta[] {
+  return members.map((raw) => new Meta(joinPath(directory, raw.name), raw));
+}

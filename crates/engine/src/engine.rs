@@ -283,7 +283,7 @@ impl<B: Backend> Engine<B> {
                 looked.push(match state.find(key) {
                     Found::Known(key, Slot { record, number }) => Some(Looked { key, record, at, number }),
                     Found::Unknown => {
-                        missing.push(Key::from(&key[..]));
+                        missing.push(Key::from(key));
                         None
                     }
                 });

@@ -14,6 +14,7 @@ use emerge_proto::op::{SortBy, Target};
 use emerge_proto::record::encode_page;
 use emerge_proto::{ClassHash, Error, ErrorCode, ObjectId, Page, Path, Result, limits};
 use globset::{GlobBuilder, GlobMatcher};
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// Which members of a directory are wanted, and how.
@@ -151,8 +152,8 @@ impl<B: Backend> Tx<B> {
     async fn lineages_of(&mut self, members: &[Member]) -> Result<HashMap<ClassHash, Lineage>> {
         let mut lineages = HashMap::new();
         for hash in members.iter().filter_map(|(_, object)| object.class) {
-            if !lineages.contains_key(&hash) {
-                lineages.insert(hash, self.class(hash).await?);
+            if let Entry::Vacant(place) = lineages.entry(hash) {
+                place.insert(self.class(hash).await?);
             }
         }
         Ok(lineages)
