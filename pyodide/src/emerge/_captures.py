@@ -366,6 +366,8 @@ class Captures:
             raise _source.missing(value.__name__, _file_of(value))
         around = of_class(value, statement, self.seen, outer)
         _agreed.members(value, statement, around.now)
+        if hasattr(value, "__members__"):
+            _agreed.enumeration(value, statement, {**around.scope, **around.cells})
         if _is_stored(value):
             _agreed.stored(value, statement, around.now)
             return self._made(name, value.__name__, statement, around, value, [], True, stored=True)
