@@ -8,6 +8,7 @@ import pytest
 
 import emerge
 from cells import cell, elsewhere
+from emerge import _classes
 
 FUTURE = "from __future__ import annotations\n"
 
@@ -148,3 +149,24 @@ def test_the_names_of_a_class_and_of_the_function_around_it_are_there(fs, home, 
     with elsewhere(), emerge.connect(address) as other:
         other.trust(f"{home}/1")
         assert other.get(f"{home}/1").hints() == here
+
+
+@pytest.mark.parametrize("head", ["", FUTURE])
+def test_classes_that_need_each_other_are_the_same_versions_elsewhere(fs, home, address, head):
+    scope = cell(
+        f"{head}from typing import Optional\n"
+        "@emerge.dataclass\n"
+        "class Shelf(emerge.Object):\n"
+        "    items: Optional[list] = None\n"
+        "    def first(self, by: Optional[int] = None) -> 'Item':\n        return Item()\n"
+        "@emerge.dataclass\n"
+        "class Item(emerge.Object):\n"
+        "    count: int = 0\n"
+        "    shelf: Optional[Shelf] = None\n"
+        "    def alone(self, by: Optional[int] = None) -> Optional[Shelf]:\n        return Shelf()\n"
+    )
+    versions = [_classes.record_of(scope[name]).hash for name in ("Shelf", "Item")]
+    fs.store(f"{home}/1", scope["Shelf"]())
+    with elsewhere(), emerge.connect(address) as other:
+        cls = other.trust(f"{home}/1")
+        assert [_classes.record_of(each).hash for each in (cls, type(cls().first()))] == versions

@@ -33,26 +33,29 @@ def _are_texts(thing: Any, node: Any) -> bool:
     if not isinstance(thing, type):
         codes = [each.__code__ for each in _source.within(thing)]
         return any(code.co_flags & FUTURE for code in codes if code.co_name == node.name)
-    if any(code.co_flags & FUTURE for code in _source.member_codes(thing)):
-        return True
-    # A class without methods has no code to tell it by.
+    codes = _source.member_codes(thing)
+    if codes:
+        return any(code.co_flags & FUTURE for code in codes)
+    # A class without methods has no code to tell it by: all its hints are texts then, each of the whole hint.
     from ._hints import annotations_of
 
     own = annotations_of(thing)
-    for each in node.body:
-        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
-            held = own.get(_source.own_name(thing.__name__, each.target.id))
-            # Typing makes these of texts in named tuples; those of names that are not there by now have an owner.
-            if not isinstance(held, str) and getattr(held, "__owner__", None) is None:
-                held = getattr(held, "__forward_arg__", None)
-            if isinstance(held, str) and _is_text_of(held, each.annotation):
-                return True
-    return False
+    hints = [each for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)]
+    return bool(hints) and all(_is_text(own.get(_own_name(thing, each)), each.annotation) for each in hints)
 
 
-def _is_text_of(text: str, annotation: ast.expr) -> bool:
-    """Whether a text is that of a whole annotation: of one that is a text itself, with its quotes."""
+def _own_name(cls: type, hint: Any) -> str:
+    return _source.own_name(cls.__name__, hint.target.id)
+
+
+def _is_text(held: Any, annotation: ast.expr) -> bool:
+    """Whether what a class has for a hint is its text: of one that is a text itself, with its quotes."""
+    # Typing makes these of texts in named tuples; those of names that are not there by now have an owner.
+    if not isinstance(held, str) and getattr(held, "__owner__", None) is None:
+        held = getattr(held, "__forward_arg__", None)
+    if not isinstance(held, str):
+        return False
     try:
-        return ast.dump(ast.parse(text, mode="eval").body) == ast.dump(annotation)
+        return ast.dump(ast.parse(held, mode="eval").body) == ast.dump(annotation)
     except (SyntaxError, ValueError):
         return False
