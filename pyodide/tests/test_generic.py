@@ -110,3 +110,16 @@ def test_our_expressions_mean_pythons_own_names():
     )
     with pytest.raises(errors.ClassInvalidError, match="two different things named frozenset"):
         _classes.record_of(scope["User"])
+
+
+def test_what_typing_notes_of_an_object_is_no_field(fs, home):
+    scope = cell(
+        "import typing\nT = typing.TypeVar('T')\n"
+        "@emerge.dataclass\nclass Box(emerge.Object, typing.Generic[T]):\n    value: T = None\n"
+        "    def made(self):\n        return Box[int](4).value\n"
+    )
+    box = scope["Box"]
+    made = box[int](1)
+    fs.store(f"{home}/1", made)
+    assert fs.get(f"{home}/1").value == 1 and made == box(1) and box[int] == made.__orig_class__
+    assert fs.call(f"{home}/1", "made") == 4

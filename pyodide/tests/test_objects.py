@@ -66,7 +66,8 @@ def source_of(cls):
 def test_source_is_the_statement_alone():
     name, language, text, bases, fields, doc, _ = source_of(Item)
     assert (name, language) == ("Item", "python")
-    assert text.startswith("@emerge.dataclass\nclass Item(Base):\n")
+    # What is around its statement says how its hints are meant.
+    assert text.startswith("from __future__ import annotations\n@emerge.dataclass\nclass Item(Base):\n")
     assert text.rstrip().endswith("return Color.RED.value")
     assert bases == [("Base", _classes.record_of(Base).hash)]
     assert [field[:4] for field in fields] == [
@@ -130,7 +131,7 @@ def test_a_class_from_a_cell():
     text = "import emerge\nclass Cell(emerge.Object):\n    n: int = 1\n    def go(self):\n        return self.n\n"
     linecache.cache["<cell 1>"] = (len(text), None, text.splitlines(True), "<cell 1>")
     scope = {"__name__": "__main__"}
-    exec(compile(text, "<cell 1>", "exec"), scope)
+    exec(compile(text, "<cell 1>", "exec", dont_inherit=True), scope)
     source = source_of(scope["Cell"])
     assert source[2].startswith("class Cell(emerge.Object):") and source[4] == [("n", "int", True, 1, None)]
 

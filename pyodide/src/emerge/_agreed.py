@@ -155,8 +155,10 @@ def members(cls: type, class_statement: _source.Statement, look: Look) -> None:
         else:
             for given in _written.names_of([statement], name):
                 defined.pop(given, None)
+    of_enumeration = getattr(cls, "__members__", {})
     for each, member in list(vars(cls).items()):
         if each in defined:
+            member = of_enumeration[each].value if each in of_enumeration else member
             if not _is_own(member, defined[each], codes, makers, lambda used: vars(cls).get(used, look(used))):
                 raise _changed(f"{name}.{each} was set after the statement of {name}", f"{name}.{each}")
         elif each not in own and any(not _is_made(cls, each, part, makers) for part in _outermost(member)):
@@ -171,6 +173,46 @@ def members(cls: type, class_statement: _source.Statement, look: Look) -> None:
 def _is_deleted(node: Any, name: str) -> bool:
     parts = (part for statement in node.body for part in ast.walk(statement) if isinstance(part, ast.Name))
     return any(isinstance(part.ctx, ast.Del) and part.id == name for part in parts)
+
+
+def enumeration(cls: Any, statement: _source.Statement, scope: dict[str, Any]) -> None:
+    """Sees that the statement of an enumeration makes its members on the node and in other Pythons too.
+
+    Raises:
+        ClassInvalidError: it does not.
+    """
+    import enum
+    import functools
+
+    name, members = cls.__name__, cls.__members__
+    for part in statement.node.body:
+        given = getattr(part, "name", "") or getattr(next(iter(getattr(part, "targets", ())), None), "id", "")
+        is_class = isinstance(part, ast.ClassDef) and not part.decorator_list
+        called = getattr(getattr(part, "value", None), "func", None)
+        is_told = called is not None and "member" in ast.unparse(called)
+        if given in members and (is_class or isinstance(members[given].value, functools.partial) and not is_told):
+            raise ClassInvalidError(
+                f"{name}.{given} is a member in this Python, and none in later ones, as on the node: write enum.member, or "
+                "enum.nonmember, there",
+                field=f"{name}.{given}",
+            )
+    if members.keys() <= _source.given_names(statement.node):
+        return
+    # Of members that it makes by what it runs, only running it tells.
+    made: Any = None
+    try:
+        exec(compile(statement.text(), f"<again {name}>", "exec", dont_inherit=True), scope)
+        made = scope.get(name)
+    except Exception:  # noqa: BLE001 - then it makes none
+        made = None
+    again: Any = made.__members__ if isinstance(made, enum.EnumMeta) else {}
+    if list(again) != list(members) or not all(
+        alike(member.value, again[each].value) for each, member in members.items()
+    ):
+        raise ClassInvalidError(
+            f"the statement of {name}, run again, makes other members than {name} has: write the members out",
+            field=name,
+        )
 
 
 class _Makers:

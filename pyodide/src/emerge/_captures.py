@@ -7,7 +7,7 @@ import sys
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from . import _agreed, _express, _source, _written
+from . import _agreed, _express, _source, _texts, _written
 from ._aliases import is_alias
 from ._around import Around, closure_of, of_class
 from ._names import BUILTINS, attribute_paths, names_in, used_at_once
@@ -366,6 +366,8 @@ class Captures:
             raise _source.missing(value.__name__, _file_of(value))
         around = of_class(value, statement, self.seen, outer)
         _agreed.members(value, statement, around.now)
+        if hasattr(value, "__members__"):
+            _agreed.enumeration(value, statement, {**around.scope, **around.cells})
         if _is_stored(value):
             _agreed.stored(value, statement, around.now)
             return self._made(name, value.__name__, statement, around, value, [], True, stored=True)
@@ -440,12 +442,13 @@ class Captures:
         around = around.more(kept)
         if own == name and not cells:
             self.walk(plain, own, around, thing)
-            return plain
+            return _texts.marked(plain, thing, statement.node)
         params, values = self._given(name, cells)
         self.walk(plain, own, around, thing, frozenset(params))
         body = statement.text(decorators=decorators, indent="    ")
         made = f"_make_{name}"
-        return f"def {made}({', '.join(params)}):\n{body}    return {own}\n\n\n{name} = {made}({', '.join(values)})\n"
+        text = f"def {made}({', '.join(params)}):\n{body}    return {own}\n\n\n{name} = {made}({', '.join(values)})\n"
+        return _texts.marked(text, thing, statement.node)
 
     def _lambda(self, name: str, value: FunctionType, made_by: _source.Lambda, cells: dict[str, Any]) -> str:
         around = Around(value.__globals__, cells, made_by.local)

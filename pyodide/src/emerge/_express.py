@@ -270,6 +270,8 @@ class _Writer:
 
     def _instance(self, value: Any, depth: int) -> str:
         kind = type(value)
+        if hasattr(kind, "__next__"):
+            raise CannotError("it has a state of its own: how far it is")
         enum = sys.modules.get("enum")
         if enum is not None and isinstance(value, enum.Enum):
             made = self.text(kind, depth)
@@ -383,6 +385,13 @@ def functional_class(captures: Captures, name: str, cls: type, user: str) -> str
         import enum
 
         if issubclass(cls, enum.Enum):
+            more = [each for each in vars(cls) if each not in cls.__members__ and not each.startswith("_")]
+            if more:
+                raise ClassInvalidError(
+                    f"{user} uses the enumeration {name}, of which no statement is found that gives it {more[0]} and its members: "
+                    "write them out in its class statement",
+                    field=name,
+                )
             members = [(each, member.value) for each, member in dict(cls.__members__).items()]
             base = writer.text(cls.__bases__[-1], 0)
             mixed = f", type={writer.text(cls.__bases__[0], 0)}" if len(cls.__bases__) == 2 else ""

@@ -357,6 +357,7 @@ def _enumeration(kind: Any) -> Kept:
             # A value that cannot be looked up: its member is refused.
             continue
     is_flag = issubclass(kind, enum.Flag)
+    placed: dict[str | None, bool] = {}
 
     def read(value: Any) -> Any:
         try:
@@ -374,11 +375,32 @@ def _enumeration(kind: Any) -> Kept:
         if not isinstance(value, kind):
             return value
         written = plain(value.value)
+        if type(written) not in PLAIN_FORMS:
+            fits = placed.get(value.name)
+            if fits is None:
+                fits = placed[value.name] = has_place(written)
+            if not fits:
+                return value
         back = read(written)
         return written if back is value or is_flag and type(back) is kind and back == value else value
 
     forms = {form for value in values.values() for form in _forms_of(value)}
     return Kept(read, write, frozenset(forms | {int} if is_flag else forms))
+
+
+PLAIN_FORMS = (str, int, float, bool, bytes, type(None))
+
+
+def has_place(value: Any) -> bool:
+    """Whether the wire has a value."""
+    from . import _host, _wire
+    from .errors import EmergeError
+
+    try:
+        _host.host().check(_wire.dumps(value, True)[0])
+    except EmergeError:
+        return False
+    return True
 
 
 def _member_keys(kind: Any) -> tuple[Convert, Convert]:

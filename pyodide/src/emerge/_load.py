@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import __future__
+import ast
+import builtins
 import linecache
 import sys
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from . import _classes
+from . import _classes, _texts
 from ._names import in_order
 from ._object import Object
 from .errors import ClassInvalidError, UnsupportedError
-
-# Annotations may name what did not travel: nothing evaluates them where Python would do so at once.
-_ANNOTATIONS = 0 if sys.version_info >= (3, 14) else __future__.annotations.compiler_flag
 
 
 def class_needs(version: tuple[Any, ...]) -> list[bytes]:
@@ -34,22 +32,23 @@ def load(version: tuple[Any, ...]) -> type[Object]:
     sys.modules[module.__name__] = module
     scope = vars(module)
     early, late = in_order(name, captures)
+    later = {name, *(capture[0] for capture in captures)}
     for base, address in bases:
         scope[base] = _classes.of_hash(address)
     for capture in early:
-        _define(scope, capture)
-    _run(scope, text, name)
+        _define(scope, capture, later)
+    _run(scope, text, name, later)
     cls = scope.get(name)
     if not (isinstance(cls, type) and issubclass(cls, Object)):
         raise ClassInvalidError(f"the source of {name} defines no class of this name", field=name)
     _classes.adopt(cls, version[0])
     for capture in late:
-        _define(scope, capture)
+        _define(scope, capture, later)
     _classes.find_peers(cls, captures, scope)
     return cls
 
 
-def _define(scope: dict[str, Any], capture: tuple[Any, ...]) -> None:
+def _define(scope: dict[str, Any], capture: tuple[Any, ...], later: set[str]) -> None:
     name, kind, *rest = capture
     if kind == "module":
         scope[name] = import_module(rest[0])
@@ -59,15 +58,99 @@ def _define(scope: dict[str, Any], capture: tuple[Any, ...]) -> None:
             value = getattr(value, part)
         scope[name] = value
     elif kind == "source":
-        _run(scope, rest[0], name)
+        _run(scope, rest[0], name, later)
     elif kind == "class":
         scope[name] = _classes.of_hash(rest[0])
     else:
         scope[name] = rest[0]
 
 
-def _run(scope: dict[str, Any], text: str, name: str) -> None:
+def _run(scope: dict[str, Any], text: str, name: str, later: set[str]) -> None:
+    text, flags = _texts.unmarked(text)
     # Tracebacks, and a class that travels on, find the lines by this name.
     file = f"<stored {name} {hash(text):x}>"
     linecache.cache[file] = (len(text), None, text.splitlines(True), file)
-    exec(compile(text, file, "exec", flags=_ANNOTATIONS, dont_inherit=True), scope)
+    tree: ast.Module = ast.parse(text)
+    if not flags and sys.version_info < (3, 14):
+        # From 3.14 on nothing evaluates hints before they are asked for.
+        tree = _Hints(scope, later, f"_make_{name}").visit(tree)
+    exec(compile(tree, file, "exec", flags=flags, dont_inherit=True), scope)
+
+
+class _Hints(ast.NodeTransformer):
+    """Makes texts of the hints that Python would evaluate at once and cannot: they may name what did not travel."""
+
+    def __init__(self, scope: dict[str, Any], later: set[str], at_once: str) -> None:
+        self._scope = scope
+        # A function around a statement, which is called as soon as it is there.
+        self._at_once = at_once
+        self._known = later | vars(builtins).keys()
+        # Names of the bodies around, which are there when their hints are evaluated.
+        self._own: list[set[str]] = []
+        self._within_function = False
+
+    def _hint(self, hint: ast.expr | None) -> ast.expr | None:
+        if hint is None or isinstance(hint, ast.Constant) or self._can_be(hint):
+            return hint
+        return ast.copy_location(ast.Constant(ast.unparse(hint)), hint)
+
+    def _can_be(self, hint: ast.expr) -> bool:
+        names = {each.id for each in ast.walk(hint) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
+        outside = names.difference(*self._own)
+        if self._within_function:
+            return outside <= self._known | self._scope.keys()
+        try:
+            if outside < names:
+                return outside <= self._scope.keys() | vars(builtins).keys()
+            eval(compile(ast.Expression(hint), "<hint>", "eval", dont_inherit=True), self._scope)
+        except Exception:  # noqa: BLE001 - a later Python's, or of a name that is not there
+            return False
+        return True
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> Any:
+        self._own.append({"__class__", *_parameters(node)})
+        for each in node.body:
+            self.visit(each)
+            self._own[-1].update(_given([each]))
+        self._own.pop()
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        if not self._within_function:
+            node.annotation = self._hint(node.annotation) or node.annotation
+        return node
+
+    def _function(self, node: Any) -> Any:
+        self._own.append(_parameters(node))
+        node.returns = self._hint(node.returns)
+        arguments = [each for each in ast.walk(node.args) if isinstance(each, ast.arg)]
+        for each in arguments:
+            each.annotation = self._hint(each.annotation)
+        outer, self._within_function = self._within_function, node.name != self._at_once
+        self._own[-1].update((each.arg for each in arguments), _given(node.body))
+        for statement in node.body:
+            self.visit(statement)
+        self._within_function = outer
+        self._own.pop()
+        return node
+
+    visit_FunctionDef = _function
+    visit_AsyncFunctionDef = _function
+
+
+def _parameters(node: Any) -> set[str]:
+    """What a class or function is generic by."""
+    return {each.name for each in getattr(node, "type_params", ())}
+
+
+def _given(body: list[ast.stmt]) -> set[str]:
+    """Names that statements may give, and those within them."""
+    found: set[str] = set()
+    for part in (part for each in body for part in ast.walk(each)):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+            found.add(part.id)
+        elif isinstance(part, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            found.add(part.name)
+        elif isinstance(part, ast.alias):
+            found.add((part.asname or part.name).partition(".")[0])
+    return found

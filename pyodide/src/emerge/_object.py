@@ -71,7 +71,8 @@ class Object:
     Fields are the attributes of the instance.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_emerge_head")
+    # ``Box[int](1)`` sets the last: typing's own, and no field.
+    __slots__ = ("__dict__", "__orig_class__", "__weakref__", "_emerge_head")
 
     _emerge_head: Head
 

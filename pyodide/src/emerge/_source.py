@@ -380,7 +380,7 @@ def of_class(cls: type, outer: Any = None) -> Statement | None:
         nodes = [
             node
             for node in file.nodes.get(cls.__name__, ())
-            if isinstance(node, ast.ClassDef) and _has_members(node, cls)
+            if isinstance(node, ast.ClassDef) and _has_members(node, cls, bool(codes))
         ]
         if line is not None:
             nodes.sort(key=lambda node: (not _first(node) <= line <= node.end_lineno, abs(node.lineno - line)))
@@ -520,10 +520,18 @@ def own_name(cls: str, name: str) -> str:
     return f"_{owner}{name}" if private else name
 
 
-def _has_members(node: Any, cls: type) -> bool:
-    """Whether a class statement names the members of an enumeration: one that a call made is like none."""
-    members = getattr(cls, "__members__", {})
-    return not members or members.keys() <= {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+def _has_members(node: Any, cls: type, has_codes: bool) -> bool:
+    """Whether a class statement gives the members of an enumeration, or what code tells it by makes them: one that a call made is like
+    none."""
+    members = getattr(cls, "__members__", {}).keys()
+    named = given_names(node)
+    return members <= named or has_codes and not named.isdisjoint(("vars", "locals"))
+
+
+def given_names(node: Any) -> set[str]:
+    """The names in a class statement, of what it defines too."""
+    named = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    return named | {part.name for part in ast.walk(node) if isinstance(part, _DEFINITIONS)}
 
 
 def _alike(node: Any, cls: type) -> bool:

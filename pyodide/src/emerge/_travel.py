@@ -8,7 +8,7 @@ import dataclasses
 from types import FunctionType
 from typing import Any
 
-from . import _agreed, _classes, _source, _written
+from . import _agreed, _classes, _source, _texts, _written
 from ._around import of_class
 from ._captures import Captures
 from ._express import library_member
@@ -106,7 +106,8 @@ def class_source(
     mixins = [each for each in cls.__mro__ if not issubclass(each, Object) and annotations_of(each)]
     for declaring in (cls, *(each for each in mixins if library_member("", each) is None)):
         _classes.untold(declaring, _untold(declaring, given))
-    source = (cls.__name__, "python", statement.text(), bases, fields, doc, entries)
+    text = _texts.marked(statement.text(), cls, statement.node)
+    source = (cls.__name__, "python", text, bases, fields, doc, entries)
     seen = captures.seen
     seen.members(cls)
     for record in needs.values():

@@ -148,9 +148,12 @@ class _Writer(pickle.Pickler):
         enum = sys.modules.get("enum")
         if enum is not None and isinstance(value, enum.Enum):
             self.lost = True
+            what = f"the member {kind.__name__}.{value.value if value.name is None else value.name}"
+            without = _without_place(what, value)
+            if without is not None:
+                return no, (without,)
             if self.keeps:
-                name = value.value if value.name is None else value.name
-                return no, (_lost(f"the member {kind.__name__}.{name}", value, "its value"),)
+                return no, (_lost(what, value, "its value"),)
             return same, (value.value,)
         for plain in _PLAIN:
             if isinstance(value, plain):
@@ -182,6 +185,17 @@ def _lost(what: str, value: Any, instead: str) -> str:
     else:
         instead = f"store {instead}"
     return f"{what}, which no hint tells and which would come back as {_READ_AS.get(read, read)} ({instead}),"
+
+
+def _without_place(what: str, member: Any) -> str | None:
+    """Why a member of an enumeration is not stored by its value, when the wire has none such."""
+    from ._kept import PLAIN_FORMS, has_place, plain
+
+    held = plain(member.value)
+    if type(held) in PLAIN_FORMS or has_place(held):
+        return None
+    made = type(member.value)
+    return f"{what}, whose value is a {made.__module__}.{made.__qualname__} (store its name, and take {type(member).__name__}[name]),"
 
 
 _READ_AS = {"tuple": "list", "frozenset": "set"}

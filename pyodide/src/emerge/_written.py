@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import sys
 from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -193,7 +194,15 @@ def to_keep(given: list[Given], look: Look) -> list[Given]:
     Those are values that cannot change, and what a name stood for that stands for another thing by now, or is not known.
     """
     found = []
+    enum = sys.modules.get("enum")
+    wrappers: Any = (getattr(enum, "member", ()), getattr(enum, "nonmember", ()))
     for each in given:
+        if isinstance(each.expression, ast.Call) and len(each.expression.args) == 1:
+            # Whether it is a member stays written: what travels is that which is one, or none.
+            if any(meant(each.expression.func, look) is wrapper for wrapper in wrappers):
+                each = each._replace(expression=each.expression.args[0])
+        elif isinstance(meant(each.expression, look), wrappers):
+            continue
         if each.value is MISSING or is_literal(each.expression):
             continue
         if isinstance(each.expression, (ast.Name, ast.Attribute)):

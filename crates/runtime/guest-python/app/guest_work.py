@@ -26,6 +26,7 @@ from emerge._meta import Meta
 from emerge._names import in_order
 from emerge._object import NEWEST, PLACES, Object
 from emerge._search import Search
+from emerge._texts import unmarked
 
 _texts: dict[str, str] = {}
 _loaded: dict[bytes, type[Object]] = {}
@@ -95,7 +96,7 @@ def _bind(owner: str, captures: list[Any], known: dict[bytes, Any], space: dict[
             space[name] = getattr(module, payload[1])
         elif kind == "source":
             file = f"{owner}: {name}"
-            _see(file, payload[0])
+            _see(file, unmarked(payload[0])[0])
             exec(_compile(owner, payload[0], file), space)
         elif kind == "value":
             space[name] = payload[0]
@@ -112,7 +113,8 @@ def _module(owner: str, name: str) -> ModuleType:
 
 def _compile(owner: str, text: str, file: str) -> Any:
     try:
-        return compile(text, file, "exec", dont_inherit=True)
+        text, flags = unmarked(text)
+        return compile(text, file, "exec", flags=flags, dont_inherit=True)
     except SyntaxError as error:
         raise class_error(f"class {owner}, line {error.lineno}: {error.msg} (the node has Python 3.14)", None) from None
 
@@ -166,7 +168,7 @@ def _make(
     early, late = in_order(name, captures)
     space.update(bases)
     _bind(name, early, known, space)
-    _see(name, text)
+    _see(name, unmarked(text)[0])
     exec(_compile(name, text, name), space)
     cls: Any = space.get(name)
     if not (isinstance(cls, type) and issubclass(cls, Object)):
@@ -187,7 +189,7 @@ def analyse(parts: list[bytes]) -> list[bytes]:
     address, known = _known(parts[0])
     name, _, text, bases, fields, _, captures = known[address]
     code = _compile(name, text, name)
-    tree = ast.parse(text)
+    tree = ast.parse(unmarked(text)[0])
     statement = tree.body[-1] if tree.body else None
     if len(tree.body) != 1 or not isinstance(statement, ast.ClassDef) or statement.name != name:
         raise class_error(f"the source of class {name} is more or less than its class statement", name)
