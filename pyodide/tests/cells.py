@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import linecache
 
@@ -12,12 +13,14 @@ from emerge._object import NAMESAKES, NEWEST
 RUNS = iter(range(10_000))
 
 
-def cell(text, scope=None):
-    """Runs a text as a notebook does."""
+def cell(text, scope=None, alone=False):
+    """Runs a text as a notebook does; each of its statements compiled alone, as IPython does."""
     name = f"<cell {next(RUNS)}>"
     linecache.cache[name] = (len(text), None, text.splitlines(True), name)
     scope = {"__name__": "__main__", "emerge": emerge} if scope is None else scope
-    exec(compile(text, name, "exec", dont_inherit=True), scope)
+    units = [ast.Module([each], []) for each in ast.parse(text).body] if alone else [text]
+    for unit in units:
+        exec(compile(unit, name, "exec", dont_inherit=True), scope)
     return scope
 
 
