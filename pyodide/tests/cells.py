@@ -8,7 +8,7 @@ import linecache
 
 import emerge
 from emerge import _classes
-from emerge._object import NAMESAKES, NEWEST
+from emerge._object import NAMESAKES, NEWEST, TOGETHER
 
 RUNS = iter(range(10_000))
 
@@ -27,7 +27,7 @@ def cell(text, scope=None, alone=False):
 @contextlib.contextmanager
 def elsewhere():
     """As another program, which has none of this one's classes by now."""
-    known = (_classes._by_hash, _classes._records, _classes._met, _classes._defined, NEWEST, NAMESAKES)
+    known = (_classes._by_hash, _classes._records, _classes._met, _classes._defined, NEWEST, NAMESAKES, TOGETHER)
     kept = [dict(each) for each in known]
     for each in known:
         each.clear()
