@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import enum
 from collections.abc import Iterable
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -155,7 +156,7 @@ def members(cls: type, class_statement: _source.Statement, look: Look) -> None:
         else:
             for given in _written.names_of([statement], name):
                 defined.pop(given, None)
-    for each, member in list(vars(cls).items()):
+    for each, member in _given(cls).items():
         if each in defined:
             if not _is_own(member, defined[each], codes, makers, lambda used: vars(cls).get(used, look(used))):
                 raise _changed(f"{name}.{each} was set after the statement of {name}", f"{name}.{each}")
@@ -166,6 +167,24 @@ def members(cls: type, class_statement: _source.Statement, look: Look) -> None:
             given = _source.own_name(name, getattr(statement, "name", ""))
             if given in defined and given not in vars(cls) and not _is_deleted(node, statement.name):
                 raise _changed(f"{name}.{given} was deleted after the statement of {name}", f"{name}.{given}")
+
+
+def _given(cls: type) -> dict[str, Any]:
+    """The members of a class as its statement gave them: an enumeration keeps what makes its members by names of its own."""
+    given = dict(vars(cls))
+    if hasattr(cls, "__members__"):
+        maker = given.pop("__new_member__", MISSING)
+        given.pop("_new_member_", None)
+        if maker is not MISSING and given.get("__new__") is enum.Enum.__new__:
+            given["__new__"] = maker
+        values = given.get("_generate_next_value_")
+        if any(_bare(vars(base).get("_generate_next_value_")) is _bare(values) for base in cls.__mro__[1:]):
+            given.pop("_generate_next_value_", None)
+    return given
+
+
+def _bare(value: Any) -> Any:
+    return getattr(value, "__func__", value)
 
 
 def _is_deleted(node: Any, name: str) -> bool:
