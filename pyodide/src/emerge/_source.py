@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from ._compiled import DEFINITIONS, File, all_codes, first_line, lines_of
+from ._compiled import DEFINITIONS, File, first_line, lines_of
 from ._compiled import Statement as Statement
+from ._compiled import all_codes as all_codes
 from ._compiled import same_code as same_code
 from ._object import BEGAN, PLACES
 from .errors import ClassInvalidError
@@ -104,6 +105,33 @@ def missing(name: str, file: str) -> ClassInvalidError:
     else:
         where = "Python keeps none of what it reads from its standard input, and at its plain prompt before 3.13"
     return ClassInvalidError(f"the source of {name} cannot be found ({where}): {advice}", field=name)
+
+
+def missing_class(cls: type) -> ClassInvalidError:
+    """That there is no source of a class: a call made it, or it was given another name."""
+    name = cls.__name__
+    own = (each for each in own_functions(cls) if each.__module__ == cls.__module__)
+    # What is of no file, ``dataclass`` has made.
+    codes = [each.__code__ for each in own if each.__code__.co_filename != "<string>"][:1]
+    place = PLACES.get(cls)
+    lines = {vars(cls).get("__firstlineno__"), *(place[1:2] if place is not None else ())}
+    is_kept = False
+    called: tuple[int, str] | None = None
+    for home in _homes(cls, codes):
+        is_kept = True
+        for node in (each for nodes in home.nodes.values() for each in nodes if isinstance(each, ast.ClassDef)):
+            first, last = first_line(node), node.end_lineno or 0
+            made = bool(codes) and first <= codes[0].co_firstlineno <= last and home.has_codes(node, codes)
+            if node.name != name and (made or not lines.isdisjoint((first, node.lineno))):
+                # The innermost of several.
+                called = max(called or (0, ""), (first, node.name))
+    if called is not None:
+        why, advice = f"its statement calls it {called[1]}", f"leave it this name, or write a class statement of {name}"
+    elif is_kept:
+        why, advice = "no class statement of it is known: type() and other calls leave none", "write one"
+    else:
+        return missing(name, place[0] if place is not None else "")
+    return ClassInvalidError(f"the source of {name} cannot be found ({why}): {advice}", field=name)
 
 
 def _changed_since(file: str) -> bool:
