@@ -106,6 +106,8 @@ def test_a_class_of_such_that_this_program_has_not_stored(fs, home):
     fs.store(f"{home}/1", make(1)())
     fs.store(f"{home}/2", make(2)())
     with elsewhere():
+        # Before they are there, what is fetched shows its fields only.
+        assert type(fs.get(f"{home}/1")).__module__.startswith("emerge.")
         one, two = make(1), make(2)
         assert [type(fs.get(f"{home}/{each}")) for each in "12"] == [one, two]
         # Made again, and so the same.

@@ -119,17 +119,20 @@ def known(class_hash: bytes, name: str | None) -> type[Object] | None:
     mine = None if name is None else NEWEST.get(name)
     if mine is None or name is None:
         return cls
-    _, together = TOGETHER.get(place_of(mine if cls is None else cls), _ALONE)
+    is_own = cls is not None and not cls.__module__.startswith("emerge.")
+    _, together = TOGETHER.get(place_of(cls if cls is not None and is_own else mine), _ALONE)
     if len(together) > 1:
-        _tell_apart(together)
-        cls = _by_hash.get(class_hash) or _defined.get(name)
-        if cls in together:
-            return cls
+        # Of a version that is known only the newest may be another class.
+        _tell_apart(together[-1:] if cls in together else together)
+        found = _by_hash.get(class_hash)
+        found = found if found in together else _defined.get(name)
+        if found in together:
+            return found
     namesakes = NAMESAKES.get(name, _EMPTY)
     if len(namesakes) < 2:
         _met[class_hash] = mine
         return mine
-    if cls is None or cls.__module__.startswith("emerge."):
+    if not is_own:
         cls = _met.get(class_hash) or _defined.get(name) or cls
     return None if cls is None else namesakes.get(place_of(cls), cls)
 
