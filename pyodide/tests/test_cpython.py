@@ -178,6 +178,31 @@ def test_a_class_from_ipython(address, home, tmp_path, monkeypatch):
     _typed(command, address, f"{home}/typed", b"In [1]:", b"result 42000")
 
 
+CELLS = """
+import sys, emerge
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.user_ns.update(emerge=emerge, fs=emerge.connect(sys.argv[1]), home=sys.argv[2])
+METHOD = "class Q(emerge.Object):\\n    def go(self): return "
+for cell in (
+    "import math\\n" + METHOD + "math.floor(2.5)",
+    "from datetime import date\\n" + METHOD + "date.fromordinal(1).year",
+    "import functools\\ndef two(f):\\n    @functools.wraps(f)\\n    def g(self): return functools.reduce(int.__add__, [f(self)] * 2)\\n"
+    "    return g\\nclass Q(emerge.Object):\\n    @two\\n    def go(self): return 3",
+    "import math\\nlam = lambda: math.ceil(6.5)\\n" + METHOD + "lam()",
+    METHOD + "math.floor(8.5)\\nimport math",
+):
+    for _ in range(2):
+        shell.run_cell(cell + "\\nfs.store(f'{home}/q', Q())\\nprint(fs.call(f'{home}/q', 'go'))", store_history=True)
+"""
+
+
+def test_cells_of_ipython_that_import_what_they_use(address, home, tmp_path, monkeypatch):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    (tmp_path / "cells_of_ipython.py").write_text(CELLS)
+    assert _ran(tmp_path / "cells_of_ipython.py", address, home).split() == list("2211667788")
+
+
 def test_a_class_from_a_module_and_from_a_script(address, home, tmp_path):
     (tmp_path / "shapes.py").write_text("import emerge\n" + STATEMENTS)
     use = "fs.store(sys.argv[2], {}(number=1)); print(fs.call(sys.argv[2], 'more', 2), fs.get(sys.argv[2]).number)\n"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 import types
 
+import emerge
 import pytest
+from cells import cell, elsewhere
 from emerge import _classes, errors
 
 
@@ -77,3 +79,52 @@ def test_a_statement_that_is_run_again_replaces_its_own_class_only(fs, home, mon
     again = module(monkeypatch, tmp_path, "namesake_shop", "shop again")
     assert type(fs.get(f"{home}/shop")) is again.Item is not shop.Item
     assert type(fs.get(f"{home}/blog")) is blog.Item
+
+
+def make(rate):
+    class Same(emerge.Object):
+        def go(self):
+            return rate
+
+    return Same
+
+
+def test_classes_that_one_statement_made_each_have_their_own_objects(fs, home):
+    one, two = make(1), make(2)
+    fs.store(f"{home}/1", one())
+    fs.store(f"{home}/2", two())
+    assert [type(fs.get(f"{home}/{each}")) for each in "12"] == [one, two]
+    fs.store(f"{home}/1", fs.get(f"{home}/1"))
+    assert [fs.call(f"{home}/{each}", "go") for each in "12"] == [1, 2]
+    fs.define(one)
+    assert type(fs.get(f"{home}/2")) is one
+    fs.store(f"{home}/3", make(3)())
+    assert [fs.get(f"{home}/{each}").go() for each in "123"] == [1, 1, 3]
+
+
+def test_a_class_of_such_that_this_program_has_not_stored(fs, home):
+    fs.store(f"{home}/1", make(1)())
+    fs.store(f"{home}/2", make(2)())
+    with elsewhere():
+        # Before they are there, what is fetched shows its fields only.
+        assert type(fs.get(f"{home}/1")).__module__.startswith("emerge.")
+        one, two = make(1), make(2)
+        assert [type(fs.get(f"{home}/{each}")) for each in "12"] == [one, two]
+        # Made again, and so the same.
+        again = make(1)
+        assert type(fs.get(f"{home}/1")) is again
+
+
+def test_classes_of_a_loop_and_a_cell_that_is_run_again(fs, home):
+    text = "found = []\nfor rate in (1, 2):\n    class Looped(emerge.Object):\n        def go(self, rate=rate): return rate\n    found.append(Looped)\n"
+    scope = {"__name__": "__main__", "emerge": emerge}
+    text += "class Plain(emerge.Object):\n    def go(self): return 1\n"
+    one, two = cell(text, scope)["found"]
+    fs.store(f"{home}/plain", scope["Plain"]())
+    with pytest.raises(errors.ClassInvalidError, match="rate"):
+        fs.store(f"{home}/1", one())
+    fs.store(f"{home}/2", two())
+    assert type(fs.get(f"{home}/2")) is two
+    cell(text, scope)
+    assert type(fs.get(f"{home}/2")) is scope["Looped"] is not two
+    assert type(fs.get(f"{home}/plain")) is scope["Plain"]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+import enum
 from collections.abc import Iterable
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from . import _source, _written
+from ._around import of_class as around_class
 from ._express import is_installed
 from ._names import used_at_once
-from ._object import PLACES, Object
-from ._seen import MISSING, is_fixed
+from ._object import PLACES, TOGETHER, Object, place_of
+from ._seen import MISSING, Seen, is_fixed
 from ._written import Given, Look, alike
 from .errors import ClassInvalidError
 
@@ -91,14 +93,12 @@ def stored(cls: type[Object], statement: _source.Statement, look: Look) -> None:
         ClassInvalidError: it is not.
     """
     for base in cls.__bases__:
-        if base.__name__ == cls.__name__ and base in PLACES:
-            made_by = _source.of_class(base)
-            if made_by is not None and (made_by.first, made_by.lines) == (statement.first, statement.lines):
-                raise ClassInvalidError(
-                    f"{cls.__name__} is not what its statement makes, but a class that a decorator made to extend that: "
-                    "let the decorator change the class and give it back",
-                    field=cls.__name__,
-                )
+        if base in PLACES and _is_extended(base, cls, statement):
+            raise ClassInvalidError(
+                f"{base.__name__} is not what its statement makes, but a class that a decorator made to extend that: "
+                "let the decorator change the class and give it back",
+                field=base.__name__,
+            )
     _, _, _, _, module, within = PLACES[cls]
     then = {**module, **within}
     for name in used_at_once(statement.text(), cls.__name__):
@@ -118,6 +118,17 @@ def stored(cls: type[Object], statement: _source.Statement, look: Look) -> None:
     for what, each in given:
         if isinstance(each.expression, ast.Name) and each.expression.id not in own:
             _name(each.expression.id, each.value, look, what)
+
+
+def _is_extended(base: Any, cls: type[Object], statement: _source.Statement) -> bool:
+    """Whether a decorator of a class made another that extends it."""
+    made_by = _source.of_class(base)
+    if made_by is None or not made_by.decorated:
+        return False
+    if base.__name__ == cls.__name__ and (made_by.first, made_by.lines) == (statement.first, statement.lines):
+        return True
+    makers = _makers_of(base, made_by.node, around_class(base, made_by, Seen()).now)
+    return makers is not None and makers.decorated and TOGETHER.get(place_of(cls), (None,))[0] in makers.codes
 
 
 def _name(name: str, held: Any, look: Look, what: str) -> None:
@@ -156,10 +167,11 @@ def members(cls: type, class_statement: _source.Statement, look: Look) -> None:
             for given in _written.names_of([statement], name):
                 defined.pop(given, None)
     of_enumeration = getattr(cls, "__members__", {})
-    for each, member in list(vars(cls).items()):
+    for each, member in _given(cls).items():
         if each in defined:
             member = of_enumeration[each].value if each in of_enumeration else member
             if not _is_own(member, defined[each], codes, makers, lambda used: vars(cls).get(used, look(used))):
+                _made_again(f"{name}.{each}", name, member, defined[each], look)
                 raise _changed(f"{name}.{each} was set after the statement of {name}", f"{name}.{each}")
         elif each not in own and any(not _is_made(cls, each, part, makers) for part in _outermost(member)):
             raise _changed(f"{name}.{each} was added after the statement of {name}", f"{name}.{each}")
@@ -168,6 +180,52 @@ def members(cls: type, class_statement: _source.Statement, look: Look) -> None:
             given = _source.own_name(name, getattr(statement, "name", ""))
             if given in defined and given not in vars(cls) and not _is_deleted(node, statement.name):
                 raise _changed(f"{name}.{given} was deleted after the statement of {name}", f"{name}.{given}")
+
+
+def _made_again(what: str, cls: str, member: Any, statement: Any, look: Look) -> None:
+    """Sees that what decorators made of a method is not of decorators that were run again since.
+
+    Raises:
+        ClassInvalidError: it is.
+    """
+    for decorator in statement.decorator_list:
+        written = decorator.func if isinstance(decorator, ast.Call) else decorator
+        maker = _written.meant(written, look)
+        if not isinstance(maker, FunctionType) or is_installed(str(maker.__globals__.get("__name__"))):
+            continue
+        now = list(_source.all_codes(maker.__code__))
+        begins = f"{_place(maker)}.<locals>."
+        made = [each for each in _outermost(member) if _place(each).startswith(begins)]
+        if made and not any(_is_among(each, now) for each in made):
+            raise ClassInvalidError(
+                f"{what} was made by the decorator {ast.unparse(written)} as it was, which by now is another: run the statement of "
+                f"{cls} again",
+                field=what,
+            )
+
+
+def _place(made: FunctionType) -> str:
+    """Where the code of a function stands; ``functools.wraps`` gives the function the name of another, but none to its code."""
+    place: str = getattr(made.__code__, "co_qualname", made.__qualname__)
+    return place
+
+
+def _given(cls: type) -> dict[str, Any]:
+    """The members of a class as its statement gave them: an enumeration keeps what makes its members by names of its own."""
+    given = dict(vars(cls))
+    if hasattr(cls, "__members__"):
+        maker = given.pop("__new_member__", MISSING)
+        given.pop("_new_member_", None)
+        if maker is not MISSING and given.get("__new__") is enum.Enum.__new__:
+            given["__new__"] = maker
+        values = given.get("_generate_next_value_")
+        if any(_bare(vars(base).get("_generate_next_value_")) is _bare(values) for base in cls.__mro__[1:]):
+            given.pop("_generate_next_value_", None)
+    return given
+
+
+def _bare(value: Any) -> Any:
+    return getattr(value, "__func__", value)
 
 
 def _is_deleted(node: Any, name: str) -> bool:
@@ -223,6 +281,10 @@ class _Makers:
         self.types: set[type] = set()
         self.decorated = False
 
+    def has(self, made: FunctionType) -> bool:
+        """Whether a function is one of theirs; of one that was run again too, as long as it is the same."""
+        return made.__code__ in self.codes or _is_among(made, self.codes)
+
     def add(self, maker: Any) -> None:
         """Takes a maker in, and what it uses; what is of a library is known to keep the function that it is given."""
         if isinstance(maker, type):
@@ -232,7 +294,7 @@ class _Makers:
                     self.add(member)
         elif isinstance(maker, FunctionType):
             if maker.__code__ not in self.codes and not is_installed(str(maker.__globals__.get("__name__"))):
-                self._code(maker.__code__)
+                self.codes.update((maker.__code__, *_source.all_codes(maker.__code__)))
                 for name in _source.code_names(maker.__code__):
                     self.add(maker.__globals__.get(name))
                 for cell in maker.__closure__ or ():
@@ -240,12 +302,6 @@ class _Makers:
         elif not isinstance(maker, ModuleType):
             for part in _source.within(maker):
                 self.add(part)
-
-    def _code(self, code: CodeType) -> None:
-        self.codes.add(code)
-        for constant in code.co_consts:
-            if isinstance(constant, CodeType):
-                self._code(constant)
 
 
 def _makers_of(cls: type, node: Any, look: Look) -> _Makers | None:
@@ -304,12 +360,10 @@ def _is_own(member: Any, statement: Any, codes: tuple[CodeType, ...], makers: _M
         return bool(own.codes or own.types) and not is_fixed(member)
     inner = [each for each in _source.within(member) if not is_installed(str(each.__globals__.get("__name__")))]
     holds = any(_is_among(each, mine) for each in inner)
-    if not holds and any(each.__code__ not in own.codes for each in inner):
+    if not holds and not all(own.has(each) for each in inner):
         return False
     return all(
-        _is_among(each, mine)
-        or each.__code__ in own.codes
-        or (holds and is_installed(str(each.__globals__.get("__name__"))))
+        _is_among(each, mine) or own.has(each) or (holds and is_installed(str(each.__globals__.get("__name__"))))
         for each in outermost
     )
 
@@ -324,4 +378,4 @@ def _is_made(cls: type, name: str, made: FunctionType, makers: _Makers) -> bool:
     if made.__code__.co_filename.startswith("<string>") or name in _NAMED_TUPLE and hasattr(cls, "_fields"):
         return True
     is_library = is_installed(str(made.__globals__.get("__name__"))) and (name.startswith("_") or makers.decorated)
-    return is_library or made.__code__ in makers.codes or name in ("__annotate__", "__annotate_func__")
+    return is_library or makers.has(made) or name in ("__annotate__", "__annotate_func__")

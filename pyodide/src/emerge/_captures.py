@@ -363,7 +363,7 @@ class Captures:
             made = _express.functional_class(self, name, value, user)
             if made is not None:
                 return made
-            raise _source.missing(value.__name__, _file_of(value))
+            raise _source.missing_class(value)
         around = of_class(value, statement, self.seen, outer)
         _agreed.members(value, statement, around.now)
         if hasattr(value, "__members__"):
@@ -493,11 +493,6 @@ class Captures:
 
 def _is_stored(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, Object) and value is not Object
-
-
-def _file_of(cls: type) -> str:
-    codes = _source.member_codes(cls)
-    return codes[0].co_filename if codes else ""
 
 
 def _hinting(name: str, value: Any) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._object import NAMESAKES, NEWEST, Object, place_of
+from ._object import NAMESAKES, NEWEST, TOGETHER, Object, place_of
+from .errors import EmergeError
 
 if TYPE_CHECKING:
     from ._seen import Seen
 
 _EMPTY: dict[Any, Any] = {}
+_ALONE: tuple[Any, list[type[Object]]] = (None, [])
 
 
 class Record(NamedTuple):
@@ -68,7 +70,6 @@ def adopt(cls: type[Object], class_hash: bytes) -> None:
 def find_peers(cls: type[Object], captures: list[Any], scope: dict[str, Any]) -> None:
     """Finds the addresses of stored classes that came within another by their source: one class for each version."""
     from . import _travel
-    from .errors import EmergeError
 
     for name, kind, *_ in captures:
         peer = scope.get(name)
@@ -98,15 +99,18 @@ def define(cls: type[Object]) -> None:
     for address in [address for address, known in _met.items() if known.__name__ == cls.__name__]:
         del _met[address]
     NEWEST[cls.__name__] = _defined[cls.__name__] = cls
+    if place_of(cls) in TOGETHER:
+        TOGETHER[place_of(cls)][1][:] = [cls]
 
 
 _defined: dict[str, type[Object]] = {}
 # The class of which objects of a version were fetched, while it was the only one of its name.
 _met: dict[bytes, type[Object]] = {}
+_told_apart: set[type[Object]] = set()
 
 
 def known(class_hash: bytes, name: str | None) -> type[Object] | None:
-    """The class for objects of a version: this program's newest class of the name.
+    """The class for objects of a version: this program's newest class of the name; of several that one statement made, that of the version.
 
     When classes of several modules have the name, it is the one that had this version here, or that :func:`define` named, and none
     else: an object that is stored again is to stay of its class.
@@ -115,13 +119,38 @@ def known(class_hash: bytes, name: str | None) -> type[Object] | None:
     mine = None if name is None else NEWEST.get(name)
     if mine is None or name is None:
         return cls
+    is_own = cls is not None and not cls.__module__.startswith("emerge.")
+    _, together = TOGETHER.get(place_of(cls if cls is not None and is_own else mine), _ALONE)
+    if len(together) > 1:
+        # Of a version that is known only the newest may be another class.
+        _tell_apart(together[-1:] if cls in together else together)
+        found = _by_hash.get(class_hash)
+        found = found if found in together else _defined.get(name)
+        if found in together:
+            return found
     namesakes = NAMESAKES.get(name, _EMPTY)
     if len(namesakes) < 2:
         _met[class_hash] = mine
         return mine
-    if cls is None or cls.__module__.startswith("emerge."):
+    if not is_own:
         cls = _met.get(class_hash) or _defined.get(name) or cls
     return None if cls is None else namesakes.get(place_of(cls), cls)
+
+
+def _tell_apart(together: list[type[Object]]) -> None:
+    """Finds the versions of classes that one statement made; the newest is taken of those that have one version."""
+    if all(cls in _told_apart for cls in together):
+        return
+    from . import _travel
+
+    for cls in together:
+        _told_apart.add(cls)
+        try:
+            # With scans, so that none of them becomes the newest by it.
+            _by_hash[record_of(cls, _travel.Scans()).hash] = cls
+        except EmergeError:
+            # No object of it is stored.
+            continue
 
 
 def remember(class_hash: bytes, cls: type[Object]) -> None:

@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 from ._object import Object
 
@@ -47,6 +48,8 @@ class Scope(NamedTuple):
 
 ANY = Kept()
 
+HINTED: dict[tuple[str, str], WeakSet[type]] = {}
+"""Classes that hints mean, by module and qualified name: of one that was made again it tells that hints mean the earlier one."""
 _NONE = Kept(forms=frozenset((type(None),)))
 _LISTS = frozenset((list, tuple))
 _SETS = frozenset((set, frozenset))
@@ -106,6 +109,7 @@ class _Maker:
             return self._once(origin, lambda: self._entries(origin, scope))
         if not isinstance(origin, type):
             return ANY
+        HINTED.setdefault((origin.__module__, origin.__qualname__), WeakSet()).add(origin)
         if issubclass(origin, tuple) and hasattr(origin, "_fields"):
             return self._once(origin, lambda: self._named_tuple(origin, scope), _LISTS)
         return self._of_class(origin, [self.of(each, scope) for each in args if each is not ...], args, scope)

@@ -89,7 +89,10 @@ class Object:
         PLACES[cls] = (name, line, linecache.getlines(name, frame.f_globals), frame.f_globals, *_around(cls, frame))
         if not cls.__module__.startswith("emerge."):
             NEWEST[cls.__name__] = cls
-            NAMESAKES.setdefault(cls.__name__, {})[place_of(cls)] = cls
+            place = place_of(cls)
+            NAMESAKES.setdefault(cls.__name__, {})[place] = cls
+            code, made = TOGETHER.get(place, (None, []))
+            TOGETHER[place] = (frame.f_code, [*made, cls] if code is frame.f_code else [cls])
 
     @property
     def meta(self) -> StoredMeta | None:
@@ -156,6 +159,8 @@ NEWEST: dict[str, type[Object]] = {}
 """The class of which fetched objects of each name are instances: the newest that was made, defined or stored."""
 NAMESAKES: dict[str, dict[tuple[str, str], type[Object]]] = {}
 """The classes of each name, by module and qualified name: a statement that is run again replaces the class that it made before."""
+TOGETHER: dict[tuple[str, str], tuple[CodeType, list[type[Object]]]] = {}
+"""The classes that one statement made while it was compiled once, by a factory or in a loop, by place: none of them replaces another."""
 PLACES: dict[type[Object], tuple[str, int, list[str], dict[str, Any], dict[str, Any], dict[str, Any]]] = {}
 """File, line, lines of the file and globals of each class statement; what names that it uses stood for in its module, and within a function."""
 

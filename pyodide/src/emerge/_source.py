@@ -8,190 +8,20 @@ import os
 import sys
 from collections import namedtuple
 from collections.abc import Iterable, Iterator
-from io import StringIO
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from ._compiled import DEFINITIONS, File, first_line, lines_of
+from ._compiled import Statement as Statement
+from ._compiled import all_codes as all_codes
+from ._compiled import same_code as same_code
 from ._object import BEGAN, PLACES
 from .errors import ClassInvalidError
 
-_FUTURE_ANNOTATIONS = 0x1000000 if sys.version_info >= (3, 10) else 0x100000
-_DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _LITERALS = (bool, int, float, complex, str, bytes, tuple, type(None))
 
 
-class Statement(NamedTuple):
-    """A statement that defines a class or a function."""
-
-    lines: list[str]
-    """All of its text, its decorators first, as it stands in its file."""
-    node: Any
-    decorated: bool
-    local: frozenset[str]
-    """Names of the function that it stands in: what they stand for is not in the module."""
-    codes: tuple[CodeType, ...]
-    """The code of what it defines, and of what is within that."""
-
-    @property
-    def first(self) -> int:
-        """The number of its first line in its file."""
-        return _first(self.node)
-
-    def text(self, *, decorators: bool = True, indent: str = "") -> str:
-        """The statement as it stands alone, or in a block with an indent; what strings hold stays as it is."""
-        first = self.node.lineno - self.first
-        lines = self.lines if decorators else self.lines[first:]
-        margin = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
-        if margin == indent:
-            moved = lines
-        else:
-            within = _within_strings(lines)
-            moved = [line if at in within else _moved(line, margin, indent) for at, line in enumerate(lines, 1)]
-        return "".join(moved).rstrip() + "\n"
-
-
-def _moved(line: str, margin: str, indent: str) -> str:
-    if not line.strip():
-        return line
-    return indent + (line[len(margin) :] if line.startswith(margin) else line.lstrip())
-
-
-def _within_strings(lines: list[str]) -> set[int]:
-    """Numbers of the lines that begin within a string."""
-    import tokenize
-
-    found: set[int] = set()
-    try:
-        for token in tokenize.generate_tokens(iter(lines).__next__):
-            name = tokenize.tok_name[token.type]
-            if token.start[0] != token.end[0] and (name == "STRING" or name.endswith("STRING_MIDDLE")):
-                found.update(range(token.start[0] + 1, token.end[0] + 1))
-    except (tokenize.TokenError, SyntaxError):
-        pass
-    return found
-
-
-def _first(node: Any) -> int:
-    first: int = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    return first
-
-
-def _lines_of(text: str) -> list[str]:
-    """The lines of a text as Python counts them: other characters that end a line for ``str`` end none."""
-    return StringIO(text).readlines()
-
-
-class _File:
-    """The lines of a file or cell, what they define, and the code that they compile to."""
-
-    def __init__(self, name: str, lines: list[str]) -> None:
-        self.name = name
-        text = "".join(lines)
-        self.given = lines
-        self.lines = _lines_of(text)
-        self.text = text
-        self.nodes: dict[str, list[Any]] = {}
-        self.lambdas: dict[int, list[Any]] = {}
-        self.qualified: dict[int, str] = {}
-        tree = ast.parse(text)
-        self._qualify(tree, "")
-        for node in ast.walk(tree):
-            if isinstance(node, _DEFINITIONS):
-                self.nodes.setdefault(node.name, []).append(node)
-            elif isinstance(node, ast.Lambda):
-                self.lambdas.setdefault(node.lineno, []).append(node)
-        self._codes: dict[int, dict[tuple[str, int], list[tuple[CodeType, frozenset[str]]]]] = {}
-
-    def _qualify(self, parent: ast.AST, prefix: str) -> None:
-        for node in ast.iter_child_nodes(parent):
-            within = prefix
-            if isinstance(node, _DEFINITIONS):
-                self.qualified[id(node)] = prefix + node.name
-                within = f"{prefix}{node.name}." + ("" if isinstance(node, ast.ClassDef) else "<locals>.")
-            if isinstance(node, (ast.stmt, ast.ExceptHandler, ast.match_case)):
-                self._qualify(node, within)
-
-    def codes(self, flags: int) -> dict[tuple[str, int], list[tuple[CodeType, frozenset[str]]]]:
-        """What the lines compile to, by name and first line, each with the names of the function that it stands in."""
-        found = self._codes.get(flags)
-        if found is None:
-            found = self._codes[flags] = {}
-            try:
-                whole = compile(
-                    self.text, self.name, "exec", flags=flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
-                )
-            except SyntaxError:
-                return found
-            for code, local in _codes_with_names(whole, frozenset()):
-                found.setdefault((code.co_name, code.co_firstlineno), []).append((code, local))
-        return found
-
-    def is_code(self, node: Any, code: CodeType) -> bool:
-        """Whether a function's statement compiles to this code."""
-        made = self.codes(code.co_flags & _FUTURE_ANNOTATIONS).get((code.co_name, _first(node)), ())
-        return any(same_code(each, code) for each, _ in made)
-
-    def has_codes(self, node: Any, codes: list[CodeType]) -> bool:
-        """Whether a class's statement compiles to code that has all of these in it."""
-        flags = codes[0].co_flags & _FUTURE_ANNOTATIONS if codes else 0
-        for body, _ in self.codes(flags).get((node.name, _first(node)), ()):
-            inner = list(_all_codes(body))
-            if all(any(same_code(each, code) for each in inner) for code in codes):
-                return True
-        return False
-
-    def statement(self, node: Any) -> Statement:
-        """A statement's text."""
-        lines = self.lines[_first(node) - 1 : node.end_lineno]
-        codes = next(iter(self._codes.values()), None) or self.codes(0)
-        made = codes.get((node.name, _first(node)), [])
-        local = frozenset(name for _, names in made for name in names)
-        inner = tuple(each for code, _ in made for each in _all_codes(code))
-        return Statement(lines, node, bool(node.decorator_list), local, inner)
-
-
-def _all_codes(code: CodeType) -> Iterator[CodeType]:
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield constant
-            yield from _all_codes(constant)
-
-
-def _codes_with_names(owner: CodeType, local: frozenset[str]) -> Iterator[tuple[CodeType, frozenset[str]]]:
-    """All code within some, each with the names of the functions around it."""
-    local |= frozenset((*owner.co_varnames, *owner.co_cellvars, *owner.co_freevars))
-    for code in owner.co_consts:
-        if isinstance(code, CodeType):
-            yield code, local
-            yield from _codes_with_names(code, local)
-
-
-def same_code(one: CodeType, other: CodeType) -> bool:
-    """Whether two pieces of code do the same, wherever they stand."""
-    return one is other or (
-        one.co_name == other.co_name
-        and one.co_code == other.co_code
-        and one.co_names == other.co_names
-        and one.co_varnames == other.co_varnames
-        and one.co_freevars == other.co_freevars
-        and one.co_cellvars == other.co_cellvars
-        and one.co_argcount == other.co_argcount
-        and one.co_kwonlyargcount == other.co_kwonlyargcount
-        and one.co_posonlyargcount == other.co_posonlyargcount
-        and len(one.co_consts) == len(other.co_consts)
-        and all(map(_same_constant, one.co_consts, other.co_consts))
-    )
-
-
-def _same_constant(one: Any, other: Any) -> bool:
-    if isinstance(one, CodeType) and isinstance(other, CodeType):
-        return same_code(one, other)
-    if type(one) is not type(other):
-        return False
-    return bool(one == other) if isinstance(one, frozenset) else repr(one) == repr(other)
-
-
-_files: list[_File] = []
+_files: list[File] = []
 _unreadable: set[str] = set()
 _MOST_FILES = 16
 
@@ -202,12 +32,12 @@ def forget() -> None:
     _unreadable.clear()
 
 
-def _file(name: str, lines: list[str]) -> _File | None:
+def _file(name: str, lines: list[str]) -> File | None:
     for known in _files:
         if known.name == name and (known.given is lines or known.given == lines):
             return known
     try:
-        made = _File(name, lines)
+        made = File(name, lines)
     except (SyntaxError, ValueError):
         _unreadable.add(name)
         return None
@@ -224,7 +54,7 @@ def _cached() -> Iterator[tuple[str, list[str]]]:
             yield entry[3], entry[2]
 
 
-def _versions(name: str, scope: Any) -> Iterator[_File]:
+def _versions(name: str, scope: Any) -> Iterator[File]:
     """A file as Python has it, as it was when a class of it was made, and as it is by now."""
     seen: list[list[str]] = []
     for lines in _each_version(name, scope):
@@ -277,6 +107,33 @@ def missing(name: str, file: str) -> ClassInvalidError:
     return ClassInvalidError(f"the source of {name} cannot be found ({where}): {advice}", field=name)
 
 
+def missing_class(cls: type) -> ClassInvalidError:
+    """That there is no source of a class: a call made it, or it was given another name."""
+    name = cls.__name__
+    own = (each for each in own_functions(cls) if each.__module__ == cls.__module__)
+    # What is of no file, ``dataclass`` has made.
+    codes = [each.__code__ for each in own if each.__code__.co_filename != "<string>"][:1]
+    place = PLACES.get(cls)
+    lines = {vars(cls).get("__firstlineno__"), *(place[1:2] if place is not None else ())}
+    is_kept = False
+    called: tuple[int, str] | None = None
+    for home in _homes(cls, codes):
+        is_kept = True
+        for node in (each for nodes in home.nodes.values() for each in nodes if isinstance(each, ast.ClassDef)):
+            first, last = first_line(node), node.end_lineno or 0
+            made = bool(codes) and first <= codes[0].co_firstlineno <= last and home.has_codes(node, codes)
+            if node.name != name and (made or not lines.isdisjoint((first, node.lineno))):
+                # The innermost of several.
+                called = max(called or (0, ""), (first, node.name))
+    if called is not None:
+        why, advice = f"its statement calls it {called[1]}", f"leave it this name, or write a class statement of {name}"
+    elif is_kept:
+        why, advice = "no class statement of it is known: type() and other calls leave none", "write one"
+    else:
+        return missing(name, place[0] if place is not None else "")
+    return ClassInvalidError(f"the source of {name} cannot be found ({why}): {advice}", field=name)
+
+
 def _changed_since(file: str) -> bool:
     try:
         return os.stat(file).st_mtime > BEGAN
@@ -295,11 +152,11 @@ def of_function(function: FunctionType) -> Statement | None:
     near = None
     for file in _versions(code.co_filename, function.__globals__):
         nodes = [node for node in file.nodes.get(name, ()) if not isinstance(node, ast.ClassDef)]
-        nodes.sort(key=lambda node: abs(_first(node) - code.co_firstlineno))
+        nodes.sort(key=lambda node: abs(first_line(node) - code.co_firstlineno))
         for node in nodes:
-            if file.is_code(node, code):
+            if file.made(name, first_line(node), code):
                 return file.statement(node)
-        if near is None and nodes and _first(nodes[0]) == code.co_firstlineno:
+        if near is None and nodes and first_line(nodes[0]) == code.co_firstlineno:
             near = file.statement(nodes[0])
     if near is not None:
         # What rewrites code while it is imported, as pytest does with asserts, leaves the file as it is.
@@ -327,15 +184,15 @@ def of_lambda(function: FunctionType) -> Lambda | None:
     code = function.__code__
     for file in _versions(code.co_filename, function.__globals__):
         nodes = file.lambdas.get(code.co_firstlineno, [])
-        made = file.codes(code.co_flags & _FUTURE_ANNOTATIONS).get(("<lambda>", code.co_firstlineno), [])
-        if not any(same_code(each, code) for each, _ in made):
+        made = file.made("<lambda>", code.co_firstlineno, code)
+        if not made:
             continue
         if len(nodes) > 1:
-            nodes = [node for node in nodes if _is_lambda(node, code)]
+            nodes = [node for node in nodes if file.is_lambda(node, code)]
         if len(nodes) == 1:
             text = ast.get_source_segment(file.text, nodes[0]) or ""
             local = frozenset(name for _, names in made for name in names)
-            lines = _lines_of(f"({text}\n)\n")
+            lines = lines_of(f"({text}\n)\n")
             return Lambda(text, lines, 1, ast.parse("".join(lines), mode="eval").body, local)
     return None
 
@@ -351,11 +208,6 @@ def of_code(function: FunctionType) -> Statement | Lambda:
     if found is None:
         raise missing("the lambda" if is_lambda else function.__name__, function.__code__.co_filename)
     return found
-
-
-def _is_lambda(node: Any, code: CodeType) -> bool:
-    alone = compile(ast.Expression(node), "<lambda>", "eval", dont_inherit=True)
-    return any(same_code(each, code) for each in alone.co_consts if isinstance(each, CodeType))
 
 
 def of_class(cls: type, outer: Any = None) -> Statement | None:
@@ -375,7 +227,7 @@ def of_class(cls: type, outer: Any = None) -> Statement | None:
         # Of a statement that is the first that a class has: a call made this one.
         return None
     near = None
-    unsure: list[tuple[_File, Any]] = []
+    unsure: list[tuple[File, Any]] = []
     for file in _homes(cls, codes):
         nodes = [
             node
@@ -383,14 +235,14 @@ def of_class(cls: type, outer: Any = None) -> Statement | None:
             if isinstance(node, ast.ClassDef) and _has_members(node, cls, bool(codes))
         ]
         if line is not None:
-            nodes.sort(key=lambda node: (not _first(node) <= line <= node.end_lineno, abs(node.lineno - line)))
+            nodes.sort(key=lambda node: (not first_line(node) <= line <= node.end_lineno, abs(node.lineno - line)))
         fits = [node for node in nodes if file.has_codes(node, codes)]
         alike = [node for node in fits if _alike(node, cls)]
         if alike and line is not None:
             return file.statement(_likest([(file, node) for node in alike], cls)[0][1])
         if file.name not in [known.name for known, _ in unsure]:
             unsure += [(file, node) for node in reversed(alike) if _gives(node, cls)]
-        if near is None and nodes and (line is None or _first(nodes[0]) <= line <= nodes[0].end_lineno):
+        if near is None and nodes and (line is None or first_line(nodes[0]) <= line <= nodes[0].end_lineno):
             near = (file, nodes[0], bool(fits))
     if unsure:
         unsure = _likest(unsure, cls)
@@ -405,7 +257,7 @@ def of_class(cls: type, outer: Any = None) -> Statement | None:
     return file.statement(node)
 
 
-def _likest(found: list[tuple[_File, Any]], cls: type) -> list[tuple[_File, Any]]:
+def _likest(found: list[tuple[File, Any]], cls: type) -> list[tuple[File, Any]]:
     """Those of some statements whose places, bases and names are those of a class, as far as any are."""
     found = [(file, node) for file, node in found if file.qualified.get(id(node)) == cls.__qualname__] or found
     found = [(file, node) for file, node in found if _extends(node, cls)] or found
@@ -419,7 +271,7 @@ def _gives(node: Any, cls: type) -> bool:
     own = vars(cls).get("__annotations__")
     targets = [target for each in node.body if isinstance(each, ast.Assign) for target in each.targets]
     given = [target.id for target in targets if isinstance(target, ast.Name)]
-    given += [each.name for each in node.body if isinstance(each, _DEFINITIONS)]
+    given += [each.name for each in node.body if isinstance(each, DEFINITIONS)]
     if own is not None and list(own) != [own_name(cls.__name__, each) for each in named]:
         return False
     return all(own_name(cls.__name__, each) in vars(cls) for each in given)
@@ -433,7 +285,7 @@ def _extends(node: Any, cls: type) -> bool:
     return names == [base.__name__ for base in bases]
 
 
-def _are_one(cls: type, found: list[tuple[_File, Any]], outer: Any) -> None:
+def _are_one(cls: type, found: list[tuple[File, Any]], outer: Any) -> None:
     """Sees that it is known which of some statements, the newest first, made a class that has no code to tell it by.
 
     Raises:
@@ -501,7 +353,7 @@ def within(value: Any) -> Iterator[FunctionType]:
 def code_names(code: CodeType) -> Iterator[str]:
     """Names that code, and what is within it, uses."""
     yield from code.co_names
-    for inner in _all_codes(code):
+    for inner in all_codes(code):
         yield from inner.co_names
 
 
@@ -555,7 +407,7 @@ def _alike(node: Any, cls: type) -> bool:
     return True
 
 
-def _homes(cls: type, codes: list[CodeType]) -> Iterator[_File]:
+def _homes(cls: type, codes: list[CodeType]) -> Iterator[File]:
     """Where a class may have been written."""
     place = PLACES.get(cls)
     if place is not None:

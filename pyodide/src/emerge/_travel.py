@@ -13,7 +13,7 @@ from ._around import of_class
 from ._captures import Captures
 from ._express import library_member
 from ._hints import annotations_of, fields_of_class
-from ._object import PLACES, Object
+from ._object import Object
 from ._seen import Seen
 from .errors import ClassInvalidError
 
@@ -162,8 +162,7 @@ def _statement(cls: type[Object]) -> _source.Statement:
     """
     statement = _source.of_class(cls)
     if statement is None:
-        place = PLACES.get(cls)
-        raise _source.missing(cls.__name__, place[0] if place is not None else "")
+        raise _source.missing_class(cls)
     return statement
 
 

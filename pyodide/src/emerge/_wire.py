@@ -173,7 +173,7 @@ _OF_ARRAYS = ("numpy", "pandas")
 
 def _lost(what: str, value: Any, instead: str) -> str:
     """Why a value that would be read as another is not stored."""
-    from ._kept import Scope, kept, plain
+    from ._kept import HINTED, Scope, kept, plain
 
     kind = type(value)
     read = type(plain(value)).__name__
@@ -184,6 +184,10 @@ def _lost(what: str, value: Any, instead: str) -> str:
         )
     else:
         instead = f"store {instead}"
+    if any(each is not kind for each in HINTED.get((kind.__module__, kind.__qualname__), ())):
+        instead += (
+            f"; if it is declared so, its hint means an earlier {kind.__name__}: run the statement of its class again"
+        )
     return f"{what}, which no hint tells and which would come back as {_READ_AS.get(read, read)} ({instead}),"
 
 
