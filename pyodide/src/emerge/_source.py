@@ -383,7 +383,7 @@ def _has_members(node: Any, cls: type, has_codes: bool) -> bool:
 def given_names(node: Any) -> set[str]:
     """The names in a class statement, of what it defines too."""
     named = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-    return named | {part.name for part in ast.walk(node) if isinstance(part, _DEFINITIONS)}
+    return named | {part.name for part in ast.walk(node) if isinstance(part, DEFINITIONS)}
 
 
 def _alike(node: Any, cls: type) -> bool:
