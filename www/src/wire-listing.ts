@@ -10,14 +10,8 @@ export interface RawPage {
 }
 
 /** What members in a row often share, and the bytes that say it. */
-interface Shared {
+interface Shared extends Pick<RawStat, "class" | "classHash" | "classVersion" | "owner" | "group" | "perms"> {
   readonly bytes: Uint8Array;
-  readonly class: string | undefined;
-  readonly classHash: Uint8Array | undefined;
-  readonly classVersion: number | undefined;
-  readonly owner: string;
-  readonly group: string;
-  readonly perms: number;
 }
 
 /** The properties of a member. */

@@ -1,4 +1,4 @@
-//! Random values of every kind, the same each time.
+//! Random values of every kind, and functions of searches, the same each time.
 
 use emerge_proto::Value;
 
