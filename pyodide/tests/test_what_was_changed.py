@@ -421,3 +421,33 @@ def test_a_member_of_an_enumeration_that_was_run_again(fs, home):
     cell(text, scope)
     with pytest.raises(errors.UnmappableValueError, match="earlier Status: run the statement of its class again"):
         fs.store(f"{home}/i", scope["Item"](1, scope["Status"].A))
+
+
+def test_code_that_a_function_was_given(fs, home):
+    # As IPython's autoreload does with the functions of a module that was edited.
+    text = "def helper():\n    return {0}\n"
+    scope, other = cell(text.format(1)), cell(text.format(2))
+    cell("class A(emerge.Object):\n    def go(self):\n        return helper()\n", scope)
+    fs.store(f"{home}/1", scope["A"]())
+    assert fs.call(f"{home}/1", "go") == 1
+    scope["helper"].__code__ = other["helper"].__code__
+    fs.store(f"{home}/2", scope["A"]())
+    assert fs.call(f"{home}/2", "go") == scope["A"]().go() == 2
+
+    cell("class B(emerge.Object):\n    @property\n    def size(self):\n        return 1\n", scope)
+    fs.store(f"{home}/3", scope["B"]())
+    scope["B"].size.fget.__code__ = (lambda self: 2).__code__
+    with pytest.raises(errors.ClassInvalidError, match="B.size"):
+        fs.store(f"{home}/4", scope["B"]())
+
+
+def test_a_connection_and_a_name_that_is_taken(fs, home):
+    scope = cell(
+        "class C(emerge.Object):\n    def go(self):\n        return connection.stat('/')\n",
+        {"__name__": "__main__", "emerge": emerge, "connection": fs},
+    )
+    with pytest.raises(errors.ClassInvalidError, match="connection of this program: a method has its own, self.fs"):
+        fs.store(f"{home}/c", scope["C"]())
+    scope = cell("class D(emerge.Object):\n    meta: dict = None\n")
+    with pytest.raises(errors.ClassInvalidError, match="a field meta, a name that Emerge gives a meaning"):
+        fs.store(f"{home}/d", scope["D"]())

@@ -332,7 +332,7 @@ class Captures:
     def _function(self, name: str, value: FunctionType, user: str) -> str:
         cells = closure_of(value, self.seen)
         self.seen.size(value.__dict__)
-        self.seen.defaults(value)
+        self.seen.function(value)
         if "__class__" in cells:
             raise ClassInvalidError(
                 f"{user} uses {name}, a method that needs its class: use the class, {value.__qualname__}",
@@ -483,6 +483,11 @@ class Captures:
 
     def _cannot(self, name: str, value: Any, user: str, why: Exception | None) -> ClassInvalidError:
         kind = type(value)
+        if kind.__module__.partition(".")[0] == "emerge" and kind.__name__ in ("FileSystem", "AsyncFileSystem"):
+            return ClassInvalidError(
+                f"{user} uses {name}, a connection of this program: a method has its own, self.fs (elsewhere emerge.fs)",
+                field=name,
+            )
         reason = f" ({why})" if why is not None and str(why) else ""
         return ClassInvalidError(
             f"{user} uses {name}, a {kind.__module__}.{kind.__qualname__}, which cannot travel{reason}: "

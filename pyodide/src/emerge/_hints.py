@@ -89,7 +89,10 @@ def fields_of_class(cls: type) -> list[tuple[Any, ...]]:
         if typing.get_origin(hint) is typing.ClassVar or hint in _NO_FIELDS or isinstance(hint, dataclasses.InitVar):
             continue
         if name == "meta":
-            raise ClassInvalidError(f'class {cls.__name__}: "meta" is not a field\'s name', field=name)
+            raise ClassInvalidError(
+                f"class {cls.__name__} has a field meta, a name that Emerge gives a meaning (an object's properties): take another",
+                field=name,
+            )
         known = declared.get(name)
         default, doc = vars(cls).get(name, _MISSING), None
         if known is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from marshal import dumps
 from operator import attrgetter, is_, itemgetter
-from types import CellType, FunctionType
+from types import CellType, CodeType, FunctionType
 from typing import Any
 
 MISSING: Any = object()
@@ -17,6 +17,9 @@ _FIXED_KINDS = frozenset((
     ("datetime", "date"), ("datetime", "datetime"), ("datetime", "timedelta"), ("datetime", "time"), ("datetime", "timezone"),
     ("uuid", "UUID"), ("emerge", "Ref"), ("decimal", "Decimal"), ("fractions", "Fraction"), ("re", "Pattern"), ("zoneinfo", "ZoneInfo"),
 ))  # fmt: skip
+
+# Where a property, a class method, a cached property and what a decorator made have their functions.
+_WITHIN = ("fget", "fset", "fdel", "__func__", "func", "__wrapped__")
 
 _Group = tuple[
     Any,
@@ -42,7 +45,7 @@ class Seen:
         # Made at the first look.
         self._groups: list[_Group] | None = None
         self._cells: dict[int, tuple[CellType, Any]] = {}
-        self._functions: dict[int, tuple[FunctionType, Any, Any]] = {}
+        self._functions: dict[int, tuple[FunctionType, CodeType, Any, Any]] = {}
         self._sizes: dict[int, tuple[Any, int]] = {}
         self._values: dict[int, tuple[Any, Callable[[Any], Any] | None, Any]] = {}
 
@@ -60,9 +63,10 @@ class Seen:
         """What a function sees of the one that it was made in."""
         self._cells.setdefault(id(cell), (cell, _content(cell)))
 
-    def defaults(self, function: FunctionType) -> None:
-        """That a function has the defaults that it has by now."""
-        self._functions.setdefault(id(function), (function, function.__defaults__, function.__kwdefaults__))
+    def function(self, function: FunctionType) -> None:
+        """That a function has the code and the defaults that it has by now: IPython's autoreload gives a function other code."""
+        held = (function, function.__code__, function.__defaults__, function.__kwdefaults__)
+        self._functions.setdefault(id(function), held)
 
     def members(self, cls: type, others: Iterable[str] = ()) -> None:
         """The methods of a class, by all their names, and that there are no more; and some others of its members."""
@@ -73,8 +77,11 @@ class Seen:
         names.update((name, each) for name, each in members.items() if hasattr(each, "__get__"))
         names.update((name, members[name]) for name in others if name in members)
         for each in members.values():
-            if isinstance(each, FunctionType):
-                self.defaults(each)
+            if not hasattr(type(each), "__get__"):
+                continue
+            for function in (each, *(getattr(each, name, None) for name in _WITHIN)):
+                if isinstance(function, FunctionType):
+                    self.function(function)
 
     def size(self, held: Any) -> None:
         """That a thing holds as many as by now."""
@@ -121,7 +128,9 @@ class Seen:
             for members, size in self._sizes.values():
                 if len(members) != size:
                     return False
-            for function, defaults, named in self._functions.values():
+            for function, code, defaults, named in self._functions.values():
+                if function.__code__ is not code:
+                    return False
                 if function.__defaults__ is not defaults or function.__kwdefaults__ is not named:
                     return False
             for cell, value in self._cells.values():
