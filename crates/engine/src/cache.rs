@@ -2,7 +2,7 @@
 
 use crate::backend::Key;
 use crate::object::Record;
-use ahash::{HashMap, HashMapExt};
+use std::collections::HashMap;
 
 /// What the cache knows of a key.
 #[derive(Clone, Debug)]

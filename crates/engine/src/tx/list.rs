@@ -8,12 +8,12 @@ use crate::backend::{Backend, Key};
 use crate::classes::Lineage;
 use crate::keys::{self, ObjectKey};
 use crate::object::{Object, Record};
-use ahash::{HashMap, HashMapExt};
 use emerge_proto::class::encode;
 use emerge_proto::op::{SortBy, Target};
 use emerge_proto::record::encode_page;
 use emerge_proto::{ClassHash, Error, ErrorCode, ObjectId, Page, Path, Result, limits};
 use globset::{GlobBuilder, GlobMatcher};
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
