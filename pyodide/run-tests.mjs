@@ -6,7 +6,9 @@ import { loadPyodide } from "pyodide";
 
 const [wheel, folder, url] = process.argv.slice(2);
 const python = await loadPyodide();
-const unpack = (file) => python.unpackArchive(new Uint8Array(readFileSync(file)), "wheel");
+// Where micropip puts them too, and where packages are told from a program's own modules.
+const extractDir = python.runPython("import site; site.getsitepackages()[0]");
+const unpack = (file) => python.unpackArchive(new Uint8Array(readFileSync(file)), "wheel", { extractDir });
 unpack(wheel);
 for (const file of readdirSync(folder)) if (file.endsWith(".whl")) unpack(join(folder, file));
 

@@ -127,10 +127,11 @@ def missing_class(cls: type) -> ClassInvalidError:
                 called = max(called or (0, ""), (first, node.name))
     if called is not None:
         why, advice = f"its statement calls it {called[1]}", f"leave it this name, or write a class statement of {name}"
-    elif is_kept:
-        why, advice = "no class statement of it is known: type() and other calls leave none", "write one"
+    elif is_kept or place is None:
+        why = "no class statement of it is known: type() and other calls leave none, nor does exec"
+        advice = "write one in a file, a notebook cell or IPython"
     else:
-        return missing(name, place[0] if place is not None else "")
+        return missing(name, place[0])
     return ClassInvalidError(f"the source of {name} cannot be found ({why}): {advice}", field=name)
 
 
