@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
@@ -85,27 +86,36 @@ def used_at_once(text: str, name: str) -> list[str]:
 
 def _outside(code: CodeType, name: str, at_once: bool = False) -> list[str]:
     """Names that a module's code and all code within it, or only what runs with it, take from the module or the builtins."""
+
+    def refuse(used: str) -> None:
+        raise ClassInvalidError(f"{name} sets the global {used}, which does not travel back", field=used)
+
+    return taken(code, lambda inner: not at_once or runs_at_once(inner), refuse)
+
+
+def taken(
+    code: CodeType, counts: Callable[[CodeType], bool], sets: Callable[[str], None], given: frozenset[str] = frozenset()
+) -> list[str]:
+    """Names that code, and the code within it that counts, take from the module or the builtins; ``sets`` is told of globals that it
+    sets. ``given`` are the names that are there in the body of a class."""
     import dis
 
     found: dict[str, None] = {}
 
     def walk(code: CodeType) -> None:
-        stored: set[str] = set()
+        stored = set(given)
         for step in dis.get_instructions(code):
             used = step.argval
             if step.opname in ("STORE_NAME", "DELETE_NAME"):
                 stored.add(used)
             elif step.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
-                raise ClassInvalidError(f"{name} sets the global {used}, which does not travel back", field=used)
-            elif (
-                step.opname == "LOAD_GLOBAL"
-                or step.opname == "LOAD_FROM_DICT_OR_GLOBALS"
-                or step.opname == "LOAD_NAME"
-                and used not in stored
-            ):
+                sets(used)
+            elif step.opname in ("LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"):
+                found[used] = None
+            elif step.opname == "LOAD_NAME" and used not in stored:
                 found[used] = None
         for constant in code.co_consts:
-            if isinstance(constant, CodeType) and (not at_once or runs_at_once(constant)):
+            if isinstance(constant, CodeType) and counts(constant):
                 walk(constant)
 
     walk(code)

@@ -95,11 +95,7 @@ impl<B: Backend> Tx<B> {
         {
             return self.list_system(&system, listing).await;
         }
-        let place = self.seen(target).await?;
-        self.check(&place.object, Want::Read, &place.path)?;
-        if !place.object.is_directory() {
-            return Err(place::not_a_directory(&place.path));
-        }
+        let place = self.directory_to_list(target).await?;
         self.page(&place, listing).await
     }
 
@@ -111,11 +107,7 @@ impl<B: Backend> Tx<B> {
         if self.system_of(target)?.is_some() {
             return Ok(encode(&self.list_by(target, listing).await?));
         }
-        let place = self.seen(target).await?;
-        self.check(&place.object, Want::Read, &place.path)?;
-        if !place.object.is_directory() {
-            return Err(place::not_a_directory(&place.path));
-        }
+        let place = self.directory_to_list(target).await?;
         let Members { members, next, last } = self.members_of(&place, listing).await?;
         let lineages = self.lineages_of(&members).await?;
         let stats = members.iter().map(|(id, object)| {
@@ -123,6 +115,13 @@ impl<B: Backend> Tx<B> {
             self.borrowed_stat(*id, object, &object.name, lineage)
         });
         Ok(encode_page(stats, next.as_deref(), last.as_deref()))
+    }
+
+    /// The directory at a target, which the caller may list.
+    async fn directory_to_list(&mut self, target: &Target) -> Result<Place> {
+        let place = self.seen(target).await?;
+        self.check(&place.object, Want::Read, &place.path)?;
+        if place.object.is_directory() { Ok(place) } else { Err(place::not_a_directory(&place.path)) }
     }
 
     /// A page of a directory that the caller may list.

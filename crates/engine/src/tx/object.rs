@@ -108,9 +108,7 @@ impl<B: Backend> Tx<B> {
         match (mode, base) {
             (StoreMode::Patch, Some(base)) => place::still_at(&place, base)?,
             // What has changed since may be overwritten, but the changed fields of one object make no sense in another.
-            (StoreMode::Overwrite, Some(Base { id: Some(id), .. })) => {
-                place::still_at(&place, Base { version: place.object.version, id: Some(id) })?;
-            }
+            (StoreMode::Overwrite, Some(base)) => place::still_there(&place, base)?,
             _ => {}
         }
         let given = self.fitted(class, given, &place.path).await?;

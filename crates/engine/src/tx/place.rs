@@ -159,21 +159,31 @@ pub(super) fn already_exists(path: &Path) -> Error {
     Error::new(ErrorCode::AlreadyExists, format!("something is stored at {path} already")).at(path)
 }
 
-/// The object is not at the version that a change is based on.
-/// Sees that what is at a place is what a change is based on.
+/// Sees that what is at a place is the object that a change is based on, whatever its version.
+///
+/// # Errors
+/// `conflict`.
+pub(super) fn still_there(place: &Place, base: Base) -> Result<()> {
+    if base.id.is_none_or(|id| id == place.id) {
+        return Ok(());
+    }
+    let path = &place.path;
+    let why =
+        format!("{path} is another object by now; that which the change is based on was removed or moved");
+    Err(Error::new(ErrorCode::Conflict, why).at(path))
+}
+
+/// As [`still_there`], and that it is at the version that the change is based on.
 ///
 /// # Errors
 /// `conflict`.
 pub(super) fn still_at(place: &Place, base: Base) -> Result<()> {
-    let path = &place.path;
-    let why = if base.id.is_some_and(|id| id != place.id) {
-        format!("{path} is another object by now; that which the change is based on was removed or moved")
-    } else if base.version != place.object.version {
-        let have = place.object.version;
-        format!("{path} is at version {have}; the change is based on version {}", base.version)
-    } else {
+    still_there(place, base)?;
+    let (path, have) = (&place.path, place.object.version);
+    if base.version == have {
         return Ok(());
-    };
+    }
+    let why = format!("{path} is at version {have}; the change is based on version {}", base.version);
     Err(Error::new(ErrorCode::Conflict, why).at(path))
 }
 

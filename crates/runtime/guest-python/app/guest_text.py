@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import annotationlib
 import ast
-import dis
 import functools
 import inspect
 from types import CodeType, FunctionType
 from typing import Any
 
+from emerge._names import taken
 from emerge._source import own_name
 from emerge.errors import ClassInvalidError
 
-_BODY = {"__annotations__", "__conditional_annotations__", "__classdict__", "__static_attributes__", "__name__", "__qualname__", "__module__"}
+_BODY = frozenset((
+    "__annotations__", "__conditional_annotations__", "__classdict__", "__static_attributes__", "__name__", "__qualname__", "__module__",
+))
 
 
 def class_error(message: str, field: str | None) -> ClassInvalidError:
@@ -23,24 +25,8 @@ def class_error(message: str, field: str | None) -> ClassInvalidError:
 
 def free_names(code: CodeType, given: set[str]) -> list[str]:
     """Names that code takes from the module and that nobody gives."""
-    found: dict[str, None] = {}
-
-    def walk(code: CodeType) -> None:
-        stored: set[str] = set()
-        for step in dis.get_instructions(code):
-            used = step.argval
-            if step.opname in ("STORE_NAME", "DELETE_NAME"):
-                stored.add(used)
-            elif step.opname in ("LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"):
-                found[used] = None
-            elif step.opname == "LOAD_NAME" and used not in stored and used not in _BODY:
-                found[used] = None
-        for constant in code.co_consts:
-            # Annotations make no need: nobody has to evaluate them.
-            if isinstance(constant, CodeType) and constant.co_name != "__annotate__":
-                walk(constant)
-
-    walk(code)
+    # Annotations make no need: nobody has to evaluate them.
+    found = taken(code, lambda inner: inner.co_name != "__annotate__", lambda used: None, _BODY)
     return [name for name in found if name not in given]
 
 

@@ -4,6 +4,7 @@
 import { adoptClass } from "../../../../www/src/class.js";
 import { Field, kindOf } from "../../../../www/src/fields.js";
 import { FileSystem } from "../../../../www/src/filesystem.js";
+import { Language } from "../../../../www/src/generated.js";
 import { type EmergeClass, EmergeObject } from "../../../../www/src/object.js";
 import { ByteReader } from "../../../../www/src/bytes.js";
 import { hex } from "../../../../www/src/sha256.js";
@@ -72,12 +73,10 @@ function make(parts: readonly Uint8Array[]): { lineage: readonly ClassVersion[];
   return { lineage, classes: [...made.values()] };
 }
 
-const JAVASCRIPT = 0;
-
 /** The class of an object that the running method meets, where its code may run. */
 function meet(lineage: readonly ClassVersion[]): EmergeClass | undefined {
   const [newest] = lineage;
-  if (newest?.source.language !== JAVASCRIPT || newest.owner !== subject?.version.owner) return undefined;
+  if (newest?.source.language !== Language.javaScript || newest.owner !== subject?.version.owner) return undefined;
   const before = known.get(hex(newest.hash));
   if (before) return before;
   try {

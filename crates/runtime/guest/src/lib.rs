@@ -1,4 +1,4 @@
-//! QuickJS as a WebAssembly guest. Its imports are `emerge.fs` and `emerge.log`, and nothing else: no clock, no randomness,
+//! QuickJS as a WebAssembly guest. Its imports are `emerge.ask` and `emerge.log`, and nothing else: no clock, no randomness,
 //! no files, no standard streams.
 //!
 //! The host calls `start` once with the prelude (`js/`), whose value is an array of functions, and then `run` with the number of
