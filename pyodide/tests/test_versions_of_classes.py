@@ -173,3 +173,34 @@ def test_a_default_that_is_set_later_is_named(fs, home):
             fs.store(f"{home}/User", scope["User"](), overwrite=True)
         setattr(function, name, before)
         used(fs, home, scope)
+
+
+TASK = """
+import emerge
+@emerge.dataclass
+class Task(emerge.Object):
+    name: str = ""
+"""
+WITH_TAGS = TASK + """    tags: list = emerge.field(default_factory=lambda: ["new"])
+    def tag(self, name):
+        self.tags.append(name)
+"""
+
+
+def test_an_object_of_before_has_what_the_factories_of_later_fields_make(fs, home):
+    fs.store(f"{home}/a", cell(TASK)["Task"]("a"))
+    fs.store(f"{home}/directory/b", fs.get(f"{home}/a"))
+    cell(WITH_TAGS)
+    fetched = fs.get(f"{home}/a")
+    assert repr(fetched) == "Task(name='a', tags=['new'])"
+    fetched.tag("mine")
+    fs.store(f"{home}/a", fetched)
+    assert fs.get(f"{home}/a").tags == fs.get(f"{home}/a#tags") == ["new", "mine"]
+    assert [each.tags for each in fs.search(lambda o: o.name == "a", at=f"{home}/directory")] == [["new"]]
+
+
+def test_a_field_that_was_deleted_stays_so(fs, home):
+    task = cell(WITH_TAGS)["Task"]("a")
+    del task.tags
+    fs.store(f"{home}/a", task)
+    assert "tags" not in vars(fs.get(f"{home}/a"))

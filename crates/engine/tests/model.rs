@@ -236,6 +236,29 @@ impl Model {
         if node.is_directory() { node.may(user, WRITE) } else { Ok(()) }
     }
 
+    fn may_remove(&self, user: &str, at: &str) -> Result<(), ErrorCode> {
+        self.existing(user, at)?;
+        self.may_unlink(user, at)
+    }
+
+    /// Whether a user might remove what is in a directory, and what is below.
+    fn may_empty(&self, user: &str, at: &str) -> Result<(), ErrorCode> {
+        let node = &self.nodes[at];
+        for member in self.members(at) {
+            node.may(user, WRITE)?;
+            node.may(user, PASS)?;
+            if node.perms & 0o1000 != 0 && !node.owned(user) && !self.nodes[&member].owned(user) {
+                return Err(ErrorCode::PermissionDenied);
+            }
+            self.may_empty(user, &member)?;
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, at: &str) {
+        self.nodes.retain(|other, _| !within(other, at));
+    }
+
     fn run(&mut self, user: &str, operation: &Operation) -> Reply {
         match operation {
             Operation::Mkdir(at, exist_ok) => match self.walk(user, at)? {
@@ -280,17 +303,12 @@ impl Model {
                 Ok(members.map(|member| name(&member).to_owned()).collect::<Vec<_>>().join(" "))
             }
             Operation::Rm(at, recursive) => {
-                let node = self.existing(user, at)?.clone();
-                self.may_unlink(user, at)?;
-                if node.is_directory() && !self.members(at).is_empty() {
-                    if !recursive {
-                        return Err(ErrorCode::DirectoryNotEmpty);
-                    }
-                    if node.perms & 0o1000 != 0 && !node.owned(user) {
-                        return Err(ErrorCode::PermissionDenied);
-                    }
+                self.may_remove(user, at)?;
+                if !recursive && !self.members(at).is_empty() {
+                    return Err(ErrorCode::DirectoryNotEmpty);
                 }
-                self.nodes.retain(|other, _| !within(other, at));
+                self.may_empty(user, at)?;
+                self.remove(at);
                 Ok("removed".into())
             }
             Operation::Mv(from, to) => {
@@ -400,17 +418,27 @@ async fn run<B: Backend>(tx: &mut Tx<B>, operation: &Operation, class: ClassHash
     result.map_err(|error| error.code)
 }
 
-type Transaction = (Tx<MemoryBackend>, Vec<(Operation, Reply)>);
+/// What a transaction was told by each operation, and how many had committed by then.
+type Transaction = (Tx<MemoryBackend>, Vec<(Operation, Reply, usize)>);
 
 /// Commits, and compares with the model what the transaction was told.
-async fn finish(open: Option<Transaction>, model: &mut Model) {
+async fn finish(open: Option<Transaction>, model: &mut Model, commits: &mut usize) {
     let Some((tx, told)) = open else { return };
     let user = tx.principal().user.clone();
     match tx.commit(None).await {
         Ok(_) => {
-            for (operation, reply) in &told {
+            for (operation, reply, at_commits) in &told {
+                if let (Operation::Rm(at, true), Ok(_)) = (operation, reply)
+                    && at_commits < commits
+                    && model.may_remove(&user, at).is_ok()
+                {
+                    // What others put into a tree while it is removed goes with it, whoever might remove it otherwise.
+                    model.remove(at);
+                    continue;
+                }
                 assert_eq!(&model.run(&user, operation), reply, "{operation:?} by {user} in {told:#?}");
             }
+            *commits += 1;
         }
         Err(CommitError::Conflict) => {}
         Err(CommitError::Error(error)) => panic!("{error}"),
@@ -421,6 +449,7 @@ async fn scenario(steps: Vec<Step>) {
     let backing = MemoryBackend::new();
     let mut model = Model::new();
     let mut new = true;
+    let mut commits = 0;
     let mut rest = steps.into_iter().peekable();
     while rest.peek().is_some() {
         let engine = Engine::open(backing.clone(), EngineOptions::new("test"), NOW).await.unwrap();
@@ -443,9 +472,9 @@ async fn scenario(steps: Vec<Step>) {
                             (engine.begin(principal(USERS[at]), NOW, seed()), Vec::new())
                         });
                         let reply = run(tx, &operation, class).await;
-                        told.push((operation, reply));
+                        told.push((operation, reply, commits));
                     }
-                    Step::Commit(at) => finish(open[at].take(), &mut model).await,
+                    Step::Commit(at) => finish(open[at].take(), &mut model, &mut commits).await,
                     Step::Abandon(at) => open[at] = None,
                     Step::Settle => settle(&engine).await,
                     Step::Collect => {
@@ -467,7 +496,7 @@ async fn scenario(steps: Vec<Step>) {
                 }
             }
             for open in &mut open {
-                finish(open.take(), &mut model).await;
+                finish(open.take(), &mut model, &mut commits).await;
             }
             engine.shutdown().await.unwrap();
         };

@@ -189,7 +189,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
                 return fields
             path, version = str(led[0]), None
         cls = _classes.known(raw[4], raw[3]) or await self._shown_class(raw[4])
-        value = _classes.instance(cls, fields)
+        value = _classes.instance(cls, raw[4], fields)
         path = normal(path)
 
         def state() -> bytes:
@@ -232,7 +232,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
             raise from_wire(error)
         state, _ = _wire.dumps(fields)
         cls = _classes.known(raw[4], raw[3]) or await self._shown_class(raw[4])
-        value = _classes.instance(cls, fields)
+        value = _classes.instance(cls, raw[4], fields)
         set_head(value, Head(path, raw, raw[9], lambda: state, False))
         return value
 
@@ -545,7 +545,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
     async def _matched(self, path: str, raw: Any, fields: dict[str, Any]) -> Any:
         cls = _classes.known(raw[4], raw[3]) or await self._shown_class(raw[4])
         state = _wire.dumps(fields)[0]
-        value = _classes.instance(cls, fields)
+        value = _classes.instance(cls, raw[4], fields)
         set_head(value, Head(path, raw, raw[9], lambda: state, False))
         return value
 

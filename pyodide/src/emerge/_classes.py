@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._object import NAMESAKES, NEWEST, TOGETHER, Object, place_of
@@ -205,9 +207,23 @@ def stranger(class_hash: bytes) -> type[Object]:
     return cls
 
 
-def instance(cls: type[Object], fields: dict[str, Any]) -> Any:
-    """An object with these fields, for which nothing of its class is run."""
+def instance(cls: type[Object], class_hash: bytes, fields: dict[str, Any]) -> Any:
+    """An object with these fields, stored as one of a version, for which nothing of its class is run.
+
+    What an object of an earlier version lacks is the exception: the factories of fields that came since make it, as they do in ``migrate``.
+    """
     made = object.__new__(cls)
+    factories = _factories.get(cls)
+    if factories is None:
+        declared = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+        factories = _factories[cls] = {
+            each.name: each.default_factory for each in declared if each.default_factory is not dataclasses.MISSING
+        }
+    # A field that was deleted on purpose stays so: the object is of the version that this program has.
+    if not factories.keys() <= fields.keys() and not _is_version(cls, class_hash):
+        for name, make in factories.items():
+            if name not in fields:
+                fields[name] = make()
     for name, convert in converters(cls).items():
         if name in fields:
             fields[name] = convert(fields[name])
@@ -215,6 +231,18 @@ def instance(cls: type[Object], fields: dict[str, Any]) -> Any:
     return made
 
 
+def _is_version(cls: type[Object], class_hash: bytes) -> bool:
+    """Whether a class as it is here is a version."""
+    from . import _travel
+
+    try:
+        return class_hash == record_of(cls, _travel.Scans()).hash
+    except EmergeError:
+        # It cannot be stored, and so is none.
+        return False
+
+
+_factories: dict[type[Object], dict[str, Callable[[], Any]]] = {}
 _converters: dict[type[Object], dict[str, Any]] = {}
 _writers: dict[type[Object], dict[str, Any]] = {}
 # Fields of classes that travel by source whose hints use names that do not.

@@ -76,7 +76,7 @@ def array(dtype: str, shape: tuple[int, ...], data: bytes) -> Any:
 
 def object(class_hash: bytes, fields: dict[str, Any]) -> Object:
     """An embedded object: of the class that this program has for the version, else of one that only shows fields."""
-    made: Object = _classes.instance(_classes.of_hash(class_hash), fields)
+    made: Object = _classes.instance(_classes.of_hash(class_hash), class_hash, fields)
     return made
 
 

@@ -11,7 +11,7 @@ use crate::object::{Entry, Object, Record};
 use bytes::Bytes;
 use emerge_proto::op::Target;
 use emerge_proto::record::Stored;
-use emerge_proto::{Error, ErrorCode, ObjectId, Path, Perms, Result, limits};
+use emerge_proto::{Error, ErrorCode, ObjectId, ObjectType, Path, Perms, Result, limits};
 use std::sync::Arc;
 
 /// A directory and the name of an entry in it.
@@ -123,14 +123,15 @@ impl<B: Backend> Tx<B> {
         Ok(*parent)
     }
 
-    /// Whether the caller might empty each directory below one. The administrator is not asked, so that a tree of any size goes at once; for others it is
-    /// looked through without a guard, as what comes to it meanwhile goes with it.
+    /// Whether the caller might empty each directory below one. The administrator is not asked, so that a tree of any size goes at once. For others what
+    /// decides is noted: each directory and where it is, and the members of a directory in which one may remove only one's own. Members that come to
+    /// a directory meanwhile are not: they go with it.
     async fn check_below(&mut self, place: &Place) -> Result<()> {
         let mut waiting = vec![(place.id, place.object.clone())];
         while let Some((id, directory)) = waiting.pop() {
-            let owns = access::owns(&self.principal, &directory);
             let may = access::may(&self.principal, &directory, Want::Write)
                 && access::may(&self.principal, &directory, Want::Execute);
+            let sticks = directory.perms.is_sticky() && !access::owns(&self.principal, &directory);
             let mut after: Option<String> = None;
             loop {
                 let entries =
@@ -138,12 +139,15 @@ impl<B: Backend> Tx<B> {
                 self.take_turns(entries.len()).await;
                 let ended = entries.len() < limits::MAX_PAGE;
                 after = entries.last().and_then(|(key, _)| keys::entry_name(key)).map(str::to_owned);
-                for (_, record) in entries {
-                    let member = record.entry()?.id;
-                    let Some(object) = self.object_unnoted(member).await? else { continue };
-                    let sticks =
-                        directory.perms.is_sticky() && !owns && !access::owns(&self.principal, &object);
-                    if !may || sticks {
+                for (key, record) in entries {
+                    let is_directory = record.entry()?.kind == ObjectType::Directory;
+                    if may && !sticks && !is_directory {
+                        continue;
+                    }
+                    let Some(entry) = self.read(&key).await? else { continue };
+                    let member = entry.entry()?.id;
+                    let Some(object) = self.object(member).await? else { continue };
+                    if !may || (sticks && !access::owns(&self.principal, &object)) {
                         let why = format!(
                             "what user {:?} may not remove is below {}; nothing was removed",
                             self.principal.user, place.path
