@@ -196,7 +196,7 @@ def test_an_object_of_before_has_what_the_factories_of_later_fields_make(fs, hom
     fetched.tag("mine")
     fs.store(f"{home}/a", fetched)
     assert fs.get(f"{home}/a").tags == fs.get(f"{home}/a#tags") == ["new", "mine"]
-    assert [each.tags for each in fs.search(lambda o: o.name == "a", at=f"{home}/directory")] == [["new"]]
+    assert [each.tags for each in fs.search(lambda o: o.name == "a", directory=f"{home}/directory")] == [["new"]]
 
 
 def test_a_field_that_was_deleted_stays_so(fs, home):

@@ -43,8 +43,20 @@ export class ByteReader {
 
   #number(count: number): number {
     let value = 0;
+    const bytes = this.#bytes;
+    const start = this.#at;
+    if (count === 8 && start + 8 <= bytes.length) {
+      // Times are such numbers, and a listing has many.
+      this.#at = start + 8;
+      return this.#word(start) * 0x1_0000_0000 + this.#word(start + 4);
+    }
     for (let i = 0; i < count; i += 1) value = value * 256 + this.#byte();
     return value;
+  }
+
+  #word(at: number): number {
+    const bytes = this.#bytes;
+    return (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;
   }
 
   #argument(short: number): number {

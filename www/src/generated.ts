@@ -1035,18 +1035,18 @@ export type Stored = [
 
 /** One page of a listing. */
 export const PAGE = {
+  /** The cursor from which the next page goes on; absent on the last page. It is before the members, so that the next page can be asked for before they are read. */
+  next: 0,
+  /** The cursor after the last of these members; absent when there are none. */
+  last: 1,
   /** The members, in the order that was asked for; else in that of their names' bytes. */
-  members: 0,
-  /** The cursor from which the next page goes on; absent on the last page. */
-  next: 1,
-  /** The cursor after the last of these members, where it is not that one's name. */
-  last: 2,
+  members: 2,
 } as const;
 /** The decoded form of {@link PAGE}. */
 export type Page = [
+  next: string | null,
+  last: string | null,
   members: Stat[],
-  next?: string | null,
-  last?: string | null,
 ];
 
 /** One version of an object's history. */

@@ -71,7 +71,8 @@ class Member implements RawStat {
 /** Reads a page. */
 export function readPage(reader: ByteReader): RawPage {
   return record(reader, (has) => {
-    need(has(0), "members");
+    const next = has(0) ? reader.text() : undefined;
+    need(has(2), "members");
     const members: RawStat[] = [];
     let shared: Shared | undefined;
     let node: Text | undefined;
@@ -91,7 +92,7 @@ export function readPage(reader: ByteReader): RawPage {
       if (count > 16) reader.skip(count - 16);
       members.push(new Member(reader, idAt, shared, name, kind, version, created, modified, size, node.text, rules, path));
     }
-    return { members, next: has(1) ? reader.text() : undefined };
+    return { members, next };
   });
 }
 

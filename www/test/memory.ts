@@ -62,7 +62,7 @@ export class MemoryTransport implements Transport {
     }
     for (let from = 0; from < members.length; from += PAGE) {
       checkAborted(options?.signal);
-      yield record([members.slice(from, from + PAGE).map((member) => this.#stat(member))]);
+      yield record([null, null, members.slice(from, from + PAGE).map((member) => this.#stat(member))]);
     }
   }
 

@@ -38,6 +38,19 @@ impl Cache {
         if let Some((key, slot)) = self.young.get_key_value(key) {
             return Some((key.clone(), slot.clone()));
         }
+        self.renew(key)
+    }
+
+    /// What is known of a key.
+    pub(crate) fn slot(&mut self, key: &[u8]) -> Option<Slot> {
+        match self.young.get(key) {
+            Some(slot) => Some(slot.clone()),
+            None => self.renew(key).map(|(_, slot)| slot),
+        }
+    }
+
+    /// What has been used grows young again.
+    fn renew(&mut self, key: &[u8]) -> Option<(Key, Slot)> {
         let (key, slot) = self.old.remove_entry(key)?;
         let weight = weight(&key, &slot);
         self.old_bytes -= weight;

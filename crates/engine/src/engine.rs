@@ -4,7 +4,7 @@ use crate::access::{Principal, ROOT_OWNER, ROOT_PERMS};
 use crate::backend::{Backend, CommitRecord, Key, Write};
 use crate::cache::Slot;
 use crate::classes::{ClassCache, Lineage};
-use crate::keys;
+use crate::keys::{self, ObjectKey};
 use crate::object::{Object, Record, damaged};
 use crate::random::Random;
 use crate::state::{Found, Health, State};
@@ -96,6 +96,16 @@ pub(crate) struct Looked {
     /// The number of the last commit when it was read.
     pub(crate) at: u64,
     /// The commit that wrote it, when that may not be durable yet.
+    pub(crate) number: u64,
+}
+
+/// Objects that were read together.
+pub(crate) struct Together {
+    /// In the order of their keys; none for one that is not there.
+    pub(crate) objects: Vec<Option<Arc<Object>>>,
+    /// The number of the last commit when they were read.
+    pub(crate) at: u64,
+    /// The highest commit that wrote one of them and may not be durable yet.
     pub(crate) number: u64,
 }
 
@@ -299,6 +309,40 @@ impl<B: Backend> Engine<B> {
         }
         let mut found = found.into_iter();
         Ok(looked.into_iter().filter_map(|known| known.or_else(|| found.next())).collect())
+    }
+
+    /// Reads many objects as they are visible now; of those in memory nothing else is made.
+    pub(crate) async fn look_together(&self, keys: &[ObjectKey]) -> Result<Together> {
+        let mut objects = Vec::with_capacity(keys.len());
+        let mut missing: Vec<(usize, Key)> = Vec::new();
+        let (at, mut number) = {
+            let mut state = self.state();
+            state.usable()?;
+            let mut highest = 0;
+            for key in keys {
+                objects.push(match state.slot(key) {
+                    Some(Slot { record, number }) => {
+                        highest = highest.max(number);
+                        record.map(Record::object).transpose()?
+                    }
+                    None => {
+                        missing.push((objects.len(), Key::from(&key[..])));
+                        None
+                    }
+                });
+            }
+            (state.last, highest)
+        };
+        if !missing.is_empty() {
+            let keys: Vec<Key> = missing.iter().map(|(_, key)| key.clone()).collect();
+            let values = self.shared.backend.get_many(&keys).await?;
+            for ((place, key), value) in missing.into_iter().zip(values) {
+                let looked = self.learn(key, value, at)?;
+                number = number.max(looked.number);
+                objects[place] = looked.record.map(Record::object).transpose()?;
+            }
+        }
+        Ok(Together { objects, at, number })
     }
 
     fn learn(&self, key: Key, value: Option<Bytes>, at: u64) -> Result<Looked> {

@@ -133,6 +133,11 @@ impl State {
         }
     }
 
+    /// As [`State::find`], without the key.
+    pub(crate) fn slot(&mut self, key: &[u8]) -> Option<Slot> {
+        self.cache.slot(key).or_else(|| self.recent.get(key).cloned())
+    }
+
     /// Keeps what the backend gave to a read that began at number `at`.
     pub(crate) fn learn(&mut self, key: &Key, record: Option<&Record>, at: u64) {
         // Anybody may send tokens that nobody has.

@@ -10,7 +10,7 @@ use emerge_engine::{Backend, Principal};
 use emerge_proto::class::encode;
 use emerge_proto::op::{CallWith, Target};
 use emerge_proto::query::Matches;
-use emerge_proto::record::{Called, MemberCalled, ObjectType, Page, PageEnd, Stat};
+use emerge_proto::record::{Called, MemberCalled, ObjectType, Page, PageCursors, Stat};
 use emerge_proto::{Error, ErrorCode, Op, Path, Query, Result, class, limits};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use std::sync::Arc;
@@ -151,9 +151,9 @@ fn pages<B: Backend>(caller: Caller<B>, listing: Op, from: Option<String>) -> It
                 *after = from;
             }
             let reply = caller.run(None, op).await;
-            let page = reply.result.and_then(|value| PageEnd::of(&value).map(|end| (value, end)));
+            let page = reply.result.and_then(|value| PageCursors::of(&value).map(|end| (value, end)));
             Some(match page {
-                Ok((value, PageEnd { next, last })) => {
+                Ok((value, PageCursors { next, last })) => {
                     let item = last.map(|cursor| Item { value, cursor });
                     (Ok(Step { item, depends_on: reply.depends_on }), next.map(Some))
                 }

@@ -1,9 +1,8 @@
 //! Records that operations return. Each is a CBOR array in the order of its numbers.
 
 use crate::class::{ClassHash, ClassVersion, MethodDecl};
-use crate::value::scan::{self, Budget};
 use crate::version::ClassAt;
-use crate::{Error, ErrorCode, ObjectId, Result, limits};
+use crate::{Error, ErrorCode, ObjectId, Result};
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
 pub use crate::perms::Perms;
@@ -208,15 +207,24 @@ pub struct Stored {
 /// One page of a listing.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Page {
-    /// The members, in the order that was asked for; else in that of their names' bytes.
+    /// The cursor from which the next page goes on; absent on the last page. It is before the members, so that the next page can be asked for before
+    /// they are read.
     #[n(0)]
-    pub members: Vec<Stat>,
-    /// The cursor from which the next page goes on; absent on the last page.
-    #[n(1)]
     pub next: Option<String>,
-    /// The cursor after the last of these members, where it is not that one's name.
-    #[n(2)]
+    /// The cursor after the last of these members; absent when there are none.
+    #[n(1)]
     pub last: Option<String>,
+    /// The members, in the order that was asked for; else in that of their names' bytes.
+    #[n(2)]
+    pub members: Vec<Stat>,
+}
+
+impl Page {
+    /// A page of members in the order of their names, which are the cursors after them.
+    pub fn by_name(members: Vec<Stat>, next: Option<String>) -> Self {
+        let last = members.last().map(|member| member.name.clone());
+        Self { next, last, members }
+    }
 }
 
 /// Encodes a [`Page`] of members whose texts are borrowed: what `encode` gives of one that has them.
@@ -239,66 +247,34 @@ fn write_page<'a>(
     next: Option<&str>,
     last: Option<&str>,
 ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
-    // What is absent at the end of a record is left out.
-    let parts = [last.is_some(), next.is_some()].iter().position(|here| *here).map_or(1, |at| 3 - at as u64);
-    page.array(parts)?.array(members.len() as u64)?;
+    page.array(3)?.encode(next)?.encode(last)?.array(members.len() as u64)?;
     for member in members {
         page.encode(member)?;
-    }
-    if parts > 1 {
-        page.encode(next)?;
-    }
-    if parts > 2 {
-        page.encode(last)?;
     }
     Ok(())
 }
 
-/// Where an encoded [`Page`] ends, read without its members.
+/// The cursors of an encoded [`Page`], read without its members.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PageEnd {
-    /// The cursor from which the next page goes on; absent on the last page.
+pub struct PageCursors {
+    /// [`Page::next`].
     pub next: Option<String>,
-    /// The cursor after the last member; absent on a page without members.
+    /// [`Page::last`].
     pub last: Option<String>,
 }
 
-impl PageEnd {
-    /// Reads the end of an encoded page.
+impl PageCursors {
+    /// Reads what an encoded page begins with.
     ///
     /// # Errors
     /// `bad_frame`.
     pub fn of(page: &[u8]) -> Result<Self> {
-        let bad = |why: String| Error::new(ErrorCode::BadFrame, format!("the page of a listing: {why}"));
-        let decoder = &mut Decoder::new(page);
-        let read = |error: minicbor::decode::Error| bad(error.to_string());
-        let unknown = || bad("a length is missing".into());
-        let parts = decoder.array().map_err(read)?.ok_or_else(unknown)?;
-        let members = decoder.array().map_err(read)?.ok_or_else(unknown)?;
-        let (mut at, mut last) = (decoder.position(), None);
-        let mut budget = Budget::new(limits::MAX_DEPTH, page.len());
-        for _ in 0..members {
-            last = Some(at);
-            at += scan::item(page, at, &mut budget)?;
-        }
-        let mut name = None;
-        if let Some(last) = last {
-            decoder.set_position(last);
-            decoder.array().map_err(read)?;
-            name = Some(decoder.str().map_err(read)?.to_owned());
-        }
-        decoder.set_position(at);
-        Self::after(decoder, parts, name).map_err(read)
-    }
-
-    fn after(
-        decoder: &mut Decoder<'_>,
-        parts: u64,
-        name: Option<String>,
-    ) -> Result<Self, minicbor::decode::Error> {
-        let next: Option<String> = if parts > 1 { decoder.decode()? } else { None };
-        let last: Option<String> = if parts > 2 { decoder.decode()? } else { None };
-        Ok(Self { next, last: name.map(|name| last.unwrap_or(name)) })
+        let bad = |error: minicbor::decode::Error| {
+            Error::new(ErrorCode::BadFrame, format!("the page of a listing: {error}"))
+        };
+        let mut decoder = Decoder::new(page);
+        decoder.array().map_err(bad)?;
+        Ok(Self { next: decoder.decode().map_err(bad)?, last: decoder.decode().map_err(bad)? })
     }
 }
 

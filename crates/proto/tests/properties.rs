@@ -3,7 +3,7 @@
 
 use emerge_proto::class::encode;
 use emerge_proto::frame::{decode_message, encode_frame};
-use emerge_proto::record::{ObjectType, Page, PageEnd, Perms, Stat, encode_page};
+use emerge_proto::record::{ObjectType, Page, PageCursors, Perms, Stat, encode_page};
 use emerge_proto::value::{Array, DType, Step, Value, check, check_map, raw};
 use emerge_proto::{ClassHash, ErrorCode, Inside, ObjectId, perturb};
 use num_bigint::BigInt;
@@ -161,7 +161,6 @@ proptest! {
             path: None,
         };
         let page = Page { members: names.iter().map(member).collect(), next, last };
-        let last = page.members.last().map(|member| page.last.clone().unwrap_or_else(|| member.name.clone()));
         let borrowed = page.members.iter().map(|member| Stat {
             name: &*member.name,
             id: member.id,
@@ -183,8 +182,7 @@ proptest! {
         let encoded = encode_page(borrowed.clone(), page.next.as_deref(), page.last.as_deref());
         prop_assert_eq!(&encoded, &encode(&page));
         prop_assert_eq!(borrowed.map(Stat::into_owned).collect::<Vec<_>>(), page.members.clone());
-        let end = PageEnd::of(&encoded).unwrap();
-        prop_assert_eq!(end, PageEnd { next: page.next, last });
+        prop_assert_eq!(PageCursors::of(&encoded).unwrap(), PageCursors { next: page.next, last: page.last });
     }
 
     #[test]

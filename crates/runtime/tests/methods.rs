@@ -270,14 +270,10 @@ impl Directory {
     fn page(&self, after: Option<&str>) -> Page {
         let member = |name: &str, kind| Stat { name: name.into(), kind, ..OneObject::stat_of(None) };
         match after {
-            None => {
-                Page { members: vec![member("a", ObjectType::Object)], next: Some("a".into()), last: None }
+            None => Page::by_name(vec![member("a", ObjectType::Object)], Some("a".into())),
+            Some(_) => {
+                Page::by_name(vec![member("b", ObjectType::Directory), member("c", ObjectType::Object)], None)
             }
-            Some(_) => Page {
-                members: vec![member("b", ObjectType::Directory), member("c", ObjectType::Object)],
-                next: None,
-                last: None,
-            },
         }
     }
 }

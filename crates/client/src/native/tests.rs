@@ -153,7 +153,7 @@ impl Script {
 fn pump(streams: &mut HashMap<u64, (usize, u32)>, out: &mut Vec<u8>) {
     streams.retain(|seq, (next, credit)| {
         while *credit > 0 && *next < PAGES {
-            let page = Page { members: vec![stat(&format!("/{next}"))], next: None, last: None };
+            let page = Page::by_name(vec![stat(&format!("/{next}"))], None);
             let cursor = format!("{next:03}");
             encode_frame(&Frame::Item { seq: *seq, value: encode(&page), cursor }, out);
             *next += 1;

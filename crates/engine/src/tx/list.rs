@@ -93,7 +93,8 @@ impl<B: Backend> Tx<B> {
         if let Some(system) = self.system_of(target)?
             && !system.is_object()
         {
-            return self.list_system(&system, listing).await;
+            let Page { members, next, .. } = self.list_system(&system, listing).await?;
+            return Ok(Page::by_name(members, next));
         }
         let place = self.directory_to_list(target).await?;
         self.page(&place, listing).await
@@ -110,9 +111,13 @@ impl<B: Backend> Tx<B> {
         let place = self.directory_to_list(target).await?;
         let Members { members, next, last } = self.members_of(&place, listing).await?;
         let lineages = self.lineages_of(&members).await?;
+        // Most have the class of the one before.
+        let mut before: (Option<ClassHash>, Option<&Lineage>) = (None, None);
         let stats = members.iter().map(|(id, object)| {
-            let lineage = object.class.and_then(|hash| lineages.get(&hash));
-            self.borrowed_stat(*id, object, &object.name, lineage)
+            if before.0 != object.class {
+                before = (object.class, object.class.and_then(|hash| lineages.get(&hash)));
+            }
+            self.borrowed_stat(*id, object, &object.name, before.1)
         });
         Ok(encode_page(stats, next.as_deref(), last.as_deref()))
     }
@@ -141,7 +146,7 @@ impl<B: Backend> Tx<B> {
         let order = Order { by: listing.sort.unwrap_or(SortBy::Name), descending: listing.descending };
         if order.is_natural() {
             let (members, next) = self.page_by_name(place, &filter, listing.after, limit).await?;
-            return Ok(Members { members, next, last: None });
+            return Ok(Members { last: last_name(&members), members, next });
         }
         let (members, next, last) = self.page_by(place, &filter, order, listing.after, limit).await?;
         Ok(Members { members, next, last })
@@ -150,7 +155,9 @@ impl<B: Backend> Tx<B> {
     /// The classes of some members, with their bases.
     async fn lineages_of(&mut self, members: &[Member]) -> Result<HashMap<ClassHash, Lineage>> {
         let mut lineages = HashMap::new();
-        for hash in members.iter().filter_map(|(_, object)| object.class) {
+        let mut classes: Vec<ClassHash> = members.iter().filter_map(|(_, object)| object.class).collect();
+        classes.dedup();
+        for hash in classes {
             if let Entry::Vacant(place) = lineages.entry(hash) {
                 place.insert(self.class(hash).await?);
             }
@@ -179,7 +186,7 @@ impl<B: Backend> Tx<B> {
             let (all, before) = (found.len(), page.len());
             // What it takes to go on when too many are passed over.
             let spare = (passed + all >= limits::MAX_HIDDEN).then(|| found.clone());
-            page.extend(self.shown_members(&place.path, filter.of(found)).await?);
+            self.listed_members(&place.path, &filter.of(found), &mut page).await?;
             if page.len() > limit {
                 page.truncate(limit);
                 let next = last_name(&page);
@@ -193,7 +200,11 @@ impl<B: Backend> Tx<B> {
                 // It goes on after the last member that the caller may know of.
                 let next = match last_name(&page) {
                     Some(name) => Some(name),
-                    None => last_name(&self.shown_members(&place.path, spare.unwrap_or_default()).await?),
+                    None => {
+                        let mut known = Vec::new();
+                        self.listed_members(&place.path, &spare.unwrap_or_default(), &mut known).await?;
+                        last_name(&known)
+                    }
                 };
                 return next.map(|next| (page, Some(next))).ok_or_else(|| too_many_hidden(&place.path));
             }
@@ -222,7 +233,9 @@ impl<B: Backend> Tx<B> {
             if count > limits::MAX_SORTED {
                 return Err(too_many_to_sort(&place.path));
             }
-            for (id, object) in self.shown_members(&place.path, filter.of(found)).await? {
+            let mut members = Vec::with_capacity(found.len());
+            self.listed_members(&place.path, &filter.of(found), &mut members).await?;
+            for (id, object) in members {
                 let rank = self.rank(order, &object).await?;
                 if after.as_ref().is_none_or(|after| rank > *after) {
                     all.push((rank, (id, object)));
@@ -257,6 +270,25 @@ impl<B: Backend> Tx<B> {
                 order.by_text(class.map_or("", |class| &class.source.name), name)
             }
         })
+    }
+
+    /// Adds the objects of some entries of a directory that the caller may see.
+    async fn listed_members(
+        &mut self,
+        path: &Path,
+        entries: &[(Key, Record)],
+        listed: &mut Vec<Member>,
+    ) -> Result<()> {
+        let ids = entries.iter().map(|(_, record)| Ok(keys::object(record.as_entry()?.id)));
+        let objects = self.objects_together(ids.collect::<Result<_>>()?).await?;
+        listed.reserve(objects.len());
+        for ((_, record), object) in entries.iter().zip(objects) {
+            let object = object.ok_or_else(|| place::changed(path))?;
+            if access::shows(&self.principal, &object) {
+                listed.push((record.as_entry()?.id, object));
+            }
+        }
+        Ok(())
     }
 
     /// The objects of some entries of a directory that the caller may see.

@@ -34,9 +34,9 @@ pub use search::{Candidate, Scope, Walk};
 use crate::access::Principal;
 use crate::backend::{Backend, BackendError, Key, Write};
 use crate::change::{Change, LogRecord, Where};
-use crate::engine::{Engine, Looked};
+use crate::engine::{Engine, Looked, Together};
 use crate::index::{self as indexes, Indexes};
-use crate::keys;
+use crate::keys::{self, ObjectKey};
 use crate::object::{Entry, Object, Record};
 use crate::outcomes::no_longer_kept;
 use crate::queue::{self, Waiting};
@@ -66,6 +66,9 @@ pub struct Tx<B: Backend> {
     /// the key gives the same, so that an operation is not led astray by commits of others between its reads.
     reads: HashMap<Key, (u64, Option<Record>)>,
     ranges: Vec<(Range<Key>, u64)>,
+    /// Keys of objects that were read together, and the number of the last commit then. What they were is not kept: when one of them is
+    /// read again and is another by then, this transaction does not commit.
+    together: Vec<(Vec<ObjectKey>, u64)>,
     writes: BTreeMap<Key, Option<Record>>,
     /// Objects of which this transaction has made a version already.
     touched: HashSet<ObjectId>,
@@ -149,6 +152,7 @@ impl<B: Backend> Tx<B> {
             began,
             reads: HashMap::new(),
             ranges: Vec::new(),
+            together: Vec::new(),
             writes: BTreeMap::new(),
             touched: HashSet::new(),
             changes: Vec::new(),
@@ -180,7 +184,9 @@ impl<B: Backend> Tx<B> {
     }
 
     fn is_current_in(&self, state: &State) -> bool {
-        let reads_are_good = self.reads.iter().all(|(key, (at, _))| state.is_good(key, *at));
+        let together = |(keys, at): &(Vec<ObjectKey>, u64)| keys.iter().all(|key| state.is_good(key, *at));
+        let reads_are_good = self.reads.iter().all(|(key, (at, _))| state.is_good(key, *at))
+            && self.together.iter().all(together);
         #[cfg(feature = "mutations")]
         if self.engine.shared.options.mutations.forget_listed_ranges {
             return reads_are_good;
@@ -379,6 +385,23 @@ impl<B: Backend> Tx<B> {
             records.push(record);
         }
         Ok(records)
+    }
+
+    /// Reads many objects of which no other operation is told what they were; none for one that is not there.
+    async fn objects_together(&mut self, keys: Vec<ObjectKey>) -> Result<Vec<Option<Arc<Object>>>> {
+        let Together { mut objects, at, number } = self.engine.look_together(&keys).await?;
+        self.take_turns(keys.len()).await;
+        self.depends_on = self.depends_on.max(number);
+        if !self.writes.is_empty() {
+            for (key, object) in keys.iter().zip(&mut objects) {
+                if let Some(own) = self.writes.get(&key[..]) {
+                    *object = own.clone().map(Record::object).transpose()?;
+                }
+            }
+        }
+        self.bytes += keys.len() * size_of::<ObjectKey>();
+        self.together.push((keys, at));
+        Ok(objects)
     }
 
     /// The first `limit` records of a range; what it says of the range up to the last of them is validated.
