@@ -484,10 +484,10 @@ impl<B: Backend> Tx<B> {
             if keys::class_name(&key) != Some(name) {
                 continue;
             }
-            if found.is_some() {
+            let head: ClassHead = read(&record.bytes()?, "a class")?;
+            if found.is_some_and(|found| found != head.class_id) {
                 return Ok(None);
             }
-            let head: ClassHead = read(&record.bytes()?, "a class")?;
             found = Some(head.class_id);
         }
         Ok(found)
