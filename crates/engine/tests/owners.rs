@@ -127,21 +127,20 @@ fn a_name_goes_over_to_the_class_of_the_source() {
 #[test]
 fn an_owner_is_who_has_stored_that_version() {
     on_memory(async |engine| {
-        let met = put_as(engine, "ada", "class Item {}").await;
-        let mut tx = as_user(engine, "bob");
-        let running = tx.put_class(source("Shop", "class Shop {}"), vec![]).await.unwrap();
-        commit(tx).await.unwrap();
-        let mut tx = as_user(engine, "eve");
-        assert!(!tx.runs_within(&met, running.hash).await.unwrap());
+        let first = put_as(engine, "ada", "class Item {}").await;
+        let second = put_as(engine, "ada", "class Item { next }").await;
         put_as(engine, "bob", "class Item {}").await;
-        put_as(engine, "bob", "class Item { next }").await;
+        put_as(engine, "bob", "class Item { bobs }").await;
         let mut tx = as_user(engine, "eve");
-        assert!(tx.runs_within(&met, running.hash).await.unwrap(), "an old version too");
-        // One who stores the running class lends it nothing.
-        let mut tx = as_user(engine, "eve");
-        tx.put_class(source("Shop", "class Shop {}"), vec![]).await.unwrap();
-        let eves = tx.put_class(source("Trap", "class Trap {}"), vec![]).await.unwrap();
-        assert!(!tx.runs_within(&eves, running.hash).await.unwrap());
+        for (class, user, owns) in [
+            (&first, "ada", true),
+            (&first, "bob", true),
+            (&second, "ada", true),
+            (&second, "bob", false),
+            (&first, "eve", false),
+        ] {
+            assert_eq!(tx.owns_version(class, user).await.unwrap(), owns, "{user} {}", class.version);
+        }
     });
 }
 

@@ -82,18 +82,11 @@ impl<B: Backend> Tx<B> {
     }
 
     /// Whether a user is one of the owners of a class version: has stored its source.
-    pub(super) async fn owns_version(&mut self, class: &ClassVersion, user: &str) -> Result<bool> {
-        Ok(class.owner == user || self.read(&keys::class_owner(class.hash, user)).await?.is_some())
-    }
-
-    /// Whether code of a class version may run within a method of a class: the user who stored that class first has stored this source too.
     ///
     /// # Errors
-    /// `class_not_found`, `storage_failed`, `unavailable`.
-    pub async fn runs_within(&mut self, met: &ClassVersion, running: ClassHash) -> Result<bool> {
-        let lineage = self.class(running).await?;
-        let Some(running) = lineage.first() else { return Ok(false) };
-        self.owns_version(met, &running.owner).await
+    /// `storage_failed`, `unavailable`.
+    pub async fn owns_version(&mut self, class: &ClassVersion, user: &str) -> Result<bool> {
+        Ok(class.owner == user || self.read(&keys::class_owner(class.hash, user)).await?.is_some())
     }
 
     pub(super) async fn class_head(&mut self, user: &str, name: &str) -> Result<Option<ClassHead>> {
