@@ -33,8 +33,8 @@ pub struct Index {
     pub class: String,
     /// The field.
     pub field: String,
-    /// Whether no two objects may have the same value.
-    pub unique: bool,
+    /// Within which objects no two may have the same value: those that a user owns, each, or all for none.
+    pub unique: Vec<Option<String>>,
     /// Whether all objects are in it.
     pub ready: bool,
 }
@@ -46,6 +46,7 @@ pub(crate) struct IndexRecord {
     pub(crate) id: ObjectId,
     #[n(1)]
     pub(crate) class: String,
+    /// Whether it is unique for one of its makers.
     #[n(2)]
     pub(crate) unique: bool,
     #[n(3)]
@@ -56,33 +57,68 @@ pub(crate) struct IndexRecord {
     /// Objects, those of other classes included, that the building has looked at.
     #[n(5)]
     pub(crate) looked_at: u64,
-    /// Of a unique one: objects that had the value of another when they were added by the building.
+    /// Of one without makers: objects that had the value of another when it was built.
     #[n(6)]
+    pub(crate) duplicates: u64,
+    /// Who made it; absent in stores of before, where it was everyone's.
+    #[n(7)]
+    pub(crate) makers: Option<Vec<Maker>>,
+}
+
+/// Who made an index, and what it is to them.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Maker {
+    /// The user; none for an administrator.
+    #[n(0)]
+    pub(crate) user: Option<String>,
+    /// Whether no two objects that the user owns may have the same value; of an administrator, no two at all.
+    #[n(1)]
+    pub(crate) unique: bool,
+    /// Objects bound by it that have the value of another one, as the building found them.
+    #[n(2)]
     pub(crate) duplicates: u64,
 }
 
 impl IndexRecord {
+    /// Those who made it. One that everyone had is as an administrator's.
+    pub(crate) fn all_makers(&self) -> Vec<Maker> {
+        let everyone = || Maker { user: None, unique: self.unique, duplicates: self.duplicates };
+        self.makers.clone().unwrap_or_else(|| vec![everyone()])
+    }
+
+    pub(crate) fn set_makers(&mut self, makers: Vec<Maker>) {
+        self.unique = makers.iter().any(|maker| maker.unique);
+        self.duplicates = 0;
+        self.makers = Some(makers);
+    }
+
     pub(crate) fn index(&self, class_id: ObjectId, field: &str) -> Index {
+        let unique = self.all_makers().into_iter().filter(|maker| maker.unique);
         Index {
             id: self.id,
             class_id,
             class: self.class.clone(),
             field: field.to_owned(),
-            unique: self.unique,
+            unique: unique.map(|maker| maker.user).collect(),
             ready: self.ready,
         }
     }
 
-    /// For those who ask.
-    pub(crate) fn info(&self, class_id: ObjectId, field: &str) -> IndexInfo {
+    /// For those who ask: a user, to whom it is unique when it binds what the user owns, or (none) an administrator. What it is to other users is theirs.
+    pub(crate) fn info(&self, class_id: ObjectId, field: &str, user: Option<&str>) -> IndexInfo {
+        let binds = |maker: &Maker| {
+            maker.unique && (user.is_none() || maker.user.is_none() || maker.user.as_deref() == user)
+        };
+        let binding: Vec<Maker> = self.all_makers().into_iter().filter(binds).collect();
+        let duplicates = binding.iter().find(|maker| maker.user.as_deref() == user).or(binding.first());
         IndexInfo {
             class: self.class.clone(),
             class_id,
             field: field.to_owned(),
-            unique: self.unique,
+            unique: !binding.is_empty(),
             ready: self.ready,
             looked_at: (!self.ready).then_some(self.looked_at),
-            duplicates: (self.duplicates > 0).then_some(self.duplicates),
+            duplicates: duplicates.map(|maker| maker.duplicates).filter(|duplicates| *duplicates > 0),
         }
     }
 

@@ -16,6 +16,10 @@ pub(crate) const VERSION: u8 = b'v';
 pub(crate) const CLASS: u8 = b'k';
 /// `n owner-length owner name` -> [`crate::object::ClassHead`].
 pub(crate) const CLASS_HEAD: u8 = b'n';
+/// `c hash user` -> nothing: the user has stored this version's source too, after its first owner.
+pub(crate) const CLASS_OWNER: u8 = b'c';
+/// `f class-id` -> the number of the class's newest version, once it may be another than its one head tells.
+pub(crate) const CLASS_NEWEST: u8 = b'f';
 /// `b sha256 chunk` -> bytes of a large value.
 pub(crate) const BLOB: u8 = b'b';
 /// `x sha256 id version` -> nothing: this version of this object holds the blob.
@@ -139,6 +143,14 @@ pub(crate) fn class(hash: ClassHash) -> Vec<u8> {
 
 pub(crate) fn class_head(owner: &str, name: &str) -> Vec<u8> {
     build(CLASS_HEAD, &[&(owner.len() as u32).to_be_bytes(), owner.as_bytes(), name.as_bytes()])
+}
+
+pub(crate) fn class_owner(hash: ClassHash, user: &str) -> Vec<u8> {
+    build(CLASS_OWNER, &[&hash.0, user.as_bytes()])
+}
+
+pub(crate) fn class_newest(class: ObjectId) -> Vec<u8> {
+    build(CLASS_NEWEST, &[&class.0])
 }
 
 pub(crate) fn blob(hash: &[u8; 32], chunk: u32) -> Vec<u8> {

@@ -11,7 +11,7 @@ use emerge_proto::op::{CallWith, Target};
 use emerge_proto::record::{Called, MemberCalled, ObjectType, Page};
 use emerge_proto::value::raw;
 use emerge_proto::{
-    ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, Op, Path, Result, Value, class, limits,
+    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, Op, Path, Result, Value, class, limits,
 };
 use emerge_runtime::{BoxFuture, Call, Fs};
 use futures_util::lock::{Mutex, MutexGuard};
@@ -228,7 +228,7 @@ pub(crate) async fn inside<B: Backend>(
         over: AtomicBool::new(false),
     });
     let _ending = Ending(attempt.clone());
-    MethodFs { attempt, depth: 0 }.request(op).await
+    MethodFs { attempt, depth: 0, owner: None }.request(op).await
 }
 
 /// Ends an attempt, also one that nobody waits for any more.
@@ -390,7 +390,8 @@ impl<B: Backend> Attempt<B> {
                 log: call.log,
                 ..self.request(lineage.to_vec(), captured, call.deadline)
             };
-            let returned = self.node.runtime().call(request, self.fs(depth)).await?;
+            let fs = self.fs(depth, request.lineage.first());
+            let returned = self.node.runtime().call(request, fs).await?;
             let state = match before {
                 Some(before) => {
                     let state = returned.state.as_deref().unwrap_or(&before);
@@ -435,9 +436,10 @@ impl<B: Backend> Attempt<B> {
         }
     }
 
-    /// The file system for a method that runs this deep.
-    pub(crate) fn fs(self: &Arc<Self>, depth: usize) -> Arc<dyn Fs> {
-        Arc::new(MethodFs { attempt: self.clone(), depth })
+    /// The file system for a method of a class that runs this deep.
+    pub(crate) fn fs(self: &Arc<Self>, depth: usize, class: Option<&Arc<ClassVersion>>) -> Arc<dyn Fs> {
+        let owner = class.map(|class| class.owner.clone());
+        Arc::new(MethodFs { attempt: self.clone(), depth, owner })
     }
 
     /// The node that this is an attempt on.
@@ -457,6 +459,8 @@ impl<B: Backend> Attempt<B> {
 struct MethodFs<B: Backend> {
     attempt: Arc<Attempt<B>>,
     depth: usize,
+    /// The first owner of the class whose method runs; none where no method does.
+    owner: Option<String>,
 }
 
 impl<B: Backend> MethodFs<B> {
@@ -471,6 +475,21 @@ impl<B: Backend> MethodFs<B> {
         }
         let object = self.attempt.object(&call).await?;
         Ok(encode(&self.attempt.perform(object, &call, depth).await?))
+    }
+
+    /// A class version that the method meets. Sandboxes run its code within the method when it has the owner of the running class, so of several owners
+    /// that one is told: the running class's first, who answers for both sources. Who stored the running class later does not count: to store a known
+    /// source would let anyone's code run with the rights of those who call it.
+    async fn class(&self, hash: ClassHash) -> Result<Vec<u8>> {
+        let mut tx = self.attempt.lock().await;
+        let tx = open(&mut tx)?;
+        let mut info = tx.class_by_hash(hash).await?;
+        if let (Some(owner), Some(met)) = (&self.owner, info.lineage.first_mut())
+            && tx.owns_version(met, owner).await?
+        {
+            met.owner.clone_from(owner);
+        }
+        Ok(encode(&info))
     }
 }
 
@@ -502,6 +521,7 @@ impl<B: Backend> Fs for MethodFs<B> {
                     mixin::mixin(self.attempt.node(), open(&mut tx)?, &first, &second, &to, name.as_deref())
                         .await
                 }
+                Op::Class { path: None, hash: Some(hash), name: None } => self.class(hash).await,
                 Op::PutClass { ref class } => {
                     let methods = analyse(self.attempt.node(), class).await?;
                     self.attempt.dispatch(&op, &methods).await

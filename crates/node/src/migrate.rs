@@ -191,7 +191,8 @@ impl How {
             args: Value::List(missing).encode(),
             ..attempt.request(self.lineage.clone(), self.captured.clone(), None)
         };
-        let returned = attempt.node().runtime().call(call, attempt.fs(depth)).await?;
+        let fs = attempt.fs(depth, call.lineage.first());
+        let returned = attempt.node().runtime().call(call, fs).await?;
         Ok(fields_of(Value::decode(&returned.state.unwrap_or(state))?).unwrap_or_default())
     }
 
@@ -211,7 +212,8 @@ impl How {
             args,
             ..attempt.request(self.lineage.clone(), self.captured.clone(), None)
         };
-        let returned = attempt.node().runtime().call(call, attempt.fs(depth)).await?;
+        let fs = attempt.fs(depth, call.lineage.first());
+        let returned = attempt.node().runtime().call(call, fs).await?;
         let given = match Value::decode(&returned.result)? {
             Value::Null => Value::decode(&returned.state.unwrap_or(old))?,
             given => given,

@@ -52,6 +52,8 @@ struct Store {
     versions: BTreeMap<(ObjectId, u64), Object>,
     classes: HashMap<ClassHash, ClassVersion>,
     heads: Vec<ClassHead>,
+    class_owners: Vec<ClassHash>,
+    class_newest: HashMap<ObjectId, u64>,
     chunks: BTreeMap<[u8; 32], Vec<Bytes>>,
     uses: BTreeSet<([u8; 32], ObjectId, u64)>,
     trash: HashSet<ObjectId>,
@@ -93,6 +95,11 @@ impl Store {
                 self.classes.insert(class.hash, class);
             }
             Some(keys::CLASS_HEAD) => self.heads.push(read(&bytes, "a class").map_err(text)?),
+            Some(keys::CLASS_OWNER) => self.class_owners.push(ClassHash(keys::id_of(key).ok_or(short)?.0)),
+            Some(keys::CLASS_NEWEST) => {
+                let newest = read(&bytes, "the newest version of a class").map_err(text)?;
+                self.class_newest.insert(keys::id_of(key).ok_or(short)?, newest);
+            }
             Some(keys::BLOB) => self.chunks.entry(hash(key).ok_or(short)?).or_default().push(bytes),
             Some(keys::BLOB_USE) => {
                 let (id, version) = keys::version_parts(&key[32..]).ok_or(short)?;
@@ -368,18 +375,26 @@ impl Store {
                 return Err(format!("the base {} of the class {} is not there", base.hash, class.hash));
             }
         }
-        for head in &self.heads {
-            let mut versions: Vec<u64> = self
-                .classes
-                .values()
-                .filter(|class| class.class_id == head.class_id)
-                .map(|class| class.version)
-                .collect();
+        let mut versions: BTreeMap<ObjectId, Vec<u64>> = BTreeMap::new();
+        for class in self.classes.values() {
+            versions.entry(class.class_id).or_default().push(class.version);
+        }
+        for (id, versions) in &mut versions {
             versions.sort_unstable();
-            if !versions.iter().copied().eq(1..=head.version) {
-                return Err(format!("the class {} has the versions {versions:?}", head.class_id));
+            let newest = self.class_newest.get(id).copied().unwrap_or(versions.len() as u64);
+            if !versions.iter().copied().eq(1..=newest) {
+                return Err(format!("the class {id} has the versions {versions:?} up to {newest}"));
             }
         }
-        Ok(())
+        for head in &self.heads {
+            let class = self.classes.get(&head.hash).map(|class| (class.class_id, class.version));
+            if class != Some((head.class_id, head.version)) {
+                return Err(format!("version {} of the class {} is {class:?}", head.version, head.class_id));
+            }
+        }
+        match self.class_owners.iter().find(|hash| !self.classes.contains_key(hash)) {
+            Some(hash) => Err(format!("the class {hash} has an owner and is not there")),
+            None => Ok(()),
+        }
     }
 }

@@ -6,15 +6,16 @@ use crate::backend::Backend;
 use crate::classes::{self, Lineage};
 use crate::keys;
 use crate::object::{ClassHead, Record, read};
+use bytes::Bytes;
 use emerge_proto::op::Target;
 use emerge_proto::record::ClassInfo;
-use emerge_proto::{ClassHash, ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, Result};
+use emerge_proto::{ClassHash, ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, ObjectId, Result};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl<B: Backend> Tx<B> {
-    /// Keeps a class version. The same source again is the same version; another source under the same owner and name is
-    /// the next version of the class. `methods` is what the runtime's analysis found.
+    /// Keeps a class version. The same source again is the same version, which then has the caller as one more owner, and is the newest of this name among
+    /// the caller's classes; another source under the same owner and name is the next version of the class. `methods` is what the runtime's analysis found.
     ///
     /// # Errors
     /// `class_invalid`, `too_large`, `class_not_found` (a base).
@@ -22,17 +23,22 @@ impl<B: Backend> Tx<B> {
         source.check()?;
         let hash = source.hash();
         if let Some(record) = self.read(&keys::class(hash)).await? {
-            return Ok((*classes::read_class(hash, Some(record))?).clone());
+            let class = classes::read_class(hash, Some(record))?;
+            self.share_class(&class).await?;
+            return Ok((*class).clone());
         }
         for base in &source.bases {
             self.class(base.hash).await?;
         }
         self.captured_by(&[&source]).await?;
-        let key = keys::class_head(&self.principal.user, &source.name);
-        let head = match self.read(&key).await? {
-            Some(record) => {
-                let head: ClassHead = read(&record.bytes()?, "a class")?;
-                ClassHead { version: head.version + 1, hash, ..head }
+        let user = self.principal.user.clone();
+        let head = match self.class_head(&user, &source.name).await? {
+            Some(head) => {
+                // Owners share the class's numbers, so that each is of one version.
+                let newest = self.newest_version(head.class_id).await?.unwrap_or(head.version);
+                let version = newest.max(head.version) + 1;
+                self.put_newest_version(head.class_id, version);
+                ClassHead { version, hash, ..head }
             }
             None => ClassHead { class_id: self.new_id(), version: 1, hash },
         };
@@ -40,15 +46,79 @@ impl<B: Backend> Tx<B> {
             hash,
             class_id: head.class_id,
             version: head.version,
-            owner: self.principal.user.clone(),
+            owner: user,
             created: self.now,
             source,
             methods,
         };
-        let record = |bytes: Vec<u8>| Some(Record::Bytes(bytes.into()));
-        self.put(key, record(emerge_proto::class::encode(&head)));
-        self.put(keys::class(hash), record(emerge_proto::class::encode(&class)));
+        self.put_class_head(&class);
+        self.put(
+            keys::class(hash),
+            Some(Record::Bytes(emerge_proto::class::encode(&class).into())),
+        );
         Ok(class)
+    }
+
+    /// Makes the caller one of the owners of a version that is there. Who is one already keeps the newest of the name as it is.
+    async fn share_class(&mut self, class: &ClassVersion) -> Result<()> {
+        let user = self.principal.user.clone();
+        if self.owns_version(class, &user).await? {
+            return Ok(());
+        }
+        // A version's class never changes, so the name's class becomes that of the version. The numbers go on from the class's newest: until a class is
+        // shared, its first owner's head alone tells which that is, and that head may go to another class.
+        let first = self.class_head(&class.owner, &class.source.name).await?;
+        let mut newest = class.version;
+        if let Some(first) = first.filter(|first| first.class_id == class.class_id) {
+            newest = newest.max(first.version);
+        }
+        self.note_newest_version(class.class_id, newest).await?;
+        if let Some(left) = self.class_head(&user, &class.source.name).await? {
+            self.note_newest_version(left.class_id, left.version).await?;
+        }
+        self.put(keys::class_owner(class.hash, &user), Some(Record::Bytes(Bytes::new())));
+        self.put_class_head(class);
+        Ok(())
+    }
+
+    /// Whether a user is one of the owners of a class version: has stored its source.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn owns_version(&mut self, class: &ClassVersion, user: &str) -> Result<bool> {
+        Ok(class.owner == user || self.read(&keys::class_owner(class.hash, user)).await?.is_some())
+    }
+
+    pub(super) async fn class_head(&mut self, user: &str, name: &str) -> Result<Option<ClassHead>> {
+        let record = self.read(&keys::class_head(user, name)).await?;
+        record.map(|record| read(&record.bytes()?, "a class")).transpose()
+    }
+
+    /// Makes a version the newest of its name among the caller's classes.
+    fn put_class_head(&mut self, class: &ClassVersion) {
+        let head = ClassHead { class_id: class.class_id, version: class.version, hash: class.hash };
+        let key = keys::class_head(&self.principal.user, &class.source.name);
+        self.put(key, Some(Record::Bytes(emerge_proto::class::encode(&head).into())));
+    }
+
+    async fn newest_version(&mut self, class: ObjectId) -> Result<Option<u64>> {
+        let record = self.read(&keys::class_newest(class)).await?;
+        record.map(|record| read(&record.bytes()?, "the newest version of a class")).transpose()
+    }
+
+    /// Keeps the number of a class's newest version where it is not kept yet.
+    async fn note_newest_version(&mut self, class: ObjectId, version: u64) -> Result<()> {
+        if self.newest_version(class).await?.is_none() {
+            self.put_newest_version(class, version);
+        }
+        Ok(())
+    }
+
+    fn put_newest_version(&mut self, class: ObjectId, version: u64) {
+        self.put(
+            keys::class_newest(class),
+            Some(Record::Bytes(emerge_proto::class::encode(&version).into())),
+        );
     }
 
     /// A class version and those that it inherits from, those that this transaction put included.
@@ -130,14 +200,10 @@ impl<B: Backend> Tx<B> {
     /// # Errors
     /// `class_not_found`.
     pub async fn class_by_name(&mut self, name: &str) -> Result<ClassInfo> {
-        let record = self.read(&keys::class_head(&self.principal.user, name)).await?.ok_or_else(|| {
-            Error::new(
-                ErrorCode::ClassNotFound,
-                format!("{} has no class {name:?} here", self.principal.user),
-            )
-            .field(name)
+        let user = self.principal.user.clone();
+        let head = self.class_head(&user, name).await?.ok_or_else(|| {
+            Error::new(ErrorCode::ClassNotFound, format!("{user} has no class {name:?} here")).field(name)
         })?;
-        let head: ClassHead = read(&record.bytes()?, "a class")?;
         self.class_by_hash(head.hash).await
     }
 }

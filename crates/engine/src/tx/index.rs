@@ -3,7 +3,7 @@
 use super::Tx;
 use crate::access::{self, Principal, Want};
 use crate::backend::{Backend, Key};
-use crate::index::{self as indexes, EVERY_CLASS, Index, IndexRecord, Indexes};
+use crate::index::{self as indexes, EVERY_CLASS, Index, IndexRecord, Indexes, Maker};
 use crate::keys;
 use crate::object::{ClassHead, Object, Record, read};
 use bytes::Bytes;
@@ -18,10 +18,12 @@ const SAME: usize = 64;
 
 impl<B: Backend> Tx<B> {
     /// Makes an index by a class, which is one of the caller's own by its name, any by its id, or all (`*`), and a field. It is there at once, and ready
-    /// when [`crate::Engine::build_indexes`] has gone over the objects. One that is there already stays.
+    /// when [`crate::Engine::build_indexes`] has gone over the objects. One that is there already is shared with those who made it. A unique one binds
+    /// the objects that the caller owns; an administrator's binds all.
     ///
     /// # Errors
-    /// `class_not_found`; `permission_denied` when the class is another user's; `limit_exceeded`.
+    /// `class_not_found`; `permission_denied` when the caller is not one of the class's owners; `already_exists` when the caller made it otherwise;
+    /// `limit_exceeded`.
     pub async fn create_index(&mut self, class: &str, field: &str, unique: bool) -> Result<IndexInfo> {
         if field.is_empty() || field.len() > limits::MAX_SEGMENT {
             let why = format!("the name of an indexed field has 1 to {} bytes", limits::MAX_SEGMENT);
@@ -29,21 +31,34 @@ impl<B: Backend> Tx<B> {
                 .field("field")
                 .limit(limits::MAX_SEGMENT as u64));
         }
-        let (class_id, name) = self.indexed_class(class).await?;
+        let (class_id, name, owned) = self.indexed_class(class).await?;
+        if !owned {
+            return Err(self.may_not_index(&name));
+        }
         let key = keys::index(class_id, field);
+        let maker = Maker { user: self.maker(), unique, duplicates: 0 };
         if let Some(record) = self.read(&key).await? {
-            let known: IndexRecord = read(&record.bytes()?, "an index")?;
-            if known.unique == unique {
-                return Ok(known.info(class_id, field));
+            let mut known: IndexRecord = read(&record.bytes()?, "an index")?;
+            let mut makers = known.all_makers();
+            match makers.iter().find(|other| other.user == maker.user) {
+                Some(own) if own.unique == unique => {}
+                Some(own) => {
+                    let what = if own.unique { "" } else { "not " };
+                    let why = format!("there is an index of {name} by {field}, which is {what}unique");
+                    return Err(Error::new(ErrorCode::AlreadyExists, why).field(field));
+                }
+                None => {
+                    makers.push(maker);
+                    if unique {
+                        // The building goes over the objects again to count duplicates; all entries stay, so that it binds at once.
+                        (known.ready, known.cursor, known.looked_at) = (false, None, 0);
+                        makers.iter_mut().for_each(|maker| maker.duplicates = 0);
+                    }
+                    known.set_makers(makers);
+                    self.put(key, Some(encoded(&known)));
+                }
             }
-            return Err(Error::new(
-                ErrorCode::AlreadyExists,
-                format!(
-                    "there is an index of {name} by {field}, which is {}unique",
-                    if known.unique { "" } else { "not " }
-                ),
-            )
-            .field(field));
+            return Ok(known.info(class_id, field, self.maker().as_deref()));
         }
         if self.indexes()?.len() >= limits::MAX_INDEXES {
             return Err(Error::new(
@@ -60,23 +75,62 @@ impl<B: Backend> Tx<B> {
             cursor: None,
             looked_at: 0,
             duplicates: 0,
+            makers: Some(vec![maker]),
         };
         self.put(key, Some(encoded(&record)));
-        Ok(record.info(class_id, field))
+        Ok(record.info(class_id, field, self.maker().as_deref()))
     }
 
-    /// Drops an index; its entries are deleted later. Gives whether there was one.
+    /// Drops an index, as far as the caller made it: it goes with the last user who made it, and by an administrator at once. Then its entries are deleted
+    /// later. Gives whether there was one.
     ///
     /// # Errors
-    /// As [`Tx::create_index`].
+    /// As [`Tx::create_index`]; `permission_denied` when others made it, and the caller did not.
     pub async fn drop_index(&mut self, class: &str, field: &str) -> Result<bool> {
-        let (class_id, _) = self.indexed_class(class).await?;
+        let (class_id, name, owned) = self.indexed_class(class).await?;
         let key = keys::index(class_id, field);
-        let Some(record) = self.read(&key).await? else { return Ok(false) };
-        let known: IndexRecord = read(&record.bytes()?, "an index")?;
+        let record = match self.read(&key).await? {
+            None if !owned => return Err(self.may_not_index(&name)),
+            None => return Ok(false),
+            Some(record) => record,
+        };
+        let mut known: IndexRecord = read(&record.bytes()?, "an index")?;
+        let user = self.maker();
+        if user.is_some()
+            && let Some(makers) = &known.makers
+        {
+            let left: Vec<Maker> = makers.iter().filter(|maker| maker.user != user).cloned().collect();
+            let made = left.len() < makers.len();
+            if !made && !owned {
+                return Err(self.may_not_index(&name));
+            }
+            // What the node or an administrator made to make searches faster is the owners' to drop; what binds, and what other users made, is not.
+            if left.iter().any(|maker| maker.unique || maker.user.is_some()) {
+                if !made {
+                    let why = format!("the index of {name} by {field} is dropped by who made it, or an administrator");
+                    return Err(Error::new(ErrorCode::PermissionDenied, why).field(field));
+                }
+                known.set_makers(left);
+                self.put(key, Some(encoded(&known)));
+                return Ok(true);
+            }
+        } else if !owned {
+            return Err(self.may_not_index(&name));
+        }
         self.put(key, None);
         self.put(keys::dropped_index(known.id), Some(Record::Bytes(Bytes::new())));
         Ok(true)
+    }
+
+    /// The caller as one who makes indexes: none for an administrator, who makes them for all.
+    fn maker(&self) -> Option<String> {
+        (!self.principal.admin).then(|| self.principal.user.clone())
+    }
+
+    fn may_not_index(&self, class: &str) -> Error {
+        let (user, what) = (&self.principal.user, if class == "*" { "all classes" } else { class });
+        let why = format!("user {user:?} may not index {what}: its owners and an administrator may");
+        Error::new(ErrorCode::PermissionDenied, why)
     }
 
     /// All indexes, as they are when this transaction has committed.
@@ -88,7 +142,7 @@ impl<B: Backend> Tx<B> {
         Ok(own.unwrap_or_else(|| self.indexes.clone()))
     }
 
-    /// The indexes of the caller's own classes, with how far their building has come, this transaction's own included; an administrator's are all.
+    /// The indexes of the caller's own classes, and those that the caller made, with how far their building has come, this transaction's own included; an administrator's are all.
     ///
     /// # Errors
     /// `storage_failed`, `unavailable`.
@@ -98,9 +152,11 @@ impl<B: Backend> Tx<B> {
             let (class_id, field) =
                 keys::index_parts(&key).ok_or_else(|| crate::object::damaged("an index"))?;
             let known: IndexRecord = read(&record.bytes()?, "an index")?;
-            let info = known.info(class_id, field);
+            let user = self.maker();
+            let info = known.info(class_id, field, user.as_deref());
+            let made = known.makers.iter().flatten().any(|maker| maker.user == user);
             // What others index, and how much of it there is, is theirs.
-            if self.principal.admin || self.has_class(class_id, &info.class).await? {
+            if made || self.principal.admin || self.has_class(class_id, &info.class).await? {
                 infos.push(info);
             }
         }
@@ -110,49 +166,51 @@ impl<B: Backend> Tx<B> {
 
     /// Whether a class is one of the caller's own.
     async fn has_class(&mut self, class_id: ObjectId, name: &str) -> Result<bool> {
-        let Some(head) = self.read(&keys::class_head(&self.principal.user, name)).await? else {
-            return Ok(false);
-        };
-        let head: ClassHead = read(&head.bytes()?, "a class")?;
-        Ok(head.class_id == class_id)
+        let user = self.principal.user.clone();
+        Ok(self.class_head(&user, name).await?.is_some_and(|head| head.class_id == class_id))
     }
 
-    async fn indexed_class(&mut self, class: &str) -> Result<(ObjectId, String)> {
-        let user = self.principal.user.clone();
-        let denied = |what: &str| {
-            Error::new(
-                ErrorCode::PermissionDenied,
-                format!("user {user:?} may not index {what}: its owner and an administrator may"),
-            )
-        };
+    /// The id of a class, its name, and whether the caller may index it.
+    async fn indexed_class(&mut self, class: &str) -> Result<(ObjectId, String, bool)> {
+        let (user, admin) = (self.principal.user.clone(), self.principal.admin);
         if class == "*" {
-            return if self.principal.admin {
-                Ok((EVERY_CLASS, "*".into()))
-            } else {
-                Err(denied("all classes"))
-            };
+            return Ok((EVERY_CLASS, "*".into(), admin));
         }
         if let Some(id) = ObjectId::parse(class) {
-            // An id of a class or of a version of one.
+            // The address of a version, or the id of a class.
+            let version = match self.class(ClassHash(id.0)).await {
+                Ok(lineage) => lineage.first().cloned(),
+                Err(error) if error.code == ErrorCode::ClassNotFound => None,
+                Err(error) => return Err(error),
+            };
+            if let Some(version) = version {
+                let name = version.source.name.clone();
+                let owned = admin
+                    || self.owns_version(&version, &user).await?
+                    || self.has_class(version.class_id, &name).await?;
+                return Ok((version.class_id, name, owned));
+            }
+            let mut found = None;
             for (_, record) in self.scan(keys::all(keys::CLASS_HEAD), limits::MAX_COPY).await? {
                 let head: ClassHead = read(&record.bytes()?, "a class")?;
-                if head.class_id == id || head.hash == ClassHash(id.0) {
-                    let lineage = self.class(head.hash).await?;
-                    let Some(newest) = lineage.first() else { continue };
-                    return if self.principal.admin || newest.owner == self.principal.user {
-                        Ok((head.class_id, newest.source.name.clone()))
-                    } else {
-                        Err(denied(&format!("class {}", newest.source.name)))
-                    };
+                if head.class_id != id {
+                    continue;
+                }
+                let lineage = self.class(head.hash).await?;
+                let Some(newest) = lineage.first() else { continue };
+                let owned = admin || self.owns_version(newest, &user).await?;
+                let name = newest.source.name.clone();
+                found = Some((id, name, owned));
+                if owned {
+                    break;
                 }
             }
-            return Err(
-                Error::new(ErrorCode::ClassNotFound, format!("there is no class {class}")).field("class")
-            );
+            let why = || Error::new(ErrorCode::ClassNotFound, format!("there is no class {class}"));
+            return found.ok_or_else(|| why().field("class"));
         }
         let info = self.class_by_name(class).await?;
         let newest = info.lineage.first().ok_or_else(|| crate::object::damaged("a class"))?;
-        Ok((newest.class_id, newest.source.name.clone()))
+        Ok((newest.class_id, newest.source.name.clone(), true))
     }
 
     /// Adds to what is written the entries that follow from it, and sees that what must be unique is.
@@ -178,7 +236,10 @@ impl<B: Backend> Tx<B> {
             };
             let old = old.map(Record::object).transpose()?;
             let new = new.map(Record::object).transpose()?;
+            let owner = |object: Option<&Arc<Object>>| object.map(|object| object.owner.clone());
+            let same_owner = owner(old.as_ref()) == owner(new.as_ref());
             if let (Some(old), Some(new)) = (&old, &new)
+                && same_owner
                 && old.class == new.class
                 && old.state == new.state
                 && old.blobs == new.blobs
@@ -195,6 +256,19 @@ impl<B: Backend> Tx<B> {
             for index in indexes.iter() {
                 let before = self.entry_of(index, id, old.as_deref()).await?;
                 let after = self.entry_of(index, id, new.as_deref()).await?;
+                if let (Some(after), Some(new)) = (&after, &new) {
+                    let changed = before.as_ref() != Some(after);
+                    for whose in &index.unique {
+                        // What binds all is met by values alone; what binds a user's objects by one's coming to the user too.
+                        let met = match whose {
+                            None => changed,
+                            Some(user) => *new.owner == **user && (changed || !same_owner),
+                        };
+                        if met {
+                            unique.push((index.clone(), id, after.clone(), whose.clone()));
+                        }
+                    }
+                }
                 if before == after {
                     continue;
                 }
@@ -202,9 +276,6 @@ impl<B: Backend> Tx<B> {
                     entries.push((before.into(), None));
                 }
                 if let Some(after) = after {
-                    if index.unique {
-                        unique.push((index.clone(), id, after.clone()));
-                    }
                     entries.push((after.into(), Some(Record::Bytes(Bytes::new()))));
                 }
             }
@@ -212,8 +283,8 @@ impl<B: Backend> Tx<B> {
         // Deletions first: what one object leaves another may take.
         entries.sort_by_key(|(_, record)| record.is_some());
         self.writes.extend(entries);
-        for (index, id, entry) in unique {
-            self.check_unique(&index, id, &entry).await?;
+        for (index, id, entry, whose) in unique {
+            self.check_unique(&index, id, &entry, whose.as_deref()).await?;
         }
         Ok(())
     }
@@ -262,9 +333,15 @@ impl<B: Backend> Tx<B> {
         Ok(None)
     }
 
-    /// Refuses a value that another object has.
-    async fn check_unique(&mut self, index: &Index, id: ObjectId, entry: &[u8]) -> Result<()> {
-        let Some(other) = self.same(index, id, entry).await? else { return Ok(()) };
+    /// Refuses a value that another object has: of those of an owner, or of all.
+    async fn check_unique(
+        &mut self,
+        index: &Index,
+        id: ObjectId,
+        entry: &[u8],
+        owner: Option<&str>,
+    ) -> Result<()> {
+        let Some(other) = self.same(index, id, entry, owner, false).await? else { return Ok(()) };
         // Its path is told to those alone who may read it.
         let shown = match self.climb(other).await {
             Ok(place) => Some(place).filter(|place| access::may(&self.principal, &place.object, Want::Read)),
@@ -287,8 +364,16 @@ impl<B: Backend> Tx<B> {
         Err(error)
     }
 
-    /// Another object with the value of an entry, whoever's it is. Objects that were unlinked do not count, nor do missing values and null.
-    async fn same(&mut self, index: &Index, id: ObjectId, entry: &[u8]) -> Result<Option<ObjectId>> {
+    /// Another object with the value of an entry: of those of an owner, or of all; with `earlier` one with a lower id. Objects that were unlinked do not
+    /// count, nor do missing values and null.
+    async fn same(
+        &mut self,
+        index: &Index,
+        id: ObjectId,
+        entry: &[u8],
+        owner: Option<&str>,
+        earlier: bool,
+    ) -> Result<Option<ObjectId>> {
         let Some(same) = entry.len().checked_sub(16).and_then(|end| entry.get(..end)) else {
             return Ok(None);
         };
@@ -301,6 +386,14 @@ impl<B: Backend> Tx<B> {
             let entries = self.scan(range.clone(), SAME).await?;
             for (key, _) in &entries {
                 let Some(other) = keys::last_id(key).filter(|other| *other != id) else { continue };
+                if earlier && other > id {
+                    continue;
+                }
+                if let Some(owner) = owner
+                    && self.object(other).await?.is_none_or(|object| *object.owner != *owner)
+                {
+                    continue;
+                }
                 if !self.is_linked(other).await? {
                     continue;
                 }
@@ -352,19 +445,30 @@ impl<B: Backend> Tx<B> {
         let scanned = self.engine.scan(&keys::objects(known.cursor), budget, &self.writes).await?;
         self.depends_on = self.depends_on.max(scanned.number);
         let seen = scanned.records.len();
+        let mut makers = known.all_makers();
         for (key, record) in scanned.records {
             let Some(id) = keys::id_of(&key) else { continue };
             // Noted one by one, and not as a range: what others add meanwhile has its entry by their own commit.
             self.reads.entry(key).or_insert((scanned.at, Some(record.clone())));
             let object = record.object()?;
             if let Some(entry) = self.entry_of(index, id, Some(&object)).await? {
-                if index.unique && self.is_linked(id).await? && self.same(index, id, &entry).await?.is_some()
-                {
-                    known.duplicates += 1;
+                if makers.iter().any(|maker| maker.unique) && self.is_linked(id).await? {
+                    for maker in makers.iter_mut().filter(|maker| maker.unique) {
+                        let owner = maker.user.clone();
+                        let bound = owner.as_deref().is_none_or(|owner| *object.owner == *owner);
+                        // Those that have a value first keep it: the others are counted, also where the building goes over entries that are there.
+                        if bound && self.same(index, id, &entry, owner.as_deref(), true).await?.is_some() {
+                            maker.duplicates += 1;
+                        }
+                    }
                 }
                 self.put(entry, Some(Record::Bytes(Bytes::new())));
             }
             known.cursor = Some(id);
+        }
+        match &mut known.makers {
+            Some(all) => *all = makers,
+            None => known.duplicates = makers.first().map_or(0, |maker| maker.duplicates),
         }
         known.looked_at += seen as u64;
         if seen < budget {
@@ -484,10 +588,10 @@ impl<B: Backend> Tx<B> {
             if keys::class_name(&key) != Some(name) {
                 continue;
             }
-            if found.is_some() {
+            let head: ClassHead = read(&record.bytes()?, "a class")?;
+            if found.is_some_and(|found| found != head.class_id) {
                 return Ok(None);
             }
-            let head: ClassHead = read(&record.bytes()?, "a class")?;
             found = Some(head.class_id);
         }
         Ok(found)
