@@ -63,6 +63,9 @@ def test_a_deadline_of_its_own(fs, home):
     shelf(fs, home, {"a": 3})
     with pytest.raises(errors.DeadlineExceededError, match="longer than 200 ms"):
         fs.invoke(f"{home}/a", "slow", deadline=0.2)
+    with pytest.raises(errors.BadArgumentError) as none:
+        fs.invoke(f"{home}/a", "slow", deadline=0)
+    assert none.value.field == "deadline"
 
 
 def test_calls_on_several(fs, home):

@@ -540,6 +540,14 @@ def test_directories_are_values_sorted_and_filtered(fs, home):
     assert [meta.name for meta in fs.list(at, sort="created", page_size=1)] == ["b.txt", "a.txt", "c.md"]
     assert [meta.name for meta in fs.list(at, glob="{a,c}.*", descending=True)] == ["c.md", "a.txt"]
     assert [meta.name for meta in fs.list(at, after="a.txt")] == ["b.txt", "c.md"]
+    page, cursor = fs.page(at, sort="created", page_size=2)
+    assert [meta.name for meta in page] == ["b.txt", "a.txt"] and page[0].path == f"{at}/b.txt"
+    page, end = fs.page(at, sort="created", page_size=2, after=cursor)
+    assert [meta.name for meta in page] == ["c.md"] and end is None
+    assert [meta.name for meta in fs.list(at, sort="created", after=cursor)] == ["c.md"]
+    with pytest.raises(errors.BadArgumentError, match="a class") as wrong:
+        fs.migrate(f"{at}/a.txt", None)
+    assert wrong.value.field == "cls"
     with pytest.raises(errors.BadArgumentError, match="sort"):
         list(fs.list(at, sort="weight"))
     directory = fs.get(at)

@@ -289,7 +289,9 @@ async fn http(node: &RunningNode, token: &str, body: &str) -> (u16, serde_json::
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let kind = if status == 200 { "application/json" } else { "application/problem+json" };
+    assert!(head.contains(&format!("content-type: {kind}\r\n")), "{answer}");
     (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{answer}: {error}")))
 }
 
@@ -299,6 +301,8 @@ async fn http_does_one_operation_for_each_request() {
     assert_eq!(http(&node, "wrong", "{}").await.0, 401);
     let (status, error) = http(&node, &node.token, r#"{"op": "fly"}"#).await;
     assert_eq!((status, &error["code"], &error["field"]), (400, &"bad_argument".into(), &"op".into()));
+    assert_eq!((&error["status"], &error["detail"]), (&400.into(), &error["message"]));
+    assert!(error["message"].is_string() && error["title"].is_string(), "{error}");
     let class = r#"{"op": "put_class", "name": "Circle", "source": "class Circle extends EmergeObject { area() { return Math.PI * this.r ** 2; } }",
         "fields": [{"name": "r", "type": "float", "default": 0.0}]}"#;
     let (status, class) = http(&node, &node.token, class).await;

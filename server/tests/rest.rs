@@ -409,6 +409,15 @@ async fn what_is_wrong_is_a_problem_that_names_it() {
             "POST",
             "/operations/list",
             &[],
+            Some(json!({"op": "rm", "path": "/"})),
+            400,
+            "bad_argument",
+            json!("op"),
+        ),
+        (
+            "POST",
+            "/operations/list",
+            &[],
             Some(json!({"path": "/", "limmit": 9})),
             400,
             "bad_argument",
@@ -464,4 +473,47 @@ async fn the_document_is_of_what_is_served() {
     }
     assert_eq!(server.get("/objectz/a").await.status, 404);
     server.node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_got_can_be_put_back_and_names_are_checked_at_every_door() {
+    let server = Server::with_notes().await;
+    let source = "class Starred extends EmergeObject {\n  static fields = { least: int(1) };\n  \
+                  query(fs) { return [this.least]; }\n}";
+    let fields = json!([{"name": "least", "type": "int"}]);
+    let kept = server.put("/classes/Starred", json!({"source": source, "fields": fields})).await;
+    assert_eq!(kept.status, 200, "{}", kept.json);
+    let made = server.put("/objects/q", json!({"class": "Starred", "fields": {"least": 3}})).await;
+    assert_eq!(made.status, 201, "{}", made.json);
+    let asked = server.ask("POST", "/operations/query", &[], Some(json!({"path": "/q"}))).await;
+    assert_eq!(asked.status, 200, "{}", asked.json);
+    let got = server.get("/objects/q").await;
+    assert_eq!(got.json["fields"]["results"], json!([3]), "{}", got.json);
+    let put = server.put("/objects/q", json!({"fields": got.json["fields"]})).await;
+    assert_eq!(put.status, 200, "{}", put.json);
+    assert_eq!(server.get("/objects/q").await.json["fields"], got.json["fields"]);
+
+    let hash = server.get("/classes/Note").await.json["hash"].clone();
+    server.put("/objects/n", json!({"class": "Note", "fields": {"text": "a"}})).await;
+    for (address, body) in [
+        ("/api", json!({"op": "store", "path": "/n", "class": hash, "fields": {"txet": "a"}})),
+        ("/api", json!({"op": "set", "path": "/n#txet", "value": "a"})),
+        ("/operations/store", json!({"path": "/new", "class": hash, "fields": {"txet": "a"}})),
+    ] {
+        let refused = server.ask("POST", address, &[], Some(body.clone())).await;
+        let found = (refused.status, refused.code(), &refused.json["field"]);
+        assert_eq!(found, (400, "bad_argument", &json!("txet")), "{body}: {}", refused.json);
+    }
+    for method in ["call", "diff"] {
+        let body = json!({"path": "/n", "method": "shout", "deadline_ms": "x", "from": "soon"});
+        let refused = server.ask("POST", &format!("/operations/{method}"), &[], Some(body)).await;
+        assert!(
+            !refused.json["detail"].as_str().unwrap().contains("is needed is needed"),
+            "{}",
+            refused.json
+        );
+    }
+    let body = json!({"method": "shout", "args": ["!"], "deadline_ms": 0});
+    let refused = server.ask("POST", "/calls/n", &[], Some(body)).await;
+    assert_eq!((refused.code(), &refused.json["field"]), ("bad_argument", &json!("deadline")));
 }

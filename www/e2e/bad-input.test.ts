@@ -143,6 +143,13 @@ test("a value that is too deep", async () => {
 
 test("a field that the class does not declare", async () => {
   await refused("bad_argument", async () => new Counter({ cuont: 1 }), { field: "cuont" });
+  const later = Object.assign(new Counter({ count: 1 }), { cuont: 1 });
+  await refused("bad_argument", () => fs.store("/new", later), { field: "cuont" });
+  await refused("bad_argument", () => fs.set("/c#cuont", 1), { field: "cuont" });
+});
+
+test("a method that has no time", async () => {
+  await refused("bad_argument", () => fs.invoke("/c", "add", [1], { deadline: 0 }), { field: "deadline" });
 });
 
 test("a method with a free name", async () => {

@@ -11,6 +11,7 @@ use emerge_proto::AsOf;
 use emerge_proto::op::SortBy;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Objects with fields and methods, kept under file-like paths on a node.
 #[derive(Debug, Parser)]
@@ -25,9 +26,9 @@ pub(crate) struct Cli {
     /// Print JSON for programs. Each command but `store` takes it too; there --json gives the fields.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Give up after so many seconds.
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = Cli::TIMEOUT)]
-    pub(crate) timeout: u64,
+    /// Give up after so many seconds [default: 30; `watch` goes on].
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u64>,
     /// Do what the command asks of the node in this open transaction, by its name or id (see `emerge tx`).
     #[arg(long = "tx", id = "in_transaction", global = true, env = "EMERGE_TX", value_name = "TRANSACTION")]
     pub(crate) tx: Option<String>,
@@ -37,7 +38,12 @@ pub(crate) struct Cli {
 
 impl Cli {
     /// Seconds, when --timeout does not say.
-    pub(crate) const TIMEOUT: u64 = 30;
+    const TIMEOUT: u64 = 30;
+
+    /// How long a command may take.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(self.timeout.unwrap_or(Self::TIMEOUT))
+    }
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 the node cannot be reached, \
@@ -424,6 +430,12 @@ pub(crate) struct Ls {
     /// The last one first.
     #[arg(short = 'r', long)]
     pub(crate) descending: bool,
+    /// Only one page of so many at most; it tells the cursor of the next.
+    #[arg(long, value_name = "N")]
+    pub(crate) page: Option<u32>,
+    /// The page after this cursor, which the page before has told.
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) after: Option<String>,
 }
 
 fn sort_by(text: &str) -> Result<SortBy, String> {

@@ -515,6 +515,58 @@ fn the_lines_of_a_file_are_stored() {
     assert_eq!((code, &error["code"]), (2, &json!("bad_argument")));
 }
 
+/// The lines of JSON that a page has, and the cursor in its last one.
+fn page(node: &Node, arguments: &[&str]) -> (Vec<Value>, Value) {
+    let told = node.ok(&[arguments, &["--json"]].concat());
+    let mut lines: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let next = lines.pop().unwrap()["next"].clone();
+    (lines, next)
+}
+
+#[test]
+fn listings_and_searches_come_page_by_page() {
+    let node = Node::start();
+    for at in 0..5 {
+        let fields = format!("{{\"size\": {}, \"at\": {at}}}", 9 - at);
+        node.ok(&["store", &format!("/pages/p{at}"), "--class", "Page", "--json", &fields]);
+    }
+    for start in [
+        &["ls", "/pages", "--page", "2", "--sort", "created", "--descending"][..],
+        &["search", "/pages", "--class", "Page", "--order", "size", "--page", "2"],
+        &["search", "/pages", "--page", "2"],
+    ] {
+        let (mut found, mut after) = page(&node, start);
+        assert_eq!(found.len(), 2, "{start:?}");
+        while let Some(cursor) = after.as_str() {
+            let (more, next) = page(&node, &[start, &["--after", cursor]].concat());
+            found.extend(more);
+            after = next;
+        }
+        let mut paths: Vec<&str> = found
+            .iter()
+            .map(|each| each["path"].as_str().or(each["meta"]["path"].as_str()).unwrap())
+            .collect();
+        if start.contains(&"created") || start.contains(&"size") {
+            assert_eq!(paths.first().copied(), Some("/pages/p4"), "{start:?}");
+        }
+        paths.sort_unstable();
+        assert_eq!(paths, ["/pages/p0", "/pages/p1", "/pages/p2", "/pages/p3", "/pages/p4"], "{start:?}");
+    }
+    let output = node.run(&["ls", "/pages", "--page", "4"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("--after p3"), "{told}");
+}
+
+#[test]
+fn a_watch_ends_when_its_time_is_over_and_no_call_has_none() {
+    let node = Node::start();
+    let (code, error) = node.fails(&["--timeout", "1", "watch", "/**"]);
+    assert_eq!((code, &error["code"]), (8, &json!("deadline_exceeded")));
+    node.ok(&["store", "/a", "--class", "Line", "--json", r#"{"amount": 1}"#]);
+    let (code, error) = node.fails(&["call", "--deadline", "0", "/a", "grow"]);
+    assert_eq!((code, &error["field"]), (2, &json!("deadline")));
+}
+
 #[test]
 fn changes_are_watched() {
     let node = Node::start();
@@ -607,6 +659,10 @@ fn objects_are_searched() {
     );
     assert!(node.ok(&["index", "list"]).starts_with("InventoryItem  unitPrice  "));
     assert_eq!(node.ok(&["index", "drop", "InventoryItem", "unitPrice"]), "");
+    let (code, error) = node.fails(&["index", "drop", "InventoryItem", "unitPrice"]);
+    assert_eq!((code, &error["code"], &error["field"]), (3, &json!("not_found"), &json!("unitPrice")));
+    let (code, error) = node.fails(&["index", "create", "InventoryItem", "meta.name"]);
+    assert_eq!((code, &error["field"]), (2, &json!("meta.name")));
     assert_eq!(node.fails(&["index", "create", "NoSuchClass", "unitPrice"]).0, 3);
     let (code, error) = node.fails(&["search", "o => o.unitPrice < limit"]);
     assert_eq!((code, &error["field"]), (2, &json!("limit")));

@@ -7,14 +7,15 @@ use emerge_proto::{Error, ErrorCode, Result, limits};
 /// Stands in the stored state for a value that lies elsewhere.
 const NULL: &[u8] = &[0xf6];
 
-/// Checks fields that came from outside.
+/// Checks fields that came from outside; tells whether an object lies within one, at any depth.
 ///
 /// # Errors
 /// `bad_frame`, `too_deep`, `too_large`, `limit_exceeded`.
-pub(crate) fn check(fields: &[u8]) -> Result<()> {
+pub(crate) fn check(fields: &[u8]) -> Result<bool> {
     check_size(fields.len())?;
-    value::check_map(fields)?;
-    check_count(fields)
+    let embeds = value::check_fields(fields)?;
+    check_count(fields)?;
+    Ok(embeds)
 }
 
 /// The state with some fields set and some removed.

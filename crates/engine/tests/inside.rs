@@ -283,16 +283,20 @@ fn a_declared_type_decides_whatever_changes_the_field() {
         let mut tx = admin(engine);
         let field = |name: &str, kind| FieldDecl { name: name.into(), kind, default: None, doc: None };
         let mut item = source("Item", "class Item {}");
-        item.fields = vec![field("price", FieldType::Float), field("when", FieldType::Date)];
+        item.fields = vec![
+            field("price", FieldType::Float),
+            field("when", FieldType::Date),
+            field("note", FieldType::Any),
+        ];
         let class = tx.put_class(item, vec![]).await.unwrap().hash;
         let mut old = source("Old", "class Old {}");
-        old.fields = vec![field("price", FieldType::Any)];
+        old.fields = vec![field("price", FieldType::Any), field("note", FieldType::Any)];
         let untyped = tx.put_class(old, vec![]).await.unwrap().hash;
         let good = map(&[("price", Value::Int(3)), ("when", text("2024-02-29")), ("note", Value::Int(1))]);
         put(&mut tx, "/i", class, &good).await;
         assert_eq!(value(&mut tx, "/i#price").await, Value::Float(3.0));
         assert_eq!(value(&mut tx, "/i#when").await.type_name(), "date");
-        let wrong = map(&[("note", text("what is not declared may be anything")), ("price", text("x"))]);
+        let wrong = map(&[("note", text("what is declared any may be anything")), ("price", text("x"))]);
         let refused = |error: emerge_proto::Error| {
             let found = (error.code, error.path.as_deref(), error.field.as_deref());
             assert_eq!(found, (ErrorCode::BadArgument, Some("/i"), Some("price")), "{error}");

@@ -47,30 +47,38 @@ pub(crate) enum Work {
 
 impl MethodCall {
     /// A plain call of a method, which `with` may say more of.
+    ///
+    /// # Errors
+    /// `bad_argument`: a method that has no time cannot run, so a deadline of 0 is a mistake by whichever door it came.
     pub(crate) fn new(
         path: Target,
         method: String,
         args: Vec<u8>,
         log: bool,
         with: Option<&CallWith>,
-    ) -> Self {
+    ) -> Result<Self> {
+        if with.is_some_and(|with| with.deadline_ms == Some(0)) {
+            let why = "a deadline is 1 millisecond at least; without one the node's own counts";
+            return Err(Error::new(ErrorCode::BadArgument, why).field("deadline"));
+        }
         let kwargs = with.and_then(|with| with.kwargs.clone());
         let deadline = with.and_then(|with| with.deadline_ms).map(Duration::from_millis);
-        Self { path, method, args, log, kwargs, deadline, work: Work::Call }
+        Ok(Self { deadline, kwargs, ..Self::of(path, method, args, log) })
+    }
+
+    fn of(path: Target, method: String, args: Vec<u8>, log: bool) -> Self {
+        Self { path, method, args, log, kwargs: None, deadline: None, work: Work::Call }
     }
 
     /// The call of a query object's own method.
     pub(crate) fn query(path: Target) -> Self {
         let args = Value::List(Vec::new()).encode();
-        Self { work: Work::Query, ..Self::new(path, QUERY.to_owned(), args, false, None) }
+        Self { work: Work::Query, ..Self::of(path, QUERY.to_owned(), args, false) }
     }
 
     /// The migration of an object.
     pub(crate) fn migrate(path: Target, migration: Migration) -> Self {
-        Self {
-            work: Work::Migrate(Arc::new(migration)),
-            ..Self::new(path, String::new(), Vec::new(), false, None)
-        }
+        Self { work: Work::Migrate(Arc::new(migration)), ..Self::of(path, String::new(), Vec::new(), false) }
     }
 }
 
@@ -506,7 +514,7 @@ impl<B: Backend> Fs for MethodFs<B> {
                             "inside a method the objects are called one by one: all of it is one transaction";
                         return Err(Error::new(ErrorCode::BadArgument, why).field("paths"));
                     }
-                    self.call(MethodCall::new(path, method, args, log, with.as_deref())).await
+                    self.call(MethodCall::new(path, method, args, log, with.as_deref())?).await
                 }
                 Op::Query { path } => self.call(MethodCall::query(path)).await,
                 Op::Migrate { path, class, how, from, after: _ } => {

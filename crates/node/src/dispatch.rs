@@ -1,5 +1,6 @@
 //! From an operation to the transaction's method, and from its record to bytes.
 
+use crate::search::META;
 use emerge_engine::{Backend, Base, Listing, Tx};
 use emerge_proto::class::encode;
 use emerge_proto::{Error, ErrorCode, MethodDecl, Op, Result};
@@ -69,6 +70,11 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[Met
             encode(&tx.groups(*action, name.as_deref(), user.as_deref()).await?)
         }
         Op::History { path, before, limit } => encode(&tx.history(path, *before, *limit).await?),
+        Op::CreateIndex { field, .. } if field.starts_with(META) => {
+            let why =
+                format!("{field} is a property, by which no search uses an index; an index is by a field");
+            return Err(Error::new(ErrorCode::BadArgument, why).field(field));
+        }
         Op::CreateIndex { class, field, unique } => encode(&tx.create_index(class, field, *unique).await?),
         Op::DropIndex { class, field } => encode(&tx.drop_index(class, field).await?),
         Op::Indexes {} => encode(&tx.index_infos().await?),

@@ -137,12 +137,12 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
         },
         "diff" => Op::Diff {
             path: args.target("path")?,
-            from: args.which("from")?.ok_or_else(|| bad("from", WHICH))?,
+            from: args.which("from")?.ok_or_else(|| which_needed("from"))?,
             to: args.which("to")?,
         },
         "restore" => Op::Restore {
             path: args.target("path")?,
-            version: args.which("version")?.ok_or_else(|| bad("version", WHICH))?,
+            version: args.which("version")?.ok_or_else(|| which_needed("version"))?,
             base: args.integer("base")?,
         },
         "begin" => Op::Begin {
@@ -385,7 +385,11 @@ pub fn error_to_json(error: &Error) -> Json {
     Json::Object(map)
 }
 
-const WHICH: &str = "a version's number or a moment (2026-01-31T12:00:00Z) is needed";
+const WHICH: &str = "a version's number or a moment (2026-01-31T12:00:00Z)";
+
+fn which_needed(name: &str) -> Error {
+    bad(name, format!("{WHICH} is needed"))
+}
 
 /// Which version a text means: a number, or a moment as RFC 3339 text.
 ///
@@ -397,7 +401,7 @@ pub fn which_version(text: &str) -> Result<AsOf> {
     }
     match Value::from_json(&json!({ "$datetime": text })) {
         Ok(Value::DateTime(micros)) => Ok(AsOf::Moment(micros)),
-        _ => Err(bad("version", format!("{text:?}: {WHICH}"))),
+        _ => Err(bad("version", format!("{text:?}: {WHICH} is needed"))),
     }
 }
 

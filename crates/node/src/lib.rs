@@ -16,7 +16,6 @@ pub mod archive;
 mod call;
 mod connection;
 mod copy;
-pub mod declared;
 mod dispatch;
 mod hot;
 pub mod json;

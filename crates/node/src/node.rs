@@ -403,7 +403,10 @@ impl<B: Backend> Node<B> {
     ) -> Reply {
         match op {
             Op::Call { path, method, args, log, after: _, with } => {
-                let call = MethodCall::new(path, method, args, log, with.as_deref());
+                let call = match MethodCall::new(path, method, args, log, with.as_deref()) {
+                    Ok(call) => call,
+                    Err(error) => return Reply::error(error),
+                };
                 match with {
                     Some(with) if with.atomic == Some(true) => {
                         call::run_all(self, principal, key, &call, with.paths.as_deref(), now).await

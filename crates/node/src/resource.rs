@@ -1,7 +1,6 @@
 //! An object as a resource of HTTP: what a request expects of it (RFC 9110, section 13), and a change that is made only
 //! if it is so. Both are one transaction, so that nothing comes between.
 
-use crate::declared::check_names;
 use crate::node::{Node, RequestKey, too_much_contention};
 use crate::stream;
 use emerge_engine::{Backend, Base, CommitError, Lineage, Principal, Tx};
@@ -328,7 +327,6 @@ async fn put<B: Backend>(
     for (name, json) in fields {
         set.push((name.clone(), Value::from_json(json).map_err(|error| within(name, error))?));
     }
-    check_names(lineage.iter().map(|class| &class.source), &set)?;
     let hash = newest(&lineage)?;
     tx.store(target, hash, &Value::Map(set).encode(), StoreMode::Put, None, &[]).await
 }
@@ -358,7 +356,6 @@ async fn merge<B: Backend>(
             None => {}
         }
     }
-    check_names(lineage.iter().map(|class| &class.source), &set)?;
     let (hash, base) = (newest(&lineage)?, Some(Base::version(fetched.stat.version)));
     tx.store(target, hash, &Value::Map(set).encode(), StoreMode::Patch, base, &removed).await
 }

@@ -63,7 +63,7 @@ async fn open_as<B: Backend>(caller: Caller<B>, op: &Op, from: Option<&String>) 
             Ok(Some(matches(caller, query.clone(), from.or(after.as_ref()).cloned())))
         }
         Op::Call { path, method, args, log, after, with } => {
-            let call = MethodCall::new(path.clone(), method.clone(), args.clone(), *log, with.as_deref());
+            let call = MethodCall::new(path.clone(), method.clone(), args.clone(), *log, with.as_deref())?;
             let (atomic, paths) =
                 with.as_ref().map_or((false, None), |with| (with.atomic == Some(true), with.paths.clone()));
             if paths.is_none() && !caller.is_directory(path).await? {

@@ -492,6 +492,9 @@ async fn properties_order_and_group_as_fields_do() {
     }
     let all = |order: &str| Query { order: Some(order.into()), ..javascript("o => true") };
     assert_eq!(paths(&search(&node, &admin, all("meta.name")).await.unwrap()), ["/o/a", "/o/b", "/o/c"]);
+    for field in ["meta.node", "meta.class_version"] {
+        assert_eq!(search(&node, &admin, all(field)).await.unwrap().items.len(), 3, "{field}");
+    }
     let newest = Query { descending: Some(true), ..all("meta.created") };
     assert_eq!(paths(&search(&node, &admin, newest).await.unwrap()), ["/o/a", "/o/c", "/o/b"]);
     let group = |by: &str| Query {

@@ -324,7 +324,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
             sort: ``name``, ``size``, ``modified``, ``created`` or ``class``; by another than the name, a directory has at most 20,000
                 members.
             descending: whether the last comes first.
-            after: goes on after this name.
+            after: goes on after this name; of a sorted listing, after the cursor that :meth:`page` gave.
             page_size: members fetched at a time, at most 1000.
         """
         return self._listed(path, after, page_size, glob, sort, descending)
@@ -342,6 +342,34 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
         async for page in _host.each(self._connection.stream(request, None)):
             for raw in _wire.loads(page)[0]:
                 yield Meta(join(path, raw[0]), raw)
+
+    async def page(
+        self,
+        path: str = "/",
+        *,
+        glob: str | None = None,
+        sort: str | None = None,
+        descending: bool = False,
+        after: str | None = None,
+        page_size: int | None = None,
+        timeout: float | None = None,
+    ) -> tuple[builtins.list[Meta], str | None]:
+        """One page of a listing, and the cursor to go on after; ``None`` on the last page.
+
+        Args:
+            path: which.
+            glob: as in :meth:`list`.
+            sort: as in :meth:`list`.
+            descending: as in :meth:`list`.
+            after: the cursor that the page before gave.
+            page_size: members at most, at most 1000.
+            timeout: seconds.
+
+        Raises:
+            BadArgumentError: the cursor is one of another order.
+        """
+        page = await self._ask("list", path, after, page_size, glob, sort, descending, timeout=timeout)
+        return [Meta(join(path, raw[0]), raw) for raw in page[0]], page[1]
 
     async def call(
         self, path: str | Ref, method: str, /, *args: Any, timeout: float | None = None, **kwargs: Any
@@ -534,6 +562,8 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
             yield member
 
     async def _version(self, cls: type[Object]) -> bytes:
+        if not (isinstance(cls, type) and issubclass(cls, Object)):
+            raise BadArgumentError(f"a class that inherits from emerge.Object is wanted, not {cls!r}", field="cls")
         record = _classes.record_of(cls)
         await self._send(record)
         return record.hash

@@ -178,6 +178,21 @@ class FileSystem(Begins, Bulk, Watches):
         listed = self._all.list(path, glob=glob, sort=sort, descending=descending, after=after, page_size=page_size)
         return _iterate(listed)
 
+    def page(
+        self,
+        path: str = "/",
+        *,
+        glob: str | None = None,
+        sort: str | None = None,
+        descending: bool = False,
+        after: str | None = None,
+        page_size: int | None = None,
+        timeout: float | None = None,
+    ) -> tuple[builtins.list[Meta], str | None]:
+        """One page of a listing, and the cursor to go on after; see :meth:`AsyncFileSystem.page`."""
+        given: dict[str, Any] = {"glob": glob, "sort": sort, "descending": descending, "after": after}
+        return run(self._all.page(path, page_size=page_size, timeout=timeout, **given))
+
     def call(self, path: str | Ref, method: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
         """Runs a method on the node; see :meth:`AsyncFileSystem.call`."""
         return run(self._all.call(path, method, *args, timeout=timeout, **kwargs))

@@ -1,8 +1,9 @@
 //! One operation for each request, as JSON: `POST /api` with a bearer token.
 
 use super::Shell;
+use super::rest::{Problem, whole};
 use crate::running::now_micros;
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -17,14 +18,14 @@ use std::sync::Arc;
 pub(super) async fn api<B: Backend + 'static>(
     State(shell): State<Arc<Shell<B>>>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Response {
-    let (status, json) = match answer(&shell, &headers, &body).await {
-        Ok(json) => (StatusCode::OK, json),
-        Err(error) => (status_of(error.code), error_to_json(&error)),
+    let json = match answer(&shell, &headers, body).await {
+        Ok(json) => json,
+        Err(error) => return refused(error),
     };
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    (status, headers, format!("{json}\n")).into_response()
+    (headers, format!("{json}\n")).into_response()
 }
 
 /// The token of a request (RFC 6750; the scheme in any case, RFC 9110); empty when there is none.
@@ -37,18 +38,18 @@ pub(super) fn bearer(headers: &HeaderMap) -> &str {
         .map_or("", |(_, token)| token.trim())
 }
 
-async fn answer<B: Backend>(shell: &Shell<B>, headers: &HeaderMap, body: &[u8]) -> Result<serde_json::Value> {
+async fn answer<B: Backend>(shell: &Shell<B>, headers: &HeaderMap, body: Body) -> Result<serde_json::Value> {
     let principal = shell.node.authenticate(bearer(headers)).await?;
-    let json = serde_json::from_slice(body)
+    let json = serde_json::from_slice(&whole(body).await?)
         .map_err(|error| Error::new(ErrorCode::BadArgument, format!("the body is not JSON: {error}")))?;
     let op = op_from_json(&json)?;
     let reply = shell.node.execute(&principal, op.clone(), now_micros()).await?;
     reply_to_json(&op, &reply)
 }
 
-fn refused(error: &Error) -> Response {
-    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    (status_of(error.code), headers, format!("{}\n", error_to_json(error))).into_response()
+/// An error as every address gives it, and its text under `message` too, as clients of these two addresses have read it.
+fn refused(error: Error) -> Response {
+    Problem::from(error).and_message().into_response()
 }
 
 #[derive(serde::Deserialize)]
@@ -67,14 +68,14 @@ pub(super) async fn watch<B: Backend + 'static>(
 ) -> Response {
     let query = match query {
         Ok(Query(query)) => query,
-        Err(error) => return refused(&Error::new(ErrorCode::BadArgument, error.body_text()).field("query")),
+        Err(error) => return refused(Error::new(ErrorCode::BadArgument, error.body_text()).field("query")),
     };
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let from = last.or(query.from.as_deref());
     let opened = shell.node.watch(bearer(&headers), &query.pattern, from, now_micros());
     let changes = match opened.await {
         Ok(changes) => changes,
-        Err(error) => return refused(&error),
+        Err(error) => return refused(error),
     };
     let mut stopping = shell.stopping.clone();
     let stopped = async move {

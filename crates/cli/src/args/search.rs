@@ -37,6 +37,12 @@ pub(crate) struct Search {
     /// How many objects are wanted at most.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
+    /// Only one page of so many at most; it tells the cursor of the next.
+    #[arg(long, value_name = "N", conflicts_with_all = ["count", "group_by"])]
+    pub(crate) page: Option<u32>,
+    /// The page after this cursor, which the page before has told.
+    #[arg(long, value_name = "CURSOR", conflicts_with_all = ["count", "group_by"])]
+    pub(crate) after: Option<String>,
     /// The fields that are wanted: a,b,c [default: all].
     #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
     pub(crate) fields: Option<Vec<String>>,

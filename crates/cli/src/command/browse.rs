@@ -3,30 +3,57 @@
 use super::{path, place};
 use crate::args::{Cat, Ls};
 use crate::output::{DIM, Output, member_name, table};
-use emerge_client::native::Client;
+use emerge_client::native::{Client, Listing};
 use emerge_node::json::{stat_to_json, time};
 use emerge_proto::record::{ObjectType, Stat};
 use emerge_proto::{Error, ErrorCode, Path, Result, Value};
 use futures_util::StreamExt;
+use serde_json::json;
 use std::pin::pin;
 
 pub(super) async fn ls(args: &Ls, client: &Client, output: &Output) -> Result<()> {
     let directory = path(&args.path)?;
-    let mut pages = pin!(client.list_by(&directory, args.glob.as_deref(), args.sort, args.descending));
+    let glob = args.glob.as_deref();
+    if args.page.is_some() || args.after.is_some() {
+        let listing = Listing {
+            after: args.after.as_deref(),
+            limit: args.page,
+            glob,
+            sort: args.sort,
+            descending: args.descending,
+        };
+        let page = client.list_page(&directory, listing).await?;
+        show_members(&page.members, &directory, args.long, output);
+        tell_next(page.next.as_deref(), output);
+        return Ok(());
+    }
+    let mut pages = pin!(client.list_by(&directory, glob, args.sort, args.descending));
     while let Some(page) = pages.next().await {
-        let members = page?.members;
-        if output.json {
-            for member in &members {
-                output.json(&stat_to_json(member, directory.join(&member.name).ok()));
-            }
-        } else if args.long {
-            let rows: Vec<Vec<String>> = members.iter().map(long_row).collect();
-            table(&rows).iter().for_each(|row| output.line(row));
-        } else {
-            members.iter().for_each(|member| output.line(member_name(member)));
-        }
+        show_members(&page?.members, &directory, args.long, output);
     }
     Ok(())
+}
+
+fn show_members(members: &[Stat], directory: &Path, long: bool, output: &Output) {
+    if output.json {
+        for member in members {
+            output.json(&stat_to_json(member, directory.join(&member.name).ok()));
+        }
+    } else if long {
+        let rows: Vec<Vec<String>> = members.iter().map(long_row).collect();
+        table(&rows).iter().for_each(|row| output.line(row));
+    } else {
+        members.iter().for_each(|member| output.line(member_name(member)));
+    }
+}
+
+/// Tells where the next page begins: with --json in a last line, null when there is none.
+pub(super) fn tell_next(next: Option<&str>, output: &Output) {
+    if output.json {
+        output.json(&json!({ "next": next }));
+    } else if let Some(next) = next {
+        output.note(format!("--after {next} gives the next page"));
+    }
 }
 
 fn long_row(stat: &Stat) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! Searching.
 
+use super::browse::tell_next;
 use super::path;
 use crate::args::{Index, Search};
 use crate::output::{DIM, FOUND, NAME, Output, table};
@@ -22,22 +23,31 @@ pub(super) async fn search(args: &Search, client: &Client, output: &Output) -> R
         }
         return Ok(());
     }
+    if args.page.is_some() || args.after.is_some() {
+        let page = client.search_page(query.clone(), args.after.as_deref()).await?;
+        show(&query, &page, output)?;
+        tell_next(page.next.as_deref(), output);
+        return Ok(());
+    }
     let mut pages = pin!(client.search(query.clone()));
     while let Some(page) = pages.next().await {
-        let page = page?;
-        let json = matches_to_json(&query, &page)?;
-        for failure in &page.failures {
-            if output.json {
-                continue;
-            }
-            output.note(format!("{}: {}", failure.path, failure.error.message));
-        }
-        if let Some(more) = page.more_failures {
-            output.note(format!("and {more} more objects on which the function failed"));
-        }
-        print(&query, &page, &json, output)?;
+        show(&query, &page?, output)?;
     }
     Ok(())
+}
+
+fn show(query: &Query, page: &Matches, output: &Output) -> Result<()> {
+    let json = matches_to_json(query, page)?;
+    for failure in &page.failures {
+        if output.json {
+            continue;
+        }
+        output.note(format!("{}: {}", failure.path, failure.error.message));
+    }
+    if let Some(more) = page.more_failures {
+        output.note(format!("and {more} more objects on which the function failed"));
+    }
+    print(query, page, &json, output)
 }
 
 fn print(query: &Query, page: &Matches, json: &serde_json::Value, output: &Output) -> Result<()> {
@@ -127,10 +137,12 @@ pub(super) async fn index(args: &Index, client: &Client, output: &Output) -> Res
         }
         Index::Drop(args) => {
             let dropped = client.drop_index(&args.class, &args.field).await?;
+            if !dropped {
+                let why = format!("there is no index of {} by {}", args.class, args.field);
+                return Err(Error::new(ErrorCode::NotFound, why).field(&*args.field));
+            }
             if output.json {
                 output.json(&dropped.into());
-            } else if !dropped {
-                output.note("there is no such index");
             }
         }
         Index::List { .. } => show_indexes(&client.indexes().await?, output),
@@ -238,6 +250,7 @@ fn query(args: &Search) -> Result<Query> {
         order: args.order.clone(),
         descending: args.descending.then_some(true),
         limit: args.limit,
+        page: args.page,
         fields: args.fields.clone(),
         count: args.count.then_some(true),
         group: args.group_by.clone().map(|by| Group { by, aggregates }),

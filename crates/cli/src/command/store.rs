@@ -4,7 +4,6 @@ use super::path;
 use crate::args::Store;
 use crate::output::Output;
 use emerge_client::native::{Client, NewObject, STORES_AT_ONCE};
-use emerge_node::declared::check_names;
 use emerge_proto::op::StoreMode;
 use emerge_proto::record::Stored;
 use emerge_proto::{
@@ -33,8 +32,7 @@ pub(super) async fn store(
         (None, Some(text), Some(class)) => {
             let path = path(text)?;
             let fields = fields(args.fields.as_deref())?;
-            let Known { hash, lineage } = class_of(class, &fields, client, output).await?;
-            check_names(lineage.iter().map(|class| &class.source), &fields)?;
+            let hash = class_of(class, &fields, client, output).await?;
             let stored = client.store(&path, hash, Value::Map(fields).encode(), StoreMode::Put).await?;
             tell(&path, &stored, output);
             Ok(())
@@ -172,17 +170,11 @@ impl Line {
     }
 }
 
-/// A class that lines name, as the node has it.
-struct Known {
-    hash: ClassHash,
-    lineage: Vec<ClassVersion>,
-}
-
 /// Stores the object of each line, as the lines are read: the file may be larger than memory.
 async fn from_lines(file: &File, client: &Client, output: &Output) -> Result<()> {
     let opened = tokio::fs::File::open(file).await.map_err(|error| unreadable(file, &error))?;
     let mut lines = tokio::io::BufReader::new(opened).lines();
-    let mut classes: HashMap<String, Known> = HashMap::new();
+    let mut classes: HashMap<String, ClassHash> = HashMap::new();
     let mut under_way = FuturesUnordered::new();
     let (mut number, mut done) = (0usize, 0usize);
     while let Some(text) = lines.next_line().await.map_err(|error| unreadable(file, &error))? {
@@ -200,9 +192,7 @@ async fn from_lines(file: &File, client: &Client, output: &Output) -> Result<()>
             let known = class_of(&class, &fields, client, output).await.map_err(at)?;
             classes.insert(class.clone(), known);
         }
-        let Some(known) = classes.get(&class) else { continue };
-        check_names(known.lineage.iter().map(|class| &class.source), &fields).map_err(at)?;
-        let class = known.hash;
+        let Some(&class) = classes.get(&class) else { continue };
         under_way.push(async move {
             client.store(&target, class, Value::Map(fields).encode(), StoreMode::Put).await.map_err(at)
         });
@@ -229,16 +219,19 @@ fn count(stored: Result<Stored>, done: &mut usize, output: &Output) -> Result<()
 }
 
 /// The newest version of one of the user's classes; one that the node does not know is made, with these fields.
-async fn class_of(name: &str, fields: &[(String, Value)], client: &Client, output: &Output) -> Result<Known> {
+async fn class_of(
+    name: &str,
+    fields: &[(String, Value)],
+    client: &Client,
+    output: &Output,
+) -> Result<ClassHash> {
     match client.class_by_name(name).await {
         Ok(info) => {
             let missing = || Error::new(ErrorCode::ClassNotFound, format!("there is no class {name:?}"));
-            let hash = info.lineage.first().map(|class| class.hash).ok_or_else(missing)?;
-            Ok(Known { hash, lineage: info.lineage })
+            info.lineage.first().map(|class| class.hash).ok_or_else(missing)
         }
         Err(error) if error.code == ErrorCode::ClassNotFound => {
-            let class = make_class(name, fields, client, output).await?;
-            Ok(Known { hash: class.hash, lineage: vec![class] })
+            Ok(make_class(name, fields, client, output).await?.hash)
         }
         Err(error) => Err(error),
     }

@@ -114,9 +114,7 @@ async fn one(shell: &Cli, words: Vec<String>, settings: &Settings, client: &Clie
     {
         args.path = ".".to_owned();
     }
-    if cli.timeout == Cli::TIMEOUT {
-        cli.timeout = shell.timeout;
-    }
+    cli.timeout = cli.timeout.or(shell.timeout);
     let output = Output::new(shell.json || cli.json || cli.command.json());
     let done = match &cli.command {
         Command::Export(args) => archive::export(args, shell, &output).await,

@@ -22,6 +22,21 @@ const CHANGES: u32 = 256;
 /// Members' results that may be on the way.
 const MEMBERS: u32 = 256;
 
+/// Which page of a directory is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Listing<'a> {
+    /// The cursor that the page before has told; from the beginning when absent.
+    pub after: Option<&'a str>,
+    /// Members at most; the node's own limit when absent.
+    pub limit: Option<u32>,
+    /// Only members whose names match.
+    pub glob: Option<&'a str>,
+    /// The order; that of the names when absent.
+    pub sort: Option<SortBy>,
+    /// Whether the last comes first.
+    pub descending: bool,
+}
+
 impl Client {
     pub(super) async fn ask<T: for<'b> Decode<'b, ()>>(&self, op: Op) -> Result<T> {
         decode(&self.request(&op)?.await?)
@@ -150,6 +165,17 @@ impl Client {
     ) -> Items<Page> {
         let (path, glob, descending) = (path.into(), glob.map(str::to_owned), descending.then_some(true));
         self.stream(&Op::List { path, after: None, limit: None, glob, sort, descending }, PAGES)
+    }
+
+    /// One page of a listing, and the cursor to go on after.
+    ///
+    /// # Errors
+    /// `not_found`, `not_a_directory`, `permission_denied`, `bad_argument` (the pattern, a cursor of another order), `limit_exceeded`.
+    pub async fn list_page(&self, path: impl Into<Target>, page: Listing<'_>) -> Result<Page> {
+        let Listing { after, limit, glob, sort, descending } = page;
+        let (after, glob, descending) =
+            (after.map(str::to_owned), glob.map(str::to_owned), descending.then_some(true));
+        self.ask(Op::List { path: path.into(), after, limit, glob, sort, descending }).await
     }
 
     /// Removes what is at the path.

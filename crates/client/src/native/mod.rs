@@ -23,6 +23,7 @@ mod tests;
 mod transaction;
 
 pub use bulk::{NewObject, STORES_AT_ONCE};
+pub use calls::Listing;
 pub use replies::{Items, Reply};
 pub use transaction::Transaction;
 

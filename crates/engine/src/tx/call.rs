@@ -121,7 +121,7 @@ impl<B: Backend> Tx<B> {
         let place = self.place(&Target::Id(object.id)).await?;
         self.check(&place.object, Want::Write, &place.path)?;
         place::still_at(&place, Base::version(object.version))?;
-        let state = self.fitted(class, state, &place.path).await?;
+        let state = self.fitted(class, state, &place.object.state, &place.path).await?;
         self.make_version(&place, Some(class), &state, Cause::Method(MIGRATE)).await
     }
 
@@ -160,7 +160,7 @@ impl<B: Backend> Tx<B> {
             let inner = Value::Object { class: object.class, fields };
             return self.put_inside(&place, steps, Cause::Method(method), |_| Ok(inner)).await;
         }
-        let state = self.fitted(object.class, state, &place.path).await?;
+        let state = self.fitted(object.class, state, &place.object.state, &place.path).await?;
         self.make_version(&place, place.object.class, &state, Cause::Method(method)).await
     }
 }

@@ -5,13 +5,13 @@ use super::object::{Base, Cause};
 use super::place::{self, Place};
 use crate::access::Want;
 use crate::backend::Backend;
-use crate::declared;
+use crate::declared::{self, Held};
 use crate::fields;
 use emerge_proto::inside::{self, Inside};
 use emerge_proto::op::Target;
 use emerge_proto::record::{Children, FetchedChild, Stored};
 use emerge_proto::value::{FieldPath, Step, raw};
-use emerge_proto::{AsOf, Error, ErrorCode, Fetched, FieldType, Path, Result, Stat, Value, limits};
+use emerge_proto::{AsOf, Error, ErrorCode, Fetched, Path, Result, Stat, Value, limits};
 use std::collections::VecDeque;
 
 /// What children may take in one reply: it has to fit into one message.
@@ -285,19 +285,24 @@ impl<B: Backend> Tx<B> {
             return Err(nothing(place, steps, 1, why));
         };
         let old = self.field_of(&place.object, name).await?.map(|old| Value::decode(&old)).transpose()?;
-        let mut new = replaced(old, rest, change).map_err(|error| match error {
+        let mut held = Held::default();
+        let change = |old: Option<Value>| {
+            held = Held::of(old.as_ref());
+            change(old)
+        };
+        let new = replaced(old, rest, change).map_err(|error| match error {
             Stop::Missing(missing, used) => {
                 nothing(place, steps, used + 2, missing.why(place, steps, used + 1))
             }
             Stop::Error(error) => *error,
         })?;
-        if rest.is_empty() {
-            let kind = match place.object.class {
-                Some(class) => declared::kind_of(&self.class(class).await?, name),
-                None => FieldType::Any,
-            };
-            new = declared::fit(kind, name, new).map_err(|error| error.at(&place.path))?;
-        }
+        let lineage = match place.object.class {
+            Some(class) => Some(self.class(class).await?),
+            None => None,
+        };
+        let within = self.classes_in(&new).await.map_err(|error| error.at(&place.path))?;
+        let new = declared::fitted_at(lineage.as_ref(), &within, steps, new, &held)
+            .map_err(|error| error.at(&place.path))?;
         let state = self.state_of(&place.object).await?;
         let state = fields::patch(&state, &raw::build(&[(name, new.encode())]), &[])?;
         self.make_version(place, place.object.class, &state, cause).await

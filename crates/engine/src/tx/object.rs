@@ -9,7 +9,7 @@ use crate::access::{self, Want};
 use crate::backend::Backend;
 use crate::change::Change;
 use crate::classes::Lineage;
-use crate::declared;
+use crate::declared::{self, Within};
 use crate::fields;
 use crate::keys;
 use crate::object::{Object, Record};
@@ -17,9 +17,11 @@ use bytes::Bytes;
 use emerge_proto::op::{StoreMode, Target};
 use emerge_proto::record::Stored;
 use emerge_proto::rules::Keep;
+use emerge_proto::value::raw;
 use emerge_proto::{
     AsOf, ClassHash, Error, ErrorCode, Fetched, ObjectId, ObjectType, Path, Perms, Result, Stat, Value,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a change is based on.
@@ -92,7 +94,7 @@ impl<B: Backend> Tx<B> {
                 );
             }
             Way::Missing { path, above, found, taken } => {
-                let state = self.fitted(class, given, &path).await?;
+                let state = self.fitted(class, given, raw::EMPTY, &path).await?;
                 let perms = rules::mask_of(&above).perms();
                 let parent = self.make_directories(&path, above, found, taken).await?;
                 return self.make_object(parent, path.name(), class, &state, perms).await;
@@ -111,7 +113,10 @@ impl<B: Backend> Tx<B> {
             (StoreMode::Overwrite, Some(base)) => place::still_there(&place, base)?,
             _ => {}
         }
-        let given = self.fitted(class, given, &place.path).await?;
+        // What an object has of another class need not be of this one.
+        let held =
+            if place.object.class == Some(class) { place.object.state.clone() } else { raw::EMPTY.into() };
+        let given = self.fitted(class, given, &held, &place.path).await?;
         let state = if patches {
             let old = self.state_of(&place.object).await?;
             fields::patch(&old, &given, removed)?
@@ -121,14 +126,38 @@ impl<B: Backend> Tx<B> {
         self.make_version(&place, Some(class), &state, Cause::Stored).await
     }
 
-    /// Fields that came from outside, in the form that the class's declared types have.
+    /// Fields that came from outside, in the form that the class's declared types have. `held` is what the object has already.
     ///
     /// # Errors
     /// `class_not_found`, `bad_frame`, `too_deep`, `too_large`, `limit_exceeded`, `bad_argument` (names the field).
-    pub(super) async fn fitted(&mut self, class: ClassHash, fields: &[u8], path: &Path) -> Result<Bytes> {
+    pub(super) async fn fitted(
+        &mut self,
+        class: ClassHash,
+        fields: &[u8],
+        held: &[u8],
+        path: &Path,
+    ) -> Result<Bytes> {
         let lineage = self.class(class).await?;
-        fields::check(fields)?;
-        declared::fitted(&lineage, fields).map_err(|error| error.at(path))
+        let within = if fields::check(fields)? {
+            self.classes_in(&Value::decode(fields)?).await.map_err(|error| error.at(path))?
+        } else {
+            Within::new()
+        };
+        declared::fitted(&lineage, &within, fields, held).map_err(|error| error.at(path))
+    }
+
+    /// The classes of the objects that lie within a value.
+    ///
+    /// # Errors
+    /// `class_not_found`.
+    pub(super) async fn classes_in(&mut self, value: &Value) -> Result<Within> {
+        let mut found = BTreeSet::new();
+        declared::classes_in(value, &mut found);
+        let mut within = Within::with_capacity(found.len());
+        for class in found {
+            within.insert(class, self.class(class).await?);
+        }
+        Ok(within)
     }
 
     /// A new object in a directory; the right to make it has been checked.

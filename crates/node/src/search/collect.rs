@@ -237,7 +237,7 @@ impl<'q> Collector<'q> {
 }
 
 /// What stands before the name of a property where a field is named.
-const META: &str = "meta.";
+pub(crate) const META: &str = "meta.";
 
 /// The value of an object's field, or of its property (`meta.name`); none when the object lacks it.
 async fn value_of<B: Backend>(
@@ -258,7 +258,11 @@ async fn value_of<B: Backend>(
 /// `bad_argument` when there is no such property.
 fn property_of(field: &str) -> Result<Option<&str>> {
     let Some(name) = field.strip_prefix(META) else { return Ok(None) };
-    let name = if name == "class_name" { "class" } else { name };
+    let name = match name {
+        "class_name" => "class",
+        "classVersion" => "class_version",
+        name => name,
+    };
     if PROPERTIES.contains(&name) {
         return Ok(Some(name));
     }

@@ -9,6 +9,7 @@ mod words;
 
 use crate::node::Node;
 use collect::Collector;
+pub(crate) use collect::META;
 use cursor::Cursor;
 use emerge_engine::{Backend, Candidate, Index, Scope, Tx, Walk, yield_now};
 use emerge_proto::class::encode;

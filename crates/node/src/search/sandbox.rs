@@ -233,9 +233,21 @@ pub(super) fn with_meta(state: &[u8], meta: Option<&Value>) -> Result<Vec<u8>> {
 }
 
 /// What `meta` has in the function. Python calls the class `class_name`.
-pub(super) const PROPERTIES: [&str; 12] = [
-    "path", "name", "id", "type", "class", "owner", "group", "perms", "version", "created", "modified",
+pub(super) const PROPERTIES: [&str; 14] = [
+    "path",
+    "name",
+    "id",
+    "type",
+    "class",
+    "class_version",
+    "owner",
+    "group",
+    "perms",
+    "version",
+    "created",
+    "modified",
     "size",
+    "node",
 ];
 
 /// An object's property; none of a name that is not among [`PROPERTIES`].
@@ -248,6 +260,7 @@ pub(super) fn property(name: &str, candidate: &Candidate, stat: &Stat) -> Option
         "id" => text(&stat.id.to_string()),
         "type" => text(stat.kind.as_str()),
         "class" => stat.class.as_deref().map_or(Value::Null, text),
+        "class_version" => stat.class_version.map_or(Value::Null, number),
         "owner" => text(&stat.owner),
         "group" => text(&stat.group),
         "perms" => text(&stat.perms.to_string()),
@@ -255,6 +268,7 @@ pub(super) fn property(name: &str, candidate: &Candidate, stat: &Stat) -> Option
         "created" => Value::DateTime(stat.created),
         "modified" => Value::DateTime(stat.modified),
         "size" => number(stat.size),
+        "node" => text(&stat.node),
         _ => return None,
     })
 }
@@ -263,6 +277,7 @@ pub(super) fn property(name: &str, candidate: &Candidate, stat: &Stat) -> Option
 pub(super) fn meta(language: Language, candidate: &Candidate, stat: &Stat) -> Value {
     let named = |name: &str| match (name, language) {
         ("class", Language::Python) => "class_name".to_owned(),
+        ("class_version", Language::JavaScript) => "classVersion".to_owned(),
         (name, _) => name.to_owned(),
     };
     let entries = PROPERTIES.iter().filter_map(|name| Some((named(name), property(name, candidate, stat)?)));

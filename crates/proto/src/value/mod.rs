@@ -22,7 +22,7 @@ pub mod calendar {
     pub use super::time::{civil, days_of};
 }
 pub use fail::{FieldPath, Step};
-pub use walk::{check, check_list, check_map};
+pub use walk::{check, check_fields, check_list, check_map};
 
 use crate::class::ClassHash;
 use crate::{Error, Result};

@@ -70,6 +70,45 @@ impl Build for Nothing {
     fn table(_: Vec<String>, (): ()) {}
 }
 
+/// Tells whether there is an object within.
+struct Objects;
+
+impl Build for Objects {
+    type Out = bool;
+    type Items = bool;
+    type Fields = bool;
+    fn leaf(_: Leaf<'_>) -> bool {
+        false
+    }
+    fn items(_: usize) -> bool {
+        false
+    }
+    fn item(items: &mut bool, item: bool) {
+        *items |= item;
+    }
+    fn fields(_: usize) -> bool {
+        false
+    }
+    fn field(fields: &mut bool, _: &str, value: bool) {
+        *fields |= value;
+    }
+    fn list(items: bool) -> bool {
+        items
+    }
+    fn set(items: bool) -> bool {
+        items
+    }
+    fn map(fields: bool) -> bool {
+        fields
+    }
+    fn object(_: ClassHash, _: bool) -> bool {
+        true
+    }
+    fn table(_: Vec<String>, rows: bool) -> bool {
+        rows
+    }
+}
+
 /// Checks that the bytes are exactly one value, without building it.
 ///
 /// # Errors
@@ -83,7 +122,15 @@ pub fn check(bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As [`check`], and `bad_frame` for a value of another type.
 pub fn check_map(bytes: &[u8]) -> Result<()> {
-    check_major(bytes, MAP, "a map is needed")
+    check_major::<Nothing>(bytes, MAP, "a map is needed")
+}
+
+/// As [`check_map`]; tells whether an object lies within, at any depth.
+///
+/// # Errors
+/// As [`check_map`].
+pub fn check_fields(bytes: &[u8]) -> Result<bool> {
+    check_major::<Objects>(bytes, MAP, "a map is needed")
 }
 
 /// Checks that the bytes are exactly one list: the arguments of a call.
@@ -91,13 +138,13 @@ pub fn check_map(bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As [`check`], and `bad_frame` for a value of another type.
 pub fn check_list(bytes: &[u8]) -> Result<()> {
-    check_major(bytes, ARRAY, "a list is needed")
+    check_major::<Nothing>(bytes, ARRAY, "a list is needed")
 }
 
-fn check_major(bytes: &[u8], major: u8, needed: &str) -> Result<()> {
+fn check_major<B: Build>(bytes: &[u8], major: u8, needed: &str) -> Result<B::Out> {
     match bytes.first() {
         Some(first) if first >> 5 != major => Err(Fail::bad(needed).into()),
-        _ => check(bytes),
+        _ => whole::<B>(bytes),
     }
 }
 

@@ -147,7 +147,7 @@ pub(super) async fn cp(
 
 /// Ask for any operation by its name.
 ///
-/// The body has its arguments, as those of `POST /api`; the answer is that of `POST /api`, and an error is a problem.
+/// The body has its arguments, as those of `POST /api`; the answer is that of `POST /api`. The operation is named by the address alone.
 #[utoipa::path(
     post, path = "/operations/{operation}", tag = "operations",
     request_body(content = serde_json::Value, content_type = "application/json", example = json!({"path": "/"})),
@@ -166,7 +166,10 @@ pub(super) async fn any_operation(
 ) -> Result<Response, Problem> {
     let once = Once::read("POST operation", &operation, &headers, Some(&sent))?;
     let mut op = sent.value;
-    op.insert("op".to_owned(), operation.into());
+    if op.insert("op".to_owned(), operation.into()).is_some() {
+        let why = "the address names the operation; a body with \"op\" goes to POST /api";
+        return Err(Problem::bad("op", why));
+    }
     let json = super::run(&doors, &principal, once.get(), &Json::Object(op)).await?;
     Ok(answer(StatusCode::OK, &json))
 }

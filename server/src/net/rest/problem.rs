@@ -14,15 +14,22 @@ pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// An error on its way out.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(in crate::net) struct Problem {
     status: StatusCode,
     error: Box<Error>,
+    /// Whether the text also has the name that it has on the wire.
+    message: bool,
 }
 
 impl Problem {
     /// With another status than that of the error's code.
     pub(super) fn with(status: StatusCode, error: Error) -> Self {
-        Self { status, error: Box::new(error) }
+        Self { status, error: Box::new(error), message: false }
+    }
+
+    /// With the text under `message` too.
+    pub(in crate::net) fn and_message(self) -> Self {
+        Self { message: true, ..self }
     }
 
     /// What the client sent is not what it must be.
@@ -30,7 +37,7 @@ impl Problem {
         Error::new(ErrorCode::BadArgument, why).field(field).into()
     }
 
-    /// The problem as JSON: what the RFC names, and the members of an error in `POST /api`.
+    /// The problem as JSON: what the RFC names, and the members that an error has everywhere.
     fn json(&self) -> Json {
         let error = &*self.error;
         let mut map = Map::new();
@@ -39,7 +46,7 @@ impl Problem {
         map.insert("status".into(), self.status.as_u16().into());
         map.insert("detail".into(), error.message.clone().into());
         if let Json::Object(members) = error_to_json(error) {
-            map.extend(members.into_iter().filter(|(name, _)| name != "message"));
+            map.extend(members.into_iter().filter(|(name, _)| self.message || name != "message"));
         }
         Json::Object(map)
     }

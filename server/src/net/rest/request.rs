@@ -89,7 +89,7 @@ impl<T: DeserializeOwned> FromRequest<Doors> for Sent<T> {
 }
 
 /// All of a body. Of one that is too large a little more is read, so that its sender has sent it and hears the answer.
-async fn whole(body: Body) -> Result<Bytes, Error> {
+pub(in crate::net) async fn whole(body: Body) -> Result<Bytes, Error> {
     let (mut whole, mut surplus) = (Vec::<u8>::new(), 0);
     let mut pieces = body.into_data_stream();
     while let Some(piece) = pieces.next().await {
