@@ -215,7 +215,7 @@ def instance(cls: type[Object], class_hash: bytes, fields: dict[str, Any]) -> An
     made = object.__new__(cls)
     factories = _factories.get(cls)
     if factories is None:
-        declared = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+        declared: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
         factories = _factories[cls] = {
             each.name: each.default_factory for each in declared if each.default_factory is not dataclasses.MISSING
         }
