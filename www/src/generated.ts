@@ -245,9 +245,9 @@ export const OP = {
   search: 30,
   /** Runs a search and tells how: `query::Plan`. */
   explain: 31,
-  /** Makes an index, which is built in the background: `query::IndexInfo`. One that is there already stays. */
+  /** Makes an index, which is built in the background: `query::IndexInfo`. One that is there already is shared with the class's owners who made it. */
   createIndex: 32,
-  /** Drops an index. Replies with whether there was one. */
+  /** Drops an index; one that other owners of the class made too stays for them. Replies with whether there was one. */
   dropIndex: 33,
   /** Lists all indexes: a list of `query::IndexInfo`. */
   indexes: 34,
@@ -686,13 +686,13 @@ export type ExplainArgs = [
   query: Query,
 ];
 
-/** Makes an index, which is built in the background: `query::IndexInfo`. One that is there already stays. */
+/** Makes an index, which is built in the background: `query::IndexInfo`. One that is there already is shared with the class's owners who made it. */
 export const CREATE_INDEX_ARGS = {
   /** One of the caller's own classes by its registered name, any class by its id or the address of a version, or `*` for all. */
   class: 0,
   /** The field. */
   field: 1,
-  /** Whether no two objects may have the same value from now on: to make one is `not_unique`. */
+  /** Whether no two objects that the caller owns, or for an administrator no two at all, may have the same value from now on: to make one is `not_unique`. */
   unique: 2,
 } as const;
 /** The decoded form of {@link CREATE_INDEX_ARGS}. */
@@ -702,7 +702,7 @@ export type CreateIndexArgs = [
   unique: boolean,
 ];
 
-/** Drops an index. Replies with whether there was one. */
+/** Drops an index; one that other owners of the class made too stays for them. Replies with whether there was one. */
 export const DROP_INDEX_ARGS = {
   /** As with `create_index`. */
   class: 0,
@@ -1447,7 +1447,7 @@ export const INDEX_INFO = {
   classId: 1,
   /** The field. */
   field: 2,
-  /** Whether no two objects may have the same value. */
+  /** Whether no two objects that the caller owns (for an administrator: of some user's, or at all) may have the same value. */
   unique: 3,
   /** Whether all objects are in it, so that searches use it. */
   ready: 4,

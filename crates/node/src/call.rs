@@ -11,7 +11,8 @@ use emerge_proto::op::{CallWith, Target};
 use emerge_proto::record::{Called, MemberCalled, ObjectType, Page};
 use emerge_proto::value::raw;
 use emerge_proto::{
-    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, Op, Path, Result, Value, class, limits,
+    ClassHash, ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, Op, Path, Result, Value, class,
+    limits,
 };
 use emerge_runtime::{BoxFuture, Call, Fs};
 use futures_util::lock::{Mutex, MutexGuard};

@@ -371,7 +371,7 @@ pub enum Op {
         #[n(0)]
         query: Query,
     },
-    /// Makes an index, which is built in the background: [`crate::query::IndexInfo`]. One that is there already stays.
+    /// Makes an index, which is built in the background: [`crate::query::IndexInfo`]. One that is there already is shared with the class's owners who made it.
     #[n(32)]
     CreateIndex {
         /// One of the caller's own classes by its registered name, any class by its id or the address of a version, or `*` for all.
@@ -380,11 +380,11 @@ pub enum Op {
         /// The field.
         #[n(1)]
         field: String,
-        /// Whether no two objects may have the same value from now on: to make one is `not_unique`.
+        /// Whether no two objects that the caller owns, or for an administrator no two at all, may have the same value from now on: to make one is `not_unique`.
         #[n(2)]
         unique: bool,
     },
-    /// Drops an index. Replies with whether there was one.
+    /// Drops an index; one that other owners of the class made too stays for them. Replies with whether there was one.
     #[n(33)]
     DropIndex {
         /// As with `create_index`.

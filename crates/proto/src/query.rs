@@ -255,7 +255,7 @@ pub struct IndexInfo {
     /// The field.
     #[n(2)]
     pub field: String,
-    /// Whether no two objects may have the same value.
+    /// Whether no two objects that the caller owns (for an administrator: of some user's, or at all) may have the same value.
     #[n(3)]
     pub unique: bool,
     /// Whether all objects are in it, so that searches use it.

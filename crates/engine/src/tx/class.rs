@@ -52,10 +52,7 @@ impl<B: Backend> Tx<B> {
             methods,
         };
         self.put_class_head(&class);
-        self.put(
-            keys::class(hash),
-            Some(Record::Bytes(emerge_proto::class::encode(&class).into())),
-        );
+        self.put(keys::class(hash), Some(Record::Bytes(emerge_proto::class::encode(&class).into())));
         Ok(class)
     }
 

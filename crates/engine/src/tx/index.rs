@@ -107,7 +107,9 @@ impl<B: Backend> Tx<B> {
             // What the node or an administrator made to make searches faster is the owners' to drop; what binds, and what other users made, is not.
             if left.iter().any(|maker| maker.unique || maker.user.is_some()) {
                 if !made {
-                    let why = format!("the index of {name} by {field} is dropped by who made it, or an administrator");
+                    let why = format!(
+                        "the index of {name} by {field} is dropped by who made it, or an administrator"
+                    );
                     return Err(Error::new(ErrorCode::PermissionDenied, why).field(field));
                 }
                 known.set_makers(left);
