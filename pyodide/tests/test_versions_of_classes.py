@@ -181,10 +181,13 @@ import emerge
 class Task(emerge.Object):
     name: str = ""
 """
-WITH_TAGS = TASK + """    tags: list = emerge.field(default_factory=lambda: ["new"])
+WITH_TAGS = (
+    TASK
+    + """    tags: list = emerge.field(default_factory=lambda: ["new"])
     def tag(self, name):
         self.tags.append(name)
 """
+)
 
 
 def test_an_object_of_before_has_what_the_factories_of_later_fields_make(fs, home):
