@@ -23,6 +23,7 @@ from ._trust import Trust
 from ._values import Ref, Table
 from ._versions import Versions
 from .errors import (
+    BadArgumentError,
     ConflictError,
     IsADirectoryError,
     NotFoundError,
