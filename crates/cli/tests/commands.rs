@@ -140,7 +140,7 @@ fn a_method_runs_here_once_its_class_is_trusted() {
 #[test]
 fn places_inside_objects_and_children() {
     let node = Node::start();
-    let customer = r#"{"name": "Ada", "address": {"city": "Ulm", "odd name": [1, 2]}}"#;
+    let customer = r#"{"name": "Ada", "address": {"city": "Ulm", "odd name": [1, 2]}, "farms": []}"#;
     node.ok(&["store", "/customers/c0", "--class", "Customer", "--json", customer]);
     for name in ["hill", "dale"] {
         let json = format!("{{\"name\": \"{name}\"}}");
