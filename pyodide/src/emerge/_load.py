@@ -6,6 +6,7 @@ import ast
 import builtins
 import linecache
 import sys
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from . import _classes, _texts
 from ._names import in_order
 from ._object import Object
+from ._shared import Shared
 from .errors import ClassInvalidError, UnsupportedError
 
 
@@ -25,6 +27,7 @@ def class_needs(version: tuple[Any, ...]) -> list[bytes]:
 def load(version: tuple[Any, ...]) -> type[Object]:
     """Defines the class of a version; those that it needs are there already."""
     name, language, text, bases, _, _, captures = version[5]
+    shared = Shared(name, version[0], bases, captures)
     if language != "python":
         raise UnsupportedError(f"class {name} is written in {language}; its methods run on the node: fs.call(path, …)")
     module = ModuleType(f"emerge.stored.{version[0].hex()}")
@@ -36,19 +39,20 @@ def load(version: tuple[Any, ...]) -> type[Object]:
     for base, address in bases:
         scope[base] = _classes.of_hash(address)
     for capture in early:
-        _define(scope, capture, later)
+        _define(scope, capture, later, shared)
     _run(scope, text, name, later)
     cls = scope.get(name)
     if not (isinstance(cls, type) and issubclass(cls, Object)):
         raise ClassInvalidError(f"the source of {name} defines no class of this name", field=name)
     _classes.adopt(cls, version[0])
     for capture in late:
-        _define(scope, capture, later)
+        _define(scope, capture, later, shared)
+    shared.publish()
     _classes.find_peers(cls, captures, scope)
     return cls
 
 
-def _define(scope: dict[str, Any], capture: tuple[Any, ...], later: set[str]) -> None:
+def _define(scope: dict[str, Any], capture: tuple[Any, ...], later: set[str], shared: Shared) -> None:
     name, kind, *rest = capture
     if kind == "module":
         scope[name] = import_module(rest[0])
@@ -58,7 +62,7 @@ def _define(scope: dict[str, Any], capture: tuple[Any, ...], later: set[str]) ->
             value = getattr(value, part)
         scope[name] = value
     elif kind == "source":
-        _run(scope, rest[0], name, later)
+        shared.give(name, scope, partial(_run, scope, rest[0], name, later))
     elif kind == "class":
         scope[name] = _classes.of_hash(rest[0])
     else:

@@ -26,6 +26,7 @@ from emerge._meta import Meta
 from emerge._names import in_order
 from emerge._object import NEWEST, PLACES, Object
 from emerge._search import Search
+from emerge._shared import Shared
 from emerge._texts import unmarked
 
 _texts: dict[str, str] = {}
@@ -85,7 +86,7 @@ def _warm() -> None:
     _classes.forget(cls, address)
 
 
-def _bind(owner: str, captures: list[Any], known: dict[bytes, Any], space: dict[str, Any]) -> None:
+def _bind(owner: str, captures: list[Any], known: dict[bytes, Any], space: dict[str, Any], shared: Shared) -> None:
     for name, kind, *payload in captures:
         if kind == "module":
             space[name] = _module(owner, payload[0])
@@ -95,13 +96,17 @@ def _bind(owner: str, captures: list[Any], known: dict[bytes, Any], space: dict[
                 raise class_error(f"class {owner} uses {payload[0]}.{payload[1]}, which is not there on the node", name)
             space[name] = getattr(module, payload[1])
         elif kind == "source":
-            file = f"{owner}: {name}"
-            _see(file, unmarked(payload[0])[0])
-            exec(_compile(owner, payload[0], file), space)
+            shared.give(name, space, functools.partial(_run, owner, name, payload[0], space))
         elif kind == "value":
             space[name] = payload[0]
         else:
             space[name] = define(payload[0], known)
+
+
+def _run(owner: str, name: str, text: str, space: dict[str, Any]) -> None:
+    file = f"{owner}: {name}"
+    _see(file, unmarked(text)[0])
+    exec(_compile(owner, text, file), space)
 
 
 def _module(owner: str, name: str) -> ModuleType:
@@ -162,19 +167,21 @@ def _make_fields(self: Object, *names: str) -> None:
 def _make(
     address: bytes, name: str, text: str, bases: dict[str, type[Object]], captures: list[Any], known: dict[bytes, Any]
 ) -> type[Object]:
+    shared = Shared(name, address, known[address][3], captures)
     module = ModuleType(f"stored.{address.hex()}")
     sys.modules[module.__name__] = module
     space = vars(module)
     early, late = in_order(name, captures)
     space.update(bases)
-    _bind(name, early, known, space)
+    _bind(name, early, known, space, shared)
     _see(name, unmarked(text)[0])
     exec(_compile(name, text, name), space)
     cls: Any = space.get(name)
     if not (isinstance(cls, type) and issubclass(cls, Object)):
         raise class_error(f"the source of {name} defines no class of that name that extends emerge.Object", name)
     _classes.adopt(cls, address)
-    _bind(name, late, known, space)
+    _bind(name, late, known, space, shared)
+    shared.publish()
     _classes.find_peers(cls, captures, space)
     return cls
 
