@@ -105,6 +105,15 @@ fn kind_of(lineage: &Lineage, name: &str) -> Option<FieldType> {
     declared.map(|field| field.kind).or_else(|| takes(lineage, name).then_some(FieldType::Any))
 }
 
+/// The declared type of a field of a class, where it is known; of one that is not declared any, if it `stays` as the object has it already.
+fn kind_or_any(lineage: Option<&Lineage>, name: &str, stays: bool, at: &[Step]) -> Result<FieldType> {
+    match lineage.map(|lineage| (lineage, kind_of(lineage, name))) {
+        Some((_, Some(kind))) => Ok(kind),
+        Some((lineage, None)) if !stays => Err(undeclared(lineage, at)),
+        _ => Ok(FieldType::Any),
+    }
+}
+
 #[cold]
 fn takes(lineage: &Lineage, name: &str) -> bool {
     let queries = || lineage.iter().flat_map(|class| &class.methods).any(|method| method.name == QUERY);
@@ -154,12 +163,7 @@ impl Fitting<'_> {
         value: Value,
         held: &Held,
     ) -> Result<Value> {
-        let kind = match lineage.map(|lineage| (lineage, kind_of(lineage, name))) {
-            None => FieldType::Any,
-            Some((_, Some(kind))) => kind,
-            Some((_, None)) if held.there || !rest.is_empty() => FieldType::Any,
-            Some((lineage, None)) => return Err(undeclared(lineage, &self.at)),
-        };
+        let kind = kind_or_any(lineage, name, held.there || !rest.is_empty(), &self.at)?;
         if rest.is_empty() {
             return self.whole(kind, value, held);
         }
@@ -223,12 +227,7 @@ impl Fitting<'_> {
                 let lineage = self.within.get(class);
                 for (name, field) in fields {
                     self.at.push(Step::Key(name.clone()));
-                    let kind = match lineage.map(|lineage| (lineage, kind_of(lineage, name))) {
-                        None => FieldType::Any,
-                        Some((_, Some(kind))) => kind,
-                        Some((_, None)) if held.contains(name) => FieldType::Any,
-                        Some((lineage, None)) => return Err(undeclared(lineage, &self.at)),
-                    };
+                    let kind = kind_or_any(lineage, name, held.contains(name), &self.at)?;
                     *field = self.value(kind, std::mem::replace(field, Value::Null))?;
                     self.at.pop();
                 }

@@ -204,6 +204,21 @@ pub struct Stored {
     pub modified: i64,
 }
 
+/// Which members of a directory are wanted, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Listing<'a> {
+    /// Goes on after this cursor.
+    pub after: Option<&'a str>,
+    /// Members a page; [`crate::limits::MAX_PAGE`] when absent.
+    pub limit: Option<u32>,
+    /// Only members whose names match: `*`, `?`, `[a-z]`, `{a,b}`.
+    pub glob: Option<&'a str>,
+    /// What they are sorted by.
+    pub sort: Option<crate::op::SortBy>,
+    /// Whether the last comes first.
+    pub descending: bool,
+}
+
 /// One page of a listing.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Page {

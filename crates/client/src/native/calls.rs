@@ -6,7 +6,8 @@ use emerge_proto::class::decode;
 use emerge_proto::op::{CallWith, Child, SortBy, StoreMode, Target};
 use emerge_proto::query::{IndexInfo, Matches, Plan};
 use emerge_proto::record::{
-    Called, Children, ClassInfo, Copied, FetchedChild, MemberCalled, Mixed, Page, Stored, VersionInfo,
+    Called, Children, ClassInfo, Copied, FetchedChild, Listing, MemberCalled, Mixed, Page, Stored,
+    VersionInfo,
 };
 use emerge_proto::version::Diff;
 use emerge_proto::watch::Change;
@@ -21,21 +22,6 @@ const PAGES: u32 = 4;
 const CHANGES: u32 = 256;
 /// Members' results that may be on the way.
 const MEMBERS: u32 = 256;
-
-/// Which page of a directory is wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Listing<'a> {
-    /// The cursor that the page before has told; from the beginning when absent.
-    pub after: Option<&'a str>,
-    /// Members at most; the node's own limit when absent.
-    pub limit: Option<u32>,
-    /// Only members whose names match.
-    pub glob: Option<&'a str>,
-    /// The order; that of the names when absent.
-    pub sort: Option<SortBy>,
-    /// Whether the last comes first.
-    pub descending: bool,
-}
 
 impl Client {
     pub(super) async fn ask<T: for<'b> Decode<'b, ()>>(&self, op: Op) -> Result<T> {

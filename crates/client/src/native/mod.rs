@@ -23,7 +23,7 @@ mod tests;
 mod transaction;
 
 pub use bulk::{NewObject, STORES_AT_ONCE};
-pub use calls::Listing;
+pub use emerge_proto::record::Listing;
 pub use replies::{Items, Reply};
 pub use transaction::Transaction;
 

@@ -10,27 +10,13 @@ use crate::keys::{self, ObjectKey};
 use crate::object::{Object, Record};
 use emerge_proto::class::encode;
 use emerge_proto::op::{SortBy, Target};
+pub use emerge_proto::record::Listing;
 use emerge_proto::record::encode_page;
 use emerge_proto::{ClassHash, Error, ErrorCode, ObjectId, Page, Path, Result, limits};
 use globset::{GlobBuilder, GlobMatcher};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-
-/// Which members of a directory are wanted, and how.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Listing<'a> {
-    /// Goes on after this cursor.
-    pub after: Option<&'a str>,
-    /// Members a page; [`limits::MAX_PAGE`] when absent.
-    pub limit: Option<u32>,
-    /// Only members whose names match: `*`, `?`, `[a-z]`, `{a,b}`.
-    pub glob: Option<&'a str>,
-    /// What they are sorted by.
-    pub sort: Option<SortBy>,
-    /// Whether the last comes first.
-    pub descending: bool,
-}
 
 type Member = (ObjectId, Arc<Object>);
 
@@ -272,7 +258,7 @@ impl<B: Backend> Tx<B> {
         })
     }
 
-    /// Adds the objects of some entries of a directory that the caller may see.
+    /// As [`Tx::shown_members`], for a listing: what they are is told and not asked for again, so only their keys are noted.
     async fn listed_members(
         &mut self,
         path: &Path,
