@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 from collections import Counter
 from dataclasses import KW_ONLY, InitVar
 from typing import ClassVar
@@ -152,3 +153,26 @@ def test_a_migration_takes_what_factories_make(fs, home):
     with pytest.raises(errors.BadArgumentError, match="need"):
         fs.migrate(f"{home}/b", scope["Needy"])
     assert fs.stat(f"{home}/b").version == 1
+
+
+def nested(depth):
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"x" * 9_000_000, b"x" * 20_000_000, nested(100), nested(300 if sys.platform == "emscripten" else 100_000)],
+    ids=range(4),
+)
+def test_what_is_too_large_or_too_deep_is_named(fs, home, value):
+    class Crate(emerge.Object):
+        def __init__(self, wide, other):
+            self.wide, self.other = wide, other
+
+    with pytest.raises((errors.TooLargeError, errors.TooDeepError)) as failed:
+        fs.store(f"{home}/crate", Crate(b"small", value))
+    assert failed.value.field.startswith("other")
+    assert "other" in failed.value.message

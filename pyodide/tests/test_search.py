@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 import math
 import time
+from typing import NamedTuple
 
 import pytest
 
@@ -176,3 +178,77 @@ def test_text(fs, home):
         with pytest.raises(errors.EmergeError) as caught:
             list(fs.search_text(bad))
         assert caught.value.field == "text"
+
+
+class Status(enum.Enum):
+    OPEN = "open"
+    DONE = "done"
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class Place(NamedTuple):
+    shelf: int
+    row: int = 1
+
+
+@emerge.dataclass
+class Ticket(emerge.Object):
+    status: Status = Status.OPEN
+    level: Level = Level.LOW
+    place: Place = Place(1)
+    spots: tuple = ()
+
+
+WANTED = Status.OPEN
+SOME = {Status.OPEN}
+SPOT = (1, 2)
+
+
+def is_open(ticket):
+    return ticket.status == Status.OPEN and ticket.status in SOME
+
+
+def by_pattern(ticket):
+    match ticket.status:
+        case Status.OPEN:
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("function", "is_native"),
+    [
+        (lambda o: o.status == Status.OPEN, True),
+        (lambda o: Status.OPEN == o.status, True),
+        (lambda o: o.status is Status.OPEN, True),
+        (lambda o: o.status is not Status.DONE, True),
+        (lambda o: o.status != Status.DONE, True),
+        (lambda o: o.status in (Status.OPEN, None), True),
+        (lambda o: o.status not in {Status.DONE}, True),
+        (lambda o: o.status == Status.OPEN.value, True),
+        (lambda o: o.status == WANTED, True),
+        (lambda o: o.status in SOME, True),
+        (lambda o: o.level == Level.LOW, True),
+        (lambda o: o.level < Level.HIGH, True),
+        (lambda o: o.place == (1, 1), True),
+        (lambda o: o.place == Place(1), False),
+        (lambda o: o.spots == SPOT, True),
+        (lambda o: (o.place[0], o.place[1]) == (1, 1), False),
+        (lambda o: divmod(o.place[0], 2) == (0, 1), False),
+        (lambda o: is_open(o), False),
+        (lambda o: Status(o.status) is Status.OPEN, False),
+        (lambda o: Status[o.status.upper()] == WANTED, False),
+        (by_pattern, False),
+    ],
+)
+def test_members_and_tuples_are_compared_as_they_are_kept(fs, home, function, is_native):
+    fs.store(f"{home}/open", Ticket(spots=(1, 2)))
+    fs.store(f"{home}/done", Ticket(Status.DONE, Level.HIGH, Place(2), (1,)))
+    search = fs.search(function, directory=home)
+    assert [ticket.meta.name for ticket in search] == ["open"]
+    assert search.failures == []
+    assert (search.explain().sandbox is None) == is_native

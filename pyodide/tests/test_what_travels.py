@@ -609,3 +609,65 @@ class Spotted(emerge.Object):
 
 def test_a_named_tuple_travels_with_its_methods(fs, home):
     assert called(fs, home, Spotted(), "norms") == Spotted().norms() == [3, 3, {"x": 5, "y": 2}]
+
+
+def test_time_zones_by_name_are_not_there(fs, home):
+    import zoneinfo
+
+    try:
+        zone = zoneinfo.ZoneInfo("Europe/Berlin")
+    except zoneinfo.ZoneInfoNotFoundError:
+        zone = None
+    scope = cell(
+        "class Uses(emerge.Object):\n"
+        "    def go(self):\n        return str(ZONE)\n"
+        "class Makes(emerge.Object):\n"
+        "    def go(self):\n        from zoneinfo import ZoneInfo\n        return str(ZoneInfo('Europe/Berlin'))\n"
+    )
+    scope["ZONE"] = zone
+    if zone is not None:
+        with pytest.raises(
+            errors.ClassInvalidError, match=r"no time zones by name\): use datetime.timezone, or keep"
+        ) as failed:
+            fs.store(f"{home}/uses", scope["Uses"]())
+        assert "within the method" not in failed.value.message
+    fs.store(f"{home}/makes", scope["Makes"]())
+    with pytest.raises(
+        errors.MethodFailedError, match="no time zone Europe/Berlin: the node has none by name. Use datetime"
+    ):
+        fs.call(f"{home}/makes", "go")
+
+
+@pytest.mark.parametrize(
+    ("made", "field"),
+    [
+        ("{1: 2}", "result"),
+        ("[{'a': range(3)}]", "result[0].a"),
+        ("(n for n in range(3))", "result"),
+        ("{Level.LOW: 1}", "result"),
+    ],
+)
+def test_a_result_without_a_place_is_named(fs, home, made, field):
+    scope = cell(
+        "import enum\nclass Level(enum.IntEnum):\n    LOW = 1\n"
+        f"class Gives(emerge.Object):\n    def go(self):\n        return {made}\n"
+    )
+    fs.store(f"{home}/gives", scope["Gives"]())
+    with pytest.raises(errors.UnmappableValueError, match="of the method's result, .* has no place") as failed:
+        fs.call(f"{home}/gives", "go")
+    assert failed.value.field == field
+    assert "another object" not in failed.value.message
+
+
+def test_how_deep_a_method_recurses(fs, home):
+    scope = cell(
+        "import sys\nclass Deep(emerge.Object):\n"
+        "    def go(self, n, most=None):\n"
+        "        if most:\n            sys.setrecursionlimit(most)\n"
+        "        return 0 if n == 0 else 1 + self.go(n - 1)\n"
+    )
+    fs.store(f"{home}/deep", scope["Deep"]())
+    assert fs.call(f"{home}/deep", "go", 400) == 400
+    assert fs.call(f"{home}/deep", "go", 5000, 6000) == 5000
+    with pytest.raises(errors.MethodFailedError, match="RecursionError"):
+        fs.call(f"{home}/deep", "go", 600)

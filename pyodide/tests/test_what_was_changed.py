@@ -451,3 +451,46 @@ def test_a_connection_and_a_name_that_is_taken(fs, home):
     scope = cell("class D(emerge.Object):\n    meta: dict = None\n")
     with pytest.raises(errors.ClassInvalidError, match="a field meta, a name that Emerge gives a meaning"):
         fs.store(f"{home}/d", scope["D"]())
+
+
+REMADE = """
+import enum, dataclasses
+class Rate(enum.Enum):
+    LOW = {0}
+class Cfg:
+    def __init__(self):
+        self.n = {0}
+"""
+
+USES = {
+    "an attribute": "@emerge.dataclass\nclass User(emerge.Object):\n    rate: Rate = Rate.LOW\n",
+    "a method's default": "class User(emerge.Object):\n    def use(self, rate=Rate.LOW):\n        return rate is Rate.LOW\n",
+    "a method's instance": "class User(emerge.Object):\n    def use(self, c=Cfg()):\n        return c.n\n",
+    "a function's default": "def of(rate=Rate.LOW):\n    return rate is Rate.LOW\n"
+    "class User(emerge.Object):\n    def use(self):\n        return of()\n",
+    "a function's instance": "def of(c=Cfg()):\n    return c.n\nclass User(emerge.Object):\n    def use(self):\n        return of()\n",
+    "a function's list": "def of(all=[Rate.LOW]):\n    return Rate.LOW in all\n"
+    "class User(emerge.Object):\n    def use(self):\n        return of()\n",
+    "a helper's attribute": "class Helper:\n    RATE = Rate.LOW\nclass User(emerge.Object):\n    def use(self):\n        return Helper.RATE is Rate.LOW\n",
+    "a helper's default": "class Helper:\n    def of(self, rate=Rate.LOW):\n        return rate is Rate.LOW\n"
+    "class User(emerge.Object):\n    def use(self):\n        return Helper().of()\n",
+    "a lambda's default": "of = lambda rate=Rate.LOW: rate is Rate.LOW\n"
+    "class User(emerge.Object):\n    def use(self):\n        return of()\n",
+}
+
+
+@pytest.mark.parametrize("how", USES)
+@pytest.mark.parametrize("edited", [1, 2], ids=["the same", "edited"])
+def test_a_default_of_a_class_that_was_made_again(fs, home, how, edited):
+    scope = cell(REMADE.format(1))
+    cell(USES[how], scope)
+    fs.store(f"{home}/before", scope["User"]())
+    cell(REMADE.format(edited), scope)
+    with pytest.raises(errors.ClassInvalidError, match="by now (Rate|Cfg) is.*run the statement") as failed:
+        fs.store(f"{home}/after", scope["User"]())
+    assert failed.value.field == ("Cfg" if "Cfg" in USES[how] else "Rate")
+    cell(USES[how], scope)
+    value = scope["User"]()
+    fs.store(f"{home}/after", value)
+    if hasattr(value, "use"):
+        assert fs.call(f"{home}/after", "use") == value.use()

@@ -261,6 +261,15 @@ fn a_file_is_run_as_a_module_and_what_it_prints_is_shown() {
     let (exit, error) = node.fails(&["store", "--from", file.to_str().unwrap()]);
     assert_eq!((exit, error["code"].as_str()), (2, Some("bad_argument")), "{error}");
     assert!(error["message"].as_str().unwrap().contains("is not UTF-8"), "{error}");
+
+    for import in ["import pricing", "from pricing import rate", "from . import pricing"] {
+        std::fs::write(&file, format!("{import}\nobjects = {{}}\n")).unwrap();
+        let (exit, error) = node.fails(&["store", "--from", file.to_str().unwrap()]);
+        assert_eq!((exit, error["code"].as_str()), (2, Some("bad_argument")), "{error}");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("A file is run by itself in the node's Python"), "{error}");
+        assert!(message.contains("pricing'") || message.contains("relative import"), "{error}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ const NULL: &[u8] = &[0xf6];
 /// # Errors
 /// `bad_frame`, `too_deep`, `too_large`, `limit_exceeded`.
 pub(crate) fn check(fields: &[u8]) -> Result<bool> {
-    check_size(fields.len())?;
+    check_size(fields)?;
     let embeds = value::check_fields(fields)?;
     check_count(fields)?;
     Ok(embeds)
@@ -25,7 +25,7 @@ pub(crate) fn check(fields: &[u8]) -> Result<bool> {
 pub(crate) fn patch(state: &[u8], set: &[u8], removed: &[String]) -> Result<Bytes> {
     check(set)?;
     let patched = raw::patch(state, set, removed)?;
-    check_size(patched.len())?;
+    check_size(&patched)?;
     check_count(&patched)?;
     Ok(patched.into())
 }
@@ -70,15 +70,19 @@ fn check_count(fields: &[u8]) -> Result<()> {
         .limit(limits::MAX_MEMBERS as u64))
 }
 
-fn check_size(bytes: usize) -> Result<()> {
-    if bytes <= limits::MAX_STATE {
+fn check_size(fields: &[u8]) -> Result<()> {
+    if fields.len() <= limits::MAX_STATE {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorCode::TooLarge,
-        format!("the object's state is {bytes} bytes; the limit is {}", limits::MAX_STATE),
-    )
-    .limit(limits::MAX_STATE as u64))
+    let mut message =
+        format!("the object's state is {} bytes; the limit is {}", fields.len(), limits::MAX_STATE);
+    // They may be no fields at all.
+    let entries = raw::entries(fields).into_iter().flatten().map_while(Result::ok);
+    let Some((name, value)) = entries.max_by_key(|(_, value)| value.len()) else {
+        return Err(Error::new(ErrorCode::TooLarge, message).limit(limits::MAX_STATE as u64));
+    };
+    message += &format!("; of its fields {name} is the largest, {} bytes", value.len());
+    Err(Error::new(ErrorCode::TooLarge, message).limit(limits::MAX_STATE as u64).field(name))
 }
 
 #[cfg(test)]
@@ -104,6 +108,14 @@ mod tests {
             join(&state, &[Large { field: 9, value: Bytes::new() }]).unwrap_err().code,
             ErrorCode::StorageFailed
         );
+    }
+
+    #[test]
+    fn what_is_too_large_names_its_largest_field() {
+        let error = check(&map(&[("a", 100), ("b", limits::MAX_STATE - 50), ("c", 3)])).unwrap_err();
+        assert_eq!((error.code, error.field.as_deref()), (ErrorCode::TooLarge, Some("b")), "{error:?}");
+        let error = check(&vec![0; limits::MAX_STATE + 1]).unwrap_err();
+        assert_eq!((error.code, error.field), (ErrorCode::TooLarge, None));
     }
 
     #[test]

@@ -10,6 +10,10 @@ pub(crate) fn bad(why: &str) -> Error {
 
 #[cold]
 pub(crate) fn too_large(limit: usize) -> Error {
-    Error::new(ErrorCode::TooLarge, format!("the value is past the limit of {limit} bytes"))
-        .limit(limit as u64)
+    Error::new(ErrorCode::TooLarge, past(limit)).limit(limit as u64)
+}
+
+#[cold]
+pub(crate) fn past(limit: usize) -> String {
+    format!("the value is past the limit of {limit} bytes")
 }

@@ -81,18 +81,26 @@ pub fn call_to_pickle(
     Ok(writer.finish())
 }
 
-/// Reads a pickled tuple of two values and gives each encoded. They may share parts.
+/// Reads a pickled tuple of a method's result and its object's fields, and gives each encoded. They may share parts.
 ///
 /// # Errors
-/// As [`value_from_pickle`]; the field path counts from the value that it is in.
-pub fn pair_from_pickle(pickle: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
+/// As [`value_from_pickle`]; the field path of what is in the result begins with `result`.
+pub fn returned_from_pickle(pickle: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
     let heap = machine::read(pickle)?;
     let machine::Node::Tuple(pair) = heap.node(heap.root) else {
         return Err(failing::bad("a pair is a tuple"));
     };
     let [first, second] = pair[..] else { return Err(failing::bad("a pair has two values")) };
-    let read = |at| value::Reader::new(&heap).value(at).map(|value| value.encode());
-    Ok((read(first)?, read(second)?))
+    let result = value::Reader::new(&heap).value(first).map_err(in_result)?.encode();
+    Ok((result, value::Reader::new(&heap).value(second)?.encode()))
+}
+
+#[cold]
+fn in_result(mut error: Error) -> Error {
+    let path = error.field.take().unwrap_or_default();
+    error.message = format!("of the method's result, {}", error.message);
+    let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
+    error.field(format!("result{dot}{path}"))
 }
 
 /// Compares two pickled dicts of fields by what they are on the wire: a pickled tuple of the names whose values are new or
@@ -136,11 +144,26 @@ mod tests {
         let shared = Value::Map(vec![("n".into(), Value::Int(1))]);
         // ({"n": 1}, [that dict]) as CPython's pickler writes it.
         let pickle = b"\x80\x05}\x94\x8c\x01n\x94K\x01s]\x94h\x00a\x86\x94.";
-        let (first, second) = pair_from_pickle(pickle).unwrap();
+        let (first, second) = returned_from_pickle(pickle).unwrap();
         assert_eq!(Value::decode(&first).unwrap(), shared);
         assert_eq!(Value::decode(&second).unwrap(), Value::List(vec![shared]));
         for other in [&b"\x80\x05N."[..], b"\x80\x05K\x01\x85.", b"\x80\x05K\x01K\x01K\x01\x87."] {
-            assert!(pair_from_pickle(other).is_err(), "{other:?}");
+            assert!(returned_from_pickle(other).is_err(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_whether_the_result_is_meant() {
+        // ({1: 2}, {}), ([{1: 2}], {}), ({"a": {1: 2}}, {}) and ({}, {"a": {1: 2}}).
+        for (pickle, field) in [
+            (&b"\x80\x05}K\x01K\x02s}\x86."[..], "result"),
+            (b"\x80\x05]}K\x01K\x02sa}\x86.", "result[0]"),
+            (b"\x80\x05}\x8c\x01a}K\x01K\x02ss}\x86.", "result.a"),
+            (b"\x80\x05}}\x8c\x01a}K\x01K\x02ss\x86.", "a"),
+        ] {
+            let error = returned_from_pickle(pickle).unwrap_err();
+            assert_eq!(error.field.as_deref(), Some(field), "{error:?}");
+            assert_eq!(error.message.starts_with("of the method's result, a dict key"), field != "a");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From the heap of a pickle to values.
 
-use crate::failing::{bad, too_large};
+use crate::failing::{bad, past};
 use crate::machine::{Heap, Made, Node};
 use emerge_proto::value::{Array, DType, FieldPath, Step, calendar};
 use emerge_proto::{ClassHash, Error, ErrorCode, Result, Value, limits};
@@ -40,6 +40,11 @@ impl<'h, 'p> Reader<'h, 'p> {
         self.fail(ErrorCode::UnmappableValue, format!("{what} has no place in an object"))
     }
 
+    #[cold]
+    fn too_large(&self, limit: usize) -> Error {
+        self.fail(ErrorCode::TooLarge, past(limit)).limit(limit as u64)
+    }
+
     /// One value with all that is in it.
     pub(crate) fn value(&mut self, at: u32) -> Result<Value> {
         self.spend(1)?;
@@ -49,7 +54,7 @@ impl<'h, 'p> Reader<'h, 'p> {
             Node::Int(int) => Value::Int(*int),
             Node::Big(int) => {
                 if int.bits().div_ceil(8) > limits::MAX_INTEGER as u64 {
-                    return Err(too_large(limits::MAX_INTEGER));
+                    return Err(self.too_large(limits::MAX_INTEGER));
                 }
                 Value::BigInt(int.clone())
             }
@@ -87,7 +92,7 @@ impl<'h, 'p> Reader<'h, 'p> {
 
     fn spend(&mut self, bytes: usize) -> Result<()> {
         self.spent += bytes;
-        if self.spent > limits::MAX_MESSAGE { Err(too_large(limits::MAX_MESSAGE)) } else { Ok(()) }
+        if self.spent > limits::MAX_MESSAGE { Err(self.too_large(limits::MAX_MESSAGE)) } else { Ok(()) }
     }
 
     fn inside<T>(&mut self, at: u32, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
@@ -152,9 +157,25 @@ impl<'h, 'p> Reader<'h, 'p> {
             _ => None,
         };
         text.ok_or_else(|| {
-            let kind = kind_of(self.heap.node(at));
+            let kind = self.kind_of(at);
             self.unmappable(&format!("a dict key of type {kind} (keys are str)"))
         })
+    }
+
+    /// The name of a key's type, as a person knows it.
+    fn kind_of(&self, at: u32) -> &'p str {
+        let Node::Made(made) = self.heap.node(at) else { return kind_of(self.heap.node(at)) };
+        match self.heap.global(made.callable) {
+            // No further within: who writes such pickles may be hostile.
+            Some(("emerge._wire", "same")) => {
+                self.args(made).first().map_or("another object", |inner| kind_of(self.heap.node(*inner)))
+            }
+            Some(("emerge._wire", "instant")) => "datetime",
+            Some(("emerge._wire", "uuid")) => "UUID",
+            Some(("emerge._wire", "ref")) => "Ref",
+            Some((module, name)) if module != "emerge._wire" => name,
+            _ => "another object",
+        }
     }
 
     fn args(&self, made: &Made) -> &'h [u32] {

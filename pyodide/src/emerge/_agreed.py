@@ -118,6 +118,7 @@ def stored(cls: type[Object], statement: _source.Statement, look: Look) -> None:
     for what, each in given:
         if isinstance(each.expression, ast.Name) and each.expression.id not in own:
             _name(each.expression.id, each.value, look, what)
+        of_now(each, look, what)
 
 
 def _is_extended(base: Any, cls: type[Object], statement: _source.Statement) -> bool:
@@ -139,6 +140,20 @@ def _name(name: str, held: Any, look: Look, what: str) -> None:
         f"{what} is what {name} was, and by now {name} is something else: run the statement again, or write the value",
         field=name,
     )
+
+
+def of_now(given: _written.Given, look: Look, what: str) -> None:
+    """Sees that what an expression came to is of the classes that it names by now.
+
+    Raises:
+        ClassInvalidError: it is of an earlier one, whose statement was run again since.
+    """
+    name = _written.remade(given, look)
+    if name is not None:
+        raise ClassInvalidError(
+            f"{what} is of {name} as it was, and by now {name} is another class: run the statement that gives it again",
+            field=name,
+        )
 
 
 def _changed(what: str, field: str) -> ClassInvalidError:

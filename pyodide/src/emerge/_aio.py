@@ -27,6 +27,8 @@ from .errors import (
     ConflictError,
     IsADirectoryError,
     NotFoundError,
+    TooDeepError,
+    TooLargeError,
     UnmappableValueError,
     from_wire,
 )
@@ -132,10 +134,17 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
                 f"only an instance of a class that extends emerge.Object can be stored, not a {type(value).__qualname__}",
                 path=path,
             )
+        try:
+            return await self._store(normal(path), value, overwrite, create, timeout)
+        except (TooLargeError, TooDeepError) as error:
+            if error.field is not None:
+                raise
+            raise _wire.of_field(error, _classes.fields_of(value)) from None
+
+    async def _store(self, path: str, value: T, overwrite: bool, create: bool, timeout: float | None) -> T:
         cls = type(value)
         record = _classes.record_of(cls)
         address = record.hash
-        path = normal(path)
         state, used = _wire.dumps(_classes.fields_of(value), keeps=True)
         await self._send_classes([record, *used])
         head = head_of(value)

@@ -7,7 +7,7 @@ import sys
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from . import _agreed, _express, _source, _texts, _written
+from . import _agreed, _compared, _express, _source, _texts, _written
 from ._aliases import is_alias
 from ._around import Around, closure_of, of_class
 from ._names import BUILTINS, attribute_paths, names_in, used_at_once
@@ -17,6 +17,8 @@ from .errors import ClassInvalidError, EmergeError
 
 # What every module and class body has of its own.
 _OWN = frozenset(("__name__", "__file__", "__doc__", "__qualname__", "__module__", "__class__", "__annotations__"))
+
+_BY_VALUE = "__import__('emerge._kept', fromlist=['_']).by_value"
 
 
 class Captures:
@@ -143,12 +145,18 @@ class Captures:
         around = Around(function.__globals__, closure_of(function), made_by.local)
         places, kept = self.kept(self._defaults(function, made_by.node, "the search"), around)
         lines = _written.with_names(made_by.lines, made_by.first, places)
+        around = around.more(kept)
         if isinstance(made_by, _source.Lambda):
-            text = "".join(lines)
-            self.walk(text, "the search", around.more(kept))
-            return ast.unparse(ast.parse(text.strip(), mode="eval"))
+            tree = ast.parse("".join(lines).strip(), mode="eval")
+            _compared.as_kept(tree, around.now)
+            text = ast.unparse(tree)
+            self.walk(text, "the search", around)
+            return text
         text = made_by._replace(lines=lines).text()
-        self.walk(text, function.__name__, around.more(kept), function)
+        statement = ast.parse(text)
+        if _compared.as_kept(statement, around.now):
+            text = ast.unparse(statement)
+        self.walk(text, function.__name__, around, function)
         return text
 
     def _names_in(self, text: str, name: str) -> tuple[list[str], list[str]]:
@@ -272,7 +280,7 @@ class Captures:
     def _entry(self, name: str, value: Any, user: str) -> list[tuple[Any, ...]]:
         if isinstance(value, ModuleType):
             if value.__name__ == "__main__":
-                raise self._cannot(name, value, user, None)
+                raise self._cannot(name, value, user, _express.CannotError(""))
             if not _express.is_installed(value.__name__):
                 raise ClassInvalidError(
                     f"{user} uses the module {name}, which is of this program and does not travel as a whole: import what is used of "
@@ -326,8 +334,10 @@ class Captures:
         if isinstance(value, FunctionType):
             return self._function(name, value, user)
         if isinstance(value, type):
-            return self._class(name, value, user)
-        raise self._cannot(name, value, user, None)
+            text = self._class(name, value, user)
+            # Where a search looks, fields have the values of members.
+            return f"{text}{_BY_VALUE}({name})\n" if self._cls is None and hasattr(value, "__members__") else text
+        raise self._cannot(name, value, user, _express.CannotError(""))
 
     def _function(self, name: str, value: FunctionType, user: str) -> str:
         cells = closure_of(value, self.seen)
@@ -404,6 +414,8 @@ class Captures:
         """The expressions that travel as what they came to, each with a name, and what the names stand for."""
         places: list[tuple[ast.expr, str]] = []
         values: dict[str, Any] = {}
+        for each in given:
+            _agreed.of_now(each, around.now, f"the default {each.name.replace('__', '.')}")
         for each in _written.to_keep(given, around.now):
             name = self._free(each.name, each.value)
             while name in values:
@@ -481,17 +493,16 @@ class Captures:
             values.append(unique)
         return params, values
 
-    def _cannot(self, name: str, value: Any, user: str, why: Exception | None) -> ClassInvalidError:
+    def _cannot(self, name: str, value: Any, user: str, why: _express.CannotError) -> ClassInvalidError:
         kind = type(value)
         if kind.__module__.partition(".")[0] == "emerge" and kind.__name__ in ("FileSystem", "AsyncFileSystem"):
             return ClassInvalidError(
                 f"{user} uses {name}, a connection of this program: a method has its own, self.fs (elsewhere emerge.fs)",
                 field=name,
             )
-        reason = f" ({why})" if why is not None and str(why) else ""
+        reason = f" ({why})" if str(why) else ""
         return ClassInvalidError(
-            f"{user} uses {name}, a {kind.__module__}.{kind.__qualname__}, which cannot travel{reason}: "
-            "modules, functions, classes and plain values can; make it within the method",
+            f"{user} uses {name}, a {kind.__module__}.{kind.__qualname__}, which cannot travel{reason}: {why.advice}",
             field=name,
         )
 

@@ -32,9 +32,12 @@ _VARIANCES = ("covariant", "contravariant", "infer_variance")
 class CannotError(Exception):
     """Why a value cannot travel, or which one within it cannot."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(
+        self, why: str, advice: str = "modules, functions, classes and plain values can; make it within the method"
+    ) -> None:
         super().__init__(why)
         self._why = why
+        self.advice = advice
         self._place = ""
         self._kind = ""
 
@@ -290,7 +293,7 @@ class _Writer:
         if kind is MappingProxyType:
             return f"{_member('types', 'MappingProxyType')}({self.text(dict(value), depth + 1)})"
         if (kind.__module__, kind.__name__) == ("zoneinfo", "ZoneInfo"):
-            raise CannotError("the node has no time zones by name: use datetime.timezone, or keep the name")
+            raise CannotError("the node has no time zones by name", "use datetime.timezone, or keep the name as text")
         re = sys.modules.get("re")
         if re is not None and kind is re.Pattern:
             flags = int(value.flags) & ~int(re.UNICODE)

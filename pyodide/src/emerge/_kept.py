@@ -435,6 +435,26 @@ def plain(value: Any) -> Any:
     return next((convert(value) for base, convert in _SCALARS if isinstance(value, base)), value)
 
 
+def by_value(kind: Any) -> None:
+    """Makes the members of an enumeration equal to their values, as a search has these."""
+    if any(issubclass(kind, base) for base, _ in _SCALARS):
+        return
+
+    def image(value: Any) -> Any:
+        return _image(plain(value))
+
+    def equal(self: Any, other: Any) -> bool:
+        return self is other or bool(image(self) == image(other))
+
+    def hashed(self: Any) -> int:
+        try:
+            return hash(image(self))
+        except TypeError:
+            return hash(self.name)
+
+    kind.__eq__, kind.__hash__ = equal, hashed
+
+
 def _image(value: Any) -> Any:
     """What is equal for values that are the same on the wire."""
     kind = type(value)

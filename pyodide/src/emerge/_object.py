@@ -45,6 +45,9 @@ class Head:
         """Gives the pickled fields as the node has them."""
         self.historic = historic
 
+    def __reduce__(self) -> Any:
+        return _head, (self.path, self._raw, self.version, self.state(), self.historic)
+
     @property
     def meta(self) -> StoredMeta:
         """The object's properties."""
@@ -53,6 +56,11 @@ class Head:
             known = Meta if self._raw[12] is not None else StoredMeta
             self._meta = known(self.path, self._raw)
         return self._meta
+
+
+def _head(path: str, raw: tuple[Any, ...], version: int, state: bytes, historic: bool) -> Head:
+    """What a pickled object remembered."""
+    return Head(path, raw, version, lambda: state, historic)
 
 
 class Object:
@@ -71,10 +79,8 @@ class Object:
     Fields are the attributes of the instance.
     """
 
-    # ``Box[int](1)`` sets the last: typing's own, and no field.
+    # ``Box[int](1)`` sets the second: typing's own, and no field.
     __slots__ = ("__dict__", "__orig_class__", "__weakref__", "_emerge_head")
-
-    _emerge_head: Head
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

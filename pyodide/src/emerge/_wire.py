@@ -10,11 +10,14 @@ import io
 import pickle
 import sys
 from datetime import date, datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _classes
 from ._object import Object
 from ._values import Ref, Table
+
+if TYPE_CHECKING:
+    from .errors import EmergeError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICRO = timedelta(microseconds=1)
@@ -301,6 +304,19 @@ def _dumps(value: Any, keeps: bool) -> tuple[bytes, list[_classes.Record], bool]
     out.truncate()
     _idle.append(writer)
     return data, list(records.values()), writer.lost
+
+
+def of_field(error: EmergeError, fields: dict[str, Any]) -> EmergeError:
+    """An error that a state is too large or too deep, with the field to blame: the largest, or the first that is too deep."""
+    sizes: dict[str, int] = {}
+    for name, value in fields.items():
+        try:
+            sizes[name] = len(dumps(value)[0])
+        except type(error):
+            sizes = {name: 0}
+            break
+    field = max(sizes, key=sizes.__getitem__, default=None)
+    return type(error)(f"{error.message} (field {field})", field=field, limit=error.limit, path=error.path)
 
 
 loads = pickle.loads

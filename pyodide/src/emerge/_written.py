@@ -233,6 +233,33 @@ def meant(written: ast.expr, look: Look) -> Any:
     return BUILTINS.get(written.id, MISSING) if found is MISSING else found
 
 
+def remade(given: Given, look: Look) -> str | None:
+    """The class in an expression that was made again since, so that what the expression came to is of the earlier one."""
+    kinds = {each if isinstance(each, type) else type(each) for each in _held_within(given.value, 0)}
+    kinds = {each for each in kinds if each.__module__ != "builtins"}
+    for part in ast.walk(given.expression) if kinds else ():
+        now = meant(part, look) if isinstance(part, (ast.Name, ast.Attribute)) else MISSING
+        if isinstance(now, type) and now not in kinds:
+            place = (now.__module__, now.__qualname__)
+            if any((each.__module__, each.__qualname__) == place for each in kinds):
+                return now.__name__
+    return None
+
+
+def _held_within(value: Any, depth: int) -> Iterator[Any]:
+    if isinstance(value, (tuple, list, set, frozenset, dict)) and type(value).__module__ == "builtins":
+        for each in list(value)[:_MOST_HELD] if depth < _DEEPEST_HELD else ():
+            yield from _held_within(each, depth + 1)
+            if isinstance(value, dict):
+                yield from _held_within(value[each], depth + 1)
+    else:
+        yield value
+
+
+# How much of a default is looked at.
+_MOST_HELD = 1000
+_DEEPEST_HELD = 3
+
 _PLAIN = (ast.expr_context, ast.operator, ast.unaryop, ast.Constant, ast.Name, ast.BinOp, ast.UnaryOp, ast.Tuple)
 
 

@@ -428,7 +428,16 @@ def run_file(parts: list[bytes]) -> list[bytes]:
         code = compile(text, file, "exec", dont_inherit=True)
     except SyntaxError as error:
         raise class_error(f"{file}, line {error.lineno}: {error.msg}", None) from None
-    exec(code, vars(module))
+    try:
+        exec(code, vars(module))
+    except ImportError as error:
+        if error.name and not isinstance(error, ModuleNotFoundError):
+            raise
+        raise emerge.errors.BadArgumentError(
+            f"{file}: {error}. A file is run by itself in the node's Python, which has only its own library and emerge: put what it uses "
+            "into the file, or store from a Python of your own (emerge.connect, fs.store), where what classes use travels along",
+            field=error.name,
+        ) from error
     objects = getattr(module, "objects", None)
     if not isinstance(objects, dict):
         raise emerge.errors.BadArgumentError(f'{file} has no top-level mapping "objects" of path to object')

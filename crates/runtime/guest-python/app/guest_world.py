@@ -73,6 +73,14 @@ def _refuse(what: str) -> Any:
     return refused
 
 
+def _no_zone(key: str) -> Any:
+    from zoneinfo import ZoneInfoNotFoundError
+
+    raise ZoneInfoNotFoundError(
+        f"no time zone {key}: the node has none by name. Use datetime.timezone, or work out the offset where the object is stored"
+    )
+
+
 def _seal() -> None:
     """What would reach for the machine is an ``OSError`` (95, not supported)."""
     import os
@@ -98,6 +106,9 @@ def _seal() -> None:
     time.sleep = _refuse("time.sleep")
     for name in ("input", "breakpoint"):
         setattr(builtins, name, _refuse(name))
+    from zoneinfo import _common
+
+    _common.load_tzdata = _no_zone  # type: ignore[attr-defined]
     try:
         import _socket
     except ImportError:

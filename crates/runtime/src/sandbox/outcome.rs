@@ -184,7 +184,7 @@ impl Subject<'_> {
         match trapped.downcast_ref::<Trap>() {
             Some(Trap::StackOverflow) => Error::new(
                 self.failure,
-                format!("RangeError: {} nests its calls too deep for the stack", self.what),
+                format!("{} nests its calls, or a value, too deep for the stack", self.what),
             ),
             Some(trap) => Error::new(self.failure, format!("{} made the sandbox stop: {trap}", self.what)),
             None => super::internal("the sandbox failed", trapped),

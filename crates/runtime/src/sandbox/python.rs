@@ -191,7 +191,7 @@ impl Python {
             let [pair] = done.as_slice() else {
                 return Err(Error::new(ErrorCode::Internal, "the guest's output could not be read"));
             };
-            let (result, state) = emerge_pickle::pair_from_pickle(pair)?;
+            let (result, state) = emerge_pickle::returned_from_pickle(pair)?;
             returned(&call.state, result, state)
         });
         with_log(returned, log)
