@@ -147,14 +147,14 @@ impl Backend for Embedded {
         if range.start >= range.end {
             return Ok(Vec::new());
         }
-        self.data
-            .range::<&[u8], _>(&*range.start..&*range.end)
-            .take(limit)
-            .map(|item| {
-                let (key, value) = item.into_inner().map_err(|error| failed(&error))?;
-                Ok((Key::from(&*key), Bytes::copy_from_slice(&value)))
-            })
-            .collect()
+        self.data.range::<&[u8], _>(&*range.start..&*range.end).take(limit).map(record).collect()
+    }
+
+    async fn scan_back(&self, range: Range<Key>, limit: usize) -> Result<Vec<(Key, Bytes)>, BackendError> {
+        if range.start >= range.end {
+            return Ok(Vec::new());
+        }
+        self.data.range::<&[u8], _>(&*range.start..&*range.end).rev().take(limit).map(record).collect()
     }
 
     async fn commit(&self, record: CommitRecord, fence: u64) -> Result<(), BackendError> {
