@@ -503,7 +503,10 @@ fn versions_are_those_of_the_object_that_a_path_leads_to() {
         let dale = path("/customers/c0#farms[1]");
         assert_eq!(tx.history(&dale, None, None).await.unwrap().len(), 2);
         let refused = tx.restore(&dale, AsOf::Version(1), None).await.unwrap_err();
-        assert_eq!((refused.code, refused.path.as_deref()), (ErrorCode::PermissionDenied, Some("/farms/dale")));
+        assert_eq!(
+            (refused.code, refused.path.as_deref()),
+            (ErrorCode::PermissionDenied, Some("/farms/dale"))
+        );
         // What is to be changed is not named through the registry.
         let id = tx.stat(&path("/customers/c0")).await.unwrap().id;
         let registry = path(&format!("/registry/{id}#farms[1]"));
