@@ -11,9 +11,9 @@ mod tree;
 use common::*;
 use emerge_engine::testing::check_store;
 use emerge_engine::{Backend, CommitError, Engine, EngineOptions, MemoryBackend, Principal, Tx};
+use emerge_proto::ClassHash;
 use emerge_proto::account::{GroupAction, UserAction};
 use emerge_proto::op::StoreMode;
-use emerge_proto::{ClassHash, ErrorCode};
 use proptest::prelude::*;
 use tree::{GROUP, Model, Operation, Reply, cases};
 

@@ -227,6 +227,12 @@ impl Writer {
     }
 }
 
+/// A key and its value, copied: what the store gives holds its whole block in memory.
+fn record(item: fjall::Guard) -> Result<(Key, Bytes), BackendError> {
+    let (key, value) = item.into_inner().map_err(|error| failed(&error))?;
+    Ok((Key::from(&*key), Bytes::copy_from_slice(&value)))
+}
+
 fn failed(error: &fjall::Error) -> BackendError {
     BackendError::Failed(match error {
         fjall::Error::Poisoned => {
