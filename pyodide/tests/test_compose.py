@@ -66,6 +66,16 @@ def test_a_deadline_of_its_own(fs, home):
     with pytest.raises(errors.BadArgumentError) as none:
         fs.invoke(f"{home}/a", "slow", deadline=0)
     assert none.value.field == "deadline"
+    for timeout in (0, -1, float("nan")):
+        for refused in (
+            lambda: fs.stat(home, timeout=timeout),
+            lambda: fs.get(home, timeout=timeout),
+            lambda: list(fs.copy_each(home, f"{home}-copy", timeout=timeout)),
+        ):
+            with pytest.raises(errors.BadArgumentError) as none:
+                refused()
+            assert none.value.field == "timeout"
+    assert fs.stat(home, timeout=float("inf")).path == home
 
 
 def test_calls_on_several(fs, home):

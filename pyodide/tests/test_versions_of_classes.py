@@ -207,3 +207,20 @@ def test_a_field_that_was_deleted_stays_so(fs, home):
     del task.tags
     fs.store(f"{home}/a", task)
     assert "tags" not in vars(fs.get(f"{home}/a"))
+
+
+def test_an_object_of_before_is_held_against_the_class_of_now(fs, home):
+    part = "@emerge.dataclass\nclass Part(emerge.Object):\n    code: {}\n    size: int = 1\n"
+    scope = cell("import emerge\n" + part.format("int = 1"))
+    fs.store(f"{home}/part", scope["Part"]())
+    cell(part.format("str = ''"), scope)
+    fetched = fs.get(f"{home}/part")
+    assert type(fetched) is scope["Part"]
+    for size in (1, 2):
+        fetched.size = size
+        with pytest.raises(errors.BadArgumentError) as refused:
+            fs.store(f"{home}/part", fetched)
+        assert refused.value.field == "code"
+    fetched.code = "one"
+    fs.store(f"{home}/part", fetched)
+    assert (fs.get(f"{home}/part").code, fs.get(f"{home}/part").size) == ("one", 2)

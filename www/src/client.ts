@@ -122,6 +122,10 @@ export async function connect(url?: string | URL, options: ConnectOptions = {}):
 function opened(connection: Connection, address: string, options: ConnectOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const timeout = options.timeout ?? 15_000;
+    if (!(timeout > 0)) {
+      reject(errorOf("bad_argument", "a timeout is more than 0", { field: "timeout" }));
+      return;
+    }
     const finish = (error?: Error): void => {
       clearTimeout(timer);
       stop();

@@ -163,7 +163,7 @@ export function readMatches(reader: ByteReader): RawMatches {
 
 /** How a search ran. */
 export interface Plan {
-  /** How objects were come by: by an `index`, by the index of `text`, from the `tree` below the directory, or by a `scan` of all objects. */
+  /** How objects were come by: by an `index`, in the `order` of one, by the index of `text`, from the `tree` below the directory, or by a `scan` of all objects. */
   readonly access: string;
   /** The index, by its class and field; `null` when none was used. */
   readonly index: string | null;

@@ -35,6 +35,14 @@ test("arguments by name, and a deadline of its own", async () => {
   await fails("bad_argument", /given twice/, fs.invoke("/named/a", "totalCost", [0.5], { kwargs: { discount: 1 } }));
   await fs.store("/named/slow", new Slow());
   await fails("deadline_exceeded", /200 ms/, fs.invoke("/named/slow", "forever", [], { deadline: 200 }));
+  assert.equal((await fails("bad_argument", /deadline/, fs.invoke("/named/slow", "forever", [], { deadline: 0 }))).field, "deadline");
+  for (const timeout of [0, -1, NaN]) {
+    const refused = await fails("bad_argument", /timeout/, fs.stat("/named/a", { timeout }));
+    assert.equal(refused.field, "timeout");
+    await fails("bad_argument", /timeout/, fs.stat("/named/a", { timeout, signal: new AbortController().signal }));
+    assert.equal((await fails("bad_argument", /timeout/, connect(node.url, { token: node.token, wasm, timeout }))).field, "timeout");
+  }
+  assert.equal((await fs.stat("/named/a", { timeout: Infinity })).name, "a");
 });
 
 test("calls on several objects, each by itself or all at once", async () => {
@@ -53,6 +61,29 @@ test("calls on several objects, each by itself or all at once", async () => {
   assert.equal(await fs.get("/several/c#quantityOnHand"), 3);
   const sold = await fs.callEach("/several", "sell", [1], { atomic: true }).toArray();
   assert.deepEqual(sold.map(({ result }) => result), [0, 0, 2]);
+});
+
+test("a fetched object is held against the class of now with all its fields", async () => {
+  const before = class Sheet extends EmergeObject {
+    static override fields = { code: int(1), size: int(1) };
+  };
+  await fs.store("/sheets/a", new before());
+  const now = class Sheet extends EmergeObject {
+    static override fields = { code: text(""), size: int(1) };
+    declare code: unknown;
+    declare size: number;
+  };
+  // Its class is that which was stored last under this name.
+  await fs.store("/sheets/b", new now());
+  const sheet = await fs.get("/sheets/a");
+  assert.ok(sheet instanceof now);
+  for (const size of [1, 2]) {
+    sheet.size = size;
+    assert.equal((await fails("bad_argument", /declared text and was given int/, fs.store("/sheets/a", sheet))).field, "code");
+  }
+  sheet.code = "one";
+  await fs.store("/sheets/a", sheet);
+  assert.equal(await fs.get("/sheets/a#code"), "one");
 });
 
 class Cheap extends EmergeObject {

@@ -7,8 +7,9 @@ pub(crate) use rights::{Chmod, Chown, GroupCommand, Rules, UserCommand};
 pub(crate) use search::{Index, Search};
 
 use clap::{Args, Parser, Subcommand};
-use emerge_proto::AsOf;
+use emerge_proto::frame::check_timeout;
 use emerge_proto::op::SortBy;
+use emerge_proto::{AsOf, Result};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,8 +42,12 @@ impl Cli {
     const TIMEOUT: u64 = 30;
 
     /// How long a command may take.
-    pub(crate) fn patience(&self) -> Duration {
-        Duration::from_secs(self.timeout.unwrap_or(Self::TIMEOUT))
+    ///
+    /// # Errors
+    /// `bad_argument` when it has no time.
+    pub(crate) fn patience(&self) -> Result<Duration> {
+        check_timeout(self.timeout)?;
+        Ok(Duration::from_secs(self.timeout.unwrap_or(Self::TIMEOUT)))
     }
 }
 

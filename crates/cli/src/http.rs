@@ -75,7 +75,7 @@ pub(crate) async fn ask(
 /// As [`ask`]; `deadline_exceeded`; `bad_argument` when it cannot be written.
 pub(crate) async fn download(cli: &Cli, address: &str, to: &mut impl Write) -> Result<()> {
     let settings = Settings::load(cli.url.as_deref(), cli.token.as_deref())?;
-    let patience = cli.patience();
+    let patience = cli.patience()?;
     let late = |_| Error::new(ErrorCode::DeadlineExceeded, format!("{} says nothing", settings.url));
     let mut answer =
         timeout(patience, ask(&settings, Method::GET, address, nothing())).await.map_err(late)??;

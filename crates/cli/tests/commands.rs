@@ -574,6 +574,10 @@ fn a_watch_ends_when_its_time_is_over_and_no_call_has_none() {
     node.ok(&["store", "/a", "--class", "Line", "--json", r#"{"amount": 1}"#]);
     let (code, error) = node.fails(&["call", "--deadline", "0", "/a", "grow"]);
     assert_eq!((code, &error["field"]), (2, &json!("deadline")));
+    for args in [&["ls", "/"][..], &["watch", "/**"]] {
+        let (code, error) = node.fails(&[&["--timeout", "0"], args].concat());
+        assert_eq!((code, &error["code"], &error["field"]), (2, &json!("bad_argument"), &json!("timeout")));
+    }
 }
 
 #[test]

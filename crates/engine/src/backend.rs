@@ -117,6 +117,20 @@ pub trait Backend: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<(Key, Bytes)>, BackendError>> + Send;
 
+    /// The last `limit` keys of a range and their values, the last one first. A backend that can begin at the end does.
+    fn scan_back(
+        &self,
+        range: Range<Key>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(Key, Bytes)>, BackendError>> + Send {
+        async move {
+            let mut found = self.scan(range, usize::MAX).await?;
+            found.reverse();
+            found.truncate(limit);
+            Ok(found)
+        }
+    }
+
     /// Applies a record, all of it or nothing; it is durable when this returns. Refused as
     /// [`BackendError::Fenced`] when `fence` is not the one that the last [`Backend::claim`] gave.
     fn commit(

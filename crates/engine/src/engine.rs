@@ -109,6 +109,29 @@ pub(crate) struct Together {
     pub(crate) number: u64,
 }
 
+/// The side of a range from which on its keys are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Start,
+    End,
+}
+
+impl Side {
+    pub(crate) fn next<I: DoubleEndedIterator>(self, items: &mut I) -> Option<I::Item> {
+        match self {
+            Self::Start => items.next(),
+            Self::End => items.next_back(),
+        }
+    }
+
+    fn sorted<T>(self, map: BTreeMap<Key, T>) -> Vec<(Key, T)> {
+        match self {
+            Self::Start => map.into_iter().collect(),
+            Self::End => map.into_iter().rev().collect(),
+        }
+    }
+}
+
 /// Keys and records of a range, and how they were come by.
 pub(crate) struct Scanned {
     pub(crate) records: Vec<(Key, Record)>,
@@ -351,18 +374,19 @@ impl<B: Backend> Engine<B> {
         Ok(Looked { key, record, at, number: 0 })
     }
 
-    /// The first `limit` records of a range as they are visible now, with a transaction's own writes over them.
+    /// The `limit` records of a range from one side on as they are visible now, with a transaction's own writes over them.
     pub(crate) async fn scan(
         &self,
         range: &Range<Key>,
         limit: usize,
+        side: Side,
         own: &BTreeMap<Key, Option<Record>>,
     ) -> Result<Scanned> {
         let (mut over, at) = {
             let mut state = self.state();
             state.usable()?;
             let own_deletions = own.values().filter(|record| record.is_none()).count();
-            (state.recent_in(range, limit.saturating_add(own_deletions)), state.last)
+            (state.recent_in(range, limit.saturating_add(own_deletions), side), state.last)
         };
         let number = over.iter().map(|(_, slot)| slot.number).max().unwrap_or(0);
         if !own.is_empty() && range.start < range.end {
@@ -370,12 +394,15 @@ impl<B: Backend> Engine<B> {
             for (key, record) in own.range(range.clone()) {
                 merged.insert(key.clone(), Slot { record: record.clone(), number: 0 });
             }
-            over = merged.into_iter().collect();
+            over = side.sorted(merged);
         }
         let deletions = over.iter().filter(|(_, slot)| slot.record.is_none()).count();
         // Each deletion hides at most one of what the backend has.
         let wanted = limit.saturating_add(deletions);
-        let under = self.shared.backend.scan(range.clone(), wanted).await?;
+        let under = match side {
+            Side::Start => self.shared.backend.scan(range.clone(), wanted).await?,
+            Side::End => self.shared.backend.scan_back(range.clone(), wanted).await?,
+        };
         let mut records = Vec::with_capacity(under.len().min(limit) + over.len());
         let mut over = over.into_iter().peekable();
         let mut under = under.into_iter().peekable();
@@ -389,7 +416,7 @@ impl<B: Backend> Engine<B> {
                         under.next();
                         true
                     } else {
-                        above < below
+                        (above < below) == (side == Side::Start)
                     }
                 }
             };

@@ -229,6 +229,11 @@ pub(crate) fn last_id(key: &[u8]) -> Option<ObjectId> {
     Some(ObjectId(key.get(key.len().checked_sub(16)?..)?.try_into().ok()?))
 }
 
+/// The key of a value in an entry of an index, and the object.
+pub(crate) fn index_entry_parts(key: &[u8]) -> Option<(&[u8], ObjectId)> {
+    Some((key.get(17..key.len().checked_sub(16)?)?, last_id(key)?))
+}
+
 pub(crate) fn dropped_index(index: ObjectId) -> Vec<u8> {
     build(DROPPED_INDEX, &[&index.0])
 }

@@ -74,7 +74,7 @@ pub use memory::MemoryBackend;
 pub use pattern::Pattern;
 pub use session::{KeptOutcome, KeptSession, Outcome};
 pub use tx::{
-    Base, Candidate, Commit, CommitError, CopyPart, Listing, MadeVersion, ObjectForCall, Ownership,
-    Savepoint, Scope, Tx, Walk, yield_now,
+    Base, Candidate, Commit, CommitError, CopyPart, IndexOrder, KeyRanges, Listing, MadeVersion,
+    ObjectForCall, Ownership, Savepoint, Scope, Tx, Walk, yield_now,
 };
 pub use watch::{Mark, Seen};

@@ -55,6 +55,15 @@ impl Backend for MemoryBackend {
         Ok(inner.map.range(range).take(limit).map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 
+    async fn scan_back(&self, range: Range<Key>, limit: usize) -> Result<Vec<(Key, Bytes)>, BackendError> {
+        if range.start >= range.end {
+            return Ok(Vec::new());
+        }
+        let inner = self.lock();
+        let found = inner.map.range(range).rev().take(limit);
+        Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+
     async fn commit(&self, record: CommitRecord, fence: u64) -> Result<(), BackendError> {
         let mut inner = self.lock();
         if fence != inner.fence {

@@ -3,7 +3,7 @@
 use crate::access::Principal;
 use crate::backend::Backend;
 use crate::change::LogRecord;
-use crate::engine::{Engine, number_of};
+use crate::engine::{Engine, Side, number_of};
 use crate::keys;
 use crate::object::{Record, damaged};
 use crate::session::{Indexed, KeptOutcome, KeptSession, SessionRecord, checkpoint_key, replay};
@@ -101,7 +101,7 @@ impl<B: Backend> Engine<B> {
             let since = checkpoint.record.map(Record::bytes).transpose()?;
             let since = since.map_or(Ok(0), |number| number_of(&number))?;
             let range = keys::log_after(since);
-            let scanned = self.scan(&range, usize::MAX, &BTreeMap::new()).await?;
+            let scanned = self.scan(&range, usize::MAX, Side::Start, &BTreeMap::new()).await?;
             let mut log = Vec::with_capacity(scanned.records.len());
             for (key, record) in scanned.records {
                 let number = keys::log_number(&key).ok_or_else(|| damaged("the log"))?;

@@ -8,7 +8,7 @@
 use crate::backend::{Key, Write};
 use crate::backup::Followers;
 use crate::cache::{Cache, Slot, weight};
-use crate::engine::EngineOptions;
+use crate::engine::{EngineOptions, Side};
 use crate::gate::Gate;
 use crate::index::Indexes;
 use crate::keys;
@@ -147,15 +147,15 @@ impl State {
         }
     }
 
-    /// The recent writes in a range, up to `limit` that are not deletions.
-    pub(crate) fn recent_in(&self, range: &Range<Key>, limit: usize) -> Vec<(Key, Slot)> {
+    /// The recent writes in a range from one side on, up to `limit` that are not deletions.
+    pub(crate) fn recent_in(&self, range: &Range<Key>, limit: usize, side: Side) -> Vec<(Key, Slot)> {
         let mut live = 0;
         let mut writes = Vec::new();
         if range.start < range.end {
-            for (key, slot) in self.recent.range(range.clone()) {
-                if live == limit {
-                    break;
-                }
+            let mut recent = self.recent.range(range.clone());
+            while live < limit
+                && let Some((key, slot)) = side.next(&mut recent)
+            {
                 live += usize::from(slot.record.is_some());
                 writes.push((key.clone(), slot.clone()));
             }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{admin, on_memory, path, source};
+use common::{admin, commit, on_memory, path, source};
 use emerge_engine::{Backend, Base, Tx};
 use emerge_proto::op::{Child, StoreMode};
 use emerge_proto::{ClassHash, Error, ErrorCode, FieldDecl, FieldType, Language, MethodDecl, Value};
@@ -164,6 +164,58 @@ fn a_name_that_the_class_does_not_declare_is_refused_on_every_way_in() {
         let called = tx.object_for_call(&path("/f")).await.unwrap();
         tx.set_state(&called, &extra.encode(), "keep").await.unwrap();
         refused(tx.set_state(&called, &more.encode(), "spoil").await, "/f", "other");
+    });
+}
+
+#[test]
+fn all_fields_are_held_against_a_class_that_has_changed() {
+    on_memory(async |engine| {
+        let mut tx = admin(engine);
+        let (place, _) = classes(&mut tx).await;
+        let js = Language::JavaScript;
+        let before = [("code", FieldType::Int), ("price", FieldType::Int), ("place", FieldType::Object)];
+        let before = class(&mut tx, "Part", js, &before, vec![]).await;
+        let now = [("code", FieldType::Text), ("price", FieldType::Float), ("place", FieldType::Any)];
+        let now = class(&mut tx, "Part", js, &now, vec![]).await;
+        let within = object(place, &[("shelf", Value::Int(1))]);
+        let fields = map(&[("code", Value::Int(1)), ("price", Value::Int(2)), ("place", within)]);
+        put(&mut tx, "/p", before, &fields).await.unwrap();
+
+        let store = async |tx: &mut Tx<_>, mode, class, fields: &[(&str, Value)], removed: &[&str]| {
+            let base = Some(Base::version(tx.stat(&path("/p")).await.unwrap().version));
+            let removed: Vec<String> = removed.iter().map(|name| (*name).to_owned()).collect();
+            let base = base.filter(|_| mode != StoreMode::Put);
+            tx.store(&path("/p"), class, &map(fields).encode(), mode, base, &removed).await
+        };
+        let (one, other) = (("price", Value::Int(3)), ("code", text("c")));
+        for mode in [StoreMode::Patch, StoreMode::Overwrite] {
+            refused(store(&mut tx, mode, now, &[], &[]).await, "/p", "code");
+            refused(store(&mut tx, mode, now, std::slice::from_ref(&one), &[]).await, "/p", "code");
+        }
+        assert_eq!(value(&mut tx, "/p#price").await, Value::Int(2), "nothing was stored");
+        // Under its own class the object is stored as ever, and the value of before is of the wrong type no more.
+        store(&mut tx, StoreMode::Patch, before, std::slice::from_ref(&one), &[]).await.unwrap();
+        store(&mut tx, StoreMode::Patch, now, &[other], &[]).await.unwrap();
+        assert_eq!(value(&mut tx, "/p#price").await, Value::Float(3.0), "in the form of the new class");
+
+        // A field that is gone from the class stays, as after a migration, and is removed when that is asked for.
+        let less = class(&mut tx, "Part", js, &[("code", FieldType::Text)], vec![]).await;
+        refused(store(&mut tx, StoreMode::Patch, less, &[one], &[]).await, "/p", "price");
+        store(&mut tx, StoreMode::Patch, less, &[], &["place"]).await.unwrap();
+        assert_eq!(value(&mut tx, "/p#price").await, Value::Float(3.0));
+        assert_eq!(tx.get(&path("/p#place"), None).await.unwrap_err().code, ErrorCode::NotFound);
+
+        // An earlier version brings its class back with its fields: they belong together. To store it under the newer one is refused as before.
+        commit(tx).await.unwrap();
+        let mut tx = admin(engine);
+        store(&mut tx, StoreMode::Put, before, &[("code", Value::Int(1))], &[]).await.unwrap();
+        commit(tx).await.unwrap();
+        let mut tx = admin(engine);
+        tx.restore(&path("/p"), emerge_proto::AsOf::Version(1), None).await.unwrap();
+        assert_eq!(tx.stat(&path("/p")).await.unwrap().class_hash, Some(less));
+        store(&mut tx, StoreMode::Patch, now, &[], &[]).await.unwrap();
+        tx.restore(&path("/p"), emerge_proto::AsOf::Version(2), None).await.unwrap();
+        refused(store(&mut tx, StoreMode::Patch, now, &[], &[]).await, "/p", "code");
     });
 }
 

@@ -5,12 +5,16 @@
 mod common;
 
 use common::*;
+use emerge_engine::backend::Write;
 use emerge_engine::testing::check_store;
-use emerge_engine::{Backend, CommitError, Engine, EngineOptions, MemoryBackend, Scope, Tx};
+use emerge_engine::{
+    Backend, CommitError, CommitRecord, Engine, EngineOptions, IndexOrder, MemoryBackend, Principal, Scope,
+    Tx,
+};
 use emerge_proto::op::{StoreMode, Target};
 use emerge_proto::query::IndexInfo;
 use emerge_proto::value::order;
-use emerge_proto::{ClassHash, ErrorCode, Value};
+use emerge_proto::{ClassHash, ErrorCode, ObjectId, Value};
 
 async fn create<B: Backend>(engine: &Engine<B>, class: &str, field: &str, unique: bool) {
     let mut tx = admin(engine);
@@ -354,5 +358,165 @@ fn only_an_owner_indexes_a_class() {
         tx.create_index(&id, "n", true).await.unwrap();
         assert_eq!(tx.create_index("Counter", "n", false).await.unwrap_err().code, ErrorCode::AlreadyExists);
         tx.create_index("Counter", "n", true).await.unwrap();
+    });
+}
+
+/// Makes the records of all indexes those of a program that did not keep who made an index.
+async fn forget_makers(backend: &MemoryBackend, unique: bool, ready: bool, duplicates: u64) {
+    let fence = backend.claim().await.unwrap();
+    let mut writes = Vec::new();
+    for (key, value) in backend.contents().into_iter().filter(|(key, _)| key[0] == b'd') {
+        let mut now = minicbor::Decoder::new(&value);
+        assert_eq!(now.array().unwrap(), Some(8), "the record has the makers at its end");
+        let (id, class): (ObjectId, String) = (now.decode().unwrap(), now.decode().unwrap());
+        let mut before = minicbor::Encoder::new(Vec::new());
+        before.array(7).unwrap().encode(id).unwrap().str(&class).unwrap().bool(unique).unwrap();
+        before.bool(ready).unwrap().null().unwrap().u64(0).unwrap().u64(duplicates).unwrap();
+        writes.push(Write { key, value: Some(before.into_writer().into()) });
+    }
+    assert_eq!(writes.len(), 1);
+    backend.commit(CommitRecord { writes }, fence).await.unwrap();
+}
+
+#[test]
+fn an_index_of_before_makers_were_kept_is_everyones() {
+    // Ready, and one whose building had just begun.
+    for ready in [true, false] {
+        let backend = MemoryBackend::new();
+        on(backend.clone(), async |engine| {
+            let mut tx = as_user(engine, "ada");
+            tx.put_class(source("Counter", "class Counter {}"), vec![]).await.unwrap();
+            tx.commit(None).await.unwrap();
+            let class = put_class(engine).await;
+            for (at, value) in [("/a", 1), ("/b", 2), ("/c", 1)] {
+                put(engine, at, class, value).await.unwrap();
+            }
+            let mut tx = as_user(engine, "ada");
+            tx.create_index("Counter", "n", true).await.unwrap();
+            tx.commit(None).await.unwrap();
+            build(engine).await;
+            settle(engine).await;
+        });
+        futures_executor::block_on(forget_makers(&backend, true, ready, u64::from(ready)));
+        on(backend.clone(), async |engine| {
+            let class = put_class(engine).await;
+            assert_eq!((engine.indexes()[0].unique.clone(), engine.indexes()[0].ready), (vec![None], ready));
+            build(engine).await;
+            let told = async |user: Option<&str>| {
+                let mut tx = user.map_or_else(|| admin(engine), |user| as_user(engine, user));
+                let infos = tx.index_infos().await.unwrap();
+                infos.into_iter().map(|info| (info.unique, info.ready, info.duplicates)).collect::<Vec<_>>()
+            };
+            for user in [None, Some("ada")] {
+                assert_eq!(told(user).await, [(true, true, Some(1))], "{user:?}, ready: {ready}");
+            }
+            assert_eq!(between(&mut admin(engine), "/", 1, 2).await, None, "it is of one class");
+            // It binds what anyone owns.
+            assert!(put(engine, "/d", class, 2).await.is_err());
+            put(engine, "/d", class, 4).await.unwrap();
+            // Whoever makes it too has it beside everyone's, which stays.
+            let mut tx = as_user(engine, "ada");
+            assert!(tx.create_index("Counter", "n", true).await.unwrap().unique);
+            tx.commit(None).await.unwrap();
+            build(engine).await;
+            assert_eq!(engine.indexes()[0].unique, [None, Some("ada".into())]);
+            let mut tx = as_user(engine, "ada");
+            assert!(tx.drop_index("Counter", "n").await.unwrap());
+            tx.commit(None).await.unwrap();
+            assert_eq!(engine.indexes()[0].unique, [None]);
+            assert!(put(engine, "/e", class, 4).await.is_err());
+            settle(engine).await;
+        });
+        futures_executor::block_on(check_store(&backend)).unwrap();
+        // As it was, it is any owner's to drop.
+        futures_executor::block_on(forget_makers(&backend, true, true, 0));
+        on(backend.clone(), async |engine| {
+            let mut tx = as_user(engine, "ada");
+            assert!(tx.drop_index("Counter", "n").await.unwrap());
+            tx.commit(None).await.unwrap();
+            assert!(engine.indexes().is_empty());
+            settle(engine).await;
+        });
+    }
+}
+
+/// Objects along an index with what each has reached, two at a time.
+async fn along<B: Backend>(tx: &mut Tx<B>, order: IndexOrder, noted: bool) -> Vec<String> {
+    let scope = Scope { order: Some(order), noted, ..Scope::default() };
+    let mut walk = tx.walk_objects(&path("/"), scope).await.unwrap();
+    assert_eq!(walk.access(), "order");
+    let mut found = Vec::new();
+    while let Some(objects) = tx.next_objects(&mut walk, 2).await.unwrap() {
+        found.extend(objects.into_iter().map(|object| object.path()));
+    }
+    if walk.gives_up() {
+        found.push("?".into());
+    }
+    found
+}
+
+#[test]
+fn objects_come_in_the_order_of_an_index() {
+    on_memory(async |engine| {
+        let class = put_class(engine).await;
+        create(engine, "*", "n", false).await;
+        build(engine).await;
+        for (at, (name, value)) in
+            [("a", 3), ("b", 1), ("c", 2), ("d", 2), ("e", 0), ("f", 9)].iter().enumerate()
+        {
+            // Ids follow the time to the millisecond.
+            let mut tx = engine.begin(Principal::admin(), NOW + at as i64 * 1000, seed());
+            store(&mut tx, &format!("/{name}"), class, *value).await.unwrap();
+            tx.commit(None).await.unwrap();
+        }
+        let order = async |descending, after, ranges| {
+            let index = admin(engine).index_for(None, None, "n", false).await.unwrap().unwrap();
+            IndexOrder { index, ranges, after, descending }
+        };
+        let key = |value: i64| order::key(Some(&Value::Int(value)));
+        let id = admin(engine).stat(&path("/c")).await.unwrap().id;
+        for noted in [false, true] {
+            let mut tx = admin(engine);
+            let all = along(&mut tx, order(false, None, None).await, noted).await;
+            assert_eq!(all, ["/e", "/b", "/c", "/d", "/a", "/f"]);
+            let back = along(&mut tx, order(true, None, None).await, noted).await;
+            assert_eq!(back, all.iter().rev().cloned().collect::<Vec<_>>());
+            let after = Some((key(2), id));
+            assert_eq!(along(&mut tx, order(false, after.clone(), None).await, noted).await, all[3..]);
+            assert_eq!(along(&mut tx, order(true, after.clone(), None).await, noted).await, back[4..]);
+            let ranges = || Some(vec![(key(0), key(1)), (key(2), key(3))]);
+            assert_eq!(along(&mut tx, order(false, after, ranges()).await, noted).await, all[3..5]);
+            assert_eq!(along(&mut tx, order(true, None, ranges()).await, noted).await, back[1..]);
+        }
+        // What the transaction has written comes first, and once, whatever its value was.
+        let mut tx = admin(engine);
+        store(&mut tx, "/f", class, 1).await.unwrap();
+        store(&mut tx, "/g", class, 5).await.unwrap();
+        tx.rm(&path("/b"), false).await.unwrap();
+        let mut found = along(&mut tx, order(true, None, None).await, true).await;
+        found[..2].sort();
+        assert_eq!(found, ["/f", "/g", "/a", "/d", "/c", "/e"]);
+        // A value that another adds in what was passed is a conflict; one after what was looked at is not.
+        let reads = async |value: u64| {
+            let scope = Scope { order: Some(order(true, None, None).await), noted: true, ..Scope::default() };
+            let mut tx = admin(engine);
+            let mut walk = tx.walk_objects(&path("/"), scope).await.unwrap();
+            tx.next_objects(&mut walk, 2).await.unwrap();
+            put(engine, "/x", class, value).await.unwrap();
+            tx.mkdir(&path(&format!("/dir{value}")), false).await.unwrap();
+            let done = tx.commit(None).await.map(drop);
+            let mut tx = admin(engine);
+            tx.rm(&path("/x"), false).await.unwrap();
+            tx.commit(None).await.unwrap();
+            done
+        };
+        assert_eq!(reads(0).await, Ok(()));
+        assert_eq!(reads(7).await, Err(CommitError::Conflict));
+        // An index that has gone tells nothing any more.
+        let gone = order(false, None, None).await;
+        let mut tx = admin(engine);
+        tx.drop_index("*", "n").await.unwrap();
+        tx.commit(None).await.unwrap();
+        assert_eq!(along(&mut admin(engine), gone, false).await, ["?"]);
     });
 }

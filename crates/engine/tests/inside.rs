@@ -6,7 +6,7 @@ mod common;
 use common::{admin, as_user, commit, n, on_memory, path, put_class, source};
 use emerge_engine::{Backend, Base, Engine, Tx};
 use emerge_proto::op::{Child, StoreMode};
-use emerge_proto::{ClassHash, ErrorCode, FieldDecl, FieldType, Path, Perms, Stat, Value, limits};
+use emerge_proto::{AsOf, ClassHash, ErrorCode, FieldDecl, FieldType, Path, Perms, Stat, Value, limits};
 
 fn map(fields: &[(&str, Value)]) -> Value {
     Value::Map(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
@@ -450,6 +450,68 @@ fn a_large_value_is_reached_without_the_others() {
         let mut tx = admin(engine);
         assert_eq!(value(&mut tx, "/big#b[1]").await, text("new"));
         assert_eq!(value(&mut tx, "/big#a").await, large(1));
+    });
+}
+
+#[test]
+fn versions_are_those_of_the_object_that_a_path_leads_to() {
+    on_memory(async |engine| {
+        customers(engine).await;
+        for name in ["Hill 2", "Hill 3"] {
+            let mut tx = admin(engine);
+            tx.set(&path("/customers/c0#farms[0].name"), &text(name).encode(), None).await.unwrap();
+            commit(tx).await.unwrap();
+        }
+        let mut tx = admin(engine);
+        let farm = path("/customers/c0#farms[0]");
+        let direct = tx.history(&path("/farms/hill"), None, None).await.unwrap();
+        assert_eq!(direct.iter().map(|info| info.version).collect::<Vec<_>>(), [3, 2, 1]);
+        assert_eq!(tx.history(&farm, None, None).await.unwrap(), direct);
+        let longer = path("/farms/hill#owner.farms[0]");
+        assert_eq!(tx.history(&longer, Some(3), Some(1)).await.unwrap(), direct[1..2]);
+        let differs = tx.diff(&farm, AsOf::Version(1), None).await.unwrap();
+        assert_eq!(differs, tx.diff(&path("/farms/hill"), AsOf::Version(1), None).await.unwrap());
+        assert_eq!(tx.restore(&farm, AsOf::Version(1), Some(3)).await.unwrap().version, 4);
+        assert_eq!(value(&mut tx, "/farms/hill#name").await, text("Hill"));
+        assert_eq!(tx.stat(&path("/customers/c0")).await.unwrap().version, 1, "the holder stays as it is");
+
+        // A value within an object has no versions of its own, and the error says whose part it is.
+        for at in ["/customers/c0#name", "/customers/c0#farms", "/customers/c0#inner", "/customers/c0#none"] {
+            let (target, part) = (path(at), at.split_once('#').unwrap().1);
+            for error in [
+                tx.history(&target, None, None).await.unwrap_err(),
+                tx.diff(&target, AsOf::Version(1), None).await.unwrap_err(),
+                tx.restore(&target, AsOf::Version(1), None).await.unwrap_err(),
+            ] {
+                let found = (error.code, error.path.as_deref(), error.field.as_deref());
+                assert_eq!(found, (ErrorCode::BadArgument, Some("/customers/c0"), Some(part)), "{error}");
+                assert!(error.message.ends_with("it is a part of /customers/c0"), "{error}");
+            }
+        }
+        let missing = tx.history(&path("/customers/c0#farms[7]"), None, None).await.unwrap_err();
+        assert_eq!(missing.code, ErrorCode::NotFound);
+
+        // Rights are those on what is reached, and all on the way must be readable.
+        tx.chmod(&path("/farms/hill"), "o=", false).await.unwrap();
+        tx.chmod(&path("/farms"), "o=rx", false).await.unwrap();
+        tx.chmod(&path("/farms/dale"), "o=r", false).await.unwrap();
+        tx.chmod(&path("/customers"), "o=rx", false).await.unwrap();
+        tx.chmod(&path("/customers/c0"), "o=r", false).await.unwrap();
+        commit(tx).await.unwrap();
+        let mut tx = as_user(engine, "eve");
+        assert!(tx.history(&farm, None, None).await.is_err());
+        let dale = path("/customers/c0#farms[1]");
+        assert_eq!(tx.history(&dale, None, None).await.unwrap().len(), 2);
+        let refused = tx.restore(&dale, AsOf::Version(1), None).await.unwrap_err();
+        assert_eq!(
+            (refused.code, refused.path.as_deref()),
+            (ErrorCode::PermissionDenied, Some("/farms/dale"))
+        );
+        // What is to be changed is not named through the registry.
+        let id = tx.stat(&path("/customers/c0")).await.unwrap().id;
+        let registry = path(&format!("/registry/{id}#farms[1]"));
+        assert_eq!(tx.history(&registry, None, None).await.unwrap().len(), 2);
+        assert!(admin(engine).restore(&registry, AsOf::Version(1), None).await.is_err());
     });
 }
 

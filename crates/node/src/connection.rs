@@ -5,7 +5,7 @@ use crate::session::Session;
 use crate::stream::{self, Items};
 use emerge_engine::Backend;
 use emerge_proto::error::Effect;
-use emerge_proto::frame::{Frame, Hello, Request, Welcome, decode_message, encode_frame};
+use emerge_proto::frame::{Frame, Hello, Request, Welcome, check_timeout, decode_message, encode_frame};
 use emerge_proto::{Error, ErrorCode, Op, Result, limits};
 use emerge_runtime::BoxFuture;
 use futures_util::future::{AbortHandle, Abortable, Aborted};
@@ -286,6 +286,10 @@ impl<B: Backend> Connection<B> {
         }
         if self.in_flight() >= limits::MAX_IN_FLIGHT || seq - horizon > limits::MAX_OUTCOMES as u64 {
             self.send(&Frame::Result { seq, value: None, error: Some(too_many()) });
+            return;
+        }
+        if let Err(error) = check_timeout(timeout_ms) {
+            self.send(&Frame::Result { seq, value: None, error: Some(error) });
             return;
         }
         let node = self.node.clone();

@@ -144,6 +144,18 @@ fn endless_requests_end_by_deadline_and_by_cancel() {
 }
 
 #[test]
+fn a_request_without_time_is_refused_and_does_nothing() {
+    let node = node();
+    let (mut peer, _) = Peer::open(&node, None, 1);
+    let heard = peer.says(&[request(1, 0, mkdir("/a"), Some(0))], NOW);
+    let [Frame::Result { seq: 1, error: Some(error), .. }] = &heard[..] else { panic!("{heard:?}") };
+    assert_eq!((error.code, error.field.as_deref()), (ErrorCode::BadArgument, Some("timeout")));
+    let heard = peer.says(&[request(2, 1, Op::Stat { path: "/a".into() }, None)], NOW);
+    let [Frame::Result { seq: 2, error: Some(error), .. }] = &heard[..] else { panic!("{heard:?}") };
+    assert_eq!(error.code, ErrorCode::NotFound);
+}
+
+#[test]
 fn a_silent_connection_is_given_up_and_a_ping_keeps_it() {
     let node = node();
     let (mut peer, _) = Peer::open(&node, None, 1);

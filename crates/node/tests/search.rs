@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod dice;
+mod ordered;
 
 use dice::Dice;
 use emerge_engine::{Engine, EngineOptions, MemoryBackend, Principal};

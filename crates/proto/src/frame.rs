@@ -172,12 +172,24 @@ pub struct Request {
     /// What is asked for.
     #[n(2)]
     pub op: Op,
-    /// Milliseconds from receipt after which the node gives up; absent for none.
+    /// Milliseconds from receipt after which the node gives up, at least 1; absent for none.
     #[n(3)]
     pub timeout_ms: Option<u64>,
     /// How many items the node may stream before it gets credit; absent when the result comes in one piece.
     #[n(4)]
     pub credit: Option<u32>,
+}
+
+/// Refuses a request that has no time: it could only fail, so that it is a mistake by whichever door it came.
+///
+/// # Errors
+/// `bad_argument` names the field `timeout`.
+pub fn check_timeout(timeout_ms: Option<u64>) -> Result<()> {
+    if timeout_ms != Some(0) {
+        return Ok(());
+    }
+    let why = "a timeout is more than 0; without one the answer is waited for";
+    Err(Error::new(ErrorCode::BadArgument, why).field("timeout"))
 }
 
 /// Reads the frames of one message. All of them or none: a fault anywhere is the whole message's.

@@ -115,8 +115,9 @@ impl Connection {
 
     fn limited(&self, timeout: Option<f64>) -> Result<Client> {
         let client = self.client.get()?;
-        Ok(match timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
-            Some(timeout) => client.with_timeout(timeout),
+        Ok(match timeout {
+            // What is less than 0, or no number, becomes 0 and is refused as that is; what is endless becomes very long.
+            Some(seconds) => client.with_timeout(Duration::from_millis((seconds * 1000.0).ceil() as u64)),
             None => client.clone(),
         })
     }

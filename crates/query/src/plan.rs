@@ -81,6 +81,14 @@ impl Lambda {
         accesses
     }
 
+    /// Whether it surely raises nothing, whatever the objects are: then it need not be asked of those of which no answer is wanted.
+    pub fn raises_never(&self) -> bool {
+        match &self.body {
+            Expr::Const(_) => true,
+            body => self.language == Language::JavaScript && compares(body),
+        }
+    }
+
     /// The conditions that an expression consists of; false when it is more than that.
     fn conditions<'e>(&self, expr: &'e Expr, out: &mut Vec<Condition<'e>>) -> bool {
         match expr {
@@ -254,6 +262,25 @@ impl Lambda {
         };
         let lambda = Lambda::of(self.language, body, vec![String::new()]);
         lambda.answer(&[value])
+    }
+}
+
+/// Whether an expression only compares fields with constants.
+fn compares(expr: &Expr) -> bool {
+    let constant = |expr: &Expr| matches!(expr, Expr::Const(_) | Expr::Undefined | Expr::Big(_));
+    match expr {
+        Expr::And(parts) | Expr::Or(parts) => parts.iter().all(compares),
+        Expr::Not(of) => compares(of),
+        Expr::Compare(left, rest) => match rest.as_slice() {
+            [(Cmp::In | Cmp::NotIn, _)] => false,
+            [(_, right)] => match &**left {
+                Expr::Field(_) => constant(right),
+                left => constant(left) && (constant(right) || matches!(right, Expr::Field(_))),
+            },
+            _ => false,
+        },
+        Expr::Field(_) => true,
+        other => constant(other),
     }
 }
 

@@ -164,7 +164,8 @@ impl Core {
         timeout_ms: Option<f64>,
         credit: Option<u32>,
     ) -> emerge_proto::Result<u32> {
-        let timeout = timeout_ms.map(|timeout| timeout as u64);
+        // What is less than 0, or no number, becomes 0 and is refused as that is.
+        let timeout = timeout_ms.map(|timeout| timeout.ceil() as u64);
         let mut now = self.shared.begin_turn();
         if timeout.is_some() {
             // The page may have been busy since the turn began, which must not count.

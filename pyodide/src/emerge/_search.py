@@ -33,7 +33,7 @@ class Plan(NamedTuple):
     """How a search ran."""
 
     access: str
-    """How objects were come by: by an ``index``, by the index of ``text``, from the ``tree`` below the directory, or by a ``scan`` of all objects."""
+    """How objects were come by: by an ``index``, in the ``order`` of one, by the index of ``text``, from the ``tree`` below the directory, or by a ``scan`` of all objects."""
     index: str | None  # type: ignore[assignment]
     """The index, by its class and field."""
     ranges: tuple[str, ...]

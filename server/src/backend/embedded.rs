@@ -147,14 +147,14 @@ impl Backend for Embedded {
         if range.start >= range.end {
             return Ok(Vec::new());
         }
-        self.data
-            .range::<&[u8], _>(&*range.start..&*range.end)
-            .take(limit)
-            .map(|item| {
-                let (key, value) = item.into_inner().map_err(|error| failed(&error))?;
-                Ok((Key::from(&*key), Bytes::copy_from_slice(&value)))
-            })
-            .collect()
+        self.data.range::<&[u8], _>(&*range.start..&*range.end).take(limit).map(record).collect()
+    }
+
+    async fn scan_back(&self, range: Range<Key>, limit: usize) -> Result<Vec<(Key, Bytes)>, BackendError> {
+        if range.start >= range.end {
+            return Ok(Vec::new());
+        }
+        self.data.range::<&[u8], _>(&*range.start..&*range.end).rev().take(limit).map(record).collect()
     }
 
     async fn commit(&self, record: CommitRecord, fence: u64) -> Result<(), BackendError> {
@@ -225,6 +225,12 @@ impl Writer {
         self.fence = next;
         Ok(next)
     }
+}
+
+/// A key and its value, copied: what the store gives holds its whole block in memory.
+fn record(item: fjall::Guard) -> Result<(Key, Bytes), BackendError> {
+    let (key, value) = item.into_inner().map_err(|error| failed(&error))?;
+    Ok((Key::from(&*key), Bytes::copy_from_slice(&value)))
 }
 
 fn failed(error: &fjall::Error) -> BackendError {

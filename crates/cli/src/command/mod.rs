@@ -46,7 +46,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         _ => {}
     }
     let settings = Settings::load(cli.url.as_deref(), cli.token.as_deref())?;
-    let limit = cli.patience();
+    let limit = cli.patience()?;
     let client = connect(limit, &settings).await?;
     let done = match &cli.command {
         Command::Shell => crate::shell::run(&cli, &settings, &client, output).await,
@@ -70,7 +70,7 @@ pub(crate) async fn perform(cli: &Cli, settings: &Settings, client: &Client, out
     {
         return help_of_command(&args.what);
     }
-    let limit = cli.patience();
+    let limit = cli.patience()?;
     match (&cli.command, &cli.tx) {
         // The program that it runs takes as long as it takes.
         (Command::Tx(TxCommand::Run(args)), _) => tx::run(args, settings, client, output).await,
@@ -230,7 +230,7 @@ async fn init(cli: &Cli, address: &str, output: &Output) -> Result<()> {
             .field("token")
     })?;
     let settings = Settings { url, token };
-    let limit = cli.patience();
+    let limit = cli.patience()?;
     let client = connect(limit, &settings).await?;
     client.close().await;
     let file = settings.remember()?;

@@ -95,6 +95,7 @@ fn print(query: &Query, page: &Matches, json: &serde_json::Value, output: &Outpu
 
 fn explain(plan: &Plan, output: &Output) {
     let access = match (&plan.index, &*plan.access) {
+        (Some(index), "order") => format!("index {index}, in its order"),
         (Some(index), _) => format!("index {index}"),
         (None, "text") => "the objects that the text index names".to_owned(),
         (None, "tree") => "the objects below the directory".to_owned(),

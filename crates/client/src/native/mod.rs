@@ -81,9 +81,9 @@ impl Client {
         Ok(Self { handle: Arc::new(Handle { shared, status }), timeout: None, tx: None })
     }
 
-    /// The same client, whose requests give up after `timeout`.
+    /// The same client, whose requests give up after `timeout`, in whole milliseconds; without any they are refused.
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        let timeout = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        let timeout = u64::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
         Self { timeout: Some(timeout), ..self.clone() }
     }
 

@@ -30,7 +30,7 @@ pub use op::EncodedOp;
 
 use backoff::Backoff;
 use emerge_proto::error::Effect;
-use emerge_proto::frame::Welcome;
+use emerge_proto::frame::{Welcome, check_timeout};
 use emerge_proto::{Error, ErrorCode, Result, SessionId, limits};
 use link::{Link, Timers};
 use outbox::Control;
@@ -124,6 +124,7 @@ impl Session {
         if self.closing {
             return Err(Error::new(ErrorCode::Disconnected, "the session is being closed"));
         }
+        check_timeout(timeout)?;
         let op: EncodedOp = op.into();
         let nature = op.check()?;
         if credit.is_some_and(|credit| credit > limits::MAX_CREDIT) {

@@ -92,6 +92,10 @@ impl<B: Backend> Backend for FailingBackend<B> {
         self.inner.scan(range, limit).await
     }
 
+    async fn scan_back(&self, range: Range<Key>, limit: usize) -> Result<Vec<(Key, Bytes)>, BackendError> {
+        self.inner.scan_back(range, limit).await
+    }
+
     async fn commit(&self, record: CommitRecord, fence: u64) -> Result<(), BackendError> {
         match self.count() {
             None => self.inner.commit(record, fence).await,

@@ -87,6 +87,9 @@ async fn ranges<B: Backend>(backend: &B) {
     keys.sort();
     let scan = async |start: &[u8], end: &[u8], limit: usize| {
         let found = backend.scan(key(start)..key(end), limit).await.unwrap();
+        let mut back = backend.scan_back(key(start)..key(end), usize::MAX).await.unwrap();
+        back.reverse();
+        assert_eq!(back[..limit.min(back.len())], found[..], "the same from the end");
         assert!(found.iter().all(|(key, value)| key[..] == value[..]), "each key with its own value");
         found.into_iter().map(|(key, _)| key.to_vec()).collect::<Vec<_>>()
     };
@@ -198,12 +201,14 @@ async fn like_a_map<B: Backend>(open: &impl AsyncFn() -> B) {
         let (from, to) = (key([random.below(256) as u8]), key([random.below(256) as u8, 0xff]));
         let limit = random.below(20) as usize;
         let found = backend.scan(from.clone()..to.clone(), limit).await.unwrap();
+        let back = backend.scan_back(from.clone()..to.clone(), limit).await.unwrap();
         let expected: Vec<(Key, Bytes)> = if from < to {
-            model.range(from..to).take(limit).map(|(key, value)| (key.clone(), value.clone())).collect()
+            model.range(from..to).map(|(key, value)| (key.clone(), value.clone())).collect()
         } else {
             Vec::new()
         };
-        assert_eq!(found, expected);
+        assert_eq!(found, expected[..limit.min(expected.len())]);
+        assert_eq!(back, expected.into_iter().rev().take(limit).collect::<Vec<_>>());
     }
     assert_eq!(all(&backend).await, model.into_iter().collect::<Vec<_>>());
 }

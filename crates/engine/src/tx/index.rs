@@ -3,6 +3,7 @@
 use super::Tx;
 use crate::access::{self, Principal, Want};
 use crate::backend::{Backend, Key};
+use crate::engine::Side;
 use crate::index::{self as indexes, EVERY_CLASS, Index, IndexRecord, Indexes, Maker};
 use crate::keys;
 use crate::object::{ClassHead, Object, Record, read};
@@ -344,6 +345,9 @@ impl<B: Backend> Tx<B> {
         owner: Option<&str>,
     ) -> Result<()> {
         let Some(other) = self.same(index, id, entry, owner, false).await? else { return Ok(()) };
+        // Of many that are written at once one cannot tell which it is.
+        let own =
+            self.climb(id).await.map_or_else(|_| "another object".to_owned(), |place| place.path.to_string());
         // Its path is told to those alone who may read it.
         let shown = match self.climb(other).await {
             Ok(place) => Some(place).filter(|place| access::may(&self.principal, &place.object, Want::Read)),
@@ -353,7 +357,7 @@ impl<B: Backend> Tx<B> {
         let mut error = Error::new(
             ErrorCode::NotUnique,
             format!(
-                "the field {:?} of class {} is unique, and {} has this value",
+                "the field {:?} of class {} is unique: {own} cannot have the value of {}",
                 index.field,
                 index.class,
                 shown.as_ref().map_or_else(|| "another object".to_owned(), |place| place.path.to_string())
@@ -444,7 +448,8 @@ impl<B: Backend> Tx<B> {
         if known.id != index.id || known.ready {
             return Ok(());
         }
-        let scanned = self.engine.scan(&keys::objects(known.cursor), budget, &self.writes).await?;
+        let scanned =
+            self.engine.scan(&keys::objects(known.cursor), budget, Side::Start, &self.writes).await?;
         self.depends_on = self.depends_on.max(scanned.number);
         let seen = scanned.records.len();
         let mut makers = known.all_makers();
@@ -553,22 +558,28 @@ impl<B: Backend> Tx<B> {
                 return Ok(None);
             }
         }
-        // Entries of an index that was dropped are no longer kept. Noted, this makes the drop of it a conflict.
-        let is_there = match self.peek(&keys::index(index.class_id, &index.field), noted).await? {
-            Some(record) => {
-                let known: IndexRecord = read(&record.bytes()?, "an index")?;
-                known.id == index.id && known.ready
-            }
-            None => false,
-        };
-        if !is_there {
+        if !self.has_index(index, noted).await? {
             return Ok(None);
         }
-        // What was written here has its entries when it is committed.
-        ids.extend(self.writes.range(keys::all(keys::OBJECT)).filter_map(|(key, _)| keys::id_of(key)));
+        ids.extend(self.without_entries());
         ids.sort_unstable();
         ids.dedup();
         Ok(Some(ids))
+    }
+
+    /// Whether an index still is what it was when the transaction began: entries of one that was dropped are no longer kept. Noted, this makes the drop of it
+    /// a conflict.
+    pub(super) async fn has_index(&mut self, index: &Index, noted: bool) -> Result<bool> {
+        let Some(record) = self.peek(&keys::index(index.class_id, &index.field), noted).await? else {
+            return Ok(false);
+        };
+        let known: IndexRecord = read(&record.bytes()?, "an index")?;
+        Ok(known.id == index.id && known.ready)
+    }
+
+    /// The objects that were written here: they have their entries when it is committed.
+    pub(super) fn without_entries(&self) -> impl Iterator<Item = ObjectId> {
+        self.writes.range(keys::all(keys::OBJECT)).filter_map(|(key, _)| keys::id_of(key))
     }
 
     /// The id of the one class of a registered name, whoever's it is; none when there are several, or none.

@@ -147,8 +147,16 @@ impl<B: Backend> Tx<B> {
         }
         let kind = spot.value.as_ref().map_or("null", Value::type_name);
         let part = FieldPath(&spot.steps).to_string();
-        let why = format!("{}#{part} is a value ({kind}) and no object of its own", spot.place.path);
-        Err(Error::new(ErrorCode::BadArgument, why).at(&spot.place.path).field(part))
+        let at = &spot.place.path;
+        let why = format!("{at}#{part} is a value ({kind}) and no object of its own; it is a part of {at}");
+        Err(Error::new(ErrorCode::BadArgument, why).at(at).field(part))
+    }
+
+    /// As [`Tx::whole`], for what is to be changed, which must not be named through `/registry`.
+    pub(super) async fn whole_to_change(&mut self, target: &Target) -> Result<Place> {
+        let (outer, _) = split(target)?;
+        let place = self.place(&outer).await?;
+        if is_inside(target) { self.whole(target).await } else { Ok(place) }
     }
 
     /// What is at a path into an object.

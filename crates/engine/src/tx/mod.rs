@@ -13,6 +13,7 @@ mod inside;
 mod list;
 mod object;
 mod order;
+mod ordered;
 mod place;
 mod purge;
 mod rights;
@@ -29,12 +30,13 @@ pub use held::Savepoint;
 pub use import::{MadeVersion, Ownership};
 pub use list::Listing;
 pub use object::Base;
-pub use search::{Candidate, Scope, Walk};
+pub use ordered::IndexOrder;
+pub use search::{Candidate, KeyRanges, Scope, Walk};
 
 use crate::access::Principal;
 use crate::backend::{Backend, BackendError, Key, Write};
 use crate::change::{Change, LogRecord, Where};
-use crate::engine::{Engine, Looked, Together};
+use crate::engine::{Engine, Looked, Side, Together};
 use crate::index::{self as indexes, Indexes};
 use crate::keys::{self, ObjectKey};
 use crate::object::{Entry, Object, Record};
@@ -406,19 +408,28 @@ impl<B: Backend> Tx<B> {
 
     /// The first `limit` records of a range; what it says of the range up to the last of them is validated.
     pub(crate) async fn scan(&mut self, range: Range<Key>, limit: usize) -> Result<Vec<(Key, Record)>> {
-        let scanned = self.engine.scan(&range, limit, &self.writes).await?;
+        self.scan_from(Side::Start, range, limit).await
+    }
+
+    /// As [`Tx::scan`], from one side of the range on.
+    pub(crate) async fn scan_from(
+        &mut self,
+        side: Side,
+        range: Range<Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Record)>> {
+        let scanned = self.engine.scan(&range, limit, side, &self.writes).await?;
         self.take_turns(scanned.records.len()).await;
         self.depends_on = self.depends_on.max(scanned.number);
-        let end = match scanned.records.last() {
-            Some((last, _)) if scanned.records.len() == limit => {
-                let mut after = last.to_vec();
-                after.push(0);
-                after.into()
+        let told = match (scanned.records.last(), side) {
+            (Some((last, _)), Side::Start) if scanned.records.len() == limit => {
+                range.start..keys::after(last)
             }
-            _ => range.end,
+            (Some((last, _)), Side::End) if scanned.records.len() == limit => last.clone()..range.end,
+            _ => range,
         };
-        self.bytes += range.start.len() + end.len() + size_of::<(Range<Key>, u64)>();
-        self.ranges.push((range.start..end, scanned.at));
+        self.bytes += told.start.len() + told.end.len() + size_of::<(Range<Key>, u64)>();
+        self.ranges.push((told, scanned.at));
         Ok(scanned.records)
     }
 
@@ -428,7 +439,7 @@ impl<B: Backend> Tx<B> {
         range: Range<Key>,
         limit: usize,
     ) -> Result<Vec<(Key, Record)>> {
-        Ok(self.engine.scan(&range, limit, &self.writes).await?.records)
+        Ok(self.engine.scan(&range, limit, Side::Start, &self.writes).await?.records)
     }
 
     /// An object as it is now.

@@ -114,15 +114,17 @@ impl<B: Backend> Tx<B> {
             _ => {}
         }
         // What an object has of another class need not be of this one.
-        let held =
-            if place.object.class == Some(class) { place.object.state.clone() } else { raw::EMPTY.into() };
-        let given = self.fitted(class, given, &held, &place.path).await?;
-        let state = if patches {
+        let same = place.object.class == Some(class);
+        let held = if same { place.object.state.clone() } else { raw::EMPTY.into() };
+        let mut state = self.fitted(class, given, &held, &place.path).await?;
+        if patches {
             let old = self.state_of(&place.object).await?;
-            fields::patch(&old, &given, removed)?
-        } else {
-            given
-        };
+            state = fields::patch(&old, &state, removed)?;
+            // What the patch leaves as it was has been held against the other class only. Names stay, as in a migration.
+            if !same {
+                state = self.fitted(class, &state, &old, &place.path).await?;
+            }
+        }
         self.make_version(&place, Some(class), &state, Cause::Stored).await
     }
 

@@ -1,12 +1,15 @@
 //! Walking over the objects below a directory that the caller may read: what a search looks at. What is asked of each is not the engine's.
 //!
 //! Objects come in the order of their ids, which is that in which they were made. A directory with few objects below it is walked as a tree; else all objects
-//! of the store are read in order, and those that are not below it left out. Which it is makes no difference but in speed.
+//! of the store are read in order, and those that are not below it left out. Which it is makes no difference but in speed. Along an index they come in its
+//! order, so that one who wants the first of that order can stop.
 
 use super::Tx;
+use super::ordered::{IndexOrder, Ordered};
 use super::place;
 use crate::access::{self, Want};
 use crate::backend::{Backend, Key};
+use crate::engine::Side;
 use crate::index::Index;
 use crate::keys::{self, ObjectKey};
 use crate::object::{Object, Record};
@@ -36,6 +39,8 @@ pub struct Scope {
     pub after: Option<ObjectId>,
     /// The index by which they are found, and the parts of it, by keys of values, that are looked at.
     pub index: Option<(Arc<Index>, KeyRanges)>,
+    /// The order in which they are wanted, where an index has it. Objects come in another one when that is faster: [`Walk::access`] tells.
+    pub order: Option<IndexOrder>,
     /// Only those that [`Walk::look_at`] names, in the order in which it does.
     pub named: bool,
     /// Whether what is read is noted, so that the transaction cannot commit when it has changed. What is not noted may come from different moments.
@@ -64,15 +69,29 @@ enum Source {
         access: &'static str,
     },
     All(Range<Key>),
+    /// In the order of an index.
+    Ordered(Ordered),
 }
 
 impl Walk {
-    /// How objects are come by, for people: `index`, `named`, `tree` or `scan`.
+    /// How objects are come by, for people: `index`, `order` (in the order of an index), `named`, `tree` or `scan`.
     pub fn access(&self) -> &'static str {
         match self.source {
             Source::Ids { access, .. } => access,
             Source::All(_) => "scan",
+            Source::Ordered(_) => "order",
         }
+    }
+
+    /// In the order of an index: the key of the value and the object up to which, inclusive, all objects have been given.
+    pub fn reached(&self) -> Option<&(Vec<u8>, ObjectId)> {
+        if let Source::Ordered(ordered) = &self.source { ordered.reached() } else { None }
+    }
+
+    /// Whether the objects had better be looked at in another way than in the order of an index, from the first on: there are too many that nobody wants,
+    /// or the index has gone.
+    pub fn gives_up(&self) -> bool {
+        matches!(&self.source, Source::Ordered(ordered) if ordered.gives_up())
     }
 
     /// Goes on with these.
@@ -140,7 +159,10 @@ impl<B: Backend> Tx<B> {
         };
         let mut indexed = found.is_some();
         // A walk over a small tree looks at fewer than an index that gives many.
-        if found.as_ref().is_none_or(|ids| ids.len() > SMALL_TREE)
+        // Below the root lies all that an index has, so that its order is as good.
+        let in_order = scope.order.is_some() && found.is_none() && place.id == ObjectId::ROOT;
+        if !in_order
+            && found.as_ref().is_none_or(|ids| ids.len() > SMALL_TREE)
             && let Some(tree) = self.small_tree(place.id, scope.noted).await?
         {
             (found, indexed) = (Some(tree), false);
@@ -151,7 +173,10 @@ impl<B: Backend> Tx<B> {
                 let at = scope.after.map_or(0, |after| ids.partition_point(|id| *id <= after));
                 Source::Ids { ids, at, access: if indexed { "index" } else { "tree" } }
             }
-            None => Source::All(keys::objects(scope.after)),
+            None => match &scope.order {
+                Some(order) => Source::Ordered(self.in_order(order)),
+                None => Source::All(keys::objects(scope.after)),
+            },
         };
         Ok(Self::walk_from(&place, scope, source))
     }
@@ -202,17 +227,14 @@ impl<B: Backend> Tx<B> {
                     return Ok(None);
                 }
                 let next = &ids[*at..(*at + budget).min(ids.len())];
-                let keys: Vec<ObjectKey> = next.iter().map(|id| keys::object(*id)).collect();
-                let records = self.peek_many(&keys, walk.scope.noted).await?;
-                let mut found = Vec::with_capacity(records.len());
-                for (id, record) in next.iter().zip(records) {
-                    match record {
-                        Some(record) => found.push((*id, record.object()?)),
-                        None => walk.gone.push(*id),
-                    }
-                }
                 *at += next.len();
-                found
+                self.peek_objects(next, &mut walk.gone, walk.scope.noted).await?
+            }
+            Source::Ordered(ordered) => {
+                let Some(next) = self.next_in_order(ordered, budget, walk.scope.noted).await? else {
+                    return Ok(None);
+                };
+                self.peek_objects(&next, &mut walk.gone, walk.scope.noted).await?
             }
             Source::All(range) => {
                 if range.start >= range.end {
@@ -326,6 +348,25 @@ impl<B: Backend> Tx<B> {
         Ok(looked.record)
     }
 
+    /// The objects with these ids; those that are not there go to `gone`.
+    async fn peek_objects(
+        &mut self,
+        ids: &[ObjectId],
+        gone: &mut Vec<ObjectId>,
+        noted: bool,
+    ) -> Result<Vec<(ObjectId, Arc<Object>)>> {
+        let keys: Vec<ObjectKey> = ids.iter().map(|id| keys::object(*id)).collect();
+        let records = self.peek_many(&keys, noted).await?;
+        let mut found = Vec::with_capacity(records.len());
+        for (id, record) in ids.iter().zip(records) {
+            match record {
+                Some(record) => found.push((*id, record.object()?)),
+                None => gone.push(*id),
+            }
+        }
+        Ok(found)
+    }
+
     async fn peek_many(&mut self, keys: &[ObjectKey], noted: bool) -> Result<Vec<Option<Record>>> {
         if noted {
             return self.read_many(keys).await;
@@ -348,10 +389,20 @@ impl<B: Backend> Tx<B> {
         limit: usize,
         noted: bool,
     ) -> Result<Vec<(Key, Record)>> {
+        self.peek_range_from(Side::Start, range, limit, noted).await
+    }
+
+    pub(super) async fn peek_range_from(
+        &mut self,
+        side: Side,
+        range: Range<Key>,
+        limit: usize,
+        noted: bool,
+    ) -> Result<Vec<(Key, Record)>> {
         if noted {
-            return self.scan(range, limit).await;
+            return self.scan_from(side, range, limit).await;
         }
-        let scanned = self.engine.scan(&range, limit, &self.writes).await?;
+        let scanned = self.engine.scan(&range, limit, side, &self.writes).await?;
         self.depends_on = self.depends_on.max(scanned.number);
         Ok(scanned.records)
     }

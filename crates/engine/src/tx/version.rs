@@ -19,10 +19,10 @@ const MAX_DIFF: usize = limits::MAX_MESSAGE / 2;
 
 impl<B: Backend> Tx<B> {
     /// The newest versions that are kept of an object or a directory, newest first, those below `before` if given; at most `limit`
-    /// or [`limits::MAX_PAGE`]. A directory has one for each change of its rights.
+    /// or [`limits::MAX_PAGE`]. A directory has one for each change of its rights. A path into an object leads to one by a reference, as for all here.
     ///
     /// # Errors
-    /// `not_found`, `permission_denied`, `bad_argument`, `bad_path`.
+    /// `not_found`, `permission_denied`, `bad_argument` (the path leads to a value within an object, too), `bad_path`.
     pub async fn history(
         &mut self,
         target: &Target,
@@ -33,7 +33,7 @@ impl<B: Backend> Tx<B> {
             return Err(Error::new(ErrorCode::BadArgument, "a page has at least one version").field("limit"));
         }
         let limit = limit.map_or(limits::MAX_PAGE, |limit| (limit as usize).min(limits::MAX_PAGE));
-        let place = self.seen(target).await?;
+        let place = self.whole(target).await?;
         self.check(&place.object, Want::Read, &place.path)?;
         let mut versions = Vec::new();
         let mut end = before.unwrap_or(u64::MAX);
@@ -102,7 +102,7 @@ impl<B: Backend> Tx<B> {
     /// What differs between two versions of an object; the second is the current one when none is named.
     ///
     /// # Errors
-    /// `not_found`, `is_a_directory`, `permission_denied`, `bad_path`; `too_large` when it does not fit into a message.
+    /// `not_found`, `is_a_directory`, `permission_denied`, `bad_argument`, `bad_path`; `too_large` when it does not fit into a message.
     pub async fn diff(&mut self, target: &Target, from: AsOf, to: Option<AsOf>) -> Result<Diff> {
         let place = self.readable_object(target).await?;
         let old = self.version_of(&place, from).await?;
@@ -132,7 +132,7 @@ impl<B: Backend> Tx<B> {
     /// Makes a version with the state and the class of an earlier one; owner, group and permissions stay as they are.
     ///
     /// # Errors
-    /// `not_found`, `is_a_directory`, `permission_denied`, `bad_path`; `conflict` when the object is not at `base`.
+    /// `not_found`, `is_a_directory`, `permission_denied`, `bad_argument`, `bad_path`; `conflict` when the object is not at `base`.
     pub async fn restore(&mut self, target: &Target, which: AsOf, base: Option<u64>) -> Result<Stored> {
         let savepoint = self.savepoint();
         let result = self.restore_inner(target, which, base).await;
@@ -140,7 +140,7 @@ impl<B: Backend> Tx<B> {
     }
 
     async fn restore_inner(&mut self, target: &Target, which: AsOf, base: Option<u64>) -> Result<Stored> {
-        let place = self.place(target).await?;
+        let place = self.whole_to_change(target).await?;
         self.check(&place.object, Want::Read, &place.path)?;
         if place.object.is_directory() {
             return Err(place::is_a_directory(&place.path));

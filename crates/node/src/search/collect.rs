@@ -17,6 +17,8 @@ pub(super) struct Collector<'q> {
     query: &'q Query,
     /// Objects that this page may still give.
     wanted: u64,
+    /// Whether no page comes after it, when it gives all of these.
+    is_last: bool,
     /// Whether there is nothing more to be looked at.
     pub(super) ended: bool,
     found: u64,
@@ -51,6 +53,7 @@ impl<'q> Collector<'q> {
         Self {
             query,
             wanted: page.min(left),
+            is_last: left <= page,
             ended: false,
             found: 0,
             bytes: 0,
@@ -79,6 +82,26 @@ impl<'q> Collector<'q> {
             return self.wanted == 0;
         }
         self.plain.len() as u64 >= self.wanted || self.bytes > PAGE_BYTES
+    }
+
+    /// Objects that this page may still give.
+    pub(super) fn wanted(&self) -> usize {
+        usize::try_from(self.wanted).unwrap_or(usize::MAX)
+    }
+
+    /// True when the page is made and it is known whether another comes after it, though not all objects were looked at: those come in the order that is
+    /// wanted, up to the place that they have reached.
+    pub(super) fn has_first(&self, reached: Option<&(Vec<u8>, ObjectId)>) -> bool {
+        let Some(reached) = reached else { return false };
+        let first = &self.first;
+        let (count, is_passed) = if self.query.descending == Some(true) {
+            let last = first.descending.last_key_value().map(|(Reverse(place), _)| place);
+            (first.descending.len(), last.is_some_and(|last| last >= reached))
+        } else {
+            let last = first.ascending.last_key_value().map(|(place, _)| place);
+            (first.ascending.len(), last.is_some_and(|last| last <= reached))
+        };
+        is_passed && (first.is_cut || self.is_last && count as u64 == self.wanted)
     }
 
     /// Goes past an object that is not wanted.
@@ -122,7 +145,10 @@ impl<'q> Collector<'q> {
             if first.after.as_ref().is_some_and(|after| place >= *after) {
                 return;
             }
-            first.descending.insert(Reverse(place), candidate);
+            // One that was changed meanwhile may come twice.
+            if let Some(twice) = first.descending.insert(Reverse(place), candidate) {
+                self.bytes -= twice.size();
+            }
             while too_many(first.descending.len(), self.bytes)
                 && let Some((_, last)) = first.descending.pop_last()
             {
@@ -133,7 +159,9 @@ impl<'q> Collector<'q> {
             if first.after.as_ref().is_some_and(|after| place <= *after) {
                 return;
             }
-            first.ascending.insert(place, candidate);
+            if let Some(twice) = first.ascending.insert(place, candidate) {
+                self.bytes -= twice.size();
+            }
             while too_many(first.ascending.len(), self.bytes)
                 && let Some((_, last)) = first.ascending.pop_last()
             {

@@ -11,7 +11,7 @@ use crate::node::Node;
 use collect::Collector;
 pub(crate) use collect::META;
 use cursor::Cursor;
-use emerge_engine::{Backend, Candidate, Index, Scope, Tx, Walk, yield_now};
+use emerge_engine::{Backend, Candidate, Index, IndexOrder, KeyRanges, Scope, Tx, Walk, yield_now};
 use emerge_proto::class::encode;
 use emerge_proto::op::Target;
 use emerge_proto::query::{Failure, Matches, Plan};
@@ -27,6 +27,9 @@ const SLOW: u64 = 1000;
 
 /// Records that are looked at in one go.
 const BUDGET: usize = 512;
+
+/// Those that are looked at first when few are wanted.
+const FEW: usize = 32;
 
 /// Where a search runs.
 pub(crate) struct Place<'n, B: Backend> {
@@ -74,10 +77,15 @@ async fn explain<B: Backend>(place: &Place<'_, B>, tx: &mut Tx<B>, query: &Query
     run.go(place, tx).await?;
     let lambda = run.lambda.as_ref();
     let native = lambda.filter(|lambda| !lambda.is_foreign()).and(query.source.clone());
-    let used = run.access.filter(|_| run.walk.access() == "index");
-    let (index, ranges) = used.map_or((None, Vec::new()), |(index, access)| {
-        (Some(format!("{} {}", index.class, index.field)), access.text)
-    });
+    let (index, ranges) = match run.walk.access() {
+        "index" => run.access.map_or((None, Vec::new()), |(index, access)| (Some(index), access.text)),
+        "order" => {
+            let narrows = run.access.filter(|(index, _)| Some(&index.field) == query.order.as_ref());
+            (run.in_order, narrows.map_or(Vec::new(), |(_, access)| access.text))
+        }
+        _ => (None, Vec::new()),
+    };
+    let index = index.map(|index| format!("{} {}", index.class, index.field));
     Ok(Plan {
         access: if query.text.is_some() { "text" } else { run.walk.access() }.to_owned(),
         index,
@@ -102,6 +110,11 @@ struct Run<'q> {
     sandboxed: u64,
     /// The index that it may be found by.
     access: Option<(Arc<Index>, Access)>,
+    /// The index in whose order objects are looked at, as far as that is no detour.
+    in_order: Option<Arc<Index>>,
+    /// What is looked at otherwise.
+    directory: Target,
+    scope: Scope,
     /// The text that is looked for.
     words: Option<Words>,
     /// Whether failures are told: in an ordered search each page looks at all objects, and only the first tells.
@@ -148,19 +161,32 @@ impl<'q> Run<'q> {
                 break;
             }
         }
-        let index = access.as_ref().map(|(index, access)| {
+        let index: Option<(Arc<Index>, KeyRanges)> = access.as_ref().map(|(index, access)| {
             (index.clone(), access.spans.iter().map(|span| (span.from.clone(), span.to.clone())).collect())
         });
+        let tells = query.order.is_none() || after.is_none();
+        let mut in_order = None;
+        // Whoever tells what fails has to look at all.
+        if let Some(field) = &query.order
+            && words.is_none()
+            && (!tells || lambda.as_ref().is_none_or(Lambda::raises_never))
+        {
+            in_order = tx.index_for(query.class.as_deref(), query.class_id, field, place.noted).await?;
+        }
         let scope = Scope {
             index,
+            order: None,
             class: query.class.clone(),
             class_id: query.class_id,
             after: if query.order.is_none() { cursor.id } else { None },
             named: words.is_some(),
             noted: place.noted,
         };
-        let walk = tx.walk_objects(&directory, scope).await?;
-        let tells = query.order.is_none() || after.is_none();
+        let first = match &in_order {
+            Some(index) => along(index, query, &cursor, &scope),
+            None => scope.clone(),
+        };
+        let walk = tx.walk_objects(&directory, first).await?;
         let collector = Collector::new(query, &cursor);
         Ok(Self {
             query,
@@ -173,15 +199,38 @@ impl<'q> Run<'q> {
             more_failures: 0,
             sandboxed: 0,
             access,
+            in_order,
+            directory,
+            scope,
             words,
             tells,
         })
     }
 
+    /// Looks at objects in another way than in the order of an index, from the first on.
+    async fn start_over<B: Backend>(&mut self, tx: &mut Tx<B>) -> Result<()> {
+        self.walk = tx.walk_objects(&self.directory, self.scope.clone()).await?;
+        self.collector = Collector::new(self.query, &self.cursor);
+        self.failures.clear();
+        (self.more_failures, self.sandboxed) = (0, 0);
+        Ok(())
+    }
+
     /// Looks at objects until the page is full or there are no more.
     async fn go<B: Backend>(&mut self, place: &Place<'_, B>, tx: &mut Tx<B>) -> Result<()> {
-        while !self.collector.is_full() {
-            let Some(mut candidates) = tx.next_objects(&mut self.walk, BUDGET).await? else {
+        let mut budget = match self.walk.access() {
+            // The first of an order may be all.
+            "order" => self.collector.wanted().saturating_add(1).clamp(FEW, BUDGET),
+            _ => BUDGET,
+        };
+        while !self.collector.is_full() && !self.collector.has_first(self.walk.reached()) {
+            let found = tx.next_objects(&mut self.walk, budget).await?;
+            budget = BUDGET;
+            if self.walk.gives_up() {
+                self.start_over(tx).await?;
+                continue;
+            }
+            let Some(mut candidates) = found else {
                 if let Some(words) = &mut self.words
                     && let Some(ids) = words.next().await?
                 {
@@ -281,7 +330,7 @@ impl<'q> Run<'q> {
         if seen < SLOW
             || self.words.is_some()
             || found.saturating_mul(10) > seen
-            || self.walk.access() == "index"
+            || matches!(self.walk.access(), "index" | "order")
             || self.query.class_id.is_some()
         {
             return Ok(());
@@ -329,6 +378,19 @@ impl<'q> Run<'q> {
         page.more_failures = (self.more_failures > 0).then_some(self.more_failures);
         Ok(page)
     }
+}
+
+/// What is looked at in the order of an index. Conditions on its field narrow it.
+fn along(index: &Arc<Index>, query: &Query, cursor: &Cursor, scope: &Scope) -> Scope {
+    let mut scope = scope.clone();
+    let narrows = |(other, _): &mut (Arc<Index>, KeyRanges)| other.id == index.id;
+    let order = IndexOrder {
+        index: index.clone(),
+        ranges: scope.index.take_if(narrows).map(|(_, ranges)| ranges),
+        after: cursor.id.map(|id| (cursor.key.clone(), id)),
+        descending: query.descending == Some(true),
+    };
+    Scope { order: Some(order), ..scope }
 }
 
 /// Refuses what makes no sense together, and what is past a limit.

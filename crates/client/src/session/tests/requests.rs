@@ -157,6 +157,14 @@ fn cancelled_requests_end_once() {
 }
 
 #[test]
+fn a_request_without_time_is_refused() {
+    let mut bench = Bench::open();
+    let refused = bench.session.request(write("/a"), Some(0), None, bench.now).unwrap_err();
+    assert_eq!((refused.code, refused.field.as_deref()), (ErrorCode::BadArgument, Some("timeout")));
+    assert_eq!(bench.session.pending(), 0);
+}
+
+#[test]
 fn deadlines_tell_what_is_known() {
     let mut bench = Bench::open();
     bench.peer.mute = true;
