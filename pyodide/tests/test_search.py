@@ -252,3 +252,32 @@ def test_members_and_tuples_are_compared_as_they_are_kept(fs, home, function, is
     assert [ticket.meta.name for ticket in search] == ["open"]
     assert search.failures == []
     assert (search.explain().sandbox is None) == is_native
+
+
+FACTOR = 5
+
+
+def scaled(value):
+    return value * FACTOR
+
+
+def scaled_more(value):
+    return scaled(value) + LIMIT
+
+
+def test_functions_that_a_search_calls_have_their_values(fs, home):
+    for n in range(4):
+        fs.store(f"{home}/{n}", Part(price=float(n)))
+    found = fs.search(lambda o: scaled(o.price) < FACTOR * 2 and scaled_more(o.price) < 100, directory=home)
+    assert [part.price for part in found] == [0.0, 1.0]
+    assert found.failures == []
+    # The node knows what the function itself names without them.
+    assert fs.search(lambda o: o.price < FACTOR, directory=home).explain().sandbox is None
+
+
+def test_two_that_are_written_alike_in_one_line(fs, home):
+    fs.store(f"{home}/a", Part(price=2.0))
+    first, second = fs.search(lambda o: o.price > 1, directory=home).count(), fs.search(lambda o: o.price > 1, directory=home).count()  # fmt: skip
+    assert (first, second) == (1, 1)
+    limits = [fs.search(lambda o, n=n: o.price > n, directory=home).count() for n in (1, 2)] + [fs.search(lambda o, n=n: o.price > n, directory=home).count() for n in (1,)]  # fmt: skip
+    assert limits == [1, 0, 1]

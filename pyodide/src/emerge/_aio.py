@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar, Union
 
 from . import _classes, _host, _wire
+from ._arguments import millis
 from ._directory import Directory, Told
 from ._begin import AsyncBegins
 from ._bulk import AsyncBulk
@@ -575,7 +576,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
         if not (isinstance(cls, type) and issubclass(cls, Object)):
             raise BadArgumentError(f"a class that inherits from emerge.Object is wanted, not {cls!r}", field="cls")
         record = _classes.record_of(cls)
-        await self._send(record)
+        await self._send_classes([record])
         return record.hash
 
     def proxy(self, path: str | Ref) -> Any:
@@ -635,7 +636,7 @@ def _called_with(
 ) -> tuple[Any, ...] | None:
     if not kwargs and deadline is None and not atomic and paths is None:
         return None
-    return dict(kwargs) if kwargs else None, None if deadline is None else round(deadline * 1000), atomic, paths
+    return dict(kwargs) if kwargs else None, millis(deadline, "deadline"), atomic, paths
 
 
 async def _paths(several: Any) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import linecache
+import reprlib
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -114,8 +115,16 @@ class Object:
 
         return emerge.fs
 
+    @reprlib.recursive_repr()
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        fields = vars(self)
+        if dataclasses.is_dataclass(self):
+            # One of a search for some of its fields has no others.
+            shown_fields = (
+                each.name for each in dataclasses.fields(self) if each.repr and (each.name in fields or not each.init)
+            )
+            fields = {name: getattr(self, name) for name in shown_fields if hasattr(self, name)}
+        shown = ", ".join(f"{name}={value!r}" for name, value in fields.items())
         return f"{type(self).__qualname__}({shown})"
 
 
@@ -237,6 +246,9 @@ def dataclass(cls: type[T] | None = None, /, **options: Any) -> Any:
     def decorate(cls: type[T]) -> type[T]:
         if not issubclass(cls, Object):
             raise TypeError(f"class {cls.__name__} must extend emerge.Object: class {cls.__name__}(emerge.Object)")
-        return dataclasses.dataclass(**options)(cls)
+        made = dataclasses.dataclass(**{**options, "repr": False})(cls)
+        if options.get("repr", True) and "__repr__" not in vars(made):
+            made.__repr__ = Object.__repr__  # type: ignore[method-assign]
+        return made
 
     return decorate if cls is None else decorate(cls)
