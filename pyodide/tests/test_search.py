@@ -202,6 +202,9 @@ class Ticket(emerge.Object):
     place: Place = Place(1)
     spots: tuple = ()
 
+    def told(self):
+        return self.status.value
+
 
 WANTED = Status.OPEN
 SOME = {Status.OPEN}
@@ -281,3 +284,34 @@ def test_two_that_are_written_alike_in_one_line(fs, home):
     assert (first, second) == (1, 1)
     limits = [fs.search(lambda o, n=n: o.price > n, directory=home).count() for n in (1, 2)] + [fs.search(lambda o, n=n: o.price > n, directory=home).count() for n in (1,)]  # fmt: skip
     assert limits == [1, 0, 1]
+
+
+def test_an_object_of_some_fields_has_no_others(fs, home):
+    fs.store(f"{home}/t", Ticket(Status.DONE, Level.HIGH))
+    (part,) = fs.search(directory=home, fields=["status"])
+    assert repr(part) == "Ticket(status=<Status.DONE: 'done'>)"
+    assert part.meta.path == f"{home}/t" and fs.get(part.meta.path).level is Level.HIGH
+    with pytest.raises(AttributeError, match=r"level is none of them: fs.get\("):
+        _ = part.level
+    with pytest.raises(errors.PermissionDeniedError, match="can only be read"):
+        part.status = Status.OPEN
+    with pytest.raises(errors.UnmappableValueError, match="some of its fields cannot be stored"):
+        fs.store(f"{home}/other", part)
+    assert [each.result for each in fs.call_each([part], "told")] == ["done"]
+
+
+def test_what_a_search_does_not_see_is_no_silent_nothing(fs, home):
+    fs.store(f"{home}/t", Ticket())
+    for function in (
+        lambda o: isinstance(o, Ticket),
+        lambda o: o.__class__ is Ticket,
+        lambda o: not isinstance(o, Part),
+    ):
+        search = fs.search(function, directory=home)
+        assert list(search) == []
+        (failure,) = search.failures
+        assert "give it class_=" in failure.error.message
+    wanted = Part("red")
+    with pytest.raises(errors.BadArgumentError, match=r"wanted = wanted\.…\), or give it as a parameter") as failed:
+        fs.search(lambda o: o.colour == wanted.colour, directory=home)
+    assert failed.value.field == "wanted"

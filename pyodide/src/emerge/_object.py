@@ -81,7 +81,9 @@ class Object:
     """
 
     # ``Box[int](1)`` sets the second: typing's own, and no field.
-    __slots__ = ("__dict__", "__orig_class__", "__weakref__", "_emerge_head")
+    __slots__ = ("__dict__", "__orig_class__", "__weakref__", "_emerge_head", "_emerge_version")
+
+    _emerge_is_part = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -194,6 +196,11 @@ def head_of(value: Object) -> Head | None:
 def set_head(value: Object, head: Head | None) -> None:
     """Makes an object remember."""
     object.__setattr__(value, "_emerge_head", head)
+
+
+def set_version(value: Object, class_hash: bytes) -> None:
+    """Makes an object within another remember its version at the node, which is not that of its class here."""
+    object.__setattr__(value, "_emerge_version", class_hash)
 
 
 def field(

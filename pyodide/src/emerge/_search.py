@@ -159,7 +159,7 @@ class AsyncSearch:
         return page
 
     async def _found(self, path: str, raw: Any, fields: Any, *told: Any) -> Any:
-        return await self._fs._matched(path, raw, fields)
+        return await self._fs._matched(path, raw, fields, self._middle[3] is not None)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         await self._start()
