@@ -4,13 +4,13 @@ use crate::access::{Principal, ROOT_OWNER, ROOT_PERMS};
 use crate::backend::{Backend, CommitRecord, Key, Write};
 use crate::cache::Slot;
 use crate::classes::{ClassCache, Lineage};
-use crate::keys::{self, ObjectKey};
-use crate::object::{Object, Record, damaged};
+use crate::keys;
+use crate::object::{Entry, Object, Record, damaged, read};
 use crate::random::Random;
 use crate::state::{Found, Health, State};
 use crate::tx::Tx;
 use bytes::Bytes;
-use emerge_proto::{ClassHash, ClassVersion, Error, ErrorCode, ObjectId, ObjectType, Result};
+use emerge_proto::{ClassHash, ClassVersion, Error, ErrorCode, ObjectId, ObjectType, Result, limits};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::ops::Range;
@@ -114,6 +114,33 @@ pub(crate) struct Scanned {
     pub(crate) records: Vec<(Key, Record)>,
     pub(crate) at: u64,
     pub(crate) number: u64,
+}
+
+/// Some entries of a directory, and how they were come by.
+pub(crate) struct Entries {
+    /// The objects of those that match, in the order of their names.
+    pub(crate) ids: Vec<ObjectId>,
+    /// How many there were, those that do not match included.
+    pub(crate) count: usize,
+    /// The key of the last of all; empty when there was none.
+    pub(crate) last: Vec<u8>,
+    pub(crate) at: u64,
+    pub(crate) number: u64,
+}
+
+impl Entries {
+    fn new(room: usize, at: u64, number: u64) -> Self {
+        Self { ids: Vec::with_capacity(room), count: 0, last: Vec::new(), at, number }
+    }
+
+    fn add(&mut self, key: &[u8], entry: Entry, matches: &impl Fn(&[u8]) -> bool) {
+        if matches(key) {
+            self.ids.push(entry.id);
+        }
+        self.count += 1;
+        self.last.clear();
+        self.last.extend_from_slice(key);
+    }
 }
 
 impl<B: Backend> Engine<B> {
@@ -312,21 +339,21 @@ impl<B: Backend> Engine<B> {
     }
 
     /// Reads many objects as they are visible now; of those in memory nothing else is made.
-    pub(crate) async fn look_together(&self, keys: &[ObjectKey]) -> Result<Together> {
-        let mut objects = Vec::with_capacity(keys.len());
+    pub(crate) async fn look_together(&self, ids: &[ObjectId]) -> Result<Together> {
+        let mut objects = Vec::with_capacity(ids.len());
         let mut missing: Vec<(usize, Key)> = Vec::new();
         let (at, mut number) = {
             let mut state = self.state();
             state.usable()?;
             let mut highest = 0;
-            for key in keys {
-                objects.push(match state.slot(key) {
-                    Some(Slot { record, number }) => {
+            for (id, known) in ids.iter().zip(state.objects(ids)?) {
+                objects.push(match known {
+                    Some((object, number)) => {
                         highest = highest.max(number);
-                        record.map(Record::object).transpose()?
+                        object
                     }
                     None => {
-                        missing.push((objects.len(), Key::from(&key[..])));
+                        missing.push((objects.len(), keys::object(*id).into()));
                         None
                     }
                 });
@@ -403,6 +430,40 @@ impl<B: Backend> Engine<B> {
             }
         }
         Ok(Scanned { records, at, number })
+    }
+
+    /// As [`Engine::scan`], of entries: no more is made of them than who lists them needs.
+    pub(crate) async fn scan_entries(
+        &self,
+        range: &Range<Key>,
+        limit: usize,
+        own: &BTreeMap<Key, Option<Record>>,
+        matches: &(impl Fn(&[u8]) -> bool + Sync),
+    ) -> Result<Entries> {
+        let (is_written, at) = {
+            let mut state = self.state();
+            state.usable()?;
+            (!own.is_empty() || state.is_recent_in(range), state.last)
+        };
+        if is_written {
+            let Scanned { records, at, number } = self.scan(range, limit, own).await?;
+            let mut entries = Entries::new(records.len(), at, number);
+            for (key, record) in records {
+                entries.add(&key, record.entry()?, matches);
+            }
+            return Ok(entries);
+        }
+        let mut entries = Entries::new(limit.min(limits::MAX_PAGE + 1), at, 0);
+        let mut failure = None;
+        let mut see = |key: &[u8], value: &[u8]| match read(value, "an entry") {
+            Ok(entry) => entries.add(key, entry, matches),
+            Err(error) => failure = Some(error),
+        };
+        self.shared.backend.show(range.clone(), limit, &mut see).await?;
+        match failure {
+            None => Ok(entries),
+            Some(error) => Err(error),
+        }
     }
 }
 

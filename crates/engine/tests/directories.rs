@@ -201,6 +201,40 @@ fn listings_are_sorted_and_filtered() {
 }
 
 #[test]
+fn a_listing_has_what_others_committed_just_now_and_what_is_not_committed_yet() {
+    on_memory(async |engine| {
+        let class = put_class(engine).await;
+        let mut tx = admin(engine);
+        for name in ["a", "b", "c", "d"] {
+            store(&mut tx, &format!("/d/{name}"), class, 1).await.unwrap();
+        }
+        let number = commit(tx).await.unwrap().number;
+        engine.durable(number).await.unwrap();
+        let before = admin(engine);
+        let mut tx = admin(engine);
+        tx.rm(&path("/d/b"), false).await.unwrap();
+        store(&mut tx, "/d/bb", class, 2).await.unwrap();
+        commit(tx).await.unwrap();
+        let listed = async |tx: &mut Tx<_>, glob, wanted: &[&str]| {
+            for (limit, sort) in [(1, None), (2, None), (9, None), (2, Some(SortBy::Created))] {
+                let listing = Listing { limit: Some(limit), glob, sort, ..Listing::default() };
+                assert_eq!(all(tx, "/d", listing).await, wanted, "{limit} {glob:?} {sort:?}");
+            }
+        };
+        let mut tx = admin(engine);
+        listed(&mut tx, None, &["a", "bb", "c", "d"]).await;
+        listed(&mut tx, Some("?"), &["a", "c", "d"]).await;
+        tx.rm(&path("/d/a"), false).await.unwrap();
+        tx.mv(&path("/d/c"), "/d/x").await.unwrap();
+        store(&mut tx, "/d/y", class, 3).await.unwrap();
+        listed(&mut tx, None, &["bb", "d", "x", "y"]).await;
+        listed(&mut tx, Some("?"), &["d", "x", "y"]).await;
+        drop((tx, before));
+        listed(&mut admin(engine), None, &["a", "bb", "c", "d"]).await;
+    });
+}
+
+#[test]
 fn sorting_is_bounded() {
     on_memory(async |engine| {
         let class = put_class(engine).await;

@@ -52,12 +52,9 @@ impl Filter {
         self.glob.as_ref().is_none_or(|glob| glob.is_match(name))
     }
 
-    /// Those entries whose names match.
-    fn of(&self, mut entries: Vec<(Key, Record)>) -> Vec<(Key, Record)> {
-        if self.glob.is_some() {
-            entries.retain(|(key, _)| keys::entry_name(key).is_some_and(|name| self.matches(name)));
-        }
-        entries
+    /// Whether the name in the key of an entry matches.
+    fn takes(&self, key: &[u8]) -> bool {
+        self.glob.is_none() || keys::entry_name(key).is_some_and(|name| self.matches(name))
     }
 }
 
@@ -166,13 +163,11 @@ impl<B: Backend> Tx<B> {
         let mut passed = 0;
         loop {
             let range = keys::entries_with(place.id, &filter.prefix, from.as_deref());
-            let found = self.scan(range, wanted).await?;
-            let ended = found.len() < wanted;
-            from = found.last().and_then(|(key, _)| keys::entry_name(key)).map(str::to_owned);
-            let (all, before) = (found.len(), page.len());
-            // What it takes to go on when too many are passed over.
-            let spare = (passed + all >= limits::MAX_HIDDEN).then(|| found.clone());
-            self.listed_members(&place.path, &filter.of(found), &mut page).await?;
+            let found = self.scan_entries(range.clone(), wanted, |key| filter.takes(key)).await?;
+            let ended = found.count < wanted;
+            from = keys::entry_name(&found.last).map(str::to_owned);
+            let before = page.len();
+            self.listed_members(&place.path, &found.ids, &mut page).await?;
             if page.len() > limit {
                 page.truncate(limit);
                 let next = last_name(&page);
@@ -181,14 +176,15 @@ impl<B: Backend> Tx<B> {
             if ended {
                 return Ok((page, None));
             }
-            passed += all - (page.len() - before);
+            passed += found.count - (page.len() - before);
             if passed >= limits::MAX_HIDDEN {
-                // It goes on after the last member that the caller may know of.
+                // It goes on after the last member that the caller may know of, whether it is wanted or not.
                 let next = match last_name(&page) {
                     Some(name) => Some(name),
                     None => {
+                        let all = self.scan_entries(range, wanted, |_| true).await?;
                         let mut known = Vec::new();
-                        self.listed_members(&place.path, &spare.unwrap_or_default(), &mut known).await?;
+                        self.listed_members(&place.path, &all.ids, &mut known).await?;
                         last_name(&known)
                     }
                 };
@@ -212,15 +208,15 @@ impl<B: Backend> Tx<B> {
         let mut all: Vec<(Rank, Member)> = Vec::new();
         loop {
             let range = keys::entries_with(place.id, &filter.prefix, from.as_deref());
-            let found = self.scan(range, limits::MAX_PAGE).await?;
-            let ended = found.len() < limits::MAX_PAGE;
-            from = found.last().and_then(|(key, _)| keys::entry_name(key)).map(str::to_owned);
-            count += found.len();
+            let found = self.scan_entries(range, limits::MAX_PAGE, |key| filter.takes(key)).await?;
+            let ended = found.count < limits::MAX_PAGE;
+            from = keys::entry_name(&found.last).map(str::to_owned);
+            count += found.count;
             if count > limits::MAX_SORTED {
                 return Err(too_many_to_sort(&place.path));
             }
-            let mut members = Vec::with_capacity(found.len());
-            self.listed_members(&place.path, &filter.of(found), &mut members).await?;
+            let mut members = Vec::new();
+            self.listed_members(&place.path, &found.ids, &mut members).await?;
             for (id, object) in members {
                 let rank = self.rank(order, &object).await?;
                 if after.as_ref().is_none_or(|after| rank > *after) {
@@ -262,16 +258,15 @@ impl<B: Backend> Tx<B> {
     async fn listed_members(
         &mut self,
         path: &Path,
-        entries: &[(Key, Record)],
+        ids: &[ObjectId],
         listed: &mut Vec<Member>,
     ) -> Result<()> {
-        let ids = entries.iter().map(|(_, record)| Ok(keys::object(record.as_entry()?.id)));
-        let objects = self.objects_together(ids.collect::<Result<_>>()?).await?;
+        let objects = self.objects_together(ids).await?;
         listed.reserve(objects.len());
-        for ((_, record), object) in entries.iter().zip(objects) {
+        for (id, object) in ids.iter().zip(objects) {
             let object = object.ok_or_else(|| place::changed(path))?;
             if access::shows(&self.principal, &object) {
-                listed.push((record.as_entry()?.id, object));
+                listed.push((*id, object));
             }
         }
         Ok(())

@@ -34,9 +34,9 @@ pub use search::{Candidate, Scope, Walk};
 use crate::access::Principal;
 use crate::backend::{Backend, BackendError, Key, Write};
 use crate::change::{Change, LogRecord, Where};
-use crate::engine::{Engine, Looked, Together};
+use crate::engine::{Engine, Entries, Looked, Together};
 use crate::index::{self as indexes, Indexes};
-use crate::keys::{self, ObjectKey};
+use crate::keys;
 use crate::object::{Entry, Object, Record};
 use crate::outcomes::no_longer_kept;
 use crate::queue::{self, Waiting};
@@ -66,9 +66,9 @@ pub struct Tx<B: Backend> {
     /// the key gives the same, so that an operation is not led astray by commits of others between its reads.
     reads: HashMap<Key, (u64, Option<Record>)>,
     ranges: Vec<(Range<Key>, u64)>,
-    /// Keys of objects that were read together, and the number of the last commit then. What they were is not kept: when one of them is
+    /// Objects that were read together, and the number of the last commit then. What they were is not kept: when one of them is
     /// read again and is another by then, this transaction does not commit.
-    together: Vec<(Vec<ObjectKey>, u64)>,
+    together: Vec<(Vec<ObjectId>, u64)>,
     writes: BTreeMap<Key, Option<Record>>,
     /// Objects of which this transaction has made a version already.
     touched: HashSet<ObjectId>,
@@ -184,7 +184,8 @@ impl<B: Backend> Tx<B> {
     }
 
     fn is_current_in(&self, state: &State) -> bool {
-        let together = |(keys, at): &(Vec<ObjectKey>, u64)| keys.iter().all(|key| state.is_good(key, *at));
+        let together =
+            |(ids, at): &(Vec<ObjectId>, u64)| ids.iter().all(|id| state.is_good(&keys::object(*id), *at));
         let reads_are_good = self.reads.iter().all(|(key, (at, _))| state.is_good(key, *at))
             && self.together.iter().all(together);
         #[cfg(feature = "mutations")]
@@ -388,19 +389,19 @@ impl<B: Backend> Tx<B> {
     }
 
     /// Reads many objects of which no other operation is told what they were; none for one that is not there.
-    async fn objects_together(&mut self, keys: Vec<ObjectKey>) -> Result<Vec<Option<Arc<Object>>>> {
-        let Together { mut objects, at, number } = self.engine.look_together(&keys).await?;
-        self.take_turns(keys.len()).await;
+    async fn objects_together(&mut self, ids: &[ObjectId]) -> Result<Vec<Option<Arc<Object>>>> {
+        let Together { mut objects, at, number } = self.engine.look_together(ids).await?;
+        self.take_turns(ids.len()).await;
         self.depends_on = self.depends_on.max(number);
         if !self.writes.is_empty() {
-            for (key, object) in keys.iter().zip(&mut objects) {
-                if let Some(own) = self.writes.get(&key[..]) {
+            for (id, object) in ids.iter().zip(&mut objects) {
+                if let Some(own) = self.writes.get(&keys::object(*id)[..]) {
                     *object = own.clone().map(Record::object).transpose()?;
                 }
             }
         }
-        self.bytes += keys.len() * size_of::<ObjectKey>();
-        self.together.push((keys, at));
+        self.bytes += size_of_val(ids);
+        self.together.push((ids.to_vec(), at));
         Ok(objects)
     }
 
@@ -409,17 +410,30 @@ impl<B: Backend> Tx<B> {
         let scanned = self.engine.scan(&range, limit, &self.writes).await?;
         self.take_turns(scanned.records.len()).await;
         self.depends_on = self.depends_on.max(scanned.number);
-        let end = match scanned.records.last() {
-            Some((last, _)) if scanned.records.len() == limit => {
-                let mut after = last.to_vec();
-                after.push(0);
-                after.into()
-            }
-            _ => range.end,
-        };
-        self.bytes += range.start.len() + end.len() + size_of::<(Range<Key>, u64)>();
-        self.ranges.push((range.start..end, scanned.at));
+        let last = scanned.records.last().map(|(last, _)| &last[..]);
+        self.note_range(range, last.filter(|_| scanned.records.len() == limit), scanned.at);
         Ok(scanned.records)
+    }
+
+    /// As [`Tx::scan`], of the entries of a directory whose keys match.
+    async fn scan_entries(
+        &mut self,
+        range: Range<Key>,
+        limit: usize,
+        matches: impl Fn(&[u8]) -> bool + Sync,
+    ) -> Result<Entries> {
+        let entries = self.engine.scan_entries(&range, limit, &self.writes, &matches).await?;
+        self.take_turns(entries.count).await;
+        self.depends_on = self.depends_on.max(entries.number);
+        self.note_range(range, Some(&entries.last[..]).filter(|_| entries.count == limit), entries.at);
+        Ok(entries)
+    }
+
+    /// Notes a range that was read, up to the `last` key that was asked for if it was not read to its end.
+    fn note_range(&mut self, range: Range<Key>, last: Option<&[u8]>, at: u64) {
+        let end = last.map_or(range.end, keys::after);
+        self.bytes += range.start.len() + end.len() + size_of::<(Range<Key>, u64)>();
+        self.ranges.push((range.start..end, at));
     }
 
     /// As [`Tx::scan`], for a caller whose writes are right whatever happens to the range meanwhile.
