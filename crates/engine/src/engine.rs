@@ -5,7 +5,8 @@ use crate::backend::{Backend, CommitRecord, Key, Write};
 use crate::cache::Slot;
 use crate::classes::{ClassCache, Lineage};
 use crate::keys;
-use crate::object::{Entry, Object, Record, damaged, read};
+use crate::object::{Object, Record, damaged, read};
+use crate::pages::PageOfEntries;
 use crate::random::Random;
 use crate::state::{Found, Health, State};
 use crate::tx::Tx;
@@ -118,30 +119,13 @@ pub(crate) struct Scanned {
 
 /// Some entries of a directory, and how they were come by.
 pub(crate) struct Entries {
-    /// The objects of those that match, in the order of their names.
-    pub(crate) ids: Vec<ObjectId>,
-    /// How many there were, those that do not match included.
-    pub(crate) count: usize,
-    /// The key of the last of all; empty when there was none.
-    pub(crate) last: Vec<u8>,
+    pub(crate) page: Arc<PageOfEntries>,
     pub(crate) at: u64,
     pub(crate) number: u64,
 }
 
-impl Entries {
-    fn new(room: usize, at: u64, number: u64) -> Self {
-        Self { ids: Vec::with_capacity(room), count: 0, last: Vec::new(), at, number }
-    }
-
-    fn add(&mut self, key: &[u8], entry: Entry, matches: &impl Fn(&[u8]) -> bool) {
-        if matches(key) {
-            self.ids.push(entry.id);
-        }
-        self.count += 1;
-        self.last.clear();
-        self.last.extend_from_slice(key);
-    }
-}
+/// Whether an entry is wanted, by its key.
+pub(crate) type Matches<'a> = &'a (dyn Fn(&[u8]) -> bool + Sync);
 
 impl<B: Backend> Engine<B> {
     /// Opens a store, a new one if the backend is empty, and takes it over from any other owner.
@@ -432,38 +416,49 @@ impl<B: Backend> Engine<B> {
         Ok(Scanned { records, at, number })
     }
 
-    /// As [`Engine::scan`], of entries: no more is made of them than who lists them needs.
+    /// As [`Engine::scan`], of the entries of a directory, all or those that match: no more is made of them than who lists them needs.
     pub(crate) async fn scan_entries(
         &self,
         range: &Range<Key>,
         limit: usize,
         own: &BTreeMap<Key, Option<Record>>,
-        matches: &(impl Fn(&[u8]) -> bool + Sync),
+        matches: Option<Matches<'_>>,
     ) -> Result<Entries> {
         let (is_written, at) = {
             let mut state = self.state();
             state.usable()?;
+            if own.is_empty()
+                && matches.is_none()
+                && let Some(page) = state.pages.get(range, limit)
+            {
+                return Ok(Entries { page, at: state.last, number: 0 });
+            }
             (!own.is_empty() || state.is_recent_in(range), state.last)
         };
+        let mut page = PageOfEntries::default();
         if is_written {
             let Scanned { records, at, number } = self.scan(range, limit, own).await?;
-            let mut entries = Entries::new(records.len(), at, number);
             for (key, record) in records {
-                entries.add(&key, record.entry()?, matches);
+                page.add(&key, record.entry()?, matches);
             }
-            return Ok(entries);
+            return Ok(Entries { page: page.into(), at, number });
         }
-        let mut entries = Entries::new(limit.min(limits::MAX_PAGE + 1), at, 0);
+        page.ids.reserve(limit.min(limits::MAX_PAGE + 1));
         let mut failure = None;
         let mut see = |key: &[u8], value: &[u8]| match read(value, "an entry") {
-            Ok(entry) => entries.add(key, entry, matches),
+            Ok(entry) => page.add(key, entry, matches),
             Err(error) => failure = Some(error),
         };
         self.shared.backend.show(range.clone(), limit, &mut see).await?;
-        match failure {
-            None => Ok(entries),
-            Some(error) => Err(error),
+        if let Some(error) = failure {
+            return Err(error);
         }
+        let page = Arc::new(page);
+        let mut state = self.state();
+        if matches.is_none() && state.is_range_good(range, at) {
+            state.pages.put(range, limit, &page);
+        }
+        Ok(Entries { page, at, number: 0 })
     }
 }
 

@@ -13,6 +13,7 @@ use crate::gate::Gate;
 use crate::index::Indexes;
 use crate::keys;
 use crate::object::Record;
+use crate::pages::Pages;
 use crate::queue::Queue;
 use crate::session::SessionIndex;
 use emerge_proto::{Error, ObjectId, Result};
@@ -47,6 +48,7 @@ pub(crate) struct State {
     pub(crate) sessions: SessionIndex,
     pub(crate) followers: Followers,
     pub(crate) indexes: Indexes,
+    pub(crate) pages: Pages,
     cache: Cache,
     recent: BTreeMap<Key, Slot>,
     /// About how many bytes of memory `recent` takes.
@@ -83,6 +85,7 @@ impl State {
             sessions: SessionIndex::new(options.checkpoint),
             followers: Followers::default(),
             indexes: Indexes::default(),
+            pages: Pages::new(options.cache_bytes / 16),
             cache: Cache::new(options.cache_bytes),
             recent: BTreeMap::new(),
             recent_bytes: 0,
@@ -225,6 +228,7 @@ impl State {
     }
 
     fn remember(&mut self, key: Key, slot: Slot) {
+        self.pages.written(&key);
         self.recent_bytes += weight(&key, &slot);
         match self.recent.entry(key) {
             Entry::Occupied(mut known) => {
@@ -267,6 +271,7 @@ impl State {
         self.queue.clear();
         self.sessions.clear();
         self.cache.clear();
+        self.pages.clear();
         self.recent.clear();
         self.recent_bytes = 0;
         self.written.clear();

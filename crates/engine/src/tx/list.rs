@@ -6,6 +6,7 @@ use super::place::{self, Place};
 use crate::access::{self, Want};
 use crate::backend::{Backend, Key};
 use crate::classes::Lineage;
+use crate::engine::Matches;
 use crate::keys::{self, ObjectKey};
 use crate::object::{Object, Record};
 use emerge_proto::class::encode;
@@ -54,7 +55,7 @@ impl Filter {
 
     /// Whether the name in the key of an entry matches.
     fn takes(&self, key: &[u8]) -> bool {
-        self.glob.is_none() || keys::entry_name(key).is_some_and(|name| self.matches(name))
+        keys::entry_name(key).is_some_and(|name| self.matches(name))
     }
 }
 
@@ -158,12 +159,14 @@ impl<B: Backend> Tx<B> {
     ) -> Result<(Vec<Member>, Option<String>)> {
         let mut from = after.map(str::to_owned);
         let mut page: Vec<Member> = Vec::new();
+        let takes = |key: &[u8]| filter.takes(key);
+        let matches = filter.glob.is_some().then_some(&takes as Matches<'_>);
         // One more tells whether there is another page.
         let mut wanted = limit + 1;
         let mut passed = 0;
         loop {
             let range = keys::entries_with(place.id, &filter.prefix, from.as_deref());
-            let found = self.scan_entries(range.clone(), wanted, |key| filter.takes(key)).await?;
+            let found = self.scan_entries(range.clone(), wanted, matches).await?;
             let ended = found.count < wanted;
             from = keys::entry_name(&found.last).map(str::to_owned);
             let before = page.len();
@@ -182,7 +185,7 @@ impl<B: Backend> Tx<B> {
                 let next = match last_name(&page) {
                     Some(name) => Some(name),
                     None => {
-                        let all = self.scan_entries(range, wanted, |_| true).await?;
+                        let all = self.scan_entries(range, wanted, None).await?;
                         let mut known = Vec::new();
                         self.listed_members(&place.path, &all.ids, &mut known).await?;
                         last_name(&known)
@@ -206,9 +209,11 @@ impl<B: Backend> Tx<B> {
         let after = after.map(|after| order.read(after)).transpose()?;
         let (mut from, mut count) = (None::<String>, 0);
         let mut all: Vec<(Rank, Member)> = Vec::new();
+        let takes = |key: &[u8]| filter.takes(key);
+        let matches = filter.glob.is_some().then_some(&takes as Matches<'_>);
         loop {
             let range = keys::entries_with(place.id, &filter.prefix, from.as_deref());
-            let found = self.scan_entries(range, limits::MAX_PAGE, |key| filter.takes(key)).await?;
+            let found = self.scan_entries(range, limits::MAX_PAGE, matches).await?;
             let ended = found.count < limits::MAX_PAGE;
             from = keys::entry_name(&found.last).map(str::to_owned);
             count += found.count;

@@ -34,11 +34,12 @@ pub use search::{Candidate, Scope, Walk};
 use crate::access::Principal;
 use crate::backend::{Backend, BackendError, Key, Write};
 use crate::change::{Change, LogRecord, Where};
-use crate::engine::{Engine, Entries, Looked, Together};
+use crate::engine::{Engine, Entries, Looked, Matches, Together};
 use crate::index::{self as indexes, Indexes};
 use crate::keys;
 use crate::object::{Entry, Object, Record};
 use crate::outcomes::no_longer_kept;
+use crate::pages::PageOfEntries;
 use crate::queue::{self, Waiting};
 use crate::random::Random;
 use crate::session::{LoggedOutcome, Outcome};
@@ -415,18 +416,19 @@ impl<B: Backend> Tx<B> {
         Ok(scanned.records)
     }
 
-    /// As [`Tx::scan`], of the entries of a directory whose keys match.
+    /// As [`Tx::scan`], of the entries of a directory, all or those that match.
     async fn scan_entries(
         &mut self,
         range: Range<Key>,
         limit: usize,
-        matches: impl Fn(&[u8]) -> bool + Sync,
-    ) -> Result<Entries> {
-        let entries = self.engine.scan_entries(&range, limit, &self.writes, &matches).await?;
-        self.take_turns(entries.count).await;
-        self.depends_on = self.depends_on.max(entries.number);
-        self.note_range(range, Some(&entries.last[..]).filter(|_| entries.count == limit), entries.at);
-        Ok(entries)
+        matches: Option<Matches<'_>>,
+    ) -> Result<Arc<PageOfEntries>> {
+        let Entries { page, at, number } =
+            self.engine.scan_entries(&range, limit, &self.writes, matches).await?;
+        self.take_turns(page.count).await;
+        self.depends_on = self.depends_on.max(number);
+        self.note_range(range, Some(&page.last[..]).filter(|_| page.count == limit), at);
+        Ok(page)
     }
 
     /// Notes a range that was read, up to the `last` key that was asked for if it was not read to its end.
