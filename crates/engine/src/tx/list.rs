@@ -101,7 +101,7 @@ impl<B: Backend> Tx<B> {
             if before.0 != object.class {
                 before = (object.class, object.class.and_then(|hash| lineages.get(&hash)));
             }
-            self.borrowed_stat(*id, object, &object.name, before.1)
+            self.shown_stat(*id, object, &object.name, before.1)
         });
         Ok(encode_page(stats, next.as_deref(), last.as_deref()))
     }
