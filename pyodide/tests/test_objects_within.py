@@ -136,3 +136,21 @@ def test_what_makes_the_values_of_a_defaultdict(fs, home):
     assert fs.call(f"{home}/ledger", "add", "ada", Decimal("2.25")) == Decimal("3.75")
     ledger = fs.get(f"{home}/ledger")
     assert ledger.sums == {"ada": Decimal("3.75")} and ledger.sums["bob"] == Decimal(0)
+
+
+def test_migration_takes_what_is_within_along(fs, home):
+    path = f"{home}/order"
+    scope = cell(ORDERS.format(10))
+    fs.store(path, scope["Order"](1, [scope["Line"](3)]))
+    scope = cell(ORDERS.format(20), scope)
+    fs.migrate(path, scope["Order"])
+    assert fs.call(path, "told") == fs.get(path).told() == [[True, 60]]
+
+    tree = "class Tree(emerge.Object):\n    def __init__(self, under=()):\n        self.under = list(under)\n"
+    tree += "    def count(self):\n        return {0} * (1 + sum(each.count() for each in self.under if isinstance(each, Tree)))\n"
+    scope = cell(tree.format(1))
+    fs.store(f"{home}/tree", scope["Tree"]([scope["Tree"]()]))
+    assert fs.call(f"{home}/tree", "count") == 2
+    scope = cell(tree.format(10), scope)
+    fs.migrate(f"{home}/tree", scope["Tree"])
+    assert fs.call(f"{home}/tree", "count") == fs.get(f"{home}/tree").count() == 110
