@@ -107,13 +107,9 @@ fn pages_leave_one_by_one_and_streams_take_turns() {
     };
     // Each of the pages is more than is sent at once.
     let mut heard = peer.says(&[list(2002), list(2003)], NOW);
-    assert_eq!(heard.len(), 1);
-    loop {
+    while peer.connection.in_flight() > 0 {
         let more = peer.hears(NOW);
         assert!(more.iter().filter(|frame| matches!(frame, Frame::Item { .. })).count() <= 1);
-        if more.is_empty() {
-            break;
-        }
         heard.extend(more);
     }
     let said: Vec<(u64, &str)> = heard
