@@ -122,3 +122,28 @@ def test_why_there_is_no_source_is_told():
         with pytest.raises(errors.ClassInvalidError, match=why) as failed:
             _classes.record_of(scope["User"])
         assert failed.value.field == "User"
+
+
+def test_a_class_of_values_that_were_set_since(fs, home):
+    scope = cell("class Settings:\n    rate = 2\n    name = 'a'\n")
+    cell("class Uses(emerge.Object):\n    def go(self):\n        return [Settings.rate, Settings.name]\n", scope)
+    fs.store(f"{home}/uses", scope["Uses"]())
+    scope["Settings"].rate = 9
+    with pytest.raises(errors.ClassInvalidError, match="Settings.rate was set after the statement") as failed:
+        fs.store(f"{home}/uses", scope["Uses"]())
+    assert failed.value.field == "Settings.rate"
+    scope["Settings"].rate = 2
+    fs.store(f"{home}/uses", scope["Uses"](), overwrite=True)
+
+    # What its own code changes is another matter.
+    scope = cell(
+        "class Counted(emerge.Object):\n    made = 0\n    step = 1\n    kind = ''\n"
+        "    def __init__(self):\n        Counted.made += self.step\n"
+        "    def __init_subclass__(cls):\n        super().__init_subclass__()\n        cls.kind = cls.__name__\n"
+        "class Sub(Counted):\n    kind = ''\n"
+    )
+    fs.store(f"{home}/counted", scope["Counted"]())
+    fs.store(f"{home}/sub", scope["Sub"]())
+    scope["Counted"].step = 2
+    with pytest.raises(errors.ClassInvalidError, match="Counted.step was set after"):
+        fs.store(f"{home}/sub2", scope["Sub"]())

@@ -160,8 +160,9 @@ def _changed(what: str, field: str) -> ClassInvalidError:
     return ClassInvalidError(f"{what}, which its source does not tell: write it there", field=field)
 
 
-def members(cls: type, class_statement: _source.Statement, look: Look) -> None:
-    """Sees that a class's methods are what its statement, and who it asks to, make of them.
+def members(cls: type, class_statement: _source.Statement, look: Look) -> list[str]:
+    """Sees that a class's methods, and plain values that no method of it sets, are what its statement, and who it asks to, make of them;
+    gives the names of these values.
 
     Raises:
         ClassInvalidError: some were added, set or deleted since.
@@ -169,7 +170,7 @@ def members(cls: type, class_statement: _source.Statement, look: Look) -> None:
     node = class_statement.node
     makers = _makers_of(cls, node, look)
     if makers is None:
-        return
+        return []
     name = cls.__name__
     own = set(_written.names_of(node.body, name))
     codes = (*_source.member_codes(cls), *class_statement.codes)
@@ -195,6 +196,26 @@ def members(cls: type, class_statement: _source.Statement, look: Look) -> None:
             given = _source.own_name(name, getattr(statement, "name", ""))
             if given in defined and given not in vars(cls) and not _is_deleted(node, statement.name):
                 raise _changed(f"{name}.{given} was deleted after the statement of {name}", f"{name}.{given}")
+    values = _values(cls, node, (*codes, *makers.codes))
+    for each, written in values.items():
+        held = vars(cls).get(each, MISSING)
+        if is_fixed(held) and not _written.alike(held, written):
+            raise _changed(f"{name}.{each} was set after the statement of {name}", f"{name}.{each}")
+    return list(values)
+
+
+def _values(cls: type, node: Any, codes: tuple[CodeType, ...]) -> dict[str, Any]:
+    """Plain values that the body of a class writes out, and no code sets: a counter is what its own methods make of it."""
+    import dis
+
+    if any("setattr" in code.co_names for code in codes):
+        return {}
+    others = {*getattr(cls, "__members__", ()), *getattr(cls, "__dataclass_fields__", ())}
+    for code in codes:
+        others.update(
+            step.argval for step in dis.get_instructions(code) if step.opname in ("STORE_ATTR", "DELETE_ATTR")
+        )
+    return {name: value for name, value in _written.literals(node).items() if name not in others and is_fixed(value)}
 
 
 def _made_again(what: str, cls: str, member: Any, statement: Any, look: Look) -> None:

@@ -366,7 +366,6 @@ class Captures:
         return self._made(name, own, statement, around, value, given, decorators)
 
     def _class(self, name: str, value: type, user: str) -> str:
-        self.seen.members(value)
         outer = self._scopes[-1] if self._scopes else None
         statement = _source.of_class(value, outer)
         if statement is None:
@@ -375,7 +374,7 @@ class Captures:
                 return made
             raise _source.missing_class(value)
         around = of_class(value, statement, self.seen, outer)
-        _agreed.members(value, statement, around.now)
+        self.seen.members(value, _agreed.members(value, statement, around.now))
         if hasattr(value, "__members__"):
             _agreed.enumeration(value, statement, {**around.scope, **around.cells})
         if _is_stored(value):

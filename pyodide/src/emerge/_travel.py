@@ -111,7 +111,6 @@ def class_source(
     text = _texts.marked(statement.text(), cls, statement.node)
     source = (cls.__name__, "python", text, bases, fields, doc, entries)
     seen = captures.seen
-    seen.members(cls)
     for record in needs.values():
         if record.seen is not None:
             seen.add(record.seen)
@@ -145,7 +144,7 @@ def _scan(cls: type[Object], peers: frozenset[type[Object]] = frozenset()) -> Ca
     captures = Captures(cls, peers)
     try:
         around = of_class(cls, statement, captures.seen).more(inner)
-        _agreed.members(cls, statement, around.now)
+        captures.seen.members(cls, _agreed.members(cls, statement, around.now))
         _agreed.stored(cls, statement, around.now)
         captures.walk(text, cls.__name__, around, cls)
     except RecursionError as error:
