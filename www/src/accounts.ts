@@ -1,11 +1,14 @@
 // Users and groups, which only the administrator may see and change.
 
+import { TEXTS } from "./arguments.js";
 import { ByteReader } from "./bytes.js";
 import { errorOf } from "./error.js";
 import type { Options, Transport } from "./results.js";
 import { GroupAction, OP, UserAction } from "./generated.js";
+import { BYTES, NUMBER, operation, optional, text, texts } from "./operation.js";
+import { optionsFor, optionsOf } from "./options.js";
 import { hex, sha256 } from "./sha256.js";
-import { op, optional, out, record, text } from "./wire.js";
+import { record } from "./wire.js";
 
 /** A user that the node knows. */
 export interface UserInfo {
@@ -22,22 +25,13 @@ export interface GroupInfo {
   readonly members: readonly string[];
 }
 
-function opUsers(action: UserAction, name?: string, tokenHash?: Uint8Array, groups?: readonly string[]): Uint8Array {
-  op(OP.users, 4);
-  out.number(action);
-  optional(name, (name) => text(name, "name"));
-  optional(tokenHash, (hash) => out.bytes(hash));
-  optional(groups, (groups) => out.value(groups));
-  return out.take();
-}
+const opUsers: (action: UserAction, name?: string, tokenHash?: Uint8Array, groups?: readonly string[]) => Uint8Array = operation(
+  OP.users, NUMBER, optional(text("name")), optional(BYTES), optional(texts("groups")),
+);
 
-function opGroups(action: GroupAction, name?: string, user?: string): Uint8Array {
-  op(OP.groups, 3);
-  out.number(action);
-  optional(name, (name) => text(name, "name"));
-  optional(user, (user) => text(user, "user"));
-  return out.take();
-}
+const opGroups: (action: GroupAction, name?: string, user?: string) => Uint8Array = operation(
+  OP.groups, NUMBER, optional(text("name")), optional(text("user")),
+);
 
 function readTexts(reader: ByteReader): string[] {
   const texts = [];
@@ -72,6 +66,8 @@ function readGroups(reader: ByteReader): GroupInfo[] {
   return groups;
 }
 
+const addUserOptions = optionsOf<Options & { groups?: readonly string[] | undefined }>({ groups: TEXTS });
+
 /** A token of 256 random bits. The node is told its hash alone. */
 function newToken(): string {
   const { crypto } = globalThis as { crypto?: { getRandomValues(bytes: Uint8Array): Uint8Array } };
@@ -89,12 +85,13 @@ export class Accounts {
 
   /** All users. */
   async users(options?: Options): Promise<UserInfo[]> {
-    return readUsers(new ByteReader(await this.#transport.request(opUsers(UserAction.list), options)));
+    return readUsers(new ByteReader(await this.#transport.request(opUsers(UserAction.list), optionsFor.any(options))));
   }
 
   /** Makes a user, in some groups. Gives the token, which is kept nowhere. */
-  async addUser(name: string, options: Options & { groups?: readonly string[] | undefined } = {}): Promise<string> {
-    return this.#withToken(UserAction.add, name, options.groups, options);
+  async addUser(name: string, options?: Options & { groups?: readonly string[] | undefined }): Promise<string> {
+    const given = addUserOptions(options);
+    return this.#withToken(UserAction.add, name, given.groups, given);
   }
 
   /** Gives a user another token; the present one is not valid any more. */
@@ -104,38 +101,38 @@ export class Accounts {
 
   /** Forgets a user, whose token is not valid any more. Their objects stay. */
   async removeUser(name: string, options?: Options): Promise<void> {
-    await this.#transport.request(opUsers(UserAction.remove, name), options);
+    await this.#transport.request(opUsers(UserAction.remove, name), optionsFor.any(options));
   }
 
   /** All groups, with their members. */
   async groups(options?: Options): Promise<GroupInfo[]> {
-    return readGroups(new ByteReader(await this.#transport.request(opGroups(GroupAction.list), options)));
+    return readGroups(new ByteReader(await this.#transport.request(opGroups(GroupAction.list), optionsFor.any(options))));
   }
 
   /** Makes a group. */
   async addGroup(name: string, options?: Options): Promise<void> {
-    await this.#transport.request(opGroups(GroupAction.add, name), options);
+    await this.#transport.request(opGroups(GroupAction.add, name), optionsFor.any(options));
   }
 
   /** Forgets a group; nobody is in it any more. */
   async removeGroup(name: string, options?: Options): Promise<void> {
-    await this.#transport.request(opGroups(GroupAction.remove, name), options);
+    await this.#transport.request(opGroups(GroupAction.remove, name), optionsFor.any(options));
   }
 
   /** Takes a user into a group. */
   async join(group: string, user: string, options?: Options): Promise<void> {
-    await this.#transport.request(opGroups(GroupAction.join, group, user), options);
+    await this.#transport.request(opGroups(GroupAction.join, group, user), optionsFor.any(options));
   }
 
   /** Lets a user out of a group. */
   async leave(group: string, user: string, options?: Options): Promise<void> {
-    await this.#transport.request(opGroups(GroupAction.leave, group, user), options);
+    await this.#transport.request(opGroups(GroupAction.leave, group, user), optionsFor.any(options));
   }
 
   async #withToken(action: UserAction, name: string, groups?: readonly string[], options?: Options): Promise<string> {
     const token = newToken();
     const hash = sha256(new TextEncoder().encode(token));
-    await this.#transport.request(opUsers(action, name, hash, groups), options);
+    await this.#transport.request(opUsers(action, name, hash, groups), optionsFor.any(options));
     return token;
   }
 }

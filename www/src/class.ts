@@ -1,5 +1,6 @@
 // Classes as they travel: by source, under a registered name, addressed by a hash of what makes the version.
 
+import { check, CLASS_OR_NAME } from "./arguments.js";
 import { errorOf } from "./error.js";
 import { FIELD_KINDS, kindNumber } from "./fields.js";
 import { declarationOf, declareFields, type EmergeClass, EmergeObject, ownFields } from "./object.js";
@@ -53,6 +54,12 @@ export function registeredName(cls: EmergeClass): string {
     throw errorOf("class_invalid", "a class needs a name: write class Name extends EmergeObject, or give it a static className");
   }
   return name;
+}
+
+/** The registered name of what is named by its class or by that name. */
+export function nameOf(cls: EmergeClass | string): string {
+  check(CLASS_OR_NAME, cls, "class");
+  return typeof cls === "string" ? cls : registeredName(cls);
 }
 
 /** A class as it is sent to a node. */

@@ -1,6 +1,8 @@
+import { ANY, check, FUNCTION, type Kind, TEXT, URL_OR_TEXT } from "./arguments.js";
 import { type Address, isSame, parse, resolve, surroundings } from "./address.js";
 import { checkAborted, type EmergeError, errorOf } from "./error.js";
 import { FileSystem } from "./filesystem.js";
+import { optionsOf } from "./options.js";
 import type { Options } from "./results.js";
 import { type ConnectionState, SessionTransport } from "./session.js";
 import { type BeginOptions, type Transaction, type TransactionInfo, type TransactionOptions, Transactions } from "./transaction.js";
@@ -21,6 +23,8 @@ export interface ConnectOptions {
   /** Where the client's wasm comes from, when it does not lie beside this module: its URL, its bytes or a module. */
   readonly wasm?: WasmSource | undefined;
 }
+
+const connectOptions = optionsOf<ConnectOptions>({ token: TEXT, onState: FUNCTION, agent: TEXT, wasm: ANY as Kind<WasmSource> });
 
 /** A connection to a node, and the file system there. It survives cuts and restarts of the node until it is closed. */
 export class Connection extends FileSystem implements AsyncDisposable {
@@ -50,6 +54,7 @@ export class Connection extends FileSystem implements AsyncDisposable {
 
   /** Calls `listener` with each new state, and the error that led there. The answer ends that. */
   onState(listener: (state: ConnectionState, error?: EmergeError) => void): () => void {
+    check(FUNCTION, listener, "listener");
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -65,7 +70,7 @@ export class Connection extends FileSystem implements AsyncDisposable {
    * });
    * ```
    */
-  transaction<R>(body: (tx: Transaction) => R | Promise<R>, options: TransactionOptions = {}): Promise<R> {
+  transaction<R>(body: (tx: Transaction) => R | Promise<R>, options?: TransactionOptions): Promise<R> {
     return this.#transactions.run(body, options);
   }
 
@@ -102,16 +107,18 @@ export class Connection extends FileSystem implements AsyncDisposable {
  * const fs = await connect("http://127.0.0.1:5558/?token=…"); // the link that the node printed
  * ```
  */
-export async function connect(url?: string | URL, options: ConnectOptions = {}): Promise<Connection> {
-  const { url: node, token } = await target(url, options.token);
+export async function connect(url?: string | URL, options?: ConnectOptions): Promise<Connection> {
+  const given = connectOptions(options);
+  if (url !== undefined && url !== null) check(URL_OR_TEXT, url, "url");
+  const { url: node, token } = await target(url ?? undefined, given.token);
   const address = `${node}/ws`;
-  const wasm = await loadWasm(options.wasm);
-  checkAborted(options.signal);
-  const session = new SessionTransport(wasm, address, token, options.agent ?? "emerge-client");
+  const wasm = await loadWasm(given.wasm);
+  checkAborted(given.signal);
+  const session = new SessionTransport(wasm, address, token, given.agent ?? "emerge-client");
   const connection = new Connection(session);
-  if (options.onState) connection.onState(options.onState);
+  if (given.onState) connection.onState(given.onState);
   try {
-    await opened(connection, address, options);
+    await opened(connection, address, given);
   } catch (error) {
     void connection.close();
     throw error;
@@ -122,10 +129,6 @@ export async function connect(url?: string | URL, options: ConnectOptions = {}):
 function opened(connection: Connection, address: string, options: ConnectOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const timeout = options.timeout ?? 15_000;
-    if (!(timeout > 0)) {
-      reject(errorOf("bad_argument", "a timeout is more than 0", { field: "timeout" }));
-      return;
-    }
     const finish = (error?: Error): void => {
       clearTimeout(timer);
       stop();
@@ -138,10 +141,9 @@ function opened(connection: Connection, address: string, options: ConnectOptions
       else if (state === "closed") finish(error ?? errorOf("disconnected", `the connection to ${address} was closed`));
     });
     const abort = (): void => finish(errorOf("cancelled", `connecting to ${address} was given up`));
-    const timer = setTimeout(
-      () => finish(errorOf("disconnected", `there is no node at ${address}, or it did not answer within ${timeout} ms`)),
-      timeout,
-    );
+    const late = (): void => finish(errorOf("disconnected", `there is no node at ${address}, or it did not answer within ${timeout} ms`));
+    // A longer one would be none at all: timers count to here.
+    const timer = timeout < 2 ** 31 ? setTimeout(late, timeout) : undefined;
     options.signal?.addEventListener("abort", abort);
     if (connection.state === "open") finish();
   });

@@ -1,5 +1,6 @@
 // Paths into objects, and children.
 
+import { RECORD } from "./arguments.js";
 import { type ClassRecord, recordOf } from "./class.js";
 import { Ref } from "./codec.js";
 import { errorOf } from "./error.js";
@@ -53,8 +54,9 @@ export function inside(path: string, field: string | undefined): string {
 
 /** Children as they travel; the classes of new ones are added to `used`. */
 export function rawChildren(children: Children, used: Set<ClassRecord>): RawChild[] {
-  if (Array.isArray(children)) return (children as readonly Child[]).map(there);
+  if (Array.isArray(children)) return Array.from(children as readonly Child[], there);
   if (typeof children === "string" || children instanceof Ref || children instanceof EmergeObject) return [there(children)];
+  if (!RECORD.fits(children)) throw wrong("children are a path, a Ref, an object, an array of these, or new objects by their paths");
   const made = children instanceof Map ? (children as ReadonlyMap<string, EmergeObject>) : Object.entries(children);
   return Array.from(made, ([path, object]) => {
     if (!(object instanceof EmergeObject)) throw wrong(`what is to be stored at ${path} is no instance of a class that extends EmergeObject`);

@@ -1,16 +1,19 @@
 import { Accounts } from "./accounts.js";
+import { check, CLASS, LIST, RECORD, TEXT, type Which } from "./arguments.js";
 import { copyTree, storeEach } from "./bulk.js";
 import { ByteReader } from "./bytes.js";
-import { type ClassRecord, recordOf, registeredName } from "./class.js";
-import { checkAborted, EmergeError, errorOf } from "./error.js";
+import { type ClassRecord, nameOf, recordOf } from "./class.js";
+import { EmergeError, errorOf } from "./error.js";
 import { Directory, directoryOf, Told } from "./directory.js";
 import { type Description, describe, type MethodInfo, helpText } from "./describe.js";
+import { sourceOf } from "./function.js";
 import { Known } from "./known.js";
 import { joinPath, Meta, metas, type RawKnown } from "./meta.js";
 import { StoreMode } from "./generated.js";
 import { bare, classOf, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
+import { optionsFor } from "./options.js";
 import { proxyOf } from "./proxy.js";
-import { indexInfo, scoreOf, Search, type SearchOptions, type TextMatch } from "./search.js";
+import { indexInfo, scoreOf, Search, type SearchOptions, searchOptions, type TextMatch } from "./search.js";
 import { hex } from "./sha256.js";
 import { Ref } from "./codec.js";
 import { type Children, inside, pathOf, pathsOf, rawChildren, type Several } from "./compose.js";
@@ -26,9 +29,9 @@ import { diffOf, historyOf } from "./versions.js";
 import { type Change, watch, type WatchOptions } from "./watch.js";
 import { opAdd, opChildren, opMigrate, opMixin, opQuery, opSet, type RawFetchedChild, readFetched, readMixed } from "./wire-compose.js";
 import {
-  opCall, opChmod, opChown, opClassByHash, opClassOf, opCp, opDiff, opGet, opHistory, opList, opMkdir, opMv, opPurge, opPutClass, opRestore,
+  opCall, opChmod, opChown, opClassByHash, opClassOf, opCp, opDiff, opGet, opHistory, opList, opMkdir, opMv, opPurge, opRestore,
   opRm, opSetRules, opStat, opStore, readCalled, readLineage, readMember,
-  readStat, readStored, type Which,
+  readStat, readStored,
 } from "./wire.js";
 import { readPage } from "./wire-listing.js";
 import { opCreateIndex, opDropIndex, opIndexes, type RawMatch, readIndex, readIndexes } from "./wire-search.js";
@@ -52,11 +55,8 @@ export class FileSystem {
    * Classes go by their registered names. Nothing is sent.
    */
   define(...classes: EmergeClass[]): this {
-    for (const cls of classes) {
-      this.#known.defined.set(registeredName(cls), cls);
-      this.#known.resolved.clear();
-      this.#known.last = undefined;
-    }
+    for (const cls of classes) check(CLASS, cls, "class");
+    for (const cls of classes) this.#known.define(cls);
     return this;
   }
 
@@ -65,7 +65,9 @@ export class FileSystem {
    * the fields that changed are sent, and it is a `conflict` when it has moved on meanwhile. Of its `meta` what the node does not tell of a
    * store is `undefined` (`StoredMeta`).
    */
-  async store<T extends EmergeObject>(at: string, object: T, options: StoreOptions = {}): Promise<Kept<T>> {
+  async store<T extends EmergeObject>(at: string, object: T, options?: StoreOptions): Promise<Kept<T>> {
+    const given = optionsFor.store(options);
+    check(TEXT, at, "path");
     const path = normal(at);
     if (!((object as unknown) instanceof EmergeObject)) {
       throw errorOf("unmappable_value", `only an instance of a class that extends EmergeObject can be stored at ${path}`, {
@@ -76,24 +78,22 @@ export class FileSystem {
       throw errorOf("unmappable_value", `a directory, or what the node itself tells, cannot be stored at ${path}`, { path });
     }
     const cls = classOf(object);
-    const used = new Set<ClassRecord>();
     const head = headOf(object);
     const record = recordOf(cls);
-    used.add(record);
+    const used = new Set([record]);
     const state = encodeObject(object, cls, used);
-    for (const each of used) this.#remember(each);
     let op: Uint8Array;
-    if (head !== undefined && head.path === path && !head.historic && options.create !== true) {
+    if (head !== undefined && head.path === path && !head.historic && given.create !== true) {
       const { changed, removed } = changes(head.state, state, cls);
-      const mode = options.overwrite === true ? StoreMode.overwrite : StoreMode.patch;
-      op = opStore(path, record.hash, changed, mode, head.version, removed, statOf(head).id);
-    } else if (head?.historic === true && head.path === path && options.overwrite !== true) {
+      const mode = given.overwrite === true ? StoreMode.overwrite : StoreMode.patch;
+      op = opStore(path, record.hash, changed, mode, head.version, removed.length > 0 ? removed : undefined, statOf(head).id);
+    } else if (head?.historic === true && head.path === path && given.overwrite !== true) {
       throw errorOf("conflict", `version ${head.version} of ${path} is not its newest; overwrite to restore it`, { path });
     } else {
-      op = opStore(path, record.hash, state, options.create === true ? StoreMode.create : StoreMode.put);
+      op = opStore(path, record.hash, state, given.create === true ? StoreMode.create : StoreMode.put);
     }
-    await this.#sendClasses(used, options);
-    const stored = readStored(new ByteReader(await this.#transport.request(op, options)));
+    await this.#known.send(this.#transport, used, given);
+    const stored = readStored(new ByteReader(await this.#transport.request(op, given)));
     const properties = head?.path === path ? statOf(head) : UNKNOWN;
     const stat: RawKnown = {
       ...properties,
@@ -114,9 +114,10 @@ export class FileSystem {
   /** Stores many objects, some at a time; ends at the first error, which names the path. Gives how many were stored. */
   async storeAll(
     entries: Iterable<readonly [string, EmergeObject]> | AsyncIterable<readonly [string, EmergeObject]>,
-    options: StoreAllOptions = {},
+    options?: StoreAllOptions,
   ): Promise<number> {
-    return storeEach(entries, options, (path, object) => this.store(path, object, options));
+    const given = optionsFor.storeAll(options);
+    return storeEach(entries, given, (path, object) => this.store(path, object, given));
   }
 
   /**
@@ -133,9 +134,10 @@ export class FileSystem {
     // Not `async`: of all operations this one is asked for most, and each turn of the event loop costs.
     try {
       const path = pathOf(at);
-      const version = options?.version;
-      if (path.includes("#")) return this.#getInside(path, options);
-      const reply = this.#transport.request(opGet(path, version), options);
+      const given = optionsFor.get(options);
+      if (path.includes("#")) return this.#getInside(path, given);
+      const { version } = given;
+      const reply = this.#transport.request(opGet(path, version), given);
       return reply.then((reply) => this.#fetched(path, reply, version !== undefined));
     } catch (error) {
       const failure: Error = error as Error;
@@ -143,8 +145,8 @@ export class FileSystem {
     }
   }
 
-  async #getInside(path: string, options?: Options & { version?: Which | undefined }): Promise<unknown> {
-    const reply = await this.#transport.request(opGet(path, options?.version), options);
+  async #getInside(path: string, options: Options & { version?: Which | undefined }): Promise<unknown> {
+    const reply = await this.#transport.request(opGet(path, options.version), options);
     const fetched = readFetched(new ByteReader(reply));
     if (fetched.part !== undefined) return this.#value(fetched.state);
     return this.#fetched(fetched.path ?? path, reply, false);
@@ -159,10 +161,12 @@ export class FileSystem {
     field?: string,
     options?: Options & { version?: Which | undefined },
   ): Promise<(Stored<T> | null)[]> {
+    const given = optionsFor.get(options);
+    if (field !== undefined) check(TEXT, field, "field");
     const at = inside(pathOf(path), field);
     const found: (EmergeObject | null)[] = [];
     for (;;) {
-      const reply = await this.#transport.request(opChildren(at, found.length, options?.version), options);
+      const reply = await this.#transport.request(opChildren(at, found.length, given.version), given);
       const { children } = readFetched(new ByteReader(reply));
       for (const child of children?.items ?? []) found.push(await this.#child(child));
       if (!children || children.items.length === 0 || found.length >= children.total) return found as (Stored<T> | null)[];
@@ -180,32 +184,30 @@ export class FileSystem {
    * Makes objects the children of another: references to them are added to the list in a field of it. A child is a path, a reference or a stored object, or,
    * to be stored by the same transaction, a new object under its path in a `Map` or a plain object. Gives the parent's version.
    */
-  async add(parent: string | Ref, field: string, children: Children, options: Options = {}): Promise<number> {
+  async add(parent: string | Ref, field: string, children: Children, options?: Options): Promise<number> {
+    const given = optionsFor.any(options);
     const used = new Set<ClassRecord>();
-    const raw = rawChildren(children, used);
-    for (const each of used) this.#remember(each);
-    await this.#sendClasses(used, options);
-    const op = opAdd(pathOf(parent), field, raw);
-    return readStored(new ByteReader(await this.#transport.request(op, options))).version;
+    const op = opAdd(pathOf(parent), field, rawChildren(children, used));
+    await this.#known.send(this.#transport, used, given);
+    return readStored(new ByteReader(await this.#transport.request(op, given))).version;
   }
 
   /**
    * Sets one place inside an object, `await fs.set("/customers/c0#address.city", "Ulm")`, and gives the object's version. The last name may be new. With
    * `base` it is a `conflict` when the object is at another version.
    */
-  async set(path: string, value: unknown, options: Options & { base?: number | undefined } = {}): Promise<number> {
+  async set(path: string, value: unknown, options?: Options & { base?: number | undefined }): Promise<number> {
+    const given = optionsFor.set(options);
     const used = new Set<ClassRecord>();
-    const encoded = encodeField("any", value, "value", used);
-    for (const each of used) this.#remember(each);
-    await this.#sendClasses(used, options);
-    const op = opSet(path, encoded, options.base);
-    return readStored(new ByteReader(await this.#transport.request(op, options))).version;
+    const op = opSet(path, encodeField("any", value, "value", used), given.base);
+    await this.#known.send(this.#transport, used, given);
+    return readStored(new ByteReader(await this.#transport.request(op, given))).version;
   }
 
   /** Fetches the properties of what is stored at a path. */
   async stat(at: string | Ref, options?: Options): Promise<Meta> {
     const path = pathOf(at);
-    return new Meta(normal(path), readStat(new ByteReader(await this.#transport.request(opStat(path), options))));
+    return new Meta(normal(path), readStat(new ByteReader(await this.#transport.request(opStat(path), optionsFor.any(options)))));
   }
 
   /** Whether anything is stored at a path. */
@@ -220,16 +222,18 @@ export class FileSystem {
   }
 
   /** Lists a directory with the properties of its members: `for await (const meta of fs.list("/"))`. */
-  list(path: string, options: ListOptions = {}): Stream<Meta> {
-    const op = opList(path, options);
-    const pages = (): AsyncIterable<Uint8Array> => this.#transport.stream(op, options, PAGES);
+  list(path: string, options?: ListOptions): Stream<Meta> {
+    const given = optionsFor.list(options);
+    const op = opList(path, given);
+    const pages = (): AsyncIterable<Uint8Array> => this.#transport.stream(op, given, PAGES);
     return Stream.flat(pages, (page) => metas(normal(path), readPage(new ByteReader(page)).members));
   }
 
   /** One page of a listing, and the name to go on after; `next` is `null` on the last page. */
-  async page(path: string, options: ListOptions = {}): Promise<{ members: Meta[]; next: string | null }> {
-    const op = opList(path, options);
-    const { members, next } = readPage(new ByteReader(await this.#transport.request(op, options)));
+  async page(path: string, options?: ListOptions): Promise<{ members: Meta[]; next: string | null }> {
+    const given = optionsFor.list(options);
+    const reply = await this.#transport.request(opList(path, given), given);
+    const { members, next } = readPage(new ByteReader(reply));
     return { members: metas(normal(path), members), next: next ?? null };
   }
 
@@ -252,9 +256,10 @@ export class FileSystem {
   }
 
   /** Runs a method of one object on the node, with all that can be said and asked of a call. */
-  async invoke(path: string | Ref, method: string, args: readonly unknown[] = [], options: InvokeOptions = {}): Promise<Called> {
-    const op = await this.#callOp(pathOf(path), method, args, options);
-    const called = readCalled(new ByteReader(await this.#transport.request(op, options)));
+  async invoke(path: string | Ref, method: string, args: readonly unknown[] = [], options?: InvokeOptions): Promise<Called> {
+    const given = optionsFor.invoke(options);
+    const op = await this.#callOp(pathOf(path), method, args, given);
+    const called = readCalled(new ByteReader(await this.#transport.request(op, given)));
     return { result: await this.#value(called.result), version: called.version ?? null, log: called.log ?? null };
   }
 
@@ -262,15 +267,16 @@ export class FileSystem {
    * Runs a method on each member of a directory that is an object, or on each of several objects: paths, references, properties as a listing has them, or
    * objects, also as a search gives them. Each call is a transaction of its own, and a failure is an item with an `error`; with `atomic` all of them are one.
    */
-  callEach(at: Several, method: string, args: readonly unknown[] = [], options: CallEachOptions = {}): Stream<MemberResult> {
+  callEach(at: Several, method: string, args: readonly unknown[] = [], options?: CallEachOptions): Stream<MemberResult> {
+    const given = optionsFor.callEach(options);
     const path = typeof at === "string" || at instanceof Ref ? pathOf(at) : undefined;
     let total = 0;
     const opening = async (): Promise<Uint8Array> => {
       const paths = path === undefined ? await pathsOf(at as Exclude<Several, string | Ref>) : undefined;
       total = paths ? new Set(paths).size : 0;
-      return this.#callOp(path ?? "/", method, args, options, { atomic: options.atomic, paths });
+      return this.#callOp(path ?? "/", method, args, given, { atomic: given.atomic, paths });
     };
-    return this.#each(path, opening(), options, () => total);
+    return this.#each(path, opening(), given, () => total);
   }
 
   /** The outcomes of members, one after the other. */
@@ -304,7 +310,7 @@ export class FileSystem {
    * `results_at` and `results_by`: read it later by `await fs.get("/queries/q1#results")`. Objects are kept as references; {@link children} fetches them.
    */
   async query(path: string | Ref, options?: Options): Promise<unknown> {
-    const reply = await this.#transport.request(opQuery(pathOf(path)), options);
+    const reply = await this.#transport.request(opQuery(pathOf(path)), optionsFor.any(options));
     return this.#value(readCalled(new ByteReader(reply)).result);
   }
 
@@ -312,9 +318,10 @@ export class FileSystem {
    * Mixes two objects: a new object at `to` with the fields of both, of a new class with the methods of both. Of what both have, that of the first counts.
    * `class_invalid` when there can be no such class.
    */
-  async mixin(first: string | Ref, second: string | Ref, to: string, options: Options & { name?: string | undefined } = {}): Promise<Mixed> {
-    const op = opMixin(pathOf(first), pathOf(second), to, options.name);
-    const mixed = readMixed(new ByteReader(await this.#transport.request(op, options)));
+  async mixin(first: string | Ref, second: string | Ref, to: string, options?: Options & { name?: string | undefined }): Promise<Mixed> {
+    const given = optionsFor.mixin(options);
+    const op = opMixin(pathOf(first), pathOf(second), to, given.name);
+    const mixed = readMixed(new ByteReader(await this.#transport.request(op, given)));
     return {
       version: mixed.version,
       class: { ...mixed.class, hash: hex(mixed.class.hash) },
@@ -326,9 +333,10 @@ export class FileSystem {
    * Gives an object another class version, and its fields what that declares: new ones have their defaults, or are what `how` gives for the old fields. Gives
    * the object's new version; `null` when it had that class version already.
    */
-  async migrate(path: string | Ref, cls: EmergeClass, how?: How, options: Options = {}): Promise<number | null> {
-    const op = await this.#migrateOp(pathOf(path), cls, how, undefined, options);
-    return readCalled(new ByteReader(await this.#transport.request(op, options))).version ?? null;
+  async migrate(path: string | Ref, cls: EmergeClass, how?: How, options?: Options): Promise<number | null> {
+    const given = optionsFor.any(options);
+    const op = await this.#migrateOp(pathOf(path), cls, how, undefined, given);
+    return readCalled(new ByteReader(await this.#transport.request(op, given))).version ?? null;
   }
 
   /** Migrates each member of a directory that has another version of the class, or with `from` each of the class of that name; see {@link migrate}. */
@@ -336,16 +344,18 @@ export class FileSystem {
     path: string,
     cls: EmergeClass,
     how?: How,
-    options: Options & Pick<CallEachOptions, "onProgress"> & { from?: string | undefined } = {},
+    options?: Options & Pick<CallEachOptions, "onProgress"> & { from?: string | undefined },
   ): Stream<MemberResult> {
-    return this.#each(path, this.#migrateOp(path, cls, how, options.from, options), options, () => 0);
+    const given = optionsFor.migrateEach(options);
+    return this.#each(path, this.#migrateOp(path, cls, how, given.from, given), given, () => 0);
   }
 
   async #migrateOp(path: string, cls: EmergeClass, how: How | undefined, from: string | undefined, options: Options): Promise<Uint8Array> {
+    check(CLASS, cls, "class");
     const record = recordOf(cls);
-    this.#remember(record);
-    await this.#sendClasses([record], options);
-    return opMigrate(path, record.hash, typeof how === "function" ? Function.prototype.toString.call(how) : how, from);
+    const op = opMigrate(path, record.hash, typeof how === "function" ? sourceOf(how, "how") : how, from);
+    await this.#known.send(this.#transport, [record], options);
+    return op;
   }
 
   /** Stands for an object on the node: `await fs.proxy("/inventory/widget1").totalCost()` runs there. */
@@ -365,7 +375,7 @@ export class FileSystem {
     // eslint-disable-next-line @typescript-eslint/no-explicit-any
     wanted?: ((object: any, params: P) => unknown) | string | null,
     params?: P | null,
-    options: SearchOptions = {},
+    options?: SearchOptions,
   ): Search<Stored<T>> {
     return new Search<Stored<T>>(this.#transport, wanted, params, options, (match) => this.#matched(match) as Promise<Stored<T>>);
   }
@@ -382,7 +392,8 @@ export class FileSystem {
     // eslint-disable-next-line @typescript-eslint/no-explicit-any
     options: Omit<SearchOptions, "text"> & { wanted?: ((object: any, params: P) => unknown) | string | null; params?: P | null } = {},
   ): Search<TextMatch<Stored<T>>> {
-    const { wanted, params, ...rest } = options;
+    check(TEXT, text, "text");
+    const { wanted, params, ...rest } = searchOptions(options) as typeof options;
     return new Search<TextMatch<Stored<T>>>(this.#transport, wanted, params, { ...rest, text }, async (match) => {
       const object = (await this.#matched(match)) as Stored<T>;
       return { object, score: scoreOf(match.score), highlights: match.highlights };
@@ -394,20 +405,21 @@ export class FileSystem {
    * objects. It is built in the background, and used when it is ready. With `unique` no two objects may have the same value from then on:
    * to make one is `not_unique`. One that is there already stays.
    */
-  async createIndex(cls: EmergeClass | string, field: string, options: Options & { unique?: boolean | undefined } = {}): Promise<IndexInfo> {
-    const op = opCreateIndex(typeof cls === "string" ? cls : registeredName(cls), field, options.unique ?? false);
-    return indexInfo(readIndex(new ByteReader(await this.#transport.request(op, options))));
+  async createIndex(cls: EmergeClass | string, field: string, options?: Options & { unique?: boolean | undefined }): Promise<IndexInfo> {
+    const given = optionsFor.createIndex(options);
+    const op = opCreateIndex(nameOf(cls), field, given.unique);
+    return indexInfo(readIndex(new ByteReader(await this.#transport.request(op, given))));
   }
 
   /** Drops an index; gives whether there was one. */
   async dropIndex(cls: EmergeClass | string, field: string, options?: Options): Promise<boolean> {
-    const op = opDropIndex(typeof cls === "string" ? cls : registeredName(cls), field);
-    return new ByteReader(await this.#transport.request(op, options)).bool();
+    const op = opDropIndex(nameOf(cls), field);
+    return new ByteReader(await this.#transport.request(op, optionsFor.any(options))).bool();
   }
 
   /** All indexes. */
   async indexes(options?: Options): Promise<IndexInfo[]> {
-    return readIndexes(new ByteReader(await this.#transport.request(opIndexes(), options))).map(indexInfo);
+    return readIndexes(new ByteReader(await this.#transport.request(opIndexes(), optionsFor.any(options)))).map(indexInfo);
   }
 
   async #matched({ path, stat, state }: RawMatch): Promise<EmergeObject> {
@@ -416,18 +428,20 @@ export class FileSystem {
   }
 
   /** Makes a directory and those above it. */
-  async mkdir(path: string, options: Options & { existOk?: boolean | undefined } = {}): Promise<void> {
-    await this.#transport.request(opMkdir(path, options.existOk ?? false), options);
+  async mkdir(path: string, options?: Options & { existOk?: boolean | undefined }): Promise<void> {
+    const given = optionsFor.mkdir(options);
+    await this.#transport.request(opMkdir(path, given.existOk), given);
   }
 
   /** Removes an object or an empty directory; with `recursive` a directory and all in it. */
-  async rm(path: string, options: Options & { recursive?: boolean | undefined } = {}): Promise<void> {
-    await this.#transport.request(opRm(path, options.recursive ?? false), options);
+  async rm(path: string, options?: Options & { recursive?: boolean | undefined }): Promise<void> {
+    const given = optionsFor.recursive(options);
+    await this.#transport.request(opRm(path, given.recursive), given);
   }
 
   /** Moves or renames; identities stay. Onto a directory: into it. */
   async mv(from: string, to: string, options?: Options): Promise<void> {
-    await this.#transport.request(opMv(from, to), options);
+    await this.#transport.request(opMv(from, to), optionsFor.any(options));
   }
 
   /**
@@ -438,30 +452,26 @@ export class FileSystem {
   async cp(
     from: string,
     to: string,
-    options: Options & {
-      recursive?: boolean | undefined;
-      onProgress?: ((progress: CopyProgress) => void) | undefined;
-    } = {},
+    options?: Options & { recursive?: boolean | undefined; onProgress?: ((progress: CopyProgress) => void) | undefined },
   ): Promise<void> {
-    if (options.recursive !== true) {
-      await this.#transport.request(opCp(from, to, false), options);
-      return;
-    }
-    await copyTree(this.#transport, from, to, options);
+    const given = optionsFor.cp(options);
+    if (given.recursive === true) await copyTree(this.#transport, from, to, given);
+    else await this.#transport.request(opCp(from, to), given);
   }
 
   /** The newest versions of an object or a directory, newest first, at most 1000 at a time; `before` goes on below a number. */
   async history(
     path: string,
-    options: Options & { before?: number | undefined; limit?: number | undefined } = {},
+    options?: Options & { before?: number | undefined; limit?: number | undefined },
   ): Promise<VersionInfo[]> {
-    const op = opHistory(path, options.before, options.limit);
-    return historyOf(await this.#transport.request(op, options));
+    const given = optionsFor.history(options);
+    return historyOf(await this.#transport.request(opHistory(path, given.before, given.limit), given));
   }
 
   /** Removes as {@link rm} does, and forgets all versions at once. */
-  async purge(path: string, options: Options & { recursive?: boolean | undefined } = {}): Promise<void> {
-    await this.#transport.request(opPurge(path, options.recursive ?? false), options);
+  async purge(path: string, options?: Options & { recursive?: boolean | undefined }): Promise<void> {
+    const given = optionsFor.recursive(options);
+    await this.#transport.request(opPurge(path, given.recursive), given);
   }
 
   /**
@@ -474,8 +484,9 @@ export class FileSystem {
     rules: { keep?: string | undefined; mask?: string | number | undefined },
     options?: Options,
   ): Promise<number> {
+    check(RECORD, rules, "rules");
     const op = opSetRules(path, rules.keep, rules.mask);
-    return readStored(new ByteReader(await this.#transport.request(op, options))).version;
+    return readStored(new ByteReader(await this.#transport.request(op, optionsFor.any(options)))).version;
   }
 
   /**
@@ -483,7 +494,7 @@ export class FileSystem {
    * current one when it is left out. `not_found` when a version is not kept.
    */
   async diff(path: string, from: Which, to?: Which, options?: Options): Promise<Diff> {
-    return diffOf(await this.#transport.request(opDiff(path, from, to), options));
+    return diffOf(await this.#transport.request(opDiff(path, from, to), optionsFor.any(options)));
   }
 
   /**
@@ -491,8 +502,9 @@ export class FileSystem {
    * when the object is at another version; `not_found` when the earlier one is not kept.
    */
   async restore(path: string, version: Which, options?: Options & { base?: number | undefined }): Promise<number> {
-    const op = opRestore(path, version, options?.base);
-    return readStored(new ByteReader(await this.#transport.request(op, options))).version;
+    const given = optionsFor.set(options);
+    const op = opRestore(path, version, given.base);
+    return readStored(new ByteReader(await this.#transport.request(op, given))).version;
   }
 
   /**
@@ -502,10 +514,11 @@ export class FileSystem {
   async chmod(
     path: string,
     perms: string | number,
-    options: Options & { recursive?: boolean | undefined } = {},
+    options?: Options & { recursive?: boolean | undefined },
   ): Promise<number> {
-    const op = opChmod(path, perms, options.recursive ?? false);
-    return readStored(new ByteReader(await this.#transport.request(op, options))).version;
+    const given = optionsFor.recursive(options);
+    const op = opChmod(path, perms, given.recursive);
+    return readStored(new ByteReader(await this.#transport.request(op, given))).version;
   }
 
   /**
@@ -515,10 +528,12 @@ export class FileSystem {
   async chown(
     path: string,
     to: { owner?: string | undefined; group?: string | undefined },
-    options: Options & { recursive?: boolean | undefined } = {},
+    options?: Options & { recursive?: boolean | undefined },
   ): Promise<number> {
-    const op = opChown(path, to.owner, to.group, options.recursive ?? false);
-    return readStored(new ByteReader(await this.#transport.request(op, options))).version;
+    const given = optionsFor.recursive(options);
+    check(RECORD, to, "to");
+    const op = opChown(path, to.owner, to.group, given.recursive);
+    return readStored(new ByteReader(await this.#transport.request(op, given))).version;
   }
 
   /**
@@ -532,7 +547,7 @@ export class FileSystem {
 
   /** The class of an object, with its fields, methods, docs and source. */
   async describe(path: string, options?: Options): Promise<Description> {
-    return describe(readLineage(new ByteReader(await this.#transport.request(opClassOf(path), options))));
+    return describe(readLineage(new ByteReader(await this.#transport.request(opClassOf(path), optionsFor.any(options)))));
   }
 
   /** An object's methods, own and inherited. */
@@ -636,41 +651,14 @@ export class FileSystem {
     { kwargs, deadline, log, ...options }: InvokeOptions,
     several: { atomic?: boolean | undefined; paths?: readonly string[] | undefined } = {},
   ): Promise<Uint8Array> {
+    check(LIST, args, "args");
     const used = new Set<ClassRecord>();
     const encoded = encodeArgs(args, used);
     const named = kwargs === undefined ? undefined : encodeField("map", kwargs, "kwargs", used);
-    for (const each of used) this.#remember(each);
-    if (used.size > 0) await this.#sendClasses(used, options);
     const plain = named === undefined && deadline === undefined && several.atomic !== true && several.paths === undefined;
-    return opCall(path, method, encoded, log ?? false, plain ? undefined : { kwargs: named, deadline, ...several });
-  }
-
-  /** Objects of a user's class that was seen become its instances when they come back; a stand-in's do not. */
-  #remember(record: ClassRecord): void {
-    if (record.encoded === undefined) return;
-    if (this.#known.defined.get(record.name) !== record.cls) this.define(record.cls);
-    this.#known.resolved.set(record.key, record.cls);
-  }
-
-  async #sendClasses(used: Iterable<ClassRecord>, options: Options): Promise<void> {
-    for (const record of used) {
-      const sent = this.#known.sent.get(record.key) ?? this.#send(record);
-      await sent;
-      checkAborted(options.signal);
-    }
-  }
-
-  #send(record: ClassRecord): Promise<void> {
-    const sending = this.#put(record);
-    this.#known.sent.set(record.key, sending);
-    // One that failed may be tried again.
-    sending.catch(() => this.#known.sent.delete(record.key));
-    return sending;
-  }
-
-  async #put(record: ClassRecord): Promise<void> {
-    for (const base of record.bases) await (this.#known.sent.get(base.key) ?? this.#send(base));
-    if (record.encoded) await this.#transport.request(opPutClass(record.encoded));
+    const op = opCall(path, method, encoded, log, plain ? undefined : { kwargs: named, deadline, ...several });
+    if (used.size > 0) await this.#known.send(this.#transport, used, options);
+    return op;
   }
 }
 
@@ -691,6 +679,5 @@ function statOf(head: Head): RawKnown {
 
 /** A path without its one allowed trailing slash. */
 function normal(path: string): string {
-  // What is no text goes on as it is, and the request says so.
-  return typeof path === "string" && path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
+  return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
 }

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 
+export type { Which } from "./arguments.js";
 export { Accounts, type GroupInfo, type UserInfo } from "./accounts.js";
 export { connect, Connection, type ConnectOptions } from "./client.js";
 export {
@@ -22,11 +23,10 @@ export type {
   AnyObject, CallEachOptions, Called, Clash, ClassAt, CopyProgress, Diff, FieldChange, How, IndexInfo, InvokeOptions, ListOptions, MemberResult,
   Kept, Mixed, Options, Progress, Remote, StoreAllOptions, StoreOptions, Stored, Transport, VersionInfo,
 } from "./results.js";
-export type { Which } from "./wire.js";
 export { ERROR_CODES, type ErrorCode, LIMITS } from "./generated.js";
 export { Meta, type ObjectType, type StoredMeta } from "./meta.js";
 export { type EmergeClass, EmergeObject } from "./object.js";
-export { type Aggregate, type GroupRow, Search, type SearchFailure, type SearchOptions, type TextMatch } from "./search.js";
+export { type Aggregate, type Aggregates, type GroupRow, Search, type SearchFailure, type SearchOptions, type TextMatch } from "./search.js";
 export type { Highlight } from "./wire-search.js";
 export type { ConnectionState } from "./session.js";
 export { Stream } from "./stream.js";

@@ -1,9 +1,12 @@
 import { ByteReader } from "./bytes.js";
-import { registeredName } from "./class.js";
-import { EmergeError, errorOf } from "./error.js";
+import { check, CLASS_OR_NAME, FLAG, FUNCTION, type Kind, RECORD, TEXT, TEXTS, WHOLE, wrong } from "./arguments.js";
+import { nameOf } from "./class.js";
+import { type EmergeError, errorOf } from "./error.js";
+import { sourceOf } from "./function.js";
 import { AggregateKind } from "./generated.js";
 import type { EmergeClass } from "./object.js";
 import type { IndexInfo, Options, Transport } from "./results.js";
+import { optionsOf } from "./options.js";
 import { uuidText } from "./sha256.js";
 import { Stream } from "./stream.js";
 import { decodeValue, encodeField } from "./values.js";
@@ -31,6 +34,12 @@ export interface SearchOptions extends Options {
   readonly textFields?: readonly string[] | undefined;
 }
 
+/** Checks how to search. */
+export const searchOptions = optionsOf<SearchOptions>({
+  directory: TEXT, class: CLASS_OR_NAME as Kind<EmergeClass | string>, order: TEXT, descending: FLAG, limit: WHOLE, fields: TEXTS,
+  pageSize: WHOLE, text: TEXT, textFields: TEXTS,
+});
+
 /** An object that a search for text found. */
 export interface TextMatch<T> {
   readonly object: T;
@@ -49,8 +58,11 @@ export interface SearchFailure {
 /** What is made of the values of a field in a group: `{ sum: "unitPrice" }`. */
 export type Aggregate = { readonly [K in keyof typeof AggregateKind]?: string };
 
+/** Aggregates by their names in a row, which has a `key` and a `count` besides. */
+export type Aggregates = Readonly<Record<string, Aggregate>> & { readonly key?: never; readonly count?: never };
+
 /** One group: the value of the field, which is `undefined` for objects that lack it; how many objects; and what was asked of them, by name. */
-export type GroupRow<A extends Record<string, Aggregate> = Record<string, Aggregate>> = {
+export type GroupRow<A extends Aggregates = Aggregates> = {
   readonly key: unknown;
   readonly count: number;
 } & { readonly [K in keyof A]: unknown };
@@ -71,18 +83,20 @@ export class Search<T> implements AsyncIterable<T> {
     transport: Transport,
     wanted: ((...args: never[]) => unknown) | string | null | undefined,
     params: object | null | undefined,
-    options: SearchOptions,
+    options: SearchOptions | null | undefined,
     read: (match: RawMatch) => Promise<T>,
   ) {
-    const { directory, class: cls, order, descending, limit, fields, pageSize, text, textFields } = options;
+    const given = searchOptions(options);
+    const { directory, class: cls, order, descending, limit, fields, pageSize, text, textFields } = given;
+    if (params !== undefined && params !== null) check(RECORD, params, "params");
     this.#transport = transport;
-    this.#options = options;
+    this.#options = given;
     this.#read = read;
     this.#query = {
       source: textOf(wanted),
       params: params ? encodeField("map", params, "params") : undefined,
       directory, order, descending, limit, fields, text, textFields,
-      class: typeof cls === "function" ? registeredName(cls) : cls,
+      class: cls === undefined ? undefined : nameOf(cls),
       page: pageSize,
     };
   }
@@ -133,8 +147,9 @@ export class Search<T> implements AsyncIterable<T> {
    */
   // Without aggregates a row has the key and the count alone.
   // eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type
-  async groupBy<A extends Record<string, Aggregate> = Record<never, Aggregate>>(by: string, aggregates?: A): Promise<GroupRow<A>[]> {
+  async groupBy<A extends Aggregates = Record<never, Aggregate>>(by: string, aggregates?: A): Promise<GroupRow<A>[]> {
     this.#begin();
+    if (aggregates !== undefined && aggregates !== null) check(RECORD, aggregates, "aggregates");
     const names = Object.keys(aggregates ?? {});
     const group = { by, aggregates: names.map((name) => kindAndField(name, aggregates?.[name])) };
     const page = this.#page(await this.#ask({ ...this.#query, group }));
@@ -178,20 +193,22 @@ export function scoreOf(score: number | undefined): number {
 /** Pages that may wait to be read. */
 const PAGES = 4;
 
-function textOf(wanted: ((...args: never[]) => unknown) | string | null | undefined): string | undefined {
-  if (wanted === null || wanted === undefined) return undefined;
-  if (typeof wanted === "string") return wanted;
-  if (typeof wanted === "function") return Function.prototype.toString.call(wanted);
-  throw errorOf("bad_argument", "a search takes a function, or the text of one", { field: "source" });
+function textOf(wanted: unknown): string | undefined {
+  if (wanted === null || wanted === undefined || typeof wanted === "string") return wanted ?? undefined;
+  if (FUNCTION.fits(wanted)) return sourceOf(wanted, "wanted");
+  throw wrong("wanted", "a function, or the text of one", wanted);
 }
 
-function kindAndField(name: string, aggregate: Aggregate | undefined): readonly [AggregateKind, string] {
-  const [kind, more] = Object.entries(aggregate ?? {});
-  const number = kind && !more ? AggregateKind[kind[0] as keyof typeof AggregateKind] : undefined;
-  if (kind?.[1] === undefined || number === undefined) {
+function kindAndField(name: string, aggregate: unknown): readonly [AggregateKind, string] {
+  if (name === "key" || name === "count") {
+    throw errorOf("bad_argument", `a row has its own ${name}; give the aggregate another name`, { field: name });
+  }
+  const [asked, more] = Object.entries(aggregate ?? {}) as [string, unknown][];
+  const [kind, field] = asked ?? [];
+  if (kind === undefined || more || !Object.hasOwn(AggregateKind, kind) || typeof field !== "string") {
     throw errorOf("bad_argument", `${name}: one of sum, min, max and mean with a field is needed: { sum: "price" }`, { field: name });
   }
-  return [number, kind[1]];
+  return [AggregateKind[kind as keyof typeof AggregateKind], field];
 }
 
 /** An index as it is shown. */

@@ -1,8 +1,10 @@
+import { AT_MOST, check, FUNCTION, TEXT, WHOLE } from "./arguments.js";
 import { ByteReader } from "./bytes.js";
 import { EmergeError, errorOf } from "./error.js";
 import { FileSystem } from "./filesystem.js";
 import type { Kept, Options, StoreOptions, Transport } from "./results.js";
-import { type EmergeObject, type Head, headOf, setHead } from "./object.js";
+import { EmergeObject, type Head, headOf, setHead } from "./object.js";
+import { optionsFor, optionsOf } from "./options.js";
 import { uuidText } from "./sha256.js";
 import {
   isPutClass, opBegin, opEnd, opIn, opTransactions, type RawTransaction, readEnded, readTransaction, readTransactions,
@@ -21,6 +23,9 @@ export interface TransactionOptions extends BeginOptions {
   /** Times that the block is run again after a conflict, at most; 9 if not given. */
   readonly retries?: number | undefined;
 }
+
+const beginOptions = optionsOf<BeginOptions>({ name: TEXT, lifetime: WHOLE });
+const transactionOptions = optionsOf<TransactionOptions>({ name: TEXT, lifetime: WHOLE, retries: AT_MOST });
 
 /** An open transaction, as the node tells of it. */
 export interface TransactionInfo {
@@ -108,8 +113,9 @@ export class Transaction extends FileSystem implements AsyncDisposable {
     return new Transaction(outside, new Within(outside, info.id), parent, info);
   }
 
-  override async store<T extends EmergeObject>(path: string, object: T, options: StoreOptions = {}): Promise<Kept<T>> {
-    const before = headOf(object);
+  override async store<T extends EmergeObject>(path: string, object: T, options?: StoreOptions): Promise<Kept<T>> {
+    // What is no object is told so by the store.
+    const before = (object as unknown) instanceof EmergeObject ? headOf(object) : undefined;
     const stored = await super.store(path, object, options);
     const known = this.#heads.get(object);
     if (known) known.since = headOf(object);
@@ -127,13 +133,14 @@ export class Transaction extends FileSystem implements AsyncDisposable {
    * that it read has changed since, with the path where it may be told: then nothing of it has happened.
    */
   async commit(options?: Options): Promise<Date> {
+    const given = optionsFor.any(options);
     try {
       await this.#within.settled();
     } catch (error) {
-      await this.rollback(options);
+      await this.rollback(given);
       throw error;
     }
-    const committed = await this.#end(true, options);
+    const committed = await this.#end(true, given);
     for (const [object, { since }] of this.#heads) {
       if (since === undefined || headOf(object) !== since) continue;
       const stat = typeof since.stat === "function" ? since.stat() : since.stat;
@@ -145,10 +152,10 @@ export class Transaction extends FileSystem implements AsyncDisposable {
 
   /** Takes back all that was done in it. */
   async rollback(options?: Options): Promise<void> {
-    await this.#end(false, options);
+    await this.#end(false, optionsFor.any(options));
   }
 
-  async #end(commit: boolean, options: Options | undefined): Promise<number> {
+  async #end(commit: boolean, options: Options): Promise<number> {
     if (this.#over) {
       const why = `the transaction ${this.name ?? this.id} was committed or rolled back already`;
       throw errorOf("transaction_expired", why, { field: this.name ?? this.id });
@@ -181,16 +188,18 @@ export class Transactions {
     this.#parent = parent;
   }
 
-  async begin(options: BeginOptions = {}): Promise<Transaction> {
-    const reply = await this.#transport.request(opBegin(options.name, options.lifetime), options);
+  async begin(options?: BeginOptions): Promise<Transaction> {
+    const given = beginOptions(options);
+    const reply = await this.#transport.request(opBegin(given.name, given.lifetime), given);
     return Transaction.of(this.#transport, this.#parent, readTransaction(new ByteReader(reply)));
   }
 
   async #open(tx?: string, options?: Options): Promise<RawTransaction[]> {
-    return readTransactions(new ByteReader(await this.#transport.request(opTransactions(tx), options)));
+    return readTransactions(new ByteReader(await this.#transport.request(opTransactions(tx), optionsFor.any(options))));
   }
 
   async find(tx: string, options?: Options): Promise<Transaction> {
+    check(TEXT, tx, "transaction");
     const [found] = await this.#open(tx, options);
     if (!found) throw errorOf("not_found", `there is no open transaction ${JSON.stringify(tx)}`, { field: tx });
     return Transaction.of(this.#transport, this.#parent, found);
@@ -200,13 +209,15 @@ export class Transactions {
     return (await this.#open(undefined, options)).map(infoOf);
   }
 
-  async run<R>(body: (tx: Transaction) => R | Promise<R>, options: TransactionOptions): Promise<R> {
-    const retries = options.retries ?? RETRIES;
+  async run<R>(body: (tx: Transaction) => R | Promise<R>, options?: TransactionOptions): Promise<R> {
+    const given = transactionOptions(options);
+    check(FUNCTION, body, "block");
+    const retries = given.retries ?? RETRIES;
     for (let attempt = 0; ; attempt += 1) {
-      const tx = await this.begin(options);
+      const tx = await this.begin(given);
       try {
         const value = await body(tx);
-        if (tx.isOpen) await tx.commit(options);
+        if (tx.isOpen) await tx.commit(given);
         return value;
       } catch (error) {
         // When this fails too the node has let go of it, or soon will.

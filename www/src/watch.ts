@@ -1,15 +1,20 @@
+import { TEXT } from "./arguments.js";
 import { ByteReader } from "./bytes.js";
 import type { Options, Transport } from "./results.js";
 import { CHANGE_KIND_NAMES, OP } from "./generated.js";
+import { operation, optional, text } from "./operation.js";
+import { optionsOf } from "./options.js";
 import { uuidText } from "./sha256.js";
 import { Stream } from "./stream.js";
-import { need, op, out, record, text } from "./wire.js";
+import { need, record } from "./wire.js";
 
 /** How to watch. */
 export interface WatchOptions extends Options {
   /** Goes on after the change with this token, also of an earlier connection; from now on if not given. */
   readonly from?: string | undefined;
 }
+
+const watchOptions = optionsOf<WatchOptions>({ from: TEXT });
 
 /** A change, as a watcher is told of it. */
 export interface Change {
@@ -31,12 +36,7 @@ export interface Change {
   readonly token: string;
 }
 
-export function opWatch(pattern: string, from?: string): Uint8Array {
-  op(OP.watch, from === undefined ? 1 : 2);
-  text(pattern, "pattern");
-  if (from !== undefined) text(from, "from");
-  return out.take();
-}
+const opWatch: (pattern: string, from?: string) => Uint8Array = operation(OP.watch, text("pattern"), optional(text("from")));
 
 /** A change; `undefined` for the item that says that the watch has begun. */
 function readChange(reader: ByteReader): Change | undefined {
@@ -62,8 +62,9 @@ function readChange(reader: ByteReader): Change | undefined {
 const CREDIT = 256;
 
 /** The changes of what matches a pattern. The watch is asked for at once, and not when the first change is. */
-export function watch(transport: Transport, pattern: string, options: WatchOptions = {}): Stream<Change> {
-  const items = transport.stream(opWatch(pattern, options.from), options, CREDIT)[Symbol.asyncIterator]();
+export function watch(transport: Transport, pattern: string, options?: WatchOptions): Stream<Change> {
+  const given = watchOptions(options);
+  const items = transport.stream(opWatch(pattern, given.from), given, CREDIT)[Symbol.asyncIterator]();
   const first = items.next();
   // Who never reads is not told of an error.
   first.catch(() => undefined);

@@ -1,12 +1,11 @@
 // Operations on what is inside objects and on several of them, as they lie on the wire.
 
+import type { Which } from "./arguments.js";
 import type { ByteReader } from "./bytes.js";
 import type { EmergeError } from "./error.js";
 import { OP } from "./generated.js";
-import {
-  ARRAY, need, op, optional, out, type RawClassAt, type RawStat, readClassAt, readError, readStat, readStored,
-  record, text, type Which, which, whole,
-} from "./wire.js";
+import { BYTES, listOf, members, operation, optional, text, which, whole } from "./operation.js";
+import { need, type RawClassAt, type RawStat, readClassAt, readError, readStat, readStored, record } from "./wire.js";
 import { type RawPage, readPage } from "./wire-listing.js";
 
 /** A child to add: where it is or is to be, and of a new one its class version and its encoded fields. */
@@ -15,54 +14,28 @@ export interface RawChild {
   readonly made?: { readonly hash: Uint8Array; readonly fields: Uint8Array } | undefined;
 }
 
+const add = operation(
+  OP.add, text("path"), text("field"), listOf(members(text("path of a child"), optional(BYTES), optional(BYTES))),
+);
+
 export function opAdd(path: string, field: string, children: readonly RawChild[]): Uint8Array {
-  op(OP.add, 3);
-  text(path);
-  text(field, "field");
-  out.head(ARRAY, children.length);
-  for (const { path, made } of children) {
-    out.head(ARRAY, made ? 3 : 1);
-    text(path, "path of a child");
-    if (made) {
-      out.bytes(made.hash);
-      out.bytes(made.fields);
-    }
-  }
-  return out.take();
+  return add(path, field, children.map(({ path, made }) => [path, made?.hash, made?.fields]));
 }
 
 /** `value` is an encoded value. */
-export function opSet(path: string, value: Uint8Array, base?: number): Uint8Array {
-  op(OP.set, base === undefined ? 2 : 3);
-  text(path);
-  out.bytes(value);
-  if (base !== undefined) whole(base, "base");
-  return out.take();
-}
+export const opSet: (path: string, value: Uint8Array, base?: number) => Uint8Array = operation(
+  OP.set, text("path"), BYTES, optional(whole("base")),
+);
 
-export function opMixin(first: string, second: string, to: string, name?: string): Uint8Array {
-  op(OP.mixin, name === undefined ? 3 : 4);
-  text(first, "first");
-  text(second, "second");
-  text(to, "to");
-  if (name !== undefined) text(name, "name");
-  return out.take();
-}
+export const opMixin: (first: string, second: string, to: string, name?: string) => Uint8Array = operation(
+  OP.mixin, text("first"), text("second"), text("to"), optional(text("name")),
+);
 
-export function opQuery(path: string): Uint8Array {
-  op(OP.query, 1);
-  text(path);
-  return out.take();
-}
+export const opQuery: (path: string) => Uint8Array = operation(OP.query, text("path"));
 
-export function opMigrate(path: string, hash: Uint8Array, how?: string, from?: string): Uint8Array {
-  op(OP.migrate, from !== undefined ? 4 : how !== undefined ? 3 : 2);
-  text(path);
-  out.bytes(hash);
-  if (how !== undefined || from !== undefined) optional(how, (how) => text(how, "how"));
-  if (from !== undefined) text(from, "from");
-  return out.take();
-}
+export const opMigrate: (path: string, hash: Uint8Array, how?: string, from?: string) => Uint8Array = operation(
+  OP.migrate, text("path"), BYTES, optional(text("how")), optional(text("from")),
+);
 
 /** A name that both of two mixed objects have. */
 export interface RawClash {
@@ -95,13 +68,11 @@ export function readMixed(reader: ByteReader): { version: number; class: RawClas
   });
 }
 
+const children = operation(OP.get, text("path"), optional(which("version")), whole("from"));
+
 /** Asks for the objects that a list of references leads to, from a place on. */
 export function opChildren(path: string, from: number, version?: Which): Uint8Array {
-  op(OP.get, 3);
-  text(path);
-  optional(version, (version) => which(version, "version"));
-  whole(from, "from");
-  return out.take();
+  return children(path, version, from);
 }
 
 /** What one reference of a list leads to. */

@@ -3,7 +3,8 @@
 import type { ByteReader } from "./bytes.js";
 import type { EmergeError } from "./error.js";
 import { type AggregateKind, OP } from "./generated.js";
-import { ARRAY, need, op, optional, out, type RawStat, readError, readStat, record, text, whole } from "./wire.js";
+import { BYTES, encoded, flag, ITEM, listOf, members, NEVER, NUMBER, operation, optional, text, texts, whole } from "./operation.js";
+import { need, type RawStat, readError, readStat, record } from "./wire.js";
 
 /** What a search asks for. */
 export interface RawQuery {
@@ -26,53 +27,31 @@ export interface RawQuery {
   readonly textFields?: readonly string[] | undefined;
 }
 
-/** The encoding of a query, whose function is JavaScript. */
-export function encodeQuery(query: RawQuery): Uint8Array {
-  out.take();
-  out.head(ARRAY, 17);
-  out.number(0);
-  optional(query.source, (source) => text(source, "source"));
-  optional(query.params, (params) => out.bytes(params));
+const query = encoded(
   // What a function names and does not define is seen in other languages only.
-  out.value(null);
-  out.value(null);
-  optional(query.directory, (directory) => text(directory, "directory"));
-  optional(query.class, (name) => text(name, "class"));
-  out.value(null);
-  optional(query.order, (field) => text(field, "order"));
-  optional(query.descending === true ? true : undefined, (descending) => out.value(descending));
-  optional(query.limit, (limit) => whole(limit, "limit"));
-  optional(query.fields, (fields) => out.value(fields));
-  optional(query.count === true ? true : undefined, (count) => out.value(count));
-  optional(query.group, ({ by, aggregates }) => {
-    out.head(ARRAY, 2);
-    text(by, "group");
-    out.head(ARRAY, aggregates.length);
-    for (const [kind, field] of aggregates) {
-      out.head(ARRAY, 2);
-      out.number(kind);
-      text(field, "field of an aggregate");
-    }
-  });
-  optional(query.page, (page) => whole(page, "pageSize"));
-  optional(query.text, (words) => text(words, "text"));
-  optional(query.textFields, (fields) => out.value(fields));
-  return out.take();
+  members(
+    NUMBER, optional(text("wanted")), optional(BYTES), NEVER, NEVER, optional(text("directory")), optional(text("class")), NEVER,
+    optional(text("order")), optional(flag("descending")), optional(whole("limit")), optional(texts("fields")), optional(flag("count")),
+    optional(members(text("by"), listOf(members(NUMBER, text("field of an aggregate"))))), optional(whole("pageSize")),
+    optional(text("text")), optional(texts("textFields")),
+  ),
+);
+
+/** The encoding of a query, whose function is JavaScript. */
+export function encodeQuery(given: RawQuery): Uint8Array {
+  const { source, params, directory, class: cls, order, descending, limit, fields, count, group, page, text, textFields } = given;
+  return query([
+    JAVASCRIPT, source, params, undefined, undefined, directory, cls, undefined, order, descending, limit, fields, count,
+    group && [group.by, group.aggregates], page, text, textFields,
+  ]);
 }
+
+const JAVASCRIPT = 0;
 
 /** `query` is an encoded query. */
-export function opSearch(query: Uint8Array, after?: string): Uint8Array {
-  op(OP.search, after === undefined ? 1 : 2);
-  out.raw(query);
-  if (after !== undefined) text(after, "after");
-  return out.take();
-}
+export const opSearch: (query: Uint8Array, after?: string) => Uint8Array = operation(OP.search, ITEM, optional(text("after")));
 
-export function opExplain(query: Uint8Array): Uint8Array {
-  op(OP.explain, 1);
-  out.raw(query);
-  return out.take();
-}
+export const opExplain: (query: Uint8Array) => Uint8Array = operation(OP.explain, ITEM);
 
 /** An object that a search found. */
 export interface RawMatch {
@@ -194,25 +173,13 @@ export function readPlan(reader: ByteReader): Plan {
   }));
 }
 
-export function opCreateIndex(cls: string, field: string, unique: boolean): Uint8Array {
-  op(OP.createIndex, 3);
-  text(cls, "class");
-  text(field, "field");
-  out.value(unique);
-  return out.take();
-}
+export const opCreateIndex: (cls: string, field: string, unique?: boolean) => Uint8Array = operation(
+  OP.createIndex, text("class"), text("field"), flag("unique"),
+);
 
-export function opDropIndex(cls: string, field: string): Uint8Array {
-  op(OP.dropIndex, 2);
-  text(cls, "class");
-  text(field, "field");
-  return out.take();
-}
+export const opDropIndex: (cls: string, field: string) => Uint8Array = operation(OP.dropIndex, text("class"), text("field"));
 
-export function opIndexes(): Uint8Array {
-  op(OP.indexes, 0);
-  return out.take();
-}
+export const opIndexes: () => Uint8Array = operation(OP.indexes);
 
 /** An index, as on the wire. */
 export interface RawIndex {

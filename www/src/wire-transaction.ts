@@ -2,40 +2,24 @@
 
 import type { ByteReader } from "./bytes.js";
 import { OP } from "./generated.js";
-import { ARRAY, need, op, optional, out, record, text, whole } from "./wire.js";
+import { flag, ITEM, operation, optional, text, whole } from "./operation.js";
+import { need, record } from "./wire.js";
 
-export function opBegin(name?: string, lifetime?: number): Uint8Array {
-  op(OP.begin, lifetime !== undefined ? 2 : name !== undefined ? 1 : 0);
-  if (name !== undefined || lifetime !== undefined) optional(name, (name) => text(name, "name"));
-  if (lifetime !== undefined) whole(lifetime, "lifetime");
-  return out.take();
-}
+export const opBegin: (name?: string, lifetime?: number) => Uint8Array = operation(
+  OP.begin, optional(text("name")), optional(whole("lifetime")),
+);
 
 /** An encoded operation in a transaction. */
-export function opIn(tx: string, inner: Uint8Array): Uint8Array {
-  op(OP.in, 2);
-  text(tx, "tx");
-  out.raw(inner);
-  return out.take();
-}
+export const opIn: (tx: string, inner: Uint8Array) => Uint8Array = operation(OP.in, text("tx"), ITEM);
 
-export function opEnd(tx: string, commit: boolean): Uint8Array {
-  op(OP.end, 2);
-  text(tx, "tx");
-  out.value(commit);
-  return out.take();
-}
+export const opEnd: (tx: string, commit: boolean) => Uint8Array = operation(OP.end, text("tx"), flag("commit"));
 
-export function opTransactions(tx?: string): Uint8Array {
-  op(OP.transactions, tx === undefined ? 0 : 1);
-  if (tx !== undefined) text(tx, "tx");
-  return out.take();
-}
+export const opTransactions: (tx?: string) => Uint8Array = operation(OP.transactions, optional(text("tx")));
 
 /** True for an operation that sends a class, which needs no transaction: it goes by its content. */
-export function isPutClass(operation: Uint8Array): boolean {
-  // A list of two (0x82), and the number, which is small.
-  return operation[0] === ((ARRAY << 5) | 2) && operation[1] === OP.putClass;
+export function isPutClass(encoded: Uint8Array): boolean {
+  // A list of two, and the number, which is small.
+  return encoded[0] === 0x82 && encoded[1] === OP.putClass;
 }
 
 /** An open transaction. */

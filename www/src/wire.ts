@@ -1,10 +1,13 @@
 // Operations and records as they lie on the wire: CBOR arrays by position (`crates/proto/PROTOCOL.md`). Values inside them
 // are bytes of their own, which `codec.ts` reads.
 
-import { Encoder } from "./codec.js";
+import type { Which } from "./arguments.js";
 import { OP, SortBy, type StoreMode } from "./generated.js";
 import { type EmergeError, codeOf, errorOf } from "./error.js";
 import type { ByteReader } from "./bytes.js";
+import {
+  BYTES, encoded, flag, ITEM, listOf, members, named, NEVER, NUMBER, operation, optional, perms, text, texts, which, whole,
+} from "./operation.js";
 
 /** A class as a client sends it. */
 export interface ClassSource {
@@ -122,139 +125,39 @@ export interface RawCalled {
   readonly log: string | undefined;
 }
 
-// One encoder serves all operations: nothing here is re-entrant, and `take` copies.
-/** @internal */
-export const out = new Encoder();
+export const opMkdir: (path: string, existOk?: boolean) => Uint8Array = operation(OP.mkdir, text("path"), flag("existOk"));
 
-/** @internal */
-export const ARRAY = 4;
-
-/** @internal */
-export function op(number: number, count: number): void {
-  // What an operation that failed half-way left behind is dropped.
-  out.take();
-  out.head(ARRAY, 2);
-  out.number(number);
-  out.head(ARRAY, count);
-}
-
-/** @internal */
-export function text(value: string, what = "path"): void {
-  if (typeof value !== "string") throw errorOf("bad_argument", `the ${what} must be a text`, { field: what });
-  out.text(value);
-}
-
-/** @internal */
-export function optional<T>(value: T | undefined, write: (value: T) => void): void {
-  if (value === undefined) out.value(null);
-  else write(value);
-}
-
-/** @internal */
-export function whole(value: number, what: string): void {
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw errorOf("bad_argument", `the ${what} must be a whole number, not ${String(value)}`, { field: what });
-  }
-  out.number(value);
-}
-
-export function opMkdir(path: string, existOk: boolean): Uint8Array {
-  op(OP.mkdir, 2);
-  text(path);
-  out.value(existOk);
-  return out.take();
-}
-
-export function opStore(
+export const opStore: (
   path: string,
   hash: Uint8Array,
   fields: Uint8Array,
   mode: StoreMode,
   base?: number,
-  removed: readonly string[] = [],
+  removed?: readonly string[],
   id?: Uint8Array,
-): Uint8Array {
-  op(OP.store, id !== undefined ? 7 : removed.length > 0 ? 6 : base !== undefined ? 5 : 4);
-  text(path);
-  out.bytes(hash);
-  out.bytes(fields);
-  out.number(mode);
-  if (base !== undefined) out.number(base);
-  else if (removed.length > 0 || id !== undefined) out.value(null);
-  if (removed.length > 0) out.value(removed);
-  else if (id !== undefined) out.value(null);
-  if (id !== undefined) out.bytes(id);
-  return out.take();
-}
+) => Uint8Array = operation(
+  OP.store, text("path"), BYTES, BYTES, NUMBER, optional(whole("base")), optional(texts("removed")), optional(BYTES),
+);
 
-/**
- * Which version of an object: its number, or a moment at which it was current. A `Date` knows no microseconds, as the times of versions
- * do: it means the end of its millisecond, so that the time of a version means that version.
- */
-export type Which = number | Date;
+export const opGet: (path: string, version?: Which) => Uint8Array = operation(OP.get, text("path"), optional(which("version")));
 
-/** @internal */
-export function which(version: Which, what: string): void {
-  if (!(version instanceof Date)) {
-    whole(version, what);
-    return;
-  }
-  const micros = version.getTime() * 1000 + 999;
-  if (!Number.isSafeInteger(micros)) throw errorOf("bad_argument", `the ${what} is no moment`, { field: what });
-  out.head(ARRAY, 1);
-  out.number(micros);
-}
+export const opDiff: (path: string, from: Which, to?: Which) => Uint8Array = operation(
+  OP.diff, text("path"), which("from"), optional(which("to")),
+);
 
-export function opGet(path: string, version?: Which): Uint8Array {
-  op(OP.get, version === undefined ? 1 : 2);
-  text(path);
-  if (version !== undefined) which(version, "version");
-  return out.take();
-}
+export const opRestore: (path: string, version: Which, base?: number) => Uint8Array = operation(
+  OP.restore, text("path"), which("version"), optional(whole("base")),
+);
 
-export function opDiff(path: string, from: Which, to?: Which): Uint8Array {
-  op(OP.diff, to === undefined ? 2 : 3);
-  text(path);
-  which(from, "from");
-  if (to !== undefined) which(to, "to");
-  return out.take();
-}
+export const opChmod: (path: string, perms: string | number, recursive?: boolean) => Uint8Array = operation(
+  OP.chmod, text("path"), perms("perms"), flag("recursive"),
+);
 
-export function opRestore(path: string, version: Which, base?: number): Uint8Array {
-  op(OP.restore, base === undefined ? 2 : 3);
-  text(path);
-  which(version, "version");
-  if (base !== undefined) whole(base, "base");
-  return out.take();
-}
+export const opChown: (path: string, owner?: string, group?: string, recursive?: boolean) => Uint8Array = operation(
+  OP.chown, text("path"), optional(text("owner")), optional(text("group")), flag("recursive"),
+);
 
-/** Permissions as text; a number is as `0o750` writes it. */
-function octal(perms: string | number): string {
-  return typeof perms === "number" ? perms.toString(8).padStart(3, "0") : perms;
-}
-
-export function opChmod(path: string, perms: string | number, recursive: boolean): Uint8Array {
-  op(OP.chmod, 3);
-  text(path);
-  text(octal(perms), "perms");
-  out.value(recursive);
-  return out.take();
-}
-
-export function opChown(path: string, owner: string | undefined, group: string | undefined, recursive: boolean): Uint8Array {
-  op(OP.chown, 4);
-  text(path);
-  optional(owner, (name) => text(name, "owner"));
-  optional(group, (name) => text(name, "group"));
-  out.value(recursive);
-  return out.take();
-}
-
-export function opStat(path: string): Uint8Array {
-  op(OP.stat, 1);
-  text(path);
-  return out.take();
-}
+export const opStat: (path: string) => Uint8Array = operation(OP.stat, text("path"));
 
 /** Which members of a directory are wanted, and how. */
 export interface Listing {
@@ -268,46 +171,22 @@ export interface Listing {
 /** What a listing can be sorted by. */
 export type SortName = keyof typeof SortBy;
 
+const list = operation(
+  OP.list, text("path"), optional(text("after")), optional(whole("pageSize")), optional(text("glob")),
+  optional(named("sort", SortBy)), optional(flag("descending")),
+);
+
 export function opList(path: string, { after, pageSize, glob, sort, descending }: Listing = {}): Uint8Array {
-  const plain = glob === undefined && sort === undefined && descending !== true;
-  op(OP.list, plain ? 3 : 6);
-  text(path);
-  optional(after, (name) => text(name, "after"));
-  optional(pageSize, (limit) => whole(limit, "pageSize"));
-  if (plain) return out.take();
-  optional(glob, (glob) => text(glob, "glob"));
-  optional(sort, (sort) => {
-    if (!Object.hasOwn(SortBy, sort)) {
-      const names = Object.keys(SortBy).join(", ");
-      throw errorOf("bad_argument", `a listing is sorted by one of ${names}, not ${sort}`, { field: "sort" });
-    }
-    out.number(SortBy[sort]);
-  });
-  out.value(descending ?? false);
-  return out.take();
+  return list(path, after, pageSize, glob, sort, descending);
 }
 
-export function opRm(path: string, recursive: boolean): Uint8Array {
-  op(OP.rm, 2);
-  text(path);
-  out.value(recursive);
-  return out.take();
-}
+export const opRm: (path: string, recursive?: boolean) => Uint8Array = operation(OP.rm, text("path"), flag("recursive"));
 
-export function opMv(from: string, to: string): Uint8Array {
-  op(OP.mv, 2);
-  text(from, "from");
-  text(to, "to");
-  return out.take();
-}
+export const opMv: (from: string, to: string) => Uint8Array = operation(OP.mv, text("from"), text("to"));
 
-export function opCp(from: string, to: string, recursive: boolean): Uint8Array {
-  op(OP.cp, 3);
-  text(from, "from");
-  text(to, "to");
-  out.value(recursive);
-  return out.take();
-}
+export const opCp: (from: string, to: string, recursive?: boolean) => Uint8Array = operation(
+  OP.cp, text("from"), text("to"), flag("recursive"),
+);
 
 /** How a method is called, besides its arguments by place. */
 export interface CallWith {
@@ -319,92 +198,49 @@ export interface CallWith {
   readonly paths?: readonly string[] | undefined;
 }
 
-export function opCall(path: string, method: string, args: Uint8Array, log: boolean, given?: CallWith): Uint8Array {
-  op(OP.call, given ? 6 : 4);
-  text(path);
-  text(method, "method");
-  out.bytes(args);
-  out.value(log);
-  if (given) {
-    out.value(null);
-    const { kwargs, deadline, atomic, paths } = given;
-    const count = paths ? 4 : atomic === true ? 3 : deadline !== undefined ? 2 : 1;
-    out.head(ARRAY, count);
-    optional(kwargs, (kwargs) => out.bytes(kwargs));
-    if (count > 1) optional(deadline, (deadline) => whole(deadline, "deadline"));
-    if (count > 2) out.value(atomic === true ? true : null);
-    if (paths) out.value(paths);
-  }
-  return out.take();
+const call = operation(
+  OP.call, text("path"), text("method"), BYTES, flag("log"), NEVER,
+  optional(members(optional(BYTES), optional(whole("deadline")), optional(flag("atomic")), optional(texts("paths")))),
+);
+
+export function opCall(path: string, method: string, args: Uint8Array, log?: boolean, given?: CallWith): Uint8Array {
+  return call(path, method, args, log, undefined, given && [given.kwargs, given.deadline, given.atomic, given.paths]);
 }
 
 /** `source` is an encoded {@link ClassSource}. */
-export function opPutClass(source: Uint8Array): Uint8Array {
-  op(OP.putClass, 1);
-  out.raw(source);
-  return out.take();
-}
+export const opPutClass: (source: Uint8Array) => Uint8Array = operation(OP.putClass, ITEM);
 
-export function opClassOf(path: string): Uint8Array {
-  op(OP.class, 1);
-  text(path);
-  return out.take();
-}
+export const opClassOf: (path: string) => Uint8Array = operation(OP.class, text("path"));
+
+const classByHash = operation(OP.class, NEVER, BYTES);
 
 export function opClassByHash(hash: Uint8Array): Uint8Array {
-  op(OP.class, 2);
-  out.value(null);
-  out.bytes(hash);
-  return out.take();
+  return classByHash(undefined, hash);
 }
 
-export function opHistory(path: string, before?: number, limit?: number): Uint8Array {
-  op(OP.history, 3);
-  text(path);
-  optional(before, (before) => whole(before, "before"));
-  optional(limit, (limit) => whole(limit, "limit"));
-  return out.take();
-}
+export const opHistory: (path: string, before?: number, limit?: number) => Uint8Array = operation(
+  OP.history, text("path"), optional(whole("before")), optional(whole("limit")),
+);
 
-export function opPurge(path: string, recursive: boolean): Uint8Array {
-  op(OP.purge, 2);
-  text(path);
-  out.value(recursive);
-  return out.take();
-}
+export const opPurge: (path: string, recursive?: boolean) => Uint8Array = operation(OP.purge, text("path"), flag("recursive"));
 
-export function opSetRules(path: string, keep?: string, mask?: string | number): Uint8Array {
-  op(OP.setRules, 3);
-  text(path);
-  optional(keep, (keep) => text(keep, "keep"));
-  optional(mask, (mask) => text(octal(mask), "mask"));
-  return out.take();
-}
+export const opSetRules: (path: string, keep?: string, mask?: string | number) => Uint8Array = operation(
+  OP.setRules, text("path"), optional(text("keep")), optional(perms("mask")),
+);
+
+const classSource = encoded(
+  members(
+    text("name"), NUMBER, text("source"), listOf(members(text("name"), BYTES)),
+    listOf(members(text("name"), NUMBER, optional(BYTES), optional(text("doc")))), optional(text("doc")),
+  ),
+);
 
 /** The encoding that a class version's address is computed from: what is absent at the end is left out. */
-export function encodeClassSource(source: ClassSource): Uint8Array {
-  out.take();
-  out.head(ARRAY, source.doc === undefined ? 5 : 6);
-  out.text(source.name);
-  out.number(source.language);
-  out.text(source.source);
-  out.head(ARRAY, source.bases.length);
-  for (const base of source.bases) {
-    out.head(ARRAY, 2);
-    out.text(base.name);
-    out.bytes(base.hash);
-  }
-  out.head(ARRAY, source.fields.length);
-  for (const field of source.fields) {
-    out.head(ARRAY, field.doc !== undefined ? 4 : field.default !== undefined ? 3 : 2);
-    out.text(field.name);
-    out.number(field.kind);
-    if (field.default !== undefined) out.bytes(field.default);
-    else if (field.doc !== undefined) out.value(null);
-    if (field.doc !== undefined) out.text(field.doc);
-  }
-  if (source.doc !== undefined) out.text(source.doc);
-  return out.take();
+export function encodeClassSource({ name, language, source, bases, fields, doc }: ClassSource): Uint8Array {
+  return classSource([
+    name, language, source, bases.map(({ name, hash }) => [name, hash]),
+    fields.map(({ name, kind, default: initial, doc }) => [name, kind, initial, doc]), doc,
+  ]);
 }
 
 /** Reads a record: its members by position, those that this client does not know yet skipped. */

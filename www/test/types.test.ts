@@ -65,6 +65,10 @@ test("what the types promise holds when it runs", async () => {
   // @ts-expect-error only objects are stored
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- that is what is tested
   await assert.rejects(fs.store("/b", { owner: "Bob" }));
+  // @ts-expect-error a row of a group has its own count
+  await assert.rejects(fs.search().groupBy("owner", { count: { sum: "rate" } }));
+  // @ts-expect-error fields are a list
+  assert.throws(() => fs.search(null, null, { fields: "owner" }), { code: "bad_argument", field: "fields" });
   // @ts-expect-error versions are numbers
   await assert.rejects(fs.get("/a", { version: "1" }));
 

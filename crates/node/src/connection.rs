@@ -5,7 +5,7 @@ use crate::session::Session;
 use crate::stream::{self, Items};
 use emerge_engine::Backend;
 use emerge_proto::error::Effect;
-use emerge_proto::frame::{Frame, Hello, Request, Welcome, check_timeout, decode_message, encode_frame};
+use emerge_proto::frame::{Frame, Heard, Hello, Request, Welcome, check_timeout, encode_frame, receive};
 use emerge_proto::{Error, ErrorCode, Op, Result, limits};
 use emerge_runtime::BoxFuture;
 use futures_util::future::{AbortHandle, Abortable, Aborted};
@@ -22,7 +22,7 @@ enum State {
     Greeting {
         connection: u64,
         answer: Option<Greeting>,
-        waiting: VecDeque<Frame>,
+        waiting: VecDeque<Heard>,
     },
     Open {
         connection: u64,
@@ -95,16 +95,16 @@ impl<B: Backend> Connection<B> {
         }
     }
 
-    /// Takes one message. What is wrong with it ends the connection with a typed error and changes nothing.
+    /// Takes one message. What is wrong with it ends the request that it is in, or else the connection, with a typed error and changes nothing.
     pub fn handle_message(&mut self, message: &[u8], now: i64) {
         self.last_heard = now;
         if self.is_closed() {
             return;
         }
-        match decode_message(message) {
-            Ok(frames) => {
-                for frame in frames {
-                    self.handle_frame(frame, now);
+        match receive(message) {
+            Ok(all) => {
+                for heard in all {
+                    self.handle(heard, now);
                 }
             }
             Err(error) => self.close(error),
@@ -194,26 +194,28 @@ impl<B: Backend> Connection<B> {
         encode_frame(frame, &mut self.out);
     }
 
-    fn handle_frame(&mut self, frame: Frame, now: i64) {
-        match (&mut self.state, frame) {
+    fn handle(&mut self, heard: Heard, now: i64) {
+        match (&mut self.state, heard) {
             (State::Closed | State::Leaving { .. }, _) => {}
-            (_, Frame::Ping { token }) => self.send(&Frame::Pong { token }),
-            (_, Frame::Pong { .. }) => {}
-            (State::Greeting { answer: None, .. }, Frame::Hello(hello)) => self.greet(hello, now),
+            (_, Heard::Frame(Frame::Ping { token })) => self.send(&Frame::Pong { token }),
+            (_, Heard::Frame(Frame::Pong { .. })) => {}
+            (State::Greeting { answer: None, .. }, Heard::Frame(Frame::Hello(hello))) => {
+                self.greet(hello, now)
+            }
             (State::Greeting { answer: None, .. }, _) => {
                 self.close(Error::new(
                     ErrorCode::BadFrame,
                     "the first frame of a connection must be a hello",
                 ));
             }
-            (State::Greeting { waiting, .. }, frame) => {
+            (State::Greeting { waiting, .. }, heard) => {
                 if waiting.len() >= limits::MAX_IN_FLIGHT {
                     self.close(too_many());
                 } else {
-                    waiting.push_back(frame);
+                    waiting.push_back(heard);
                 }
             }
-            (State::Open { connection, session }, frame) => {
+            (State::Open { connection, session }, heard) => {
                 if !session.is_current(*connection) {
                     self.close(Error::new(
                         ErrorCode::SessionExpired,
@@ -223,7 +225,12 @@ impl<B: Backend> Connection<B> {
                 }
                 session.seen(now);
                 let session = session.clone();
-                self.handle_open(session, frame, now);
+                match heard {
+                    Heard::Frame(frame) => self.handle_open(session, frame, now),
+                    Heard::Refused { seq, acknowledged, error } => {
+                        self.refuse(&session, seq, acknowledged, error);
+                    }
+                }
             }
         }
     }
@@ -243,8 +250,8 @@ impl<B: Backend> Connection<B> {
                 let waiting = std::mem::take(waiting);
                 self.state = State::Open { connection: *connection, session };
                 self.send(&Frame::Welcome(welcome));
-                for frame in waiting {
-                    self.handle_frame(frame, now);
+                for heard in waiting {
+                    self.handle(heard, now);
                 }
             }
             Err(error) => self.close(error),
@@ -278,6 +285,15 @@ impl<B: Backend> Connection<B> {
                 ErrorCode::BadFrame,
                 format!("a client must not send a frame of this kind: {}", kind(&other)),
             )),
+        }
+    }
+
+    /// Ends a request that could not be read. There is no outcome to keep: when it comes again it is refused again.
+    fn refuse(&mut self, session: &Session, seq: u64, acknowledged: u64, error: Error) {
+        session.acknowledge(acknowledged);
+        let known = self.running.contains_key(&seq) || self.streams.contains_key(&seq);
+        if seq > session.acknowledged() && !known {
+            self.send(&Frame::Result { seq, value: None, error: Some(error) });
         }
     }
 

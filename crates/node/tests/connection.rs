@@ -6,7 +6,7 @@ mod common;
 
 use common::*;
 use emerge_engine::{Engine, MemoryBackend};
-use emerge_proto::frame::{Frame, Request};
+use emerge_proto::frame::{Frame, Request, encode_frame};
 use emerge_proto::{Error, ErrorCode, Op, limits};
 use emerge_runtime::{BoxFuture, Call, Returned};
 use futures_util::FutureExt;
@@ -140,6 +140,34 @@ fn a_request_that_comes_again_finds_its_outcome() {
     assert_eq!(again.says(&[request(1, 0, mkdir("/a"), None)], NOW), first);
     // Once acknowledged it is never run again, and not answered either.
     assert_eq!(again.says(&[Frame::Ack { through: 1 }, request(1, 1, mkdir("/a"), None)], NOW), []);
+}
+
+#[test]
+fn a_request_that_cannot_be_read_fails_alone() {
+    let node = node();
+    let mut peer = Peer::new(&node);
+    // `[1, [[seq, 0, [3, [true]]]]]`: a stat of what is no path. Right after the hello, and in an open session.
+    let wrong = |seq: u8| [0x82, 0x01, 0x81, 0x83, seq, 0x00, 0x82, 0x03, 0x81, 0xf5];
+    let mut message = Vec::new();
+    encode_frame(&hello("right", None, 1), &mut message);
+    message.extend(wrong(1));
+    encode_frame(&request(2, 0, Op::Stat { path: "/".into() }, None), &mut message);
+    message.extend(wrong(3));
+    peer.connection.handle_message(&message, NOW);
+    let refused = |frame: &Frame, number: u64| matches!(frame, Frame::Result { seq, value: None, error: Some(error) } if *seq == number && error.code == ErrorCode::BadFrame);
+    let heard = peer.hears(NOW);
+    let [Frame::Welcome(_), first, Frame::Result { seq: 2, error: None, .. }, third] = &heard[..] else {
+        panic!("{heard:?}")
+    };
+    assert!(refused(first, 1) && refused(third, 3), "{heard:?}");
+    // Sent again it is refused again, until it is acknowledged.
+    peer.connection.handle_message(&wrong(3), NOW);
+    assert!(matches!(&peer.hears(NOW)[..], [again] if refused(again, 3)));
+    peer.says(&[Frame::Ack { through: 3 }], NOW);
+    peer.connection.handle_message(&wrong(3), NOW);
+    assert_eq!(peer.hears(NOW), []);
+    let heard = peer.says(&[request(4, 3, Op::Stat { path: "/".into() }, None)], NOW);
+    assert!(matches!(&heard[..], [Frame::Result { seq: 4, error: None, .. }]), "{heard:?}");
 }
 
 #[test]

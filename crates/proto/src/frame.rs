@@ -192,12 +192,44 @@ pub fn check_timeout(timeout_ms: Option<u64>) -> Result<()> {
     Err(Error::new(ErrorCode::BadArgument, why).field("timeout"))
 }
 
-/// Reads the frames of one message. All of them or none: a fault anywhere is the whole message's.
+/// What a node hears of one frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are frames, as they are held anyway")]
+pub enum Heard {
+    /// The frame.
+    Frame(Frame),
+    /// A request of which the number can be read and not the rest: it fails, and nothing else does.
+    Refused {
+        /// The request.
+        seq: u64,
+        /// As that of [`Request`].
+        acknowledged: u64,
+        /// `bad_frame`, or `unsupported` for an operation of an unknown number.
+        error: Error,
+    },
+}
+
+/// Reads the frames of one message, as [`receive`] does, and no other: what is refused there is the whole message's fault here.
 ///
 /// # Errors
-/// `too_large`, `bad_frame` (cut short, not well-formed, or not the fields of its kind), `unknown_frame`, `unsupported` (an
-/// operation of an unknown number), `too_deep`, `limit_exceeded` (too many frames or items). Each says which frame and where.
+/// Those of [`receive`], and of what it refuses.
 pub fn decode_message(message: &[u8]) -> Result<Vec<Frame>> {
+    let heard = receive(message)?.into_iter();
+    heard
+        .map(|heard| match heard {
+            Heard::Frame(frame) => Ok(frame),
+            Heard::Refused { error, .. } => Err(error),
+        })
+        .collect()
+}
+
+/// Reads the frames of one message. All of them or none: a fault anywhere is the whole message's, but for one within a request whose number
+/// can be read.
+///
+/// # Errors
+/// `too_large`, `bad_frame` (cut short, not well-formed, or not the fields of its kind), `unknown_frame`, `too_deep`,
+/// `limit_exceeded` (too many frames or items). Each says which frame and where, as do those of what is refused.
+pub fn receive(message: &[u8]) -> Result<Vec<Heard>> {
     if message.len() > limits::MAX_MESSAGE {
         return Err(Error::new(
             ErrorCode::TooLarge,
@@ -223,11 +255,17 @@ pub fn decode_message(message: &[u8]) -> Result<Vec<Frame>> {
         let placed = |error: Error| place(error, frames.len(), at);
         let length = scan::item(message, at, &mut budget).map_err(placed)?;
         let bytes = message.get(at..at + length).unwrap_or_default();
-        frames.push(decode_frame(bytes).map_err(placed)?);
+        frames.push(match decode_frame(bytes) {
+            Ok(frame) => Heard::Frame(frame),
+            Err(error) => refused(bytes, placed(error))?,
+        });
         at += length;
     }
     Ok(frames)
 }
+
+/// The kind of a request.
+const REQUEST: u64 = 1;
 
 fn decode_frame(bytes: &[u8]) -> Result<Frame> {
     let mut decoder = minicbor::Decoder::new(bytes);
@@ -242,7 +280,7 @@ fn decode_frame(bytes: &[u8]) -> Result<Frame> {
         return Err(Error::new(ErrorCode::UnknownFrame, format!("the frame kind {kind} is unknown")));
     }
     minicbor::decode(bytes).map_err(|error| {
-        if error.is_unknown_variant() && kind == 1 {
+        if error.is_unknown_variant() && kind == REQUEST {
             Error::new(
                 ErrorCode::Unsupported,
                 format!("the request is not one that this side knows: {error}"),
@@ -251,6 +289,22 @@ fn decode_frame(bytes: &[u8]) -> Result<Frame> {
             Error::new(ErrorCode::BadFrame, format!("a frame of kind {kind} has a wrong field: {error}"))
         }
     })
+}
+
+/// The request that a frame which cannot be read is, if its number can be read.
+fn refused(bytes: &[u8], error: Error) -> Result<Heard> {
+    let numbers = || {
+        let mut decoder = minicbor::Decoder::new(bytes);
+        decoder.array()?;
+        let kind = decoder.u64()?;
+        decoder.array()?;
+        decoder.array()?;
+        Ok::<_, minicbor::decode::Error>((kind, decoder.u64()?, decoder.u64()?))
+    };
+    match numbers() {
+        Ok((REQUEST, seq, acknowledged)) => Ok(Heard::Refused { seq, acknowledged, error }),
+        _ => Err(error),
+    }
 }
 
 fn place(error: Error, index: usize, at: usize) -> Error {

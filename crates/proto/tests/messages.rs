@@ -1,7 +1,7 @@
 //! Limits of messages, and what one peer may send that the other does not know.
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
-use emerge_proto::frame::{Frame, decode_message, encode_frame};
+use emerge_proto::frame::{Frame, Heard, decode_message, encode_frame, receive};
 use emerge_proto::record::Stored;
 use emerge_proto::{ErrorCode, ObjectId, class, limits};
 
@@ -77,4 +77,39 @@ fn nothing_may_follow_a_record() {
     let mut bytes = class::encode(&Stored { id: ObjectId([1; 16]), version: 2, modified: 3 });
     bytes.push(0);
     assert!(class::decode::<Stored>(&bytes).unwrap_err().message.contains("1 bytes follow"));
+}
+
+/// `[1, [[seq, acknowledged, op]]]`.
+fn request(op: &[u8]) -> Vec<u8> {
+    [&[0x82, 0x01, 0x81, 0x83, 0x07, 0x03], op].concat()
+}
+
+#[test]
+fn what_is_wrong_within_a_request_is_its_own() {
+    let ping = [0x82, 0x06, 0x81, 0x05];
+    // Of a stat with a number for its path, of an operation that there is not, of one that is no operation.
+    let wrong: [(&[u8], ErrorCode); 4] = [
+        (&[0x82, 0x03, 0x81, 0xf5], ErrorCode::BadFrame),
+        (&[0x82, 0x19, 0x27, 0x0f, 0x80], ErrorCode::Unsupported),
+        (&[0x05], ErrorCode::BadFrame),
+        (&[0x82, 0x18, 0x20, 0x83, 0x05, 0x05, 0xf4], ErrorCode::BadFrame),
+    ];
+    for (op, code) in wrong {
+        let message = [&request(op)[..], &ping].concat();
+        let heard = receive(&message).unwrap();
+        let [Heard::Refused { seq: 7, acknowledged: 3, error }, Heard::Frame(Frame::Ping { token: 5 })] =
+            &heard[..]
+        else {
+            panic!("{heard:?}")
+        };
+        assert_eq!(error.code, code, "{error}");
+        assert!(error.message.contains("frame 0"), "{error}");
+        assert_eq!(&decode_message(&message).unwrap_err(), error);
+    }
+    // Without its number, and when it is cut short, it is the message's.
+    for message in
+        [&[0x82, 0x01, 0x81, 0x83, 0xf4, 0x03, 0x05][..], &[0x82, 0x01, 0x81, 0x07], &request(&[0x82, 0x03])]
+    {
+        assert_eq!(receive(&[&ping, message].concat()).unwrap_err().code, ErrorCode::BadFrame);
+    }
 }
