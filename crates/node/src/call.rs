@@ -560,6 +560,6 @@ pub(crate) fn open<B: Backend>(tx: &mut Option<Tx<B>>) -> Result<&mut Tx<B>> {
     tx.as_mut().ok_or_else(ended)
 }
 
-fn ended() -> Error {
+pub(crate) fn ended() -> Error {
     Error::new(ErrorCode::Cancelled, "the call has ended")
 }

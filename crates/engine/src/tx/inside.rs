@@ -159,6 +159,19 @@ impl<B: Backend> Tx<B> {
         if is_inside(target) { self.whole(target).await } else { Ok(place) }
     }
 
+    /// The properties of the object that a change of a place in it, or of a field below that place, changes.
+    ///
+    /// # Errors
+    /// As [`Tx::set`].
+    pub async fn stat_around(&mut self, target: &Target, field: Option<&str>) -> Result<Stat> {
+        let more = field.map(Inside::parse).transpose()?;
+        let steps = more.as_ref().map_or(&[][..], Inside::steps);
+        let place = self.spot(target, None, steps, End::Stay).await?.place;
+        let mut stat = self.stat_of(place.id, &place.object, place.path.name()).await?;
+        stat.path = Some(place.path.to_string());
+        Ok(stat)
+    }
+
     /// What is at a path into an object.
     pub(super) async fn get_inside(&mut self, target: &Target, version: Option<AsOf>) -> Result<Fetched> {
         let Spot { place, steps, value } = self.spot(target, version, &[], End::Follow).await?;
