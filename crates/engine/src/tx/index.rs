@@ -52,7 +52,7 @@ impl<B: Backend> Tx<B> {
                     makers.push(maker);
                     if unique {
                         // The building goes over the objects again to count duplicates; all entries stay, so that it binds at once.
-                        (known.ready, known.cursor, known.looked_at) = (false, None, 0);
+                        known.build_again();
                         makers.iter_mut().for_each(|maker| maker.duplicates = 0);
                     }
                     known.set_makers(makers);
@@ -318,7 +318,7 @@ impl<B: Backend> Tx<B> {
             return Ok(None);
         }
         let value = self.value_in(object, &index.field).await?;
-        Ok(Some(keys::index_entry(index.id, &order::key(value.as_ref()), Some(id))))
+        Ok(Some(keys::index_entry(index.id, &order::entry(value.as_ref()), Some(id))))
     }
 
     async fn value_in(&mut self, object: &Object, field: &str) -> Result<Option<Value>> {
@@ -538,6 +538,15 @@ impl<B: Backend> Tx<B> {
         }
         let of_class = usable.iter().find(|index| Some(index.class_id) == wanted);
         Ok(of_class.or_else(|| usable.iter().find(|index| index.class_id == EVERY_CLASS)).cloned())
+    }
+
+    /// Whether an index is in the order of its values: it keeps decimals apart from the other numbers.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn is_in_order(&mut self, index: &Index, noted: bool) -> Result<bool> {
+        let decimals = [Kind::Decimal as u8];
+        Ok(self.peek_range(indexes::span(index.id, &decimals, &decimals), 1, noted).await?.is_empty())
     }
 
     /// The ids of the objects in parts of an index, and of those that this transaction has written; none when they are more than `most`, or when the index has

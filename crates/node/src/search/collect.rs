@@ -181,9 +181,9 @@ impl<'q> Collector<'q> {
         let value = value_of(tx, candidate, &state, &group.by).await?;
         let encoded = value.as_ref().map(Value::encode);
         let mut key = order::key(value.as_ref());
-        // Keys of long texts are cut, and those of lists and the like are all the same.
+        // Keys of long texts are cut.
         if let Some(encoded) = &encoded
-            && (key.len() > order::CUT || key.first() == Some(&(order::Kind::Other as u8)))
+            && key.len() > order::CUT
         {
             key.extend_from_slice(encoded);
         }

@@ -172,6 +172,11 @@ impl<'q> Run<'q> {
             && (!tells || lambda.as_ref().is_none_or(Lambda::raises_never))
         {
             in_order = tx.index_for(query.class.as_deref(), query.class_id, field, place.noted).await?;
+            if let Some(index) = &in_order
+                && !(cursor.is_in_index() && tx.is_in_order(index, place.noted).await?)
+            {
+                in_order = None;
+            }
         }
         let scope = Scope {
             index,
