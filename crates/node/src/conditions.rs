@@ -95,7 +95,9 @@ impl<B: Backend> Node<B> {
                 return Ok(earlier.result?);
             }
             let shared = Arc::new(Mutex::new(Some(self.begin(principal, now))));
-            let done = match asked(&mut *shared.lock().await, &op, &subjects).await {
+            // Its lock ends here: the operation takes it too.
+            let expected = asked(&mut *shared.lock().await, &op, &subjects).await;
+            let done = match expected {
                 Ok(()) => {
                     let done = call::inside(self, principal, shared.clone(), op.clone(), now).await;
                     done.map_err(Refusal::Failed)

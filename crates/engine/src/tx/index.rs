@@ -167,6 +167,23 @@ impl<B: Backend> Tx<B> {
         Ok(infos)
     }
 
+    /// Whether a class of a name is one of the caller's own, or, for an administrator, anybody's.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn knows_class(&mut self, name: &str) -> Result<bool> {
+        let user = self.principal.user.clone();
+        if self.class_head(&user, name).await?.is_some() {
+            return Ok(true);
+        }
+        if !self.principal.admin {
+            return Ok(false);
+        }
+        let heads = self.scan_unnoted(keys::all(keys::CLASS_HEAD), limits::MAX_COPY).await?;
+        Ok(heads.len() == limits::MAX_COPY
+            || heads.iter().any(|(key, _)| keys::class_name(key) == Some(name)))
+    }
+
     /// Whether a class is one of the caller's own.
     async fn has_class(&mut self, class_id: ObjectId, name: &str) -> Result<bool> {
         let user = self.principal.user.clone();

@@ -187,7 +187,8 @@ impl<B: Backend> Tx<B> {
         Ok(Fetched { stat, state, path: Some(place.path.to_string()), part, children: None, members: None })
     }
 
-    /// The objects that a list of references leads to, from the place `from` on. One that is not there, or that the caller may not read, has its error instead.
+    /// The objects that a list of references leads to, from the place `from` on. One that is not there (`not_found`, also where something else is by now), or
+    /// that the caller may not read, has its error instead.
     ///
     /// # Errors
     /// As [`Tx::get`]; `bad_argument` when the place is no list, or holds something that is no reference.
@@ -241,14 +242,13 @@ impl<B: Backend> Tx<B> {
     }
 
     async fn child(&mut self, path: String) -> Result<FetchedChild> {
+        let no_object = |what: &str| {
+            let why = format!("no object is stored at {path}: {what}");
+            Error::new(ErrorCode::NotFound, why).at(&path)
+        };
         let error = match self.get(&Target::Path(path.clone()), None).await {
-            Ok(Fetched { part: Some(_), .. }) => {
-                let why = format!("{path} leads to a value inside an object and to no object");
-                Error::new(ErrorCode::BadArgument, why).at(&path)
-            }
-            Ok(Fetched { stat: Stat { class_hash: None, .. }, .. }) => {
-                place::is_a_directory(&Path::parse(&path)?)
-            }
+            Ok(Fetched { part: Some(_), .. }) => no_object("it is a value inside another"),
+            Ok(Fetched { stat: Stat { class_hash: None, .. }, .. }) => no_object("it is a directory"),
             Ok(fetched) => {
                 let path = fetched.path.unwrap_or(path);
                 return Ok(FetchedChild {
@@ -262,7 +262,9 @@ impl<B: Backend> Tx<B> {
             Err(error) if error.code == ErrorCode::Conflict || error.code == ErrorCode::StorageFailed => {
                 return Err(error);
             }
-            Err(error) => error,
+            Err(error) if matches!(error.code, ErrorCode::NotFound | ErrorCode::PermissionDenied) => error,
+            // Whatever lies in its place by now: the child is gone, and the others are told.
+            Err(error) => no_object(&error.message),
         };
         Ok(FetchedChild { path, stat: None, state: None, error: Some(error) })
     }
