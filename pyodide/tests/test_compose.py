@@ -70,7 +70,7 @@ def test_a_deadline_of_its_own(fs, home):
         for refused in (
             lambda: fs.stat(home, timeout=timeout),
             lambda: fs.get(home, timeout=timeout),
-            lambda: list(fs.copy_each(home, f"{home}-copy", timeout=timeout)),
+            lambda: fs.cp(home, f"{home}-copy", recursive=True, timeout=timeout),
         ):
             with pytest.raises(errors.BadArgumentError) as none:
                 refused()

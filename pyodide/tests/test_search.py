@@ -202,6 +202,9 @@ class Ticket(emerge.Object):
     place: Place = Place(1)
     spots: tuple = ()
 
+    def told(self):
+        return self.status.value
+
 
 WANTED = Status.OPEN
 SOME = {Status.OPEN}
@@ -252,3 +255,63 @@ def test_members_and_tuples_are_compared_as_they_are_kept(fs, home, function, is
     assert [ticket.meta.name for ticket in search] == ["open"]
     assert search.failures == []
     assert (search.explain().sandbox is None) == is_native
+
+
+FACTOR = 5
+
+
+def scaled(value):
+    return value * FACTOR
+
+
+def scaled_more(value):
+    return scaled(value) + LIMIT
+
+
+def test_functions_that_a_search_calls_have_their_values(fs, home):
+    for n in range(4):
+        fs.store(f"{home}/{n}", Part(price=float(n)))
+    found = fs.search(lambda o: scaled(o.price) < FACTOR * 2 and scaled_more(o.price) < 100, directory=home)
+    assert [part.price for part in found] == [0.0, 1.0]
+    assert found.failures == []
+    # The node knows what the function itself names without them.
+    assert fs.search(lambda o: o.price < FACTOR, directory=home).explain().sandbox is None
+
+
+def test_two_that_are_written_alike_in_one_line(fs, home):
+    fs.store(f"{home}/a", Part(price=2.0))
+    first, second = fs.search(lambda o: o.price > 1, directory=home).count(), fs.search(lambda o: o.price > 1, directory=home).count()  # fmt: skip
+    assert (first, second) == (1, 1)
+    limits = [fs.search(lambda o, n=n: o.price > n, directory=home).count() for n in (1, 2)] + [fs.search(lambda o, n=n: o.price > n, directory=home).count() for n in (1,)]  # fmt: skip
+    assert limits == [1, 0, 1]
+
+
+def test_an_object_of_some_fields_has_no_others(fs, home):
+    fs.store(f"{home}/t", Ticket(Status.DONE, Level.HIGH))
+    (part,) = fs.search(directory=home, fields=["status"])
+    assert repr(part) == "Ticket(status=<Status.DONE: 'done'>)"
+    assert part.meta.path == f"{home}/t" and fs.get(part.meta.path).level is Level.HIGH
+    with pytest.raises(AttributeError, match=r"level is none of them: fs.get\("):
+        _ = part.level
+    with pytest.raises(errors.PermissionDeniedError, match="can only be read"):
+        part.status = Status.OPEN
+    with pytest.raises(errors.UnmappableValueError, match="some of its fields cannot be stored"):
+        fs.store(f"{home}/other", part)
+    assert [each.result for each in fs.call_each([part], "told")] == ["done"]
+
+
+def test_what_a_search_does_not_see_is_no_silent_nothing(fs, home):
+    fs.store(f"{home}/t", Ticket())
+    for function in (
+        lambda o: isinstance(o, Ticket),
+        lambda o: o.__class__ is Ticket,
+        lambda o: not isinstance(o, Part),
+    ):
+        search = fs.search(function, directory=home)
+        assert list(search) == []
+        (failure,) = search.failures
+        assert "give it class_=" in failure.error.message
+    wanted = Part("red")
+    with pytest.raises(errors.BadArgumentError, match=r"wanted = wanted\.…\), or give it as a parameter") as failed:
+        fs.search(lambda o: o.colour == wanted.colour, directory=home)
+    assert failed.value.field == "wanted"

@@ -671,3 +671,23 @@ def test_how_deep_a_method_recurses(fs, home):
     assert fs.call(f"{home}/deep", "go", 5000, 6000) == 5000
     with pytest.raises(errors.MethodFailedError, match="RecursionError"):
         fs.call(f"{home}/deep", "go", 600)
+
+
+def test_a_module_of_the_program_that_a_method_imports_is_named(fs, home, tmp_path, monkeypatch):
+    (tmp_path / "emerge_test_shop").mkdir()
+    (tmp_path / "emerge_test_shop" / "__init__.py").write_text("")
+    (tmp_path / "emerge_test_shop" / "prices.py").write_text("def price():\n    return 3\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for statement in ("from emerge_test_shop.prices import price", "import emerge_test_shop.prices"):
+        scope = cell(f"class Uses(emerge.Object):\n    def go(self):\n        {statement}\n        return 1\n")
+        with pytest.raises(
+            errors.ClassInvalidError, match="a module of this program, while it runs: do so at the top"
+        ) as failed:
+            fs.store(f"{home}/uses", scope["Uses"]())
+        assert failed.value.field == "emerge_test_shop.prices"
+    scope = cell(
+        "class Tries(emerge.Object):\n    def go(self):\n        try:\n            import emerge_test_shop.prices\n"
+        "        except ImportError:\n            return 'none'\n        import json\n        return json.dumps(1)\n"
+    )
+    fs.store(f"{home}/tries", scope["Tries"]())
+    assert fs.call(f"{home}/tries", "go") == "none"

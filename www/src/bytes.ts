@@ -14,6 +14,8 @@ const FALSE = 0xf4, TRUE = 0xf5, NULL = 0xf6;
 export class ByteReader {
   #bytes: Uint8Array;
   #at: number;
+  /** The bytes, to be compared four at a time. */
+  #words: DataView | undefined;
 
   constructor(bytes: Uint8Array, at = 0) {
     this.#bytes = bytes;
@@ -144,18 +146,16 @@ export class ByteReader {
     }
   }
 
-  /** Steps over these bytes if they are next, and says whether they were. */
-  takeSame(expected: Uint8Array): boolean {
+  /** Steps over what is next if it is the same as what lies between two places, and says whether it was. */
+  takeSame(from: number, to: number): boolean {
     const bytes = this.#bytes;
-    const start = this.#at;
-    for (let at = 0; at < expected.length; at += 1) if (bytes[start + at] !== expected[at]) return false;
-    this.#at = start + expected.length;
+    const words = (this.#words ??= new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    let at = this.#at;
+    if (at + to - from > bytes.length) return false;
+    for (; from + 4 <= to; from += 4, at += 4) if (words.getInt32(from) !== words.getInt32(at)) return false;
+    for (; from < to; from += 1, at += 1) if (bytes[from] !== bytes[at]) return false;
+    this.#at = at;
     return true;
-  }
-
-  /** A view of the bytes from a place up to where it stands. */
-  since(start: number): Uint8Array {
-    return this.#bytes.subarray(start, this.#at);
   }
 
   /** Another reader of the same bytes, at another place. */

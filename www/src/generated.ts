@@ -133,8 +133,8 @@ export const LIMITS = {
   DEAD_AFTER_MS: 45000,
   /** Milliseconds for which a session without a connection is remembered. */
   SESSION_TTL_MS: 604800000,
-  /** Bytes of messages that a connection may have waiting to be sent before it stops reading requests. */
-  MAX_SEND_QUEUE: 4194304,
+  /** Bytes that wait to be sent past which no stream adds to them: they leave, and the client reads them while the next items are made. */
+  MAX_SEND_QUEUE: 65536,
   /** Versions of an object that are kept by default. */
   KEEP_VERSIONS: 100,
   /** Days after which earlier versions and the change log are forgotten. */

@@ -135,5 +135,6 @@ export function joinPath(directory: string, name: string): string {
 
 /** The properties of a directory's members. */
 export function metas(directory: string, members: readonly RawStat[]): Meta[] {
-  return members.map((raw) => new Meta(joinPath(directory, raw.name), raw));
+  const above = joinPath(directory, "");
+  return members.map((raw) => new Meta(above + raw.name, raw));
 }

@@ -2,6 +2,7 @@
 
 import { encode, Encoder } from "./codec.js";
 import type { ClassRecord } from "./class.js";
+import { EmergeError } from "./error.js";
 import { checkKind } from "./fields.js";
 import { declarationOf, type Declared, type EmergeClass, type EmergeObject } from "./object.js";
 import { ByteReader } from "./bytes.js";
@@ -64,7 +65,13 @@ export function changes(
  */
 function unchanged(was: Uint8Array, value: Uint8Array, declared: Declared | undefined, name: string): boolean {
   if (equal(was, value)) return true;
-  return equal(encodeField(declared?.kind ?? "any", decodeValue(was), name), value);
+  try {
+    return equal(encodeField(declared?.kind ?? "any", decodeValue(was), name), value);
+  } catch (error) {
+    // The field had another type when it was fetched, in an earlier version of the class.
+    if (error instanceof EmergeError) return false;
+    throw error;
+  }
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {

@@ -262,6 +262,16 @@ fn a_file_is_run_as_a_module_and_what_it_prints_is_shown() {
     assert_eq!((exit, error["code"].as_str()), (2, Some("bad_argument")), "{error}");
     assert!(error["message"].as_str().unwrap().contains("is not UTF-8"), "{error}");
 
+    std::fs::write(&file, python.replace("Note(text='a')}", "Note(text='a'), '/other': Note(text={1: 2})}"))
+        .unwrap();
+    let (exit, error) = node.fails(&["store", "--from", file.to_str().unwrap()]);
+    assert_eq!(
+        (exit, error["path"].as_str(), error["field"].as_str()),
+        (2, Some("/other"), Some("text")),
+        "{error}"
+    );
+    assert!(error["message"].as_str().unwrap().starts_with("objects[\"/other\"]: a dict key"), "{error}");
+
     for import in ["import pricing", "from pricing import rate", "from . import pricing"] {
         std::fs::write(&file, format!("{import}\nobjects = {{}}\n")).unwrap();
         let (exit, error) = node.fails(&["store", "--from", file.to_str().unwrap()]);

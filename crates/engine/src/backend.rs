@@ -131,6 +131,21 @@ pub trait Backend: Send + Sync + 'static {
         }
     }
 
+    /// As [`Backend::scan`], for who keeps nothing of it: each key and its value are shown where they lie.
+    fn show(
+        &self,
+        range: Range<Key>,
+        limit: usize,
+        see: &mut (dyn FnMut(&[u8], &[u8]) + Send),
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        async move {
+            for (key, value) in self.scan(range, limit).await? {
+                see(&key, &value);
+            }
+            Ok(())
+        }
+    }
+
     /// Applies a record, all of it or nothing; it is durable when this returns. Refused as
     /// [`BackendError::Fenced`] when `fence` is not the one that the last [`Backend::claim`] gave.
     fn commit(

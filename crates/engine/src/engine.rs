@@ -4,13 +4,14 @@ use crate::access::{Principal, ROOT_OWNER, ROOT_PERMS};
 use crate::backend::{Backend, CommitRecord, Key, Write};
 use crate::cache::Slot;
 use crate::classes::{ClassCache, Lineage};
-use crate::keys::{self, ObjectKey};
-use crate::object::{Object, Record, damaged};
+use crate::keys;
+use crate::object::{Object, Record, damaged, read};
+use crate::pages::PageOfEntries;
 use crate::random::Random;
 use crate::state::{Found, Health, State};
 use crate::tx::Tx;
 use bytes::Bytes;
-use emerge_proto::{ClassHash, ClassVersion, Error, ErrorCode, ObjectId, ObjectType, Result};
+use emerge_proto::{ClassHash, ClassVersion, Error, ErrorCode, ObjectId, ObjectType, Result, limits};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::ops::Range;
@@ -138,6 +139,16 @@ pub(crate) struct Scanned {
     pub(crate) at: u64,
     pub(crate) number: u64,
 }
+
+/// Some entries of a directory, and how they were come by.
+pub(crate) struct Entries {
+    pub(crate) page: Arc<PageOfEntries>,
+    pub(crate) at: u64,
+    pub(crate) number: u64,
+}
+
+/// Whether an entry is wanted, by its key.
+pub(crate) type Matches<'a> = &'a (dyn Fn(&[u8]) -> bool + Sync);
 
 impl<B: Backend> Engine<B> {
     /// Opens a store, a new one if the backend is empty, and takes it over from any other owner.
@@ -335,21 +346,21 @@ impl<B: Backend> Engine<B> {
     }
 
     /// Reads many objects as they are visible now; of those in memory nothing else is made.
-    pub(crate) async fn look_together(&self, keys: &[ObjectKey]) -> Result<Together> {
-        let mut objects = Vec::with_capacity(keys.len());
+    pub(crate) async fn look_together(&self, ids: &[ObjectId]) -> Result<Together> {
+        let mut objects = Vec::with_capacity(ids.len());
         let mut missing: Vec<(usize, Key)> = Vec::new();
         let (at, mut number) = {
             let mut state = self.state();
             state.usable()?;
             let mut highest = 0;
-            for key in keys {
-                objects.push(match state.slot(key) {
-                    Some(Slot { record, number }) => {
+            for (id, known) in ids.iter().zip(state.objects(ids)?) {
+                objects.push(match known {
+                    Some((object, number)) => {
                         highest = highest.max(number);
-                        record.map(Record::object).transpose()?
+                        object
                     }
                     None => {
-                        missing.push((objects.len(), Key::from(&key[..])));
+                        missing.push((objects.len(), keys::object(*id).into()));
                         None
                     }
                 });
@@ -430,6 +441,51 @@ impl<B: Backend> Engine<B> {
             }
         }
         Ok(Scanned { records, at, number })
+    }
+
+    /// As [`Engine::scan`], of the entries of a directory, all or those that match: no more is made of them than who lists them needs.
+    pub(crate) async fn scan_entries(
+        &self,
+        range: &Range<Key>,
+        limit: usize,
+        own: &BTreeMap<Key, Option<Record>>,
+        matches: Option<Matches<'_>>,
+    ) -> Result<Entries> {
+        let (is_written, at) = {
+            let mut state = self.state();
+            state.usable()?;
+            if own.is_empty()
+                && matches.is_none()
+                && let Some(page) = state.pages.get(range, limit)
+            {
+                return Ok(Entries { page, at: state.last, number: 0 });
+            }
+            (!own.is_empty() || state.is_recent_in(range), state.last)
+        };
+        let mut page = PageOfEntries::default();
+        if is_written {
+            let Scanned { records, at, number } = self.scan(range, limit, Side::Start, own).await?;
+            for (key, record) in records {
+                page.add(&key, record.entry()?, matches);
+            }
+            return Ok(Entries { page: page.into(), at, number });
+        }
+        page.ids.reserve(limit.min(limits::MAX_PAGE + 1));
+        let mut failure = None;
+        let mut see = |key: &[u8], value: &[u8]| match read(value, "an entry") {
+            Ok(entry) => page.add(key, entry, matches),
+            Err(error) => failure = Some(error),
+        };
+        self.shared.backend.show(range.clone(), limit, &mut see).await?;
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        let page = Arc::new(page);
+        let mut state = self.state();
+        if matches.is_none() && state.is_range_good(range, at) {
+            state.pages.put(range, limit, &page);
+        }
+        Ok(Entries { page, at, number: 0 })
     }
 }
 

@@ -50,6 +50,7 @@ mod keys;
 mod memory;
 mod object;
 mod outcomes;
+mod pages;
 mod pattern;
 mod queue;
 mod random;

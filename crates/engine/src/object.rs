@@ -224,10 +224,6 @@ impl Record {
         if let Record::Entry(entry) = self { Ok(entry) } else { Err(damaged("an entry")) }
     }
 
-    pub(crate) fn as_entry(&self) -> Result<&Entry> {
-        if let Record::Entry(entry) = self { Ok(entry) } else { Err(damaged("an entry")) }
-    }
-
     pub(crate) fn object(self) -> Result<Arc<Object>> {
         if let Record::Object(object) = self { Ok(object) } else { Err(damaged("an object")) }
     }

@@ -7,15 +7,16 @@
 
 use crate::backend::{Key, Write};
 use crate::backup::Followers;
-use crate::cache::{Cache, Slot, weight};
+use crate::cache::{Cache, KnownObject, Slot, weight};
 use crate::engine::{EngineOptions, Side};
 use crate::gate::Gate;
 use crate::index::Indexes;
 use crate::keys;
 use crate::object::Record;
+use crate::pages::Pages;
 use crate::queue::Queue;
 use crate::session::SessionIndex;
-use emerge_proto::{Error, Result};
+use emerge_proto::{Error, ObjectId, Result};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -47,6 +48,7 @@ pub(crate) struct State {
     pub(crate) sessions: SessionIndex,
     pub(crate) followers: Followers,
     pub(crate) indexes: Indexes,
+    pub(crate) pages: Pages,
     cache: Cache,
     recent: BTreeMap<Key, Slot>,
     /// About how many bytes of memory `recent` takes.
@@ -83,6 +85,7 @@ impl State {
             sessions: SessionIndex::new(options.checkpoint),
             followers: Followers::default(),
             indexes: Indexes::default(),
+            pages: Pages::new(options.cache_bytes / 16),
             cache: Cache::new(options.cache_bytes),
             recent: BTreeMap::new(),
             recent_bytes: 0,
@@ -133,9 +136,17 @@ impl State {
         }
     }
 
-    /// As [`State::find`], without the key.
-    pub(crate) fn slot(&mut self, key: &[u8]) -> Option<Slot> {
-        self.cache.slot(key).or_else(|| self.recent.get(key).cloned())
+    /// What is known of many objects, in the order of their ids; none where the backend must be asked.
+    pub(crate) fn objects(&mut self, ids: &[ObjectId]) -> Result<Vec<Option<KnownObject>>> {
+        let mut known = self.cache.objects(ids);
+        if !self.recent.is_empty() {
+            for (id, known) in ids.iter().zip(&mut known).filter(|(_, known)| known.is_none()) {
+                if let Some(Slot { record, number }) = self.recent.get(&keys::object(*id)[..]).cloned() {
+                    *known = Some((record.map(Record::object).transpose()?, number));
+                }
+            }
+        }
+        Ok(known)
     }
 
     /// Keeps what the backend gave to a read that began at number `at`.
@@ -145,6 +156,11 @@ impl State {
         if may_be_hot(key) && !stray && self.is_good(key, at) {
             self.cache.put(key.clone(), Slot { record: record.cloned(), number: 0 });
         }
+    }
+
+    /// Whether there are recent writes in a range.
+    pub(crate) fn is_recent_in(&self, range: &Range<Key>) -> bool {
+        range.start < range.end && self.recent.range(range.clone()).next().is_some()
     }
 
     /// The recent writes in a range from one side on, up to `limit` that are not deletions.
@@ -212,6 +228,7 @@ impl State {
     }
 
     fn remember(&mut self, key: Key, slot: Slot) {
+        self.pages.written(&key);
         self.recent_bytes += weight(&key, &slot);
         match self.recent.entry(key) {
             Entry::Occupied(mut known) => {
@@ -254,6 +271,7 @@ impl State {
         self.queue.clear();
         self.sessions.clear();
         self.cache.clear();
+        self.pages.clear();
         self.recent.clear();
         self.recent_bytes = 0;
         self.written.clear();

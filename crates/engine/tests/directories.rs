@@ -201,6 +201,81 @@ fn listings_are_sorted_and_filtered() {
 }
 
 #[test]
+fn a_listing_has_what_others_committed_just_now_and_what_is_not_committed_yet() {
+    on_memory(async |engine| {
+        let class = put_class(engine).await;
+        let mut tx = admin(engine);
+        for name in ["a", "b", "c", "d"] {
+            store(&mut tx, &format!("/d/{name}"), class, 1).await.unwrap();
+        }
+        let number = commit(tx).await.unwrap().number;
+        engine.durable(number).await.unwrap();
+        let before = admin(engine);
+        let mut tx = admin(engine);
+        tx.rm(&path("/d/b"), false).await.unwrap();
+        store(&mut tx, "/d/bb", class, 2).await.unwrap();
+        commit(tx).await.unwrap();
+        let listed = async |tx: &mut Tx<_>, glob, wanted: &[&str]| {
+            for (limit, sort) in [(1, None), (2, None), (9, None), (2, Some(SortBy::Created))] {
+                let listing = Listing { limit: Some(limit), glob, sort, ..Listing::default() };
+                assert_eq!(all(tx, "/d", listing).await, wanted, "{limit} {glob:?} {sort:?}");
+            }
+        };
+        let mut tx = admin(engine);
+        listed(&mut tx, None, &["a", "bb", "c", "d"]).await;
+        listed(&mut tx, Some("?"), &["a", "c", "d"]).await;
+        tx.rm(&path("/d/a"), false).await.unwrap();
+        tx.mv(&path("/d/c"), "/d/x").await.unwrap();
+        store(&mut tx, "/d/y", class, 3).await.unwrap();
+        listed(&mut tx, None, &["bb", "d", "x", "y"]).await;
+        listed(&mut tx, Some("?"), &["d", "x", "y"]).await;
+        drop((tx, before));
+        listed(&mut admin(engine), None, &["a", "bb", "c", "d"]).await;
+    });
+}
+
+#[test]
+fn an_unchanged_directory_is_not_read_again() {
+    let read = Arc::new(AtomicUsize::new(0));
+    on(Counting { inner: MemoryBackend::new(), read: read.clone() }, async |engine| {
+        let class = put_class(engine).await;
+        fill(engine, class, "/d", 5).await;
+        let list = async |at: &str, limit| {
+            read.store(0, Ordering::Relaxed);
+            let names =
+                all(&mut admin(engine), at, Listing { limit: Some(limit), ..Listing::default() }).await;
+            (names, read.load(Ordering::Relaxed))
+        };
+        let changed = async |tx: Tx<_>| {
+            let number = commit(tx).await.unwrap().number;
+            engine.durable(number).await.unwrap();
+        };
+        let (first, reads) = list("/d", 2).await;
+        assert_eq!((first.len(), reads > 0), (5, true));
+        assert_eq!(list("/d", 2).await, (first, 0));
+        assert!(list("/d", 3).await.1 > 0, "other pages");
+        let mut tx = admin(engine);
+        tx.mkdir(&path("/elsewhere"), false).await.unwrap();
+        changed(tx).await;
+        assert_eq!(list("/d", 2).await.1, 0);
+        let mut tx = admin(engine);
+        tx.mv(&path("/d/000001"), "/elsewhere/x").await.unwrap();
+        changed(tx).await;
+        for _ in 0..2 {
+            assert_eq!(list("/d", 2).await.0, ["000000", "000002", "000003", "000004"]);
+            assert_eq!(list("/elsewhere", 2).await.0, ["x"]);
+        }
+        // What shows is as it is now.
+        let mut tx = admin(engine);
+        tx.chmod(&path("/d"), "755", false).await.unwrap();
+        tx.chmod(&path("/d/000003"), "704", false).await.unwrap();
+        changed(tx).await;
+        let shown = all(&mut as_user(engine, "eve"), "/d", Listing::default()).await;
+        assert_eq!(shown, ["000003"]);
+    });
+}
+
+#[test]
 fn sorting_is_bounded() {
     on_memory(async |engine| {
         let class = put_class(engine).await;

@@ -37,11 +37,12 @@ async fn request<B: Backend>(
     .await
 }
 
-/// What is read of the log and of sessions is told late: a read that began while `late` was set ends once it is cleared.
+/// What is read of the log and of sessions is told late, and the next listing when `listing` is set: a read that began while `late` was set ends once it is cleared.
 #[derive(Clone, Default)]
 struct Slow {
     inner: MemoryBackend,
     late: Arc<AtomicBool>,
+    listing: Arc<AtomicBool>,
 }
 
 impl Slow {
@@ -64,7 +65,8 @@ impl Backend for Slow {
     }
 
     async fn scan(&self, range: Range<Key>, limit: usize) -> Result<Vec<(Key, Bytes)>, BackendError> {
-        let is_late = is_late(&range.start);
+        let is_entries = range.start.first() == Some(&b'e');
+        let is_late = is_late(&range.start) || is_entries && self.listing.swap(false, Ordering::SeqCst);
         let values = self.inner.scan(range, limit).await;
         if is_late {
             self.delay().await;
@@ -170,5 +172,36 @@ fn a_late_scan_of_the_log_misses_nothing() {
         request(engine, class, 2, 0).await.unwrap();
         settle(engine).await;
         assert_eq!(loading.await.unwrap().unwrap().outcomes, [1, 2]);
+    });
+}
+
+#[test]
+fn a_late_listing_is_not_kept() {
+    let slow = Slow::default();
+    let (late, next) = (slow.late.clone(), slow.listing.clone());
+    on(slow, async |engine| {
+        let class = put_class(engine).await;
+        let put = async |at: &str| {
+            let mut tx = admin(engine);
+            store(&mut tx, at, class, 1).await.unwrap();
+            let number = commit(tx).await.unwrap().number;
+            engine.durable(number).await.unwrap();
+            settle(engine).await;
+        };
+        let names = async || {
+            let members = admin(engine).list(&path("/d"), None, None).await.unwrap().members;
+            members.into_iter().map(|member| member.name).collect::<String>()
+        };
+        put("/d/a").await;
+        late.store(true, Ordering::SeqCst);
+        next.store(true, Ordering::SeqCst);
+        let mut listing = pin!(names());
+        assert!(listing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        put("/d/b").await;
+        late.store(false, Ordering::SeqCst);
+        assert_eq!(listing.await, "a", "it was so when it asked");
+        for _ in 0..2 {
+            assert_eq!(names().await, "ab");
+        }
     });
 }

@@ -11,6 +11,7 @@ use emerge_runtime::BoxFuture;
 use futures_util::future::{AbortHandle, Abortable, Aborted};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -66,6 +67,8 @@ pub struct Connection<B: Backend> {
     tasks: FuturesUnordered<BoxFuture<'static, (u64, std::result::Result<Done, Aborted>)>>,
     running: HashMap<u64, Running>,
     streams: BTreeMap<u64, Stream>,
+    /// The stream that filled the last message: it is the last to add to the next.
+    filled: u64,
     deadlines: BTreeSet<(i64, u64)>,
     /// Frames that wait until a commit is durable, by that commit.
     gated: BTreeMap<u64, Vec<(u64, Frame)>>,
@@ -83,6 +86,7 @@ impl<B: Backend> Connection<B> {
             tasks: FuturesUnordered::new(),
             running: HashMap::new(),
             streams: BTreeMap::new(),
+            filled: 0,
             deadlines: BTreeSet::new(),
             gated: BTreeMap::new(),
             gated_count: 0,
@@ -130,7 +134,8 @@ impl<B: Backend> Connection<B> {
         Some(self.deadlines.first().map_or(dead, |&(deadline, _)| deadline.min(dead)))
     }
 
-    /// Drives the requests in flight. Ready when there is something to transmit or the connection is closed.
+    /// Drives the requests in flight. Ready when there is something to transmit or the connection is closed; to be polled again once that is sent, for there
+    /// may be more.
     pub fn poll(&mut self, cx: &mut Context<'_>, now: i64) -> Poll<()> {
         self.poll_greeting(cx, now);
         while let Poll::Ready(Some((seq, done))) = self.tasks.poll_next_unpin(cx) {
@@ -380,7 +385,9 @@ impl<B: Backend> Connection<B> {
     }
 
     fn poll_streams(&mut self, cx: &mut Context<'_>) {
-        let seqs: Vec<u64> = self.streams.keys().copied().collect();
+        let later = (Bound::Excluded(self.filled), Bound::Unbounded);
+        let turns = self.streams.range(later).chain(self.streams.range(..=self.filled));
+        let seqs: Vec<u64> = turns.map(|(seq, _)| *seq).collect();
         for seq in seqs {
             while let Some(stream) = self.streams.get_mut(&seq)
                 && stream.credit > 0
@@ -403,6 +410,9 @@ impl<B: Backend> Connection<B> {
                     }
                 };
                 self.send_gated(seq, frame, depends_on);
+                if self.out.len() >= limits::MAX_SEND_QUEUE {
+                    self.filled = seq;
+                }
             }
         }
     }

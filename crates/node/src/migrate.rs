@@ -8,6 +8,7 @@ use emerge_proto::record::{Called, ObjectType, Stat};
 use emerge_proto::{
     ClassHash, ClassSource, ClassVersion, Error, ErrorCode, Language, ObjectId, Result, Value,
 };
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The class that is made of a function, and its method.
@@ -26,6 +27,8 @@ pub(crate) struct Migration {
     how: Option<How>,
     /// What the class's own factories make: defaults that are no values.
     factories: Option<How>,
+    /// Versions of the classes that the new one uses: objects of them within the object become of these.
+    within: Vec<Arc<ClassVersion>>,
     from: Option<String>,
 }
 
@@ -84,19 +87,19 @@ impl Migration {
                 })
             }
         };
+        let sources: Vec<&ClassSource> = lineage.iter().map(|class| &class.source).collect();
+        let within = tx.captured_by(&sources).await?;
         let has_more =
             lineage.iter().flat_map(|class| &class.source.fields).any(|field| field.default.is_none());
         let factories = match lineage.first() {
             Some(newest) if newest.source.language == Language::Python && has_more => {
-                let sources: Vec<&ClassSource> = lineage.iter().map(|class| &class.source).collect();
-                let captured = tx.captured_by(&sources).await?;
                 let mut called = vec![Arc::new(having_factories(newest))];
                 called.extend(lineage.iter().skip(1).cloned());
-                Some(How { lineage: called, captured, method: FACTORIES.to_owned() })
+                Some(How { lineage: called, captured: within.clone(), method: FACTORIES.to_owned() })
             }
             _ => None,
         };
-        Ok(Self { class, lineage, how, factories, from })
+        Ok(Self { class, lineage, how, factories, within, from })
     }
 
     /// Whether a member of a directory is taken.
@@ -135,9 +138,35 @@ impl Migration {
             Some(factories) => factories.made(attempt, &object.path, fields, depth).await?,
             None => fields,
         };
-        let state = Value::Map(self.completed(fields).map_err(|error| error.at(&object.path))?).encode();
+        let fields = self.completed(fields).map_err(|error| error.at(&object.path))?;
+        let state = self.with_versions(attempt.node(), fields).await?.encode();
         let stored = open(&mut *attempt.lock().await)?.migrate(&object, self.class, &state).await?;
         Ok(Called { result: nothing, version: Some(stored.version), log: None })
+    }
+
+    /// The fields, with the objects in them as of the versions that the new class uses: where it asks what they are, they are what it means.
+    async fn with_versions<B: Backend>(&self, node: &Node<B>, fields: Vec<(String, Value)>) -> Result<Value> {
+        let mut fields = Value::Map(fields);
+        let mut versions: HashMap<ClassHash, Option<ClassHash>> = HashMap::new();
+        objects_in(&mut fields, &mut |class| {
+            versions.insert(*class, None);
+        });
+        for (class, newer) in &mut versions {
+            let lineage = node.engine().class(*class).await?;
+            let is_same = |used: &&Arc<ClassVersion>| {
+                lineage.first().is_some_and(|known| known.class_id == used.class_id)
+            };
+            let mut used = self.within.iter().filter(is_same);
+            // Of several it is not known which is meant.
+            let meant = used.next().filter(|_| used.next().is_none());
+            *newer = self.lineage.iter().find(is_same).or(meant).map(|used| used.hash);
+        }
+        objects_in(&mut fields, &mut |class| {
+            if let Some(Some(newer)) = versions.get(class) {
+                *class = *newer;
+            }
+        });
+        Ok(fields)
     }
 
     /// The fields with those that the class declares besides.
@@ -223,6 +252,20 @@ impl How {
             let why = format!("{}() gave a {kind} and not the new fields", self.method);
             Error::new(ErrorCode::BadArgument, why).at(path).field("how")
         })
+    }
+}
+
+/// Goes to each object within a value.
+fn objects_in(value: &mut Value, see: &mut dyn FnMut(&mut ClassHash)) {
+    match value {
+        Value::List(items) | Value::Set(items) => items.iter_mut().for_each(|item| objects_in(item, see)),
+        Value::Map(fields) => fields.iter_mut().for_each(|(_, field)| objects_in(field, see)),
+        Value::Object { class, fields } => {
+            see(class);
+            fields.iter_mut().for_each(|(_, field)| objects_in(field, see));
+        }
+        Value::Table { rows, .. } => rows.iter_mut().flatten().for_each(|cell| objects_in(cell, see)),
+        _ => {}
     }
 }
 

@@ -76,6 +76,57 @@ fn an_item_does_not_overtake_one_at_the_gate() {
 }
 
 #[test]
+fn pages_leave_one_by_one_and_streams_take_turns() {
+    let node = node();
+    let (mut peer, _) = Peer::open(&node, None, 1);
+    let class = thing();
+    peer.says(&[request(1, 0, Op::PutClass { class: class.clone() }, None)], NOW);
+    let mut seq = 1;
+    for from in (0..2000).step_by(500) {
+        let stores: Vec<Frame> = (from..from + 500)
+            .map(|number| {
+                seq += 1;
+                request(seq, 0, store(&format!("/things/{number:05}"), &class), None)
+            })
+            .collect();
+        peer.says(&stores, NOW);
+        commit(&node);
+        assert!(peer.hears(NOW).len() >= 500);
+    }
+    let op = Op::List {
+        path: "/things".into(),
+        after: None,
+        limit: None,
+        glob: None,
+        sort: None,
+        descending: None,
+    };
+    let list = |seq| {
+        let op = op.clone();
+        Frame::Request(Request { seq, acknowledged: 2001, op, timeout_ms: None, credit: Some(8) })
+    };
+    // Each of the pages is more than is sent at once.
+    let mut heard = peer.says(&[list(2002), list(2003)], NOW);
+    while peer.connection.in_flight() > 0 {
+        let more = peer.hears(NOW);
+        assert!(more.iter().filter(|frame| matches!(frame, Frame::Item { .. })).count() <= 1);
+        heard.extend(more);
+    }
+    let said: Vec<(u64, &str)> = heard
+        .iter()
+        .map(|frame| match frame {
+            Frame::Item { seq, cursor, .. } => (*seq, &cursor[..]),
+            Frame::Result { seq, error: None, .. } => (*seq, "end"),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let [first, last] = ["00999", "01999"];
+    let items = said.iter().filter(|(_, cursor)| *cursor != "end").copied().collect::<Vec<_>>();
+    assert_eq!(items, [(2002, first), (2003, first), (2002, last), (2003, last)]);
+    assert_eq!(said.len(), 6);
+}
+
+#[test]
 fn a_request_that_comes_again_finds_its_outcome() {
     let node = node();
     let (mut peer, session) = Peer::open(&node, None, 1);

@@ -60,8 +60,8 @@ limits! {
     DEAD_AFTER_MS: u64 = 45_000;
     /// Milliseconds for which a session without a connection is remembered.
     SESSION_TTL_MS: u64 = 7 * 24 * 3600 * 1000;
-    /// Bytes of messages that a connection may have waiting to be sent before it stops reading requests.
-    MAX_SEND_QUEUE: usize = 4 * 1024 * 1024;
+    /// Bytes that wait to be sent past which no stream adds to them: they leave, and the client reads them while the next items are made.
+    MAX_SEND_QUEUE: usize = 64 * 1024;
     /// Versions of an object that are kept by default.
     KEEP_VERSIONS: u64 = 100;
     /// Days after which earlier versions and the change log are forgotten.

@@ -263,8 +263,34 @@ fn write_page<'a>(
     last: Option<&str>,
 ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
     page.array(3)?.encode(next)?.encode(last)?.array(members.len() as u64)?;
+    // What most members share with the one before is copied from there.
+    let (mut before, mut shared, mut node) = (None, 0..0, 0..0);
     for member in members {
-        page.encode(member)?;
+        if member.rules.is_some() || member.path.is_some() {
+            page.encode(member)?;
+            continue;
+        }
+        page.array(14)?.encode(member.name)?.encode(member.id)?.encode(member.kind)?;
+        let Stat { class, class_hash, class_version, owner, group, perms, .. } = member;
+        let here = (class, class_hash, class_version, owner, group, perms, member.node);
+        let is_same = before.as_ref() == Some(&here);
+        let start = page.writer().len();
+        if is_same {
+            page.writer_mut().extend_from_within(shared.clone());
+        } else {
+            page.encode(class)?.encode(class_hash)?.encode(class_version)?;
+            page.encode(owner)?.encode(group)?.encode(perms)?;
+            shared = start..page.writer().len();
+        }
+        page.encode(member.version)?.encode(member.created)?.encode(member.modified)?.encode(member.size)?;
+        let start = page.writer().len();
+        if is_same {
+            page.writer_mut().extend_from_within(node.clone());
+        } else {
+            page.encode(member.node)?;
+            node = start..page.writer().len();
+        }
+        before = Some(here);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 use emerge_proto::class::encode;
 use emerge_proto::frame::{decode_message, encode_frame};
 use emerge_proto::record::{ObjectType, Page, PageCursors, Perms, Stat, encode_page};
+use emerge_proto::rules::Rules;
 use emerge_proto::value::{Array, DType, Step, Value, check, check_map, raw};
 use emerge_proto::{ClassHash, ErrorCode, Inside, ObjectId, perturb};
 use num_bigint::BigInt;
@@ -137,28 +138,29 @@ proptest! {
     }
 
     #[test]
-    fn the_end_of_a_page_is_read_without_its_members(
-        names in vec("[a-z]{1,9}", 0..4),
+    fn a_page_is_written_as_its_record_and_its_end_read_without_its_members(
+        names in vec(("[a-z]{1,9}", "[ab]", any::<(bool, bool, bool)>()), 0..8),
         next in proptest::option::of("[a-z]{0,9}"),
         last in proptest::option::of("[a-z]{0,9}"),
     ) {
-        let member = |name: &String| Stat {
+        let rules = || Rules { keep: "all".into(), mask: "0".into(), keep_from: None, mask_from: None };
+        let member = |(name, owner, (has_class, has_path, has_rules)): &(String, String, (bool, bool, bool))| Stat {
             name: name.clone(),
             id: ObjectId([1; 16]),
             kind: ObjectType::Object,
-            class: Some("C".into()),
-            class_hash: None,
-            class_version: None,
-            owner: "ada".into(),
+            class: has_class.then(|| "C".into()),
+            class_hash: has_class.then_some(ClassHash([2; 16])),
+            class_version: has_class.then_some(70),
+            owner: owner.clone(),
             group: "staff".into(),
             perms: Perms::DEFAULT,
             version: 3,
             created: -1,
             modified: 2,
             size: 1 << 40,
-            node: "n".into(),
-            rules: None,
-            path: None,
+            node: owner.clone(),
+            rules: has_rules.then(rules),
+            path: has_path.then(|| "/a".into()),
         };
         let page = Page { members: names.iter().map(member).collect(), next, last };
         let borrowed = page.members.iter().map(|member| Stat {

@@ -486,8 +486,9 @@ impl World {
             let mut timers = Vec::new();
             for (id, link) in &mut self.links {
                 let Some(connection) = &mut link.node else { continue };
-                let _ = connection.poll(&mut cx, self.now as i64);
-                while let Some(message) = connection.poll_transmit() {
+                while connection.poll(&mut cx, self.now as i64).is_ready()
+                    && let Some(message) = connection.poll_transmit()
+                {
                     sent.push((*id, message));
                 }
                 if connection.is_closed() {

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar, Union
 
 from . import _classes, _host, _wire
+from ._arguments import millis
 from ._directory import Directory, Told
 from ._begin import AsyncBegins
 from ._bulk import AsyncBulk
@@ -129,6 +130,11 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
         Raises:
             ConflictError: the object has moved on since it was fetched.
         """
+        if isinstance(value, Object) and value._emerge_is_part:
+            raise UnmappableValueError(
+                f"an object that came with some of its fields cannot be stored: fs.get({value.meta and value.meta.path!r}) gives the whole",
+                path=path,
+            )
         if not isinstance(value, Object):
             raise UnmappableValueError(
                 f"only an instance of a class that extends emerge.Object can be stored, not a {type(value).__qualname__}",
@@ -203,7 +209,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
         path = normal(path)
 
         def state() -> bytes:
-            return _wire.dumps(_wire.loads(payload)[1])[0]
+            return _wire.dumps_known(_wire.loads(payload)[1])
 
         set_head(value, Head(path, raw, raw[9], state, version is not None))
         return value
@@ -240,7 +246,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
             if error[0] in ("not_found", "permission_denied"):
                 return None
             raise from_wire(error)
-        state, _ = _wire.dumps(fields)
+        state = _wire.dumps_known(fields)
         cls = _classes.known(raw[4], raw[3]) or await self._shown_class(raw[4])
         value = _classes.instance(cls, raw[4], fields)
         set_head(value, Head(path, raw, raw[9], lambda: state, False))
@@ -579,17 +585,22 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
         if not (isinstance(cls, type) and issubclass(cls, Object)):
             raise BadArgumentError(f"a class that inherits from emerge.Object is wanted, not {cls!r}", field="cls")
         record = _classes.record_of(cls)
-        await self._send(record)
+        await self._send_classes([record])
         return record.hash
 
     def proxy(self, path: str | Ref) -> Any:
         """Stands for an object on the node: ``await fs.aio.proxy("/a").total_cost()`` runs there."""
         return Proxy(path_of(path), self.call)
 
-    async def _matched(self, path: str, raw: Any, fields: dict[str, Any]) -> Any:
-        cls = _classes.known(raw[4], raw[3]) or await self._shown_class(raw[4])
-        state = _wire.dumps(fields)[0]
-        value = _classes.instance(cls, raw[4], fields)
+    async def _matched(self, path: str, raw: Any, fields: dict[str, Any], is_part: bool) -> Any:
+        cls = _classes.known(raw[4], raw[3])
+        state = _wire.dumps_known(fields)
+        if is_part:
+            from ._standin import part
+
+            value: Any = part(raw[3], cls, fields)
+        else:
+            value = _classes.instance(cls or await self._shown_class(raw[4]), raw[4], fields)
         set_head(value, Head(path, raw, raw[9], lambda: state, False))
         return value
 
@@ -639,7 +650,7 @@ def _called_with(
 ) -> tuple[Any, ...] | None:
     if not kwargs and deadline is None and not atomic and paths is None:
         return None
-    return dict(kwargs) if kwargs else None, None if deadline is None else round(deadline * 1000), atomic, paths
+    return dict(kwargs) if kwargs else None, millis(deadline, "deadline"), atomic, paths
 
 
 async def _paths(several: Any) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ._arguments import millis
 from ._meta import TransactionInfo, moment
 from .errors import ConflictError
 
@@ -28,10 +29,6 @@ def _wait_after(attempt: int) -> float:
 
 def _info(raw: Any) -> TransactionInfo:
     return TransactionInfo(raw[0], raw[1], moment(raw[2]), moment(raw[3]), raw[4], raw[5])
-
-
-def _millis(lifetime: float | None) -> int | None:
-    return None if lifetime is None else max(round(lifetime * 1000), 0)
 
 
 class Block:
@@ -75,7 +72,7 @@ class AsyncBegins:
         """
         from ._transaction import AsyncTransaction
 
-        return AsyncTransaction(self, _info(await self._ask("begin", name, _millis(lifetime))))
+        return AsyncTransaction(self, _info(await self._ask("begin", name, millis(lifetime, "lifetime"))))
 
     async def open(self: Any, tx: str) -> AsyncTransaction:
         """Finds an open transaction of the user by its name or id."""

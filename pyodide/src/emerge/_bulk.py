@@ -7,7 +7,7 @@ from typing import Any
 
 from . import _host, _wire
 from ._object import Object
-from .errors import EmergeError
+from .errors import BadArgumentError, EmergeError
 
 Progress = Callable[[int, "int | None", str], None]
 
@@ -15,6 +15,8 @@ _COPIED = " objects and directories were copied"
 
 
 async def _each(entries: Any) -> AsyncIterator[tuple[str, Object]]:
+    if not isinstance(entries, (Iterable, AsyncIterable)):
+        raise BadArgumentError(f"entries are paths with objects, not {entries!r:.50}", field="entries")
     if isinstance(entries, AsyncIterable):
         async for entry in entries:
             yield entry
@@ -114,7 +116,7 @@ async def _at_once(coming: AsyncIterator[Any], store: Callable[[str, Object], An
     import asyncio
 
     if concurrency < 1:
-        raise ValueError("concurrency must be 1 at least")
+        raise BadArgumentError("concurrency must be 1 at least", field="concurrency")
     under_way: set[asyncio.Task[None]] = set()
 
     async def room(most: int) -> None:

@@ -7,7 +7,7 @@ import sys
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from . import _agreed, _compared, _express, _source, _texts, _written
+from . import _agreed, _compared, _express, _nested, _source, _texts, _written
 from ._aliases import is_alias
 from ._around import Around, closure_of, of_class
 from ._names import BUILTINS, attribute_paths, names_in, used_at_once
@@ -380,6 +380,8 @@ class Captures:
             _agreed.enumeration(value, statement, {**around.scope, **around.cells})
         if _is_stored(value):
             _agreed.stored(value, statement, around.now)
+            statement, inner = _nested.apart(value, statement)
+            around = around.more(inner)
             return self._made(name, value.__name__, statement, around, value, [], True, stored=True)
         for method in _written.statements(statement.node.body):
             if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -501,6 +503,12 @@ class Captures:
                 field=name,
             )
         reason = f" ({why})" if str(why) else ""
+        if self._cls is None:
+            return ClassInvalidError(
+                f"{user} uses {name}, a {kind.__module__}.{kind.__qualname__}, which cannot travel: take what is needed of it into a name "
+                f"before (wanted = {name}.…), or give it as a parameter",
+                field=name,
+            )
         return ClassInvalidError(
             f"{user} uses {name}, a {kind.__module__}.{kind.__qualname__}, which cannot travel{reason}: {why.advice}",
             field=name,

@@ -196,6 +196,26 @@ def of_hash(class_hash: bytes) -> type[Object]:
     return cls
 
 
+def of_embedded(class_hash: bytes) -> type[Object]:
+    """As :func:`of_hash`, for an object within another: where this program's class of the name was made again, the newest."""
+    cls = of_hash(class_hash)
+    if NEWEST.get(cls.__name__, cls) is cls or cls.__module__.startswith(("stored.", "emerge.stored.")):
+        return cls
+    return known(class_hash, cls.__name__) or cls
+
+
+def version_of(value: Object) -> bytes:
+    """The version that an object within another has at the node; of one that is new, that of its class."""
+    version = getattr(value, "_emerge_version", None)
+    return record_of(type(value)).hash if version is None else version
+
+
+def is_version_of(class_hash: bytes, cls: type[Object]) -> bool:
+    """Whether a version is known to be that of a class as it is here."""
+    record = _records.get(cls)
+    return record is not None and record.hash == class_hash
+
+
 def stranger(class_hash: bytes) -> type[Object]:
     """What stands for a version of which nothing is known."""
     cls = _unknown.get(class_hash)

@@ -57,8 +57,6 @@ _LIST_HINTS = (list, collections.abc.Sequence, collections.abc.MutableSequence)
 _MAP_HINTS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 _SET_HINTS = (set, collections.abc.Set, collections.abc.MutableSet)
 _WRAPPERS = ("Annotated", "Final", "Required", "NotRequired", "ReadOnly")
-# What makes the values of a ``defaultdict`` is told by the hint of these.
-_FACTORIES = (int, float, str, bool, bytes, list, dict, set, tuple, frozenset, collections.Counter)
 _SCALARS: tuple[tuple[Any, Convert], ...] = (
     (str, str.__str__),
     (int, int.__int__),
@@ -195,7 +193,7 @@ class _Maker:
         hint = args[1] if args[1:] else Any
         kind = scope.evaluated(hint) if isinstance(hint, str) else hint
         factory: Any = typing.get_origin(kind) or kind
-        if factory not in _FACTORIES:
+        if len(inner) < 2 or factory is Any or not isinstance(factory, type):
             return Kept(forms=frozenset((dict,)))
         return _mapping(
             lambda entries: collections.defaultdict(factory, entries),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from . import _classes
 from ._captures import Captures
+from ._names import names_in
 from .errors import BadArgumentError, ClassInvalidError
 
 
@@ -38,11 +39,13 @@ def of(wanted: Any) -> Function:
     except ClassInvalidError as error:
         raise BadArgumentError(error.message, field=error.field) from None
     entries = captures.ended()
-    values = {name: payload[0] for name, kind, *payload in entries if kind == "value"}
+    own, sources = set(names_in(text, "the search")[0]), [each[2] for each in entries if each[1] == "source"]
+    values = {name: payload[0] for name, kind, *payload in entries if kind == "value" and name in own}
     needs = {cls: _classes.record_of(cls) for cls in captures.uses}
     others = [
         (name, kind, needs[payload[0]].hash) if kind == "class" else (name, kind, *payload)
         for name, kind, *payload in entries
-        if kind != "value"
+        # What functions that it calls use is theirs.
+        if kind != "value" or name not in values or any(name in source for source in sources)
     ]
     return Function(text, values, others, list(needs.values()))

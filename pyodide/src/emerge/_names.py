@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
 
@@ -51,9 +51,15 @@ def names_in(text: str, name: str) -> tuple[list[str], list[str]]:
     """Names that a text takes from outside: those that its code needs, and those that its annotations alone use."""
     bare = _Bare()
     parsed = ast.parse(text)
+    tried = {
+        id(part)
+        for node in ast.walk(parsed)
+        if isinstance(node, ast.Try)
+        for each in node.body
+        for part in ast.walk(each)
+    }
     for node in ast.walk(parsed):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            what = "." * node.level + (node.module or "")
+        for what in _imported(node) if id(node) not in tried else ():
             raise ClassInvalidError(
                 f"{name} imports from {what}, a module of this program, while it runs: do so at the top of its file, so that what it "
                 "uses travels",
@@ -63,6 +69,32 @@ def names_in(text: str, name: str) -> tuple[list[str], list[str]]:
     needed = _outside(compile(tree, name, "exec", dont_inherit=True), name)
     wished = _source.names_of(bare.annotations)
     return needed, [each for each in wished if each not in needed and each not in BUILTINS]
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    """The modules of this program that a statement imports."""
+    if isinstance(node, ast.ImportFrom) and node.level:
+        yield "." * node.level + (node.module or "")
+    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names]
+        yield from (name for name in names if _is_own(name))
+
+
+def _is_own(module: str) -> bool:
+    """Whether a module is one of this program, loaded or not: none of a package that was installed."""
+    from importlib.util import find_spec
+
+    from ._express import is_standard
+
+    first = module.partition(".")[0]
+    if is_standard(first):
+        return False
+    try:
+        spec = find_spec(first)
+    except (ImportError, ValueError, AttributeError):
+        return False
+    places = [] if spec is None else [spec.origin or "", *(spec.submodule_search_locations or ())]
+    return bool(places) and not any("site-packages" in each or "dist-packages" in each for each in places)
 
 
 def attribute_paths(text: str, name: str) -> list[list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import linecache
+import reprlib
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -80,7 +81,9 @@ class Object:
     """
 
     # ``Box[int](1)`` sets the second: typing's own, and no field.
-    __slots__ = ("__dict__", "__orig_class__", "__weakref__", "_emerge_head")
+    __slots__ = ("__dict__", "__orig_class__", "__weakref__", "_emerge_head", "_emerge_version")
+
+    _emerge_is_part = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -114,8 +117,16 @@ class Object:
 
         return emerge.fs
 
+    @reprlib.recursive_repr()
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        fields = vars(self)
+        if dataclasses.is_dataclass(self):
+            # One of a search for some of its fields has no others.
+            shown_fields = (
+                each.name for each in dataclasses.fields(self) if each.repr and (each.name in fields or not each.init)
+            )
+            fields = {name: getattr(self, name) for name in shown_fields if hasattr(self, name)}
+        shown = ", ".join(f"{name}={value!r}" for name, value in fields.items())
         return f"{type(self).__qualname__}({shown})"
 
 
@@ -187,6 +198,11 @@ def set_head(value: Object, head: Head | None) -> None:
     object.__setattr__(value, "_emerge_head", head)
 
 
+def set_version(value: Object, class_hash: bytes) -> None:
+    """Makes an object within another remember its version at the node, which is not that of its class here."""
+    object.__setattr__(value, "_emerge_version", class_hash)
+
+
 def field(
     *,
     default: Any = dataclasses.MISSING,
@@ -237,6 +253,9 @@ def dataclass(cls: type[T] | None = None, /, **options: Any) -> Any:
     def decorate(cls: type[T]) -> type[T]:
         if not issubclass(cls, Object):
             raise TypeError(f"class {cls.__name__} must extend emerge.Object: class {cls.__name__}(emerge.Object)")
-        return dataclasses.dataclass(**options)(cls)
+        made = dataclasses.dataclass(**{**options, "repr": False})(cls)
+        if options.get("repr", True) and "__repr__" not in vars(made):
+            made.__repr__ = Object.__repr__  # type: ignore[method-assign]
+        return made
 
     return decorate if cls is None else decorate(cls)

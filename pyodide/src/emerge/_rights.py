@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
+from ._arguments import names
 from ._meta import GroupInfo, UserInfo, moment
 
 
@@ -73,7 +74,7 @@ class Rights:
 
     async def add_user(self, name: str, groups: Iterable[str] = (), *, timeout: float | None = None) -> str:
         """Makes a user, in some groups. Gives the token, which is kept nowhere."""
-        return await self._with_token("add", name, tuple(groups), timeout)
+        return await self._with_token("add", name, tuple(names(groups, "groups")), timeout)
 
     async def new_token(self, name: str, *, timeout: float | None = None) -> str:
         """Gives a user another token; the present one is not valid any more."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from . import _host, _wire
+from ._arguments import names
 from .errors import BadArgumentError, from_wire
 
 
@@ -127,14 +128,14 @@ class AsyncSearch:
         made = None if wanted is None else _function(wanted)
         self._needs = [] if made is None else made.needs
         name = class_ if class_ is None or isinstance(class_, str) else class_.__name__
-        names = None if fields is None else list(fields)
+        wanted_fields = None if fields is None else names(fields, "fields")
         function = (
             (None, params, None, None) if made is None else (made.text, params, made.values or None, made.captures)
         )
         self._fs = fs
         self._begin = ("python", *function, directory, name, None)
-        self._middle = (order, descending, limit, names)
-        self._end = (page_size, text, None if text_fields is None else list(text_fields))
+        self._middle = (order, descending, limit, wanted_fields)
+        self._end = (page_size, text, None if text_fields is None else names(text_fields, "text_fields"))
         self.failures: list[SearchFailure] = []
         """Objects on which the function failed, of those that were looked at so far. These are not found."""
         self.more_failures = 0
@@ -158,7 +159,7 @@ class AsyncSearch:
         return page
 
     async def _found(self, path: str, raw: Any, fields: Any, *told: Any) -> Any:
-        return await self._fs._matched(path, raw, fields)
+        return await self._fs._matched(path, raw, fields, self._middle[3] is not None)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         await self._start()

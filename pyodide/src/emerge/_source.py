@@ -190,7 +190,8 @@ def of_lambda(function: FunctionType) -> Lambda | None:
             continue
         if len(nodes) > 1:
             nodes = [node for node in nodes if file.is_lambda(node, code)]
-        if len(nodes) == 1:
+        # Of those that are written alike any will do.
+        if nodes and len({ast.dump(node) for node in nodes}) == 1:
             text = ast.get_source_segment(file.text, nodes[0]) or ""
             local = frozenset(name for _, names in made for name in names)
             lines = lines_of(f"({text}\n)\n")

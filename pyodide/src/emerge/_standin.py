@@ -24,6 +24,44 @@ class StandIn(Object):
     __delattr__: Any = lambda self, name: self.__setattr__(name, None)
 
 
+class Part(Object):
+    """An object of a search for some fields: it has these, and no others."""
+
+    __slots__ = ()
+    _emerge_is_part = True
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise AttributeError(
+            f"{type(self).__name__} came with the fields that the search asked for, and {name} is none of them"
+            + (f": fs.get({self.meta.path!r}) gives the whole object" if self.meta is not None else "")
+        )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise PermissionDeniedError(
+            f"an object that came with some of its fields can only be read: fs.get({getattr(self.meta, 'path', None)!r}) gives the whole "
+            "one, and fs.set one field",
+            field=name,
+        )
+
+    __delattr__: Any = lambda self, name: self.__setattr__(name, None)
+
+
+_parts: dict[str, type[Part]] = {}
+
+
+def part(name: str, cls: type[Object] | None, fields: dict[str, Any]) -> Part:
+    """Some fields of an object of a class, as that has them."""
+    kind = _parts.get(name)
+    if kind is None:
+        kind = _parts[name] = type(name, (Part,), {})
+    made = object.__new__(kind)
+    converts = {} if cls is None else _classes.converters(cls)
+    made.__dict__.update({each: converts[each](held) if each in converts else held for each, held in fields.items()})
+    return made
+
+
 def unknown(class_hash: bytes) -> type[Object]:
     """A class for embedded objects of a version of which only the address is known."""
     return type(f"Unknown_{class_hash.hex()[:8]}", (StandIn,), {})

@@ -42,6 +42,10 @@ class _Within(_host.Connection):
         """The connection is not the transaction's to close."""
 
     @property
+    def is_plain(self) -> bool:  # type: ignore[override]
+        return self._outside.is_plain
+
+    @property
     def state(self) -> str:
         return self._outside.state
 

@@ -8,7 +8,7 @@ import dataclasses
 from types import FunctionType
 from typing import Any
 
-from . import _agreed, _classes, _source, _texts, _written
+from . import _agreed, _classes, _nested, _source, _texts, _written
 from ._around import of_class
 from ._captures import Captures
 from ._express import library_member
@@ -82,12 +82,14 @@ def class_source(
 
     bases = [(base.__name__, address(base)) for base in bases_of(cls)]
     if captures.uses:
-        captures = _scan(cls, scans.peers_of(cls))
+        peers = scans.peers_of(cls)
+        _nested.not_in_each_other(cls, peers)
+        captures = _scan(cls, peers)
     entries = [
         (name, kind, address(payload[0])) if kind == "class" else (name, kind, *payload)
         for name, kind, *payload in captures.ended()
     ]
-    statement = _statement(cls)
+    statement, _ = _statement(cls)
     doc = cls.__dict__.get("__doc__")
     if (
         dataclasses.is_dataclass(cls)
@@ -138,11 +140,11 @@ def _untold(cls: type, given: set[str]) -> frozenset[str]:
 
 def _scan(cls: type[Object], peers: frozenset[type[Object]] = frozenset()) -> Captures:
     """What a class uses from around it; its peers by their source, other stored classes as they are."""
-    statement = _statement(cls)
+    statement, inner = _statement(cls)
     text = statement.text()
     captures = Captures(cls, peers)
     try:
-        around = of_class(cls, statement, captures.seen)
+        around = of_class(cls, statement, captures.seen).more(inner)
         _agreed.members(cls, statement, around.now)
         _agreed.stored(cls, statement, around.now)
         captures.walk(text, cls.__name__, around, cls)
@@ -154,8 +156,8 @@ def _scan(cls: type[Object], peers: frozenset[type[Object]] = frozenset()) -> Ca
     return captures
 
 
-def _statement(cls: type[Object]) -> _source.Statement:
-    """The class statement of a stored class.
+def _statement(cls: type[Object]) -> tuple[_source.Statement, dict[str, Any]]:
+    """The class statement of a stored class, and what it names beside what is around it.
 
     Raises:
         ClassInvalidError: there is none, or it is not that of the class which runs here.
@@ -163,7 +165,7 @@ def _statement(cls: type[Object]) -> _source.Statement:
     statement = _source.of_class(cls)
     if statement is None:
         raise _source.missing_class(cls)
-    return statement
+    return _nested.apart(cls, statement)
 
 
 def function_text(function: Any) -> str:

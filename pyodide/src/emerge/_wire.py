@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from . import _classes
-from ._object import Object
+from ._object import Object, set_version
 from ._values import Ref, Table
 
 if TYPE_CHECKING:
@@ -79,7 +79,10 @@ def array(dtype: str, shape: tuple[int, ...], data: bytes) -> Any:
 
 def object(class_hash: bytes, fields: dict[str, Any]) -> Object:
     """An embedded object: of the class that this program has for the version, else of one that only shows fields."""
-    made: Object = _classes.instance(_classes.of_hash(class_hash), class_hash, fields)
+    cls = _classes.of_embedded(class_hash)
+    made: Object = _classes.instance(cls, class_hash, fields)
+    if not _classes.is_version_of(class_hash, cls):
+        set_version(made, class_hash)
     return made
 
 
@@ -108,6 +111,8 @@ class _Writer(pickle.Pickler):
     records: dict[type[Object], _classes.Record]
     keeps: bool
     """Whether all is stored: then what would be read as something else is refused."""
+    is_known: bool
+    """Whether it is what the node has: then objects are of the versions of which they are there."""
     lost: bool
     """Whether there was such a value."""
 
@@ -119,6 +124,8 @@ class _Writer(pickle.Pickler):
         """See ``pickle.Pickler``."""
         kind = type(value)
         if isinstance(value, Object):
+            if self.is_known:
+                return object, (_classes.version_of(value), _classes.fields_of(value))
             record = self.records.get(kind)
             if record is None:
                 record = self.records[kind] = _classes.record_of(kind)
@@ -187,6 +194,8 @@ def _lost(what: str, value: Any, instead: str) -> str:
         )
     else:
         instead = f"store {instead}"
+    if kind.__name__ == "defaultdict":
+        instead += "; the type in the hint is what must make its values, int of itself, and no lambda"
     if any(each is not kind for each in HINTED.get((kind.__module__, kind.__qualname__), ())):
         instead += (
             f"; if it is declared so, its hint means an earlier {kind.__name__}: run the statement of its class again"
@@ -267,6 +276,11 @@ def dumps(value: Any, keeps: bool = False) -> tuple[bytes, list[_classes.Record]
     return data, records
 
 
+def dumps_known(value: Any) -> bytes:
+    """Pickles what came from the node as it is there."""
+    return _dumps(value, False, True)[0]
+
+
 def dumps_call(result: Any, fields: dict[str, Any]) -> bytes:
     """Pickles what a method gave, and the fields of its object, which are stored.
 
@@ -282,7 +296,7 @@ def dumps_call(result: Any, fields: dict[str, Any]) -> bytes:
     return data
 
 
-def _dumps(value: Any, keeps: bool) -> tuple[bytes, list[_classes.Record], bool]:
+def _dumps(value: Any, keeps: bool, is_known: bool = False) -> tuple[bytes, list[_classes.Record], bool]:
     try:
         writer = _idle.pop()
     except IndexError:
@@ -290,7 +304,7 @@ def _dumps(value: Any, keeps: bool) -> tuple[bytes, list[_classes.Record], bool]
     out = writer.out
     records: dict[type[Object], _classes.Record] = {}
     writer.records = records
-    writer.keeps, writer.lost = keeps, False
+    writer.keeps, writer.is_known, writer.lost = keeps, is_known, False
     # One that fails is not used again.
     try:
         writer.dump(value)

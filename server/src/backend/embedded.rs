@@ -157,6 +157,22 @@ impl Backend for Embedded {
         self.data.range::<&[u8], _>(&*range.start..&*range.end).rev().take(limit).map(record).collect()
     }
 
+    async fn show(
+        &self,
+        range: Range<Key>,
+        limit: usize,
+        see: &mut (dyn FnMut(&[u8], &[u8]) + Send),
+    ) -> Result<(), BackendError> {
+        if range.start >= range.end {
+            return Ok(());
+        }
+        for item in self.data.range::<&[u8], _>(&*range.start..&*range.end).take(limit) {
+            let (key, value) = item.into_inner().map_err(|error| failed(&error))?;
+            see(&key, &value);
+        }
+        Ok(())
+    }
+
     async fn commit(&self, record: CommitRecord, fence: u64) -> Result<(), BackendError> {
         let largest =
             record.writes.iter().filter_map(|write| write.value.as_ref().map(Bytes::len)).max().unwrap_or(0);

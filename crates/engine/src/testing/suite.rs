@@ -202,6 +202,10 @@ async fn like_a_map<B: Backend>(open: &impl AsyncFn() -> B) {
         let limit = random.below(20) as usize;
         let found = backend.scan(from.clone()..to.clone(), limit).await.unwrap();
         let back = backend.scan_back(from.clone()..to.clone(), limit).await.unwrap();
+        let mut shown = Vec::new();
+        let mut see = |at: &[u8], value: &[u8]| shown.push((key(at), Bytes::copy_from_slice(value)));
+        backend.show(from.clone()..to.clone(), limit, &mut see).await.unwrap();
+        assert_eq!(shown, found);
         let expected: Vec<(Key, Bytes)> = if from < to {
             model.range(from..to).map(|(key, value)| (key.clone(), value.clone())).collect()
         } else {

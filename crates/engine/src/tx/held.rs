@@ -106,10 +106,11 @@ impl<B: Backend> Tx<B> {
                 self.reads.iter().filter(|(key, (at, _))| is_named(key) && state.has_changed(key, *at));
             let ranges = self.ranges.iter().filter(|(range, _)| is_named(&range.start));
             let listed = ranges.filter_map(|(range, at)| state.changed_in(range, *at));
-            let together = self.together.iter().flat_map(|(keys, at)| keys.iter().map(|key| (key, *at)));
+            let together =
+                self.together.iter().flat_map(|(ids, at)| ids.iter().map(|id| (keys::object(*id), *at)));
             let together = together.filter(|(key, at)| state.has_changed(&key[..], *at));
             let read = read.map(|(key, _)| key).chain(listed).cloned();
-            read.chain(together.map(|(key, _)| Key::from(&key[..]))).take(MOST_TRIED).collect()
+            read.chain(together.map(|(key, _)| Key::from(key))).take(MOST_TRIED).collect()
         };
         // As the caller sees it now.
         let mut now = self.engine.begin(self.principal.clone(), self.now, 0);

@@ -6,6 +6,7 @@ use super::place::{self, Place};
 use crate::access::{self, Want};
 use crate::backend::{Backend, Key};
 use crate::classes::Lineage;
+use crate::engine::Matches;
 use crate::keys::{self, ObjectKey};
 use crate::object::{Object, Record};
 use emerge_proto::class::encode;
@@ -52,12 +53,9 @@ impl Filter {
         self.glob.as_ref().is_none_or(|glob| glob.is_match(name))
     }
 
-    /// Those entries whose names match.
-    fn of(&self, mut entries: Vec<(Key, Record)>) -> Vec<(Key, Record)> {
-        if self.glob.is_some() {
-            entries.retain(|(key, _)| keys::entry_name(key).is_some_and(|name| self.matches(name)));
-        }
-        entries
+    /// Whether the name in the key of an entry matches.
+    fn takes(&self, key: &[u8]) -> bool {
+        keys::entry_name(key).is_some_and(|name| self.matches(name))
     }
 }
 
@@ -103,7 +101,7 @@ impl<B: Backend> Tx<B> {
             if before.0 != object.class {
                 before = (object.class, object.class.and_then(|hash| lineages.get(&hash)));
             }
-            self.borrowed_stat(*id, object, &object.name, before.1)
+            self.shown_stat(*id, object, &object.name, before.1)
         });
         Ok(encode_page(stats, next.as_deref(), last.as_deref()))
     }
@@ -161,18 +159,18 @@ impl<B: Backend> Tx<B> {
     ) -> Result<(Vec<Member>, Option<String>)> {
         let mut from = after.map(str::to_owned);
         let mut page: Vec<Member> = Vec::new();
+        let takes = |key: &[u8]| filter.takes(key);
+        let matches = filter.glob.is_some().then_some(&takes as Matches<'_>);
         // One more tells whether there is another page.
         let mut wanted = limit + 1;
         let mut passed = 0;
         loop {
             let range = keys::entries_with(place.id, &filter.prefix, from.as_deref());
-            let found = self.scan(range, wanted).await?;
-            let ended = found.len() < wanted;
-            from = found.last().and_then(|(key, _)| keys::entry_name(key)).map(str::to_owned);
-            let (all, before) = (found.len(), page.len());
-            // What it takes to go on when too many are passed over.
-            let spare = (passed + all >= limits::MAX_HIDDEN).then(|| found.clone());
-            self.listed_members(&place.path, &filter.of(found), &mut page).await?;
+            let found = self.scan_entries(range.clone(), wanted, matches).await?;
+            let ended = found.count < wanted;
+            from = keys::entry_name(&found.last).map(str::to_owned);
+            let before = page.len();
+            self.listed_members(&place.path, &found.ids, &mut page).await?;
             if page.len() > limit {
                 page.truncate(limit);
                 let next = last_name(&page);
@@ -181,14 +179,15 @@ impl<B: Backend> Tx<B> {
             if ended {
                 return Ok((page, None));
             }
-            passed += all - (page.len() - before);
+            passed += found.count - (page.len() - before);
             if passed >= limits::MAX_HIDDEN {
-                // It goes on after the last member that the caller may know of.
+                // It goes on after the last member that the caller may know of, whether it is wanted or not.
                 let next = match last_name(&page) {
                     Some(name) => Some(name),
                     None => {
+                        let all = self.scan_entries(range, wanted, None).await?;
                         let mut known = Vec::new();
-                        self.listed_members(&place.path, &spare.unwrap_or_default(), &mut known).await?;
+                        self.listed_members(&place.path, &all.ids, &mut known).await?;
                         last_name(&known)
                     }
                 };
@@ -210,17 +209,19 @@ impl<B: Backend> Tx<B> {
         let after = after.map(|after| order.read(after)).transpose()?;
         let (mut from, mut count) = (None::<String>, 0);
         let mut all: Vec<(Rank, Member)> = Vec::new();
+        let takes = |key: &[u8]| filter.takes(key);
+        let matches = filter.glob.is_some().then_some(&takes as Matches<'_>);
         loop {
             let range = keys::entries_with(place.id, &filter.prefix, from.as_deref());
-            let found = self.scan(range, limits::MAX_PAGE).await?;
-            let ended = found.len() < limits::MAX_PAGE;
-            from = found.last().and_then(|(key, _)| keys::entry_name(key)).map(str::to_owned);
-            count += found.len();
+            let found = self.scan_entries(range, limits::MAX_PAGE, matches).await?;
+            let ended = found.count < limits::MAX_PAGE;
+            from = keys::entry_name(&found.last).map(str::to_owned);
+            count += found.count;
             if count > limits::MAX_SORTED {
                 return Err(too_many_to_sort(&place.path));
             }
-            let mut members = Vec::with_capacity(found.len());
-            self.listed_members(&place.path, &filter.of(found), &mut members).await?;
+            let mut members = Vec::new();
+            self.listed_members(&place.path, &found.ids, &mut members).await?;
             for (id, object) in members {
                 let rank = self.rank(order, &object).await?;
                 if after.as_ref().is_none_or(|after| rank > *after) {
@@ -262,16 +263,15 @@ impl<B: Backend> Tx<B> {
     async fn listed_members(
         &mut self,
         path: &Path,
-        entries: &[(Key, Record)],
+        ids: &[ObjectId],
         listed: &mut Vec<Member>,
     ) -> Result<()> {
-        let ids = entries.iter().map(|(_, record)| Ok(keys::object(record.as_entry()?.id)));
-        let objects = self.objects_together(ids.collect::<Result<_>>()?).await?;
+        let objects = self.objects_together(ids).await?;
         listed.reserve(objects.len());
-        for ((_, record), object) in entries.iter().zip(objects) {
+        for (id, object) in ids.iter().zip(objects) {
             let object = object.ok_or_else(|| place::changed(path))?;
             if access::shows(&self.principal, &object) {
-                listed.push((record.as_entry()?.id, object));
+                listed.push((*id, object));
             }
         }
         Ok(())

@@ -36,11 +36,12 @@ pub use search::{Candidate, KeyRanges, Scope, Walk};
 use crate::access::Principal;
 use crate::backend::{Backend, BackendError, Key, Write};
 use crate::change::{Change, LogRecord, Where};
-use crate::engine::{Engine, Looked, Side, Together};
+use crate::engine::{Engine, Entries, Looked, Matches, Side, Together};
 use crate::index::{self as indexes, Indexes};
-use crate::keys::{self, ObjectKey};
+use crate::keys;
 use crate::object::{Entry, Object, Record};
 use crate::outcomes::no_longer_kept;
+use crate::pages::PageOfEntries;
 use crate::queue::{self, Waiting};
 use crate::random::Random;
 use crate::session::{LoggedOutcome, Outcome};
@@ -68,9 +69,9 @@ pub struct Tx<B: Backend> {
     /// the key gives the same, so that an operation is not led astray by commits of others between its reads.
     reads: HashMap<Key, (u64, Option<Record>)>,
     ranges: Vec<(Range<Key>, u64)>,
-    /// Keys of objects that were read together, and the number of the last commit then. What they were is not kept: when one of them is
+    /// Objects that were read together, and the number of the last commit then. What they were is not kept: when one of them is
     /// read again and is another by then, this transaction does not commit.
-    together: Vec<(Vec<ObjectKey>, u64)>,
+    together: Vec<(Vec<ObjectId>, u64)>,
     writes: BTreeMap<Key, Option<Record>>,
     /// Objects of which this transaction has made a version already.
     touched: HashSet<ObjectId>,
@@ -186,7 +187,8 @@ impl<B: Backend> Tx<B> {
     }
 
     fn is_current_in(&self, state: &State) -> bool {
-        let together = |(keys, at): &(Vec<ObjectKey>, u64)| keys.iter().all(|key| state.is_good(key, *at));
+        let together =
+            |(ids, at): &(Vec<ObjectId>, u64)| ids.iter().all(|id| state.is_good(&keys::object(*id), *at));
         let reads_are_good = self.reads.iter().all(|(key, (at, _))| state.is_good(key, *at))
             && self.together.iter().all(together);
         #[cfg(feature = "mutations")]
@@ -390,19 +392,19 @@ impl<B: Backend> Tx<B> {
     }
 
     /// Reads many objects of which no other operation is told what they were; none for one that is not there.
-    async fn objects_together(&mut self, keys: Vec<ObjectKey>) -> Result<Vec<Option<Arc<Object>>>> {
-        let Together { mut objects, at, number } = self.engine.look_together(&keys).await?;
-        self.take_turns(keys.len()).await;
+    async fn objects_together(&mut self, ids: &[ObjectId]) -> Result<Vec<Option<Arc<Object>>>> {
+        let Together { mut objects, at, number } = self.engine.look_together(ids).await?;
+        self.take_turns(ids.len()).await;
         self.depends_on = self.depends_on.max(number);
         if !self.writes.is_empty() {
-            for (key, object) in keys.iter().zip(&mut objects) {
-                if let Some(own) = self.writes.get(&key[..]) {
+            for (id, object) in ids.iter().zip(&mut objects) {
+                if let Some(own) = self.writes.get(&keys::object(*id)[..]) {
                     *object = own.clone().map(Record::object).transpose()?;
                 }
             }
         }
-        self.bytes += keys.len() * size_of::<ObjectKey>();
-        self.together.push((keys, at));
+        self.bytes += size_of_val(ids);
+        self.together.push((ids.to_vec(), at));
         Ok(objects)
     }
 
@@ -428,9 +430,29 @@ impl<B: Backend> Tx<B> {
             (Some((last, _)), Side::End) if scanned.records.len() == limit => last.clone()..range.end,
             _ => range,
         };
-        self.bytes += told.start.len() + told.end.len() + size_of::<(Range<Key>, u64)>();
-        self.ranges.push((told, scanned.at));
+        self.note_range(told, scanned.at);
         Ok(scanned.records)
+    }
+
+    /// As [`Tx::scan`], of the entries of a directory, all or those that match.
+    async fn scan_entries(
+        &mut self,
+        range: Range<Key>,
+        limit: usize,
+        matches: Option<Matches<'_>>,
+    ) -> Result<Arc<PageOfEntries>> {
+        let Entries { page, at, number } =
+            self.engine.scan_entries(&range, limit, &self.writes, matches).await?;
+        self.take_turns(page.count).await;
+        self.depends_on = self.depends_on.max(number);
+        let end = if page.count == limit { keys::after(&page.last) } else { range.end };
+        self.note_range(range.start..end, at);
+        Ok(page)
+    }
+
+    fn note_range(&mut self, range: Range<Key>, at: u64) {
+        self.bytes += range.start.len() + range.end.len() + size_of::<(Range<Key>, u64)>();
+        self.ranges.push((range, at));
     }
 
     /// As [`Tx::scan`], for a caller whose writes are right whatever happens to the range meanwhile.

@@ -368,10 +368,12 @@ impl<B: Backend> Tx<B> {
         name: &str,
         lineage: Option<&Lineage>,
     ) -> Stat {
-        self.borrowed_stat(id, object, name, lineage).into_owned()
+        let class_hash = object.class.filter(|_| access::shows(&self.principal, object));
+        Stat { class_hash, ..self.shown_stat(id, object, name, lineage) }.into_owned()
     }
 
-    pub(super) fn borrowed_stat<'a>(
+    /// The properties of an object that shows to the caller. Whoever has the address of a class may read it.
+    pub(super) fn shown_stat<'a>(
         &'a self,
         id: ObjectId,
         object: &'a Object,
@@ -384,8 +386,7 @@ impl<B: Backend> Tx<B> {
             id,
             kind: object.kind,
             class: class.map(|class| class.source.name.as_str()),
-            // Whoever has the address of a class may read it.
-            class_hash: object.class.filter(|_| access::shows(&self.principal, object)),
+            class_hash: object.class,
             class_version: class.map(|class| class.version),
             owner: &object.owner,
             group: &object.group,

@@ -329,6 +329,10 @@ const PYTHON: &str = r#"class Search(emerge.Object):
         def __getattr__(self, name):
             raise AttributeError(f"the object has no field {name!r}")
 
+        @property
+        def __class__(self):
+            raise TypeError("a search sees an object's fields and not its class: give it class_=, which takes those that inherit too")
+
     class Meta:
         def __init__(self, fields):
             self.__dict__.update(fields)

@@ -391,7 +391,7 @@ class _CallHead:
 
     def state(self) -> bytes:
         """The pickled fields as the node has them."""
-        return _wire.dumps(_wire.loads(self.data)[3])[0]
+        return _wire.dumps_known(_wire.loads(self.data)[3])
 
 
 # Of the one call that this Python will see before its memory is put back.
@@ -445,16 +445,26 @@ def run_file(parts: list[bytes]) -> list[bytes]:
     for path, value in objects.items():
         if not isinstance(value, Object) or not isinstance(path, str):
             raise emerge.errors.BadArgumentError(f"objects[{path!r}] is no object of Emerge's", field=str(path))
-        order: dict[bytes, Any] = {}
-        own = _classes.record_of(type(value))
-        _needed(own, order)
-        state, used = _wire.dumps(_classes.fields_of(value), keeps=True)
-        for each in used:
-            _needed(each, order)
-        order[own.hash] = order.pop(own.hash)
-        sources = [_wire.dumps(each.source)[0] for each in order.values()]
+        try:
+            sources, state = _with_classes(value)
+        except emerge.EmergeError as error:
+            error.path = error.path or path
+            error.message = f"objects[{path!r}]: {error.message}"
+            raise
         out += [path.encode(), join(sources), state]
     return out
+
+
+def _with_classes(value: Object) -> tuple[list[bytes], bytes]:
+    """The classes that an object needs, its own last, and its state."""
+    order: dict[bytes, Any] = {}
+    own = _classes.record_of(type(value))
+    _needed(own, order)
+    state, used = _wire.dumps(_classes.fields_of(value), keeps=True)
+    for each in used:
+        _needed(each, order)
+    order[own.hash] = order.pop(own.hash)
+    return [_wire.dumps(each.source)[0] for each in order.values()], state
 
 
 def _needed(record: Any, order: dict[bytes, Any]) -> None:

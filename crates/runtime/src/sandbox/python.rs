@@ -370,11 +370,14 @@ fn file_object(parts: &[Vec<u8>]) -> Result<FileObject> {
     let [path, classes, state] = parts else { return Err(defect()) };
     let classes = split(classes).ok_or_else(defect)?;
     let lineage = classes.iter().map(|class| emerge_pickle::class_from_pickle(class));
-    Ok(FileObject {
-        path: String::from_utf8(path.clone()).map_err(|_| defect())?,
-        lineage: lineage.collect::<Result<_>>()?,
-        state: emerge_pickle::value_from_pickle(state)?,
-    })
+    let path = String::from_utf8(path.clone()).map_err(|_| defect())?;
+    let named = |mut error: Error| {
+        error.message = format!("objects[{path:?}]: {}", error.message);
+        error.at(&path)
+    };
+    let lineage = lineage.collect::<Result<_>>().map_err(named)?;
+    let state = emerge_pickle::value_from_pickle(state).map_err(named)?;
+    Ok(FileObject { path, lineage, state })
 }
 
 /// A method as the guest tells it.

@@ -1,0 +1,88 @@
+// Pages of listings: what members share is read once, and reads as if each had it to itself.
+
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { ByteReader } from "../src/bytes.js";
+import { Encoder } from "../src/codec.js";
+import { metas } from "../src/meta.js";
+import { type RawStat, readStat } from "../src/wire.js";
+import { readPage } from "../src/wire-listing.js";
+
+const ARRAY = 4;
+const NAMES = ["a", "k000001", "k000002", "ünï", "x".repeat(60), "z"];
+const PROPERTIES = [
+  "name", "id", "kind", "class", "classHash", "classVersion", "owner", "group", "perms", "version", "created", "modified", "size", "node", "rules", "path",
+] as const;
+
+/** The bytes of some members, each with others of its properties than the one before. */
+function* members(): Generator<Uint8Array> {
+  const out = new Encoder();
+  for (const [at, name] of NAMES.entries()) {
+    const isDirectory = at === 1;
+    const rare = at === 2 ? 15 : at === 3 ? 16 : at === 4 ? 17 : 14;
+    out.head(ARRAY, rare);
+    out.text(name);
+    out.bytes(new Uint8Array(16).fill(at));
+    out.number(isDirectory ? 1 : 0);
+    if (isDirectory) for (let left = 3; left > 0; left -= 1) out.value(null);
+    else {
+      out.text("Thing");
+      out.bytes(new Uint8Array(16).fill(at < 4 ? 200 : 201));
+      out.number(at < 3 ? 1 : 300);
+    }
+    out.text(at < 5 ? "ada" : "adb");
+    out.text("staff");
+    out.number(0o750);
+    out.number(at * 100_000);
+    out.number(at === 0 ? -1 : 1_800_000_000_000_000 + at);
+    out.number(at === 0 ? 5 : 1_800_000_000_000_007 + at);
+    out.number(at * 70);
+    out.text(at < 4 ? "node-1" : "node-2");
+    if (rare > 14) {
+      if (at === 3) out.value(null);
+      else out.list(["all", "0"]);
+    }
+    if (rare > 15) out.text("/elsewhere");
+    if (rare > 16) out.list(["what this client does not know"]);
+    yield out.take().slice();
+  }
+}
+
+/** A page of them, which begins anywhere within its buffer. */
+function page(all: readonly Uint8Array[], skew: number): Uint8Array {
+  const out = new Encoder();
+  out.head(ARRAY, 3);
+  out.text("next");
+  out.text("last");
+  out.head(ARRAY, all.length);
+  for (const member of all) out.raw(member);
+  const bytes = out.take();
+  const within = new Uint8Array(skew + bytes.length + 3).fill(0xff);
+  within.set(bytes, skew);
+  return within.subarray(skew, skew + bytes.length);
+}
+
+it("reads each member of a page as it is read alone", () => {
+  const plain = [...members()];
+  // In a row with others of their kind, and each after any other.
+  const orders = [plain, plain.flatMap((one) => [one, one]), plain.flatMap((one) => plain.flatMap((two) => [one, two]))];
+  for (const [skew, order] of orders.entries()) {
+    const read = readPage(new ByteReader(page(order, skew)));
+    assert.equal(read.next, "next");
+    assert.equal(read.members.length, order.length);
+    for (const [at, member] of read.members.entries()) {
+      const alone: RawStat = readStat(new ByteReader(order[at] as Uint8Array));
+      for (const property of PROPERTIES) assert.deepEqual(member[property], alone[property], `${property} of ${alone.name}`);
+    }
+    const [first] = metas("/", read.members);
+    const last = metas("/a/b", read.members).at(-1);
+    assert.deepEqual([first?.path, last?.path], ["/a", `/a/b/${NAMES.at(-1) ?? ""}`]);
+  }
+});
+
+it("refuses a page that is cut anywhere", () => {
+  const whole = page([...members()], 1);
+  for (let end = 0; end < whole.length; end += 1) {
+    assert.throws(() => readPage(new ByteReader(whole.subarray(0, end))), { code: "bad_frame" }, `cut at ${end}`);
+  }
+});
