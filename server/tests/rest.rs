@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod conditions;
+
 use emerge_server::{Config, RunningNode};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -356,7 +358,7 @@ async fn what_is_wrong_is_a_problem_that_names_it() {
             "bad_argument",
             json!("query"),
         ),
-        ("GET", "/history/a?limit=3", &[], None, 400, "bad_argument", json!("query")),
+        ("GET", "/history/a?limmit=3", &[], None, 400, "bad_argument", json!("query")),
         ("DELETE", "/objects/d?recursiv=true", &[], None, 400, "bad_argument", json!("query")),
         ("GET", "/objects/a", &[("If-None-Match", "3")], None, 400, "bad_argument", json!("if-none-match")),
         ("PUT", "/objects/a", &[], note(json!({"txt": 1})), 400, "bad_argument", json!("txt")),

@@ -210,13 +210,15 @@ export class FileSystem {
     return new Meta(normal(path), readStat(new ByteReader(await this.#transport.request(opStat(path), optionsFor.any(options)))));
   }
 
-  /** Whether anything is stored at a path. */
+  /** Whether anything is stored at a path, or at a place inside an object. */
   async exists(path: string, options?: Options): Promise<boolean> {
     try {
       await this.stat(path, options);
       return true;
     } catch (error) {
       if (error instanceof EmergeError && error.code === "not_found") return false;
+      // A part that is there is no object, which has properties.
+      if (error instanceof EmergeError && error.code === "bad_argument" && path.includes("#")) return true;
       throw error;
     }
   }

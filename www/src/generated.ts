@@ -1469,7 +1469,7 @@ export type IndexInfo = [
 
 /** The reply to `explain`: how a search would run. */
 export const PLAN = {
-  /** `index`, `order` (in the order of an index, until the page is full), `text` (by the index of words), `tree` (the members of the directory, one by one), or `scan` (all objects in the order in which they were made). */
+  /** `index`, `order` (in the order of an index, until the page is full), `text` (by the index of words), `tree` (the members of the directory, one by one), or `scan` (all objects in the order in which they were made); with `, newest first` behind it when that order is turned. */
   access: 0,
   /** The index: its class and field; absent when none is used. */
   index: 1,

@@ -91,6 +91,7 @@ export class Transaction extends FileSystem implements AsyncDisposable {
   /** What objects that were stored in it remembered before, and since. */
   readonly #heads = new Map<EmergeObject, { readonly before: Head | undefined; since: Head | undefined }>();
   #over = false;
+  #expired: string | undefined;
   /** Its identity. */
   readonly id: string;
   /** The name by which the user's other clients find it. */
@@ -157,13 +158,16 @@ export class Transaction extends FileSystem implements AsyncDisposable {
 
   async #end(commit: boolean, options: Options): Promise<number> {
     if (this.#over) {
-      const why = `the transaction ${this.name ?? this.id} was committed or rolled back already`;
+      const why = this.#expired ?? `the transaction ${this.name ?? this.id} was committed or rolled back already`;
       throw errorOf("transaction_expired", why, { field: this.name ?? this.id });
     }
     this.#over = true;
     let committed: number | undefined;
     try {
       committed = readEnded(new ByteReader(await this.#outside.request(opEnd(this.id, commit), options)));
+    } catch (error) {
+      if (error instanceof EmergeError && error.code === "transaction_expired") this.#expired = error.message;
+      throw error;
     } finally {
       if (committed === undefined) {
         for (const [object, { before, since }] of this.#heads) if (headOf(object) === since) setHead(object, before);

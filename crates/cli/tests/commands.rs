@@ -626,6 +626,10 @@ fn objects_are_searched() {
     assert_eq!(node.ok(&["search", "--count"]), "2\n");
     let python = ["--python", "lambda o, p: o.unitPrice > p.least", "--params", "{\"least\": 1}"];
     assert_eq!(node.ok(&[&["search", "--count"], &python[..]].concat()), "1\n");
+    // A lambda is Python without being told so, and no words to look for.
+    let plain = ["search", "/inventory", "lambda o: o.unitPrice < 1", "--fields", "quantityOnHand"];
+    assert_eq!(node.ok(&plain), found);
+    assert!(node.ok(&["search", "--explain", "--descending"]).contains("newest first"));
     let ordered =
         node.ok(&["search", "--json", "--order", "unitPrice", "--limit", "1", "--class", "InventoryItem"]);
     let item: Value = serde_json::from_str(&ordered).unwrap();

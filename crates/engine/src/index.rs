@@ -1,6 +1,6 @@
 //! Indexes: by a class, those that inherit from it included, and a field.
 //!
-//! Invariant: of every object of the class an index that is ready has exactly one entry, under the key of the field's value ([`emerge_proto::value::order`]).
+//! Invariant: of every object of the class an index that is ready has exactly one entry, under the key of the field's value ([`emerge_proto::value::order::entry`]).
 //! Entries change in the commit that changes the object. An index that is being built has some of them, and each commit keeps those as it keeps the others.
 //!
 //! Which indexes there are is in memory, in one immutable set. A transaction takes the set as it begins (one that is held open, as it ends), and cannot commit
@@ -120,6 +120,12 @@ impl IndexRecord {
             looked_at: (!self.ready).then_some(self.looked_at),
             duplicates: duplicates.map(|maker| maker.duplicates).filter(|duplicates| *duplicates > 0),
         }
+    }
+
+    /// Puts it back to its building, whose entries so far stay.
+    pub(crate) fn build_again(&mut self) {
+        (self.ready, self.cursor, self.looked_at, self.duplicates) = (false, None, 0, 0);
+        self.makers.iter_mut().flatten().for_each(|maker| maker.duplicates = 0);
     }
 
     /// The key and the record of an index.

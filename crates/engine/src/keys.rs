@@ -44,7 +44,7 @@ pub(crate) const INDEX: u8 = b'i';
 pub(crate) const DROPPED_INDEX: u8 = b'j';
 
 /// The format that this code writes.
-pub(crate) const FORMAT: u64 = 3;
+pub(crate) const FORMAT: u64 = 4;
 
 pub(crate) fn meta(name: &str) -> Key {
     join(META, &[name.as_bytes()])

@@ -1,6 +1,6 @@
 //! Patterns of paths, such as `/inventory/**`.
 
-use emerge_proto::{Error, ErrorCode, Result, limits};
+use emerge_proto::{Error, ErrorCode, Path, Result, limits};
 use globset::{GlobBuilder, GlobMatcher};
 
 /// A pattern of paths: `*`, `?`, `[a-z]` and `{a,b}` stand for characters within a segment, `**` as a whole segment for any number of segments, none
@@ -22,7 +22,7 @@ impl Pattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// `bad_argument` when it is not well-formed, `limit_exceeded` when it is too long.
+    /// `bad_argument` when it is not well-formed, `bad_path` when no path can match, `limit_exceeded` when it is too long.
     pub fn parse(text: &str) -> Result<Self> {
         let bad = |why: String| Error::new(ErrorCode::BadArgument, why).field("pattern");
         let limit = limits::MAX_PATH;
@@ -43,7 +43,13 @@ impl Pattern {
         let part = |segment: &str| match segment {
             "" => Err(bad(format!("the pattern {text:?} has an empty segment"))),
             "**" => Ok(Part::Any),
+            // No path has such a segment.
+            _ if segment.contains('#') => {
+                let why = format!("{text:?} can match no path: a segment has no \"#\"");
+                Err(Error::new(ErrorCode::BadPath, why).field("pattern"))
+            }
             exact if !exact.contains(['*', '?', '[', ']', '{', '}', '\\']) => {
+                Path::parse(&format!("/{exact}")).map_err(|error| error.at(text).field("pattern"))?;
                 Ok(Part::Exact(exact.to_owned()))
             }
             glob => GlobBuilder::new(glob)

@@ -7,10 +7,12 @@
 //! was cut goes on where it was, no record goes through a step twice, and a program of the old format refuses the store from the first change on.
 
 use crate::backend::{Backend, BackendError, CommitRecord, Key, Write};
+use crate::index::IndexRecord;
 use crate::keys;
 use crate::object::read;
 use bytes::Bytes;
 use emerge_proto::Result;
+use emerge_proto::value::order;
 use minicbor::{Decode, Encode};
 
 /// From one format to the next.
@@ -23,8 +25,19 @@ pub(crate) struct Step {
     pub(crate) change: fn(&Key, &Bytes) -> Result<Vec<Write>>,
 }
 
-/// All steps, in order; the last leads to [`keys::FORMAT`]. No format before 0.1.0 is kept up, so there is none yet.
-pub(crate) const STEPS: &[Step] = &[];
+/// All steps, in order; the last leads to [`keys::FORMAT`].
+pub(crate) const STEPS: &[Step] = &[Step { from: 3, kinds: b"di", change: own_entries }];
+
+/// In format 3 all values without an order, decimals too, had one key in an index. These entries go, and each index is built again, while those that it has hold.
+fn own_entries(key: &Key, value: &Bytes) -> Result<Vec<Write>> {
+    if let Some((entry, _)) = keys::index_entry_parts(key).filter(|_| key.first() == Some(&keys::INDEX)) {
+        let is_other = entry == [order::Kind::Other as u8];
+        return Ok(if is_other { vec![Write { key: key.clone(), value: None }] } else { Vec::new() });
+    }
+    let mut index: IndexRecord = read(value, "an index")?;
+    index.build_again();
+    Ok(vec![Write { key: key.clone(), value: Some(emerge_proto::class::encode(&index).into()) }])
+}
 
 /// Records of one commit of a walk.
 const BATCH: usize = 1000;

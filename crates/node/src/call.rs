@@ -536,13 +536,14 @@ impl<B: Backend> Fs for MethodFs<B> {
                     self.attempt.dispatch(&op, &methods).await
                 }
                 // Whoever calls a method lends it rights over objects, not over people.
-                Op::Users { .. } | Op::Groups { .. } => Err(Error::new(
-                    ErrorCode::Unsupported,
-                    format!(
-                        "{:?} is not for methods: users and groups are administered by a client",
+                Op::Users { .. } | Op::Groups { .. } => {
+                    let place = if self.owner.is_none() { "for transactions" } else { "for methods" };
+                    let why = format!(
+                        "{:?} is not {place}: users and groups are administered by a client, each change by itself",
                         op.name()
-                    ),
-                )),
+                    );
+                    Err(Error::new(ErrorCode::Unsupported, why))
+                }
                 Op::Search { .. } | Op::Explain { .. } => {
                     let mut tx = self.attempt.lock().await;
                     let place =
@@ -560,6 +561,6 @@ pub(crate) fn open<B: Backend>(tx: &mut Option<Tx<B>>) -> Result<&mut Tx<B>> {
     tx.as_mut().ok_or_else(ended)
 }
 
-fn ended() -> Error {
+pub(crate) fn ended() -> Error {
     Error::new(ErrorCode::Cancelled, "the call has ended")
 }

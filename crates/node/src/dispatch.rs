@@ -3,6 +3,7 @@
 use crate::search::META;
 use emerge_engine::{Backend, Base, Listing, Tx};
 use emerge_proto::class::encode;
+use emerge_proto::inside::field_name;
 use emerge_proto::{Error, ErrorCode, MethodDecl, Op, Result};
 
 /// The encoded null that operations without a record reply with.
@@ -75,8 +76,14 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[Met
                 format!("{field} is a property, by which no search uses an index; an index is by a field");
             return Err(Error::new(ErrorCode::BadArgument, why).field(field));
         }
-        Op::CreateIndex { class, field, unique } => encode(&tx.create_index(class, field, *unique).await?),
-        Op::DropIndex { class, field } => encode(&tx.drop_index(class, field).await?),
+        Op::CreateIndex { class, field, unique } => {
+            encode(&tx.create_index(class, &field_name(field, "field")?, *unique).await?)
+        }
+        Op::DropIndex { class, field } => {
+            // One that an earlier program made may have any name.
+            let field = field_name(field, "field").unwrap_or_else(|_| field.into());
+            encode(&tx.drop_index(class, &field).await?)
+        }
         Op::Indexes {} => encode(&tx.index_infos().await?),
         Op::PutClass { class } => encode(&tx.put_class(class.clone(), methods.to_vec()).await?),
         Op::Begin { .. } | Op::In { .. } | Op::End { .. } | Op::Transactions { .. } => {

@@ -2,6 +2,7 @@
 
 mod args;
 mod query;
+mod read;
 
 use args::{Args, bad, digest};
 use emerge_proto::account::{GroupAction, GroupInfo, UserAction, UserInfo};
@@ -18,6 +19,7 @@ use emerge_proto::watch::Change;
 use emerge_proto::{AsOf, ClassVersion, Error, FieldDecl, MethodDecl, ObjectId, Op, Path, Result, Value};
 use query::query_from;
 pub use query::{index_to_json, matches_to_json, plan_to_json};
+pub use read::read_json;
 use serde_json::{Map, Value as Json, json};
 
 /// The names of the operations.

@@ -14,6 +14,7 @@
 
 pub mod archive;
 mod call;
+pub mod conditions;
 mod connection;
 mod copy;
 mod dispatch;

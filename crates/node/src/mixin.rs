@@ -54,6 +54,14 @@ async fn object<B: Backend>(tx: &mut Tx<B>, target: &Target) -> Result<Fetched> 
         let why = format!("{path}#{part} is a value and no object of its own");
         return Err(Error::new(ErrorCode::BadArgument, why).at(path).field(&**part));
     }
+    if fetched.stat.class_hash.is_none() {
+        let error = Error::new(ErrorCode::IsADirectory, "a directory has no fields to mix");
+        return Err(match target {
+            Target::Path(path) => error.at(path),
+            Target::Id(id) => error.at(id),
+            Target::ResultOf(_) => error,
+        });
+    }
     Ok(fetched)
 }
 

@@ -1,6 +1,7 @@
 //! An object as a resource of HTTP: what a request expects of it (RFC 9110, section 13), and a change that is made only
 //! if it is so. Both are one transaction, so that nothing comes between.
 
+use crate::conditions;
 use crate::node::{Node, RequestKey, too_much_contention};
 use crate::stream;
 use emerge_engine::{Backend, Base, CommitError, Lineage, Principal, Tx};
@@ -64,11 +65,11 @@ pub struct Expected {
 }
 
 impl Expected {
-    fn is_anything(&self) -> bool {
+    pub(crate) fn is_anything(&self) -> bool {
         self.matching.is_none() && self.none_matching.is_none()
     }
 
-    fn check(&self, path: &Path, there: Option<&Stat>) -> Result<()> {
+    pub(crate) fn check(&self, path: &str, there: Option<&Stat>) -> Result<()> {
         let now = match there {
             Some(stat) => format!("{path} is at version {}", stat.version),
             None => format!("nothing is stored at {path}"),
@@ -200,6 +201,25 @@ impl<B: Backend> Node<B> {
         reply.result
     }
 
+    /// As [`Node::execute_once`], if what the operation is about is as expected; durable when this returns.
+    ///
+    /// # Errors
+    /// [`Refusal::Unexpected`]; `bad_argument` for a condition that means nothing for this operation; and whatever the operation gives.
+    pub async fn execute_expecting(
+        &self,
+        principal: &Principal,
+        once: Option<Idempotency<'_>>,
+        expected: &Expected,
+        op: Op,
+        now: i64,
+    ) -> Result<Vec<u8>, Refusal> {
+        if expected.is_anything() {
+            return Ok(self.execute_once(principal, once, op, now).await?);
+        }
+        let key = once.map(|once| once.request_key(principal));
+        self.run_expecting(principal, key.as_ref(), op, expected, now).await
+    }
+
     /// Runs an operation whose reply is a stream, outside any session: the encoded items, each when all that it depends on is durable. None when it has no
     /// streamed form. Sent again under the same key, each part of it takes effect once.
     ///
@@ -282,12 +302,8 @@ async fn apply<B: Backend>(
 ) -> Result<Changed, Refusal> {
     let target = Target::from(path);
     if !expected.is_anything() {
-        let there = match tx.stat(&target).await {
-            Ok(stat) => Some(stat),
-            Err(error) if error.code == ErrorCode::NotFound => None,
-            Err(error) => return Err(error.into()),
-        };
-        expected.check(path, there.as_ref()).map_err(Refusal::Unexpected)?;
+        let there = conditions::there(tx.stat(&target).await)?;
+        expected.check(path.as_str(), there.as_ref()).map_err(Refusal::Unexpected)?;
     }
     let stored = match change {
         Change::Put { class, fields } => Some(put(tx, &target, class.as_ref(), fields).await?),
@@ -298,6 +314,14 @@ async fn apply<B: Backend>(
         }
     };
     Ok(Changed { stored })
+}
+
+fn no_fields(target: &Target) -> Error {
+    let error = Error::new(ErrorCode::IsADirectory, "a directory has no fields");
+    match target {
+        Target::Path(path) => error.at(path),
+        _ => error,
+    }
 }
 
 async fn put<B: Backend>(
@@ -319,7 +343,7 @@ async fn put<B: Backend>(
             };
             match stat.class_hash {
                 Some(hash) => tx.class(hash).await?,
-                None => return Err(Error::new(ErrorCode::IsADirectory, "a directory has no fields")),
+                None => return Err(no_fields(target)),
             }
         }
     };
@@ -341,7 +365,7 @@ async fn merge<B: Backend>(
     let lineage = match (class, fetched.stat.class_hash) {
         (Some(name), _) => class_of(tx, name).await?,
         (None, Some(hash)) => tx.class(hash).await?,
-        (None, None) => return Err(Error::new(ErrorCode::IsADirectory, "a directory has no fields")),
+        (None, None) => return Err(no_fields(target)),
     };
     let Value::Map(mut old) = Value::decode(&fetched.state)? else {
         return Err(Error::new(ErrorCode::StorageFailed, "the stored state is no map"));

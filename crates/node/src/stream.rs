@@ -37,7 +37,7 @@ pub(crate) type Items = BoxStream<'static, Result<Step>>;
 /// Calls on members of one directory that run at the same time.
 const CALLS_AT_ONCE: usize = 4;
 
-/// Opens the stream of an operation; none when it has no streamed form (or, for a call, when the path is an object).
+/// Opens the stream of an operation; none when it has no streamed form.
 pub(crate) async fn open<B: Backend>(
     node: &Node<B>,
     principal: &Principal,
@@ -67,7 +67,7 @@ async fn open_as<B: Backend>(caller: Caller<B>, op: &Op, from: Option<&String>) 
             let (atomic, paths) =
                 with.as_ref().map_or((false, None), |with| (with.atomic == Some(true), with.paths.clone()));
             if paths.is_none() && !caller.is_directory(path).await? {
-                return Ok(None);
+                return Err(no_members(path));
             }
             if atomic && caller.tx.is_some() {
                 let why = "in a transaction calls are one already; roll it back when one of them fails";
@@ -91,7 +91,7 @@ async fn open_as<B: Backend>(caller: Caller<B>, op: &Op, from: Option<&String>) 
         }
         Op::Migrate { path, class, how, from: old, after } => {
             if !caller.is_directory(path).await? {
-                return Ok(None);
+                return Err(no_members(path));
             }
             let Caller { node, principal, now, .. } = &caller;
             let mut tx = node.begin(principal, *now);
@@ -121,6 +121,20 @@ async fn open_as<B: Backend>(caller: Caller<B>, op: &Op, from: Option<&String>) 
             Box::pin(open_as(inside, op, after.as_ref())).await
         }
         _ => Ok(None),
+    }
+}
+
+/// An object has no members: who asks for what became of each is not to find that it was done to the object itself.
+fn no_members(target: &Target) -> Error {
+    let error = |what: &str| {
+        let why =
+            format!("{what} is not a directory, of whose members each could be asked; ask the object itself");
+        Error::new(ErrorCode::NotADirectory, why)
+    };
+    match target {
+        Target::Path(path) => error(path).at(path),
+        Target::Id(id) => error(&id.to_string()).at(id),
+        Target::ResultOf(_) => error("the result of a request"),
     }
 }
 

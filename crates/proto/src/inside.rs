@@ -2,6 +2,7 @@
 
 use crate::value::Step;
 use crate::{Error, ErrorCode, Result, limits};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A checked field path of one step at least. Names of letters, digits, `_`, `$` and `-` stand as they are, after a `.` unless they come first; any
@@ -51,6 +52,27 @@ impl Inside {
     /// The steps, from the outermost inwards; one at least.
     pub fn into_steps(self) -> Vec<Step> {
         self.0
+    }
+}
+
+/// The name of a field where one field of an object is meant, as by an order or an index: the name as it stands, or in quotes (`["a.b"]`), without which
+/// a name that reads as a field path would be taken for a place within a field.
+///
+/// # Errors
+/// `bad_argument` for a place within a field; `argument` is what is to be named.
+pub fn field_name<'t>(text: &'t str, argument: &str) -> Result<Cow<'t, str>> {
+    // What is no field path can only be a name.
+    let Ok(Inside(steps)) = Inside::parse(text) else { return Ok(Cow::Borrowed(text)) };
+    match <[Step; 1]>::try_from(steps) {
+        Ok([Step::Key(name)]) if text.starts_with('[') => Ok(Cow::Owned(name)),
+        Ok([Step::Key(_)]) => Ok(Cow::Borrowed(text)),
+        _ => {
+            let quoted = serde_json::Value::from(text);
+            let why = format!(
+                "{argument}: {text} is a place within a field; name a field of the object itself, one of just this name as [{quoted}]"
+            );
+            Err(Error::new(ErrorCode::BadArgument, why).field(argument))
+        }
     }
 }
 
@@ -125,6 +147,29 @@ mod tests {
 
     fn key(name: &str) -> Step {
         Step::Key(name.into())
+    }
+
+    #[test]
+    fn one_field_is_named_by_its_name() {
+        for (text, name) in [
+            ("price", "price"),
+            ("first name", "first name"),
+            ("v1.2 of it", "v1.2 of it"),
+            ("a.", "a."),
+            ("[\"a.b\"]", "a.b"),
+            ("[\"[0]\"]", "[0]"),
+            ("", ""),
+        ] {
+            assert_eq!(field_name(text, "order").unwrap(), name, "{text}");
+        }
+        for text in ["a.b", "kids[0]", "[0]", "[\"a\"].b"] {
+            let error = field_name(text, "order").unwrap_err();
+            assert_eq!(
+                (error.code, error.field.as_deref()),
+                (ErrorCode::BadArgument, Some("order")),
+                "{text}"
+            );
+        }
     }
 
     #[test]

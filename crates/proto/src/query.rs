@@ -272,7 +272,7 @@ pub struct IndexInfo {
 /// The reply to `explain`: how a search would run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Plan {
-    /// `index`, `order` (in the order of an index, until the page is full), `text` (by the index of words), `tree` (the members of the directory, one by one), or `scan` (all objects in the order in which they were made).
+    /// `index`, `order` (in the order of an index, until the page is full), `text` (by the index of words), `tree` (the members of the directory, one by one), or `scan` (all objects in the order in which they were made); with `, newest first` behind it when that order is turned.
     #[n(0)]
     pub access: String,
     /// The index: its class and field; absent when none is used.

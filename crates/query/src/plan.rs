@@ -8,7 +8,7 @@ use crate::lambda::{Answer, Lambda};
 use emerge_proto::value::order::{self, Kind};
 use emerge_proto::{Language, Value};
 
-/// A part of an index, by the keys of values ([`order::key`]): from all that begin with `from`, or come after it, through all that begin with `to`.
+/// A part of an index, by the keys of values ([`order::entry`]): from all that begin with `from`, or come after it, through all that begin with `to`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
     /// Where it begins.
@@ -230,7 +230,7 @@ impl Lambda {
 
     /// The span of keys of a value's own kind outside of which a comparison with it is false.
     fn range(&self, cmp: Cmp, kind: Kind, value: &Value) -> Verdict {
-        if kind == Kind::Other
+        if matches!(kind, Kind::Other | Kind::Decimal)
             || self.asks(&Test::Compare(cmp, value), Some(value.clone())) == Answer::Sandbox
         {
             return Verdict::Unsure;

@@ -131,7 +131,7 @@ fn what_is_not_surely_the_same_is_left() {
 
 /// Whether the first way to a function's objects leads to those with a value.
 fn leads(lambda: &Lambda, value: Option<Value>) -> bool {
-    let key = order::key(value.as_ref());
+    let key = order::entry(value.as_ref());
     let access = &lambda.accesses()[0];
     access.spans.iter().any(|span| key >= span.from && (key <= span.to || key.starts_with(&span.to)))
 }

@@ -315,11 +315,15 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
         return Meta(normal(path), await self._ask("stat", path, timeout=timeout))
 
     async def exists(self, path: str, *, timeout: float | None = None) -> bool:
-        """Whether anything is stored at a path."""
+        """Whether anything is stored at a path, or at a place inside an object."""
         try:
             await self.stat(path, timeout=timeout)
         except NotFoundError:
             return False
+        except BadArgumentError:
+            # A part that is there is no object, which has properties.
+            if "#" not in path:
+                raise
         return True
 
     def list(

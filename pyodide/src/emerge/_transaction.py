@@ -88,6 +88,7 @@ class AsyncTransaction(AsyncFileSystem):
         self._sent = outside._sent
         self._heads = heads if heads is not None else _Heads()
         self._over = False
+        self._expired: str | None = None
         self.info = info
         """Its id, name and times, as of when it was opened or found."""
 
@@ -138,11 +139,15 @@ class AsyncTransaction(AsyncFileSystem):
     async def _end(self, how: str, timeout: float | None) -> Any:
         name = self.info.name or self.info.id
         if self._over:
-            raise TransactionExpiredError(f"the transaction {name} was committed or rolled back already", field=name)
+            why = self._expired or f"the transaction {name} was committed or rolled back already"
+            raise TransactionExpiredError(why, field=name)
         self._over = True
         committed = None
         try:
             committed = await self._outside._ask(how, self.info.id, timeout=timeout)
+        except TransactionExpiredError as error:
+            self._expired = error.message
+            raise
         finally:
             if committed is None:
                 self._heads.taken_back()

@@ -1,7 +1,7 @@
 //! One operation for each request, as JSON: `POST /api` with a bearer token.
 
 use super::Shell;
-use super::rest::{Problem, whole};
+use super::rest::{Problem, expected, whole};
 use crate::running::now_micros;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use emerge_engine::Backend;
-use emerge_node::json::{change_to_json, error_to_json, op_from_json, reply_to_json};
+use emerge_node::json::{change_to_json, error_to_json, op_from_json, read_json, reply_to_json};
 use emerge_proto::{Error, ErrorCode, Result};
 use futures_util::StreamExt;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) async fn api<B: Backend + 'static>(
 ) -> Response {
     let json = match answer(&shell, &headers, body).await {
         Ok(json) => json,
-        Err(error) => return refused(error),
+        Err(problem) => return problem.and_message().into_response(),
     };
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     (headers, format!("{json}\n")).into_response()
@@ -38,13 +38,17 @@ pub(super) fn bearer(headers: &HeaderMap) -> &str {
         .map_or("", |(_, token)| token.trim())
 }
 
-async fn answer<B: Backend>(shell: &Shell<B>, headers: &HeaderMap, body: Body) -> Result<serde_json::Value> {
+async fn answer<B: Backend>(
+    shell: &Shell<B>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<serde_json::Value, Problem> {
     let principal = shell.node.authenticate(bearer(headers)).await?;
-    let json = serde_json::from_slice(&whole(body).await?)
-        .map_err(|error| Error::new(ErrorCode::BadArgument, format!("the body is not JSON: {error}")))?;
+    let json = read_json(&whole(body).await?, "body")?;
+    let expected = expected(headers)?;
     let op = op_from_json(&json)?;
-    let reply = shell.node.execute(&principal, op.clone(), now_micros()).await?;
-    reply_to_json(&op, &reply)
+    let reply = shell.node.execute_expecting(&principal, None, &expected, op.clone(), now_micros()).await?;
+    Ok(reply_to_json(&op, &reply)?)
 }
 
 /// An error as every address gives it, and its text under `message` too, as clients of these two addresses have read it.

@@ -64,11 +64,18 @@ pub(crate) fn router<B: Backend>(shell: Arc<Shell<B>>, routes: Router) -> Router
         .route("/api/watch", get(http::watch::<B>))
         .route("/healthz", get(async || "ok\n"))
         .route("/notebook", get(to_notebook::<B>))
-        .fallback(get(files::serve))
+        .fallback(get(page))
         .with_state(shell.clone())
         .merge(rest::router(shell.clone()))
         .merge(routes)
         .layer(middleware::from_fn_with_state(shell, guard::check::<B>))
+}
+
+async fn page(headers: HeaderMap, uri: Uri) -> Response {
+    match rest::nothing_at(&uri) {
+        Some(problem) => problem,
+        None => files::serve(headers, uri).await,
+    }
 }
 
 async fn page_or_socket<B: Backend + 'static>(

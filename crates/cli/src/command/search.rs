@@ -94,14 +94,18 @@ fn print(query: &Query, page: &Matches, json: &serde_json::Value, output: &Outpu
 }
 
 fn explain(plan: &Plan, output: &Output) {
-    let access = match (&plan.index, &*plan.access) {
+    let (access, turned) = match plan.access.split_once(',') {
+        Some((access, turned)) => (access, format!(",{turned}")),
+        None => (&*plan.access, String::new()),
+    };
+    let access = match (&plan.index, access) {
         (Some(index), "order") => format!("index {index}, in its order"),
         (Some(index), _) => format!("index {index}"),
         (None, "text") => "the objects that the text index names".to_owned(),
         (None, "tree") => "the objects below the directory".to_owned(),
         (None, _) => "all objects".to_owned(),
     };
-    output.line(format!("looks at  {access}"));
+    output.line(format!("looks at  {access}{turned}"));
     plan.ranges.iter().for_each(|range| output.line(format!("range     {range}")));
     if let Some(native) = &plan.native {
         output.line(format!("native    {native}"));
@@ -179,6 +183,12 @@ fn below(text: &str) -> Result<String> {
     Ok(found?.to_string())
 }
 
+/// Whether an argument is a function of Python: no words begin like this and have a colon.
+fn is_lambda(text: &str) -> bool {
+    let rest = text.trim_start().strip_prefix("lambda");
+    rest.is_some_and(|rest| rest.starts_with([' ', ':', '*']) && rest.contains(':'))
+}
+
 /// Whether an argument is a function of JavaScript.
 fn is_function(text: &str) -> bool {
     let text = text.trim_start();
@@ -211,15 +221,23 @@ fn query(args: &Search) -> Result<Query> {
         function = directory.take();
     }
     // A function has an arrow or begins with a word for one. What is neither is words to look for.
+    let mut python = args.python.as_deref();
+    if python.is_none() {
+        python = function.take_if(|text| is_lambda(text));
+    }
+    if python.is_some_and(|text| !is_lambda(text) && is_function(text)) {
+        let why = "this is a function in JavaScript: give it without --python";
+        return Err(Error::new(ErrorCode::BadArgument, why).field("python"));
+    }
     let words = function.take_if(|text| !is_function(text));
     if words.is_some() && args.text.is_some() {
         return Err(Error::new(ErrorCode::BadArgument, "give the words once").field("text"));
     }
-    let (language, source) = match &args.python {
-        Some(source) => (Language::Python, Some(source.as_str())),
+    let (language, source) = match python {
+        Some(source) => (Language::Python, Some(source)),
         None => (Language::JavaScript, function),
     };
-    if args.python.is_some() && function.is_some() {
+    if python.is_some() && function.is_some() {
         return Err(Error::new(ErrorCode::BadArgument, "give one function, in JavaScript or in Python")
             .field("python"));
     }

@@ -289,7 +289,7 @@ impl Store {
                     continue;
                 }
                 let value = self.value_in(object, &index.field)?;
-                let entry = Key::from(keys::index_entry(index.id, &order::key(value.as_ref()), Some(*id)));
+                let entry = Key::from(keys::index_entry(index.id, &order::entry(value.as_ref()), Some(*id)));
                 let is_there = self.index_entries.contains(&entry);
                 if !is_there && (index.ready || cursor.is_some_and(|cursor| *id <= cursor)) {
                     return Err(format!(

@@ -2,13 +2,14 @@
 
 use super::Tx;
 use super::place::{self, Place};
+use super::rules;
 use super::tree::{Slot, into_itself};
 use crate::access::{self, Want};
 use crate::backend::Backend;
 use crate::keys;
 use crate::object::Object;
 use emerge_proto::op::Target;
-use emerge_proto::{Error, ErrorCode, ObjectId, ObjectType, Path, Result, limits};
+use emerge_proto::{Error, ErrorCode, ObjectId, ObjectType, Path, Perms, Result, limits};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -46,6 +47,9 @@ struct Cursor {
     last: Vec<String>,
 }
 
+/// What is copied, the permissions that its copies have at most, the directories that are open, and how far it has come.
+type Begun = (Path, Perms, Vec<Frame>, Cursor);
+
 impl Cursor {
     fn text(&self) -> String {
         format!("{:016x}:{}{}", self.copied, if self.into { 'i' } else { 'a' }, self.last.join("/"))
@@ -71,7 +75,7 @@ impl Cursor {
 
 impl<B: Backend> Tx<B> {
     /// Copies an object, or a tree in one commit. The copies have ids of their own, version 1, the caller as owner and
-    /// the permissions of what they copy. Onto a directory: into it. Of a tree only what the caller may see is copied.
+    /// the permissions of what they copy, without the mask of the directory that they come to. Onto a directory: into it. Of a tree only what the caller may see is copied.
     /// Gives how many objects and directories were copied.
     ///
     /// # Errors
@@ -98,7 +102,7 @@ impl<B: Backend> Tx<B> {
                 .at(&path)
                 .limit(limits::MAX_COPY as u64));
             }
-            let made = self.copy_one(&object, &path, parent, &name).await?;
+            let made = self.copy_one(&object, &path, (parent, &name), slot.perms).await?;
             if object.is_directory() {
                 let entries = self.scan(keys::entries(id, None), limits::MAX_COPY + 1).await?;
                 for (member, object) in self.shown_members(&path, entries).await? {
@@ -125,18 +129,20 @@ impl<B: Backend> Tx<B> {
         Ok((place, slot))
     }
 
-    /// Copies an object, or makes a directory like one.
+    /// Copies an object, or makes a directory like one, with the permissions that new members can have at `most`.
     async fn copy_one(
         &mut self,
         object: &Object,
         path: &Path,
-        parent: ObjectId,
-        name: &str,
+        (parent, name): (ObjectId, &str),
+        most: Perms,
     ) -> Result<ObjectId> {
         self.check(object, Want::Read, path)?;
+        // A mask says nothing of the sticky bit.
+        let perms = Perms(object.perms.0 & (most.0 | !0o777));
         if object.is_directory() {
             self.check(object, Want::Execute, path)?;
-            return Ok(self.make_directory(parent, name, object.perms).id);
+            return Ok(self.make_directory(parent, name, perms).id);
         }
         let id = self.new_id();
         for blob in &object.blobs {
@@ -147,7 +153,7 @@ impl<B: Backend> Tx<B> {
             class: object.class,
             state: object.state.clone(),
             blobs: object.blobs.clone(),
-            ..self.new_directory(parent, name, object.perms)
+            ..self.new_directory(parent, name, perms)
         };
         self.add(id, copy);
         Ok(id)
@@ -165,7 +171,7 @@ impl<B: Backend> Tx<B> {
     }
 
     async fn copy_part_inner(&mut self, from: &Target, to: &str, cursor: Option<&str>) -> Result<CopyPart> {
-        let (root, mut frames, mut at) = match cursor {
+        let (root, perms, mut frames, mut at) = match cursor {
             None => self.begin_copy(from, to).await?,
             Some(cursor) => self.go_on_copying(from, to, Cursor::read(cursor)?).await?,
         };
@@ -189,7 +195,7 @@ impl<B: Backend> Tx<B> {
             let (Some((id, object)), depth) = (frame.read.pop_front(), frames.len()) else { continue };
             let Some(frame) = frames.last() else { break };
             let path = frame.path.join(&object.name)?;
-            let made = self.copy_one(&object, &path, frame.target, &object.name).await?;
+            let made = self.copy_one(&object, &path, (frame.target, &object.name), perms).await?;
             at.copied += 1;
             bytes += object.state.len();
             // The last one's place: its name below the directories that are open.
@@ -203,25 +209,21 @@ impl<B: Backend> Tx<B> {
         Ok(CopyPart { path, copied: at.copied, cursor: (!frames.is_empty()).then(|| at.text()) })
     }
 
-    async fn begin_copy(&mut self, from: &Target, to: &str) -> Result<(Path, Vec<Frame>, Cursor)> {
+    async fn begin_copy(&mut self, from: &Target, to: &str) -> Result<Begun> {
         let (place, slot) = self.copy_slot(from, to, true).await?;
         let into = slot.path != Path::parse(to)?;
-        let made = self.copy_one(&place.object, &place.path, slot.parent, slot.path.name()).await?;
+        let made =
+            self.copy_one(&place.object, &place.path, (slot.parent, slot.path.name()), slot.perms).await?;
         let mut frames = Vec::new();
         if place.object.is_directory() {
             let path = place.path.clone();
             frames.push(Frame { source: place.id, path, target: made, after: None, read: VecDeque::new() });
         }
-        Ok((place.path, frames, Cursor { copied: 1, into, last: Vec::new() }))
+        Ok((place.path, slot.perms, frames, Cursor { copied: 1, into, last: Vec::new() }))
     }
 
     /// Opens the directories again that were open when the last part ended.
-    async fn go_on_copying(
-        &mut self,
-        from: &Target,
-        to: &str,
-        at: Cursor,
-    ) -> Result<(Path, Vec<Frame>, Cursor)> {
+    async fn go_on_copying(&mut self, from: &Target, to: &str, at: Cursor) -> Result<Begun> {
         let place = self.seen(from).await?;
         let root = place.path.clone();
         let mut to = Path::parse(to)?;
@@ -229,6 +231,7 @@ impl<B: Backend> Tx<B> {
             to = to.join(place.path.name())?;
         }
         let mut target = self.place(&Target::from(&to)).await?;
+        let perms = rules::mask_of(&target.above).perms();
         let (mut source, mut object, mut path) = (place.id, place.object, place.path);
         let mut frames: Vec<Frame> = Vec::new();
         let mut names = at.last.iter();
@@ -257,7 +260,7 @@ impl<B: Backend> Tx<B> {
                 target = self.copied_directory(target.id, &name, below).await?;
             }
         }
-        Ok((root, frames, at))
+        Ok((root, perms, frames, at))
     }
 
     /// A directory that an earlier part has made.

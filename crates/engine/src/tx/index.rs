@@ -52,7 +52,7 @@ impl<B: Backend> Tx<B> {
                     makers.push(maker);
                     if unique {
                         // The building goes over the objects again to count duplicates; all entries stay, so that it binds at once.
-                        (known.ready, known.cursor, known.looked_at) = (false, None, 0);
+                        known.build_again();
                         makers.iter_mut().for_each(|maker| maker.duplicates = 0);
                     }
                     known.set_makers(makers);
@@ -165,6 +165,23 @@ impl<B: Backend> Tx<B> {
         }
         infos.sort_by(|one, other| (&one.class, &one.field).cmp(&(&other.class, &other.field)));
         Ok(infos)
+    }
+
+    /// Whether a class of a name is one of the caller's own, or, for an administrator, anybody's.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn knows_class(&mut self, name: &str) -> Result<bool> {
+        let user = self.principal.user.clone();
+        if self.class_head(&user, name).await?.is_some() {
+            return Ok(true);
+        }
+        if !self.principal.admin {
+            return Ok(false);
+        }
+        let heads = self.scan_unnoted(keys::all(keys::CLASS_HEAD), limits::MAX_COPY).await?;
+        Ok(heads.len() == limits::MAX_COPY
+            || heads.iter().any(|(key, _)| keys::class_name(key) == Some(name)))
     }
 
     /// Whether a class is one of the caller's own.
@@ -318,7 +335,7 @@ impl<B: Backend> Tx<B> {
             return Ok(None);
         }
         let value = self.value_in(object, &index.field).await?;
-        Ok(Some(keys::index_entry(index.id, &order::key(value.as_ref()), Some(id))))
+        Ok(Some(keys::index_entry(index.id, &order::entry(value.as_ref()), Some(id))))
     }
 
     async fn value_in(&mut self, object: &Object, field: &str) -> Result<Option<Value>> {
@@ -538,6 +555,15 @@ impl<B: Backend> Tx<B> {
         }
         let of_class = usable.iter().find(|index| Some(index.class_id) == wanted);
         Ok(of_class.or_else(|| usable.iter().find(|index| index.class_id == EVERY_CLASS)).cloned())
+    }
+
+    /// Whether an index is in the order of its values: it keeps decimals apart from the other numbers.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn is_in_order(&mut self, index: &Index, noted: bool) -> Result<bool> {
+        let decimals = [Kind::Decimal as u8];
+        Ok(self.peek_range(indexes::span(index.id, &decimals, &decimals), 1, noted).await?.is_empty())
     }
 
     /// The ids of the objects in parts of an index, and of those that this transaction has written; none when they are more than `most`, or when the index has

@@ -159,6 +159,19 @@ impl<B: Backend> Tx<B> {
         if is_inside(target) { self.whole(target).await } else { Ok(place) }
     }
 
+    /// The properties of the object that a change of a place in it, or of a field below that place, changes.
+    ///
+    /// # Errors
+    /// As [`Tx::set`].
+    pub async fn stat_around(&mut self, target: &Target, field: Option<&str>) -> Result<Stat> {
+        let more = field.map(Inside::parse).transpose()?;
+        let steps = more.as_ref().map_or(&[][..], Inside::steps);
+        let place = self.spot(target, None, steps, End::Stay).await?.place;
+        let mut stat = self.stat_of(place.id, &place.object, place.path.name()).await?;
+        stat.path = Some(place.path.to_string());
+        Ok(stat)
+    }
+
     /// What is at a path into an object.
     pub(super) async fn get_inside(&mut self, target: &Target, version: Option<AsOf>) -> Result<Fetched> {
         let Spot { place, steps, value } = self.spot(target, version, &[], End::Follow).await?;
@@ -174,7 +187,8 @@ impl<B: Backend> Tx<B> {
         Ok(Fetched { stat, state, path: Some(place.path.to_string()), part, children: None, members: None })
     }
 
-    /// The objects that a list of references leads to, from the place `from` on. One that is not there, or that the caller may not read, has its error instead.
+    /// The objects that a list of references leads to, from the place `from` on. One that is not there (`not_found`, also where something else is by now), or
+    /// that the caller may not read, has its error instead.
     ///
     /// # Errors
     /// As [`Tx::get`]; `bad_argument` when the place is no list, or holds something that is no reference.
@@ -228,14 +242,13 @@ impl<B: Backend> Tx<B> {
     }
 
     async fn child(&mut self, path: String) -> Result<FetchedChild> {
+        let no_object = |what: &str| {
+            let why = format!("no object is stored at {path}: {what}");
+            Error::new(ErrorCode::NotFound, why).at(&path)
+        };
         let error = match self.get(&Target::Path(path.clone()), None).await {
-            Ok(Fetched { part: Some(_), .. }) => {
-                let why = format!("{path} leads to a value inside an object and to no object");
-                Error::new(ErrorCode::BadArgument, why).at(&path)
-            }
-            Ok(Fetched { stat: Stat { class_hash: None, .. }, .. }) => {
-                place::is_a_directory(&Path::parse(&path)?)
-            }
+            Ok(Fetched { part: Some(_), .. }) => no_object("it is a value inside another"),
+            Ok(Fetched { stat: Stat { class_hash: None, .. }, .. }) => no_object("it is a directory"),
             Ok(fetched) => {
                 let path = fetched.path.unwrap_or(path);
                 return Ok(FetchedChild {
@@ -249,7 +262,9 @@ impl<B: Backend> Tx<B> {
             Err(error) if error.code == ErrorCode::Conflict || error.code == ErrorCode::StorageFailed => {
                 return Err(error);
             }
-            Err(error) => error,
+            Err(error) if matches!(error.code, ErrorCode::NotFound | ErrorCode::PermissionDenied) => error,
+            // Whatever lies in its place by now: the child is gone, and the others are told.
+            Err(error) => no_object(&error.message),
         };
         Ok(FetchedChild { path, stat: None, state: None, error: Some(error) })
     }

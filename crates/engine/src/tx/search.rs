@@ -1,6 +1,6 @@
 //! Walking over the objects below a directory that the caller may read: what a search looks at. What is asked of each is not the engine's.
 //!
-//! Objects come in the order of their ids, which is that in which they were made. A directory with few objects below it is walked as a tree; else all objects
+//! Objects come in the order of their ids, which is that in which they were made, or the other way round. A directory with few objects below it is walked as a tree; else all objects
 //! of the store are read in order, and those that are not below it left out. Which it is makes no difference but in speed. Along an index they come in its
 //! order, so that one who wants the first of that order can stop.
 
@@ -14,7 +14,7 @@ use crate::index::Index;
 use crate::keys::{self, ObjectKey};
 use crate::object::{Object, Record};
 use emerge_proto::op::Target;
-use emerge_proto::{ClassHash, ObjectId, Result, Stat};
+use emerge_proto::{ClassHash, Error, ErrorCode, ObjectId, Result, Stat};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -35,8 +35,10 @@ pub struct Scope {
     pub class: Option<String>,
     /// Only those of the class with this id, or of the class version with this address, or of one that inherits from it.
     pub class_id: Option<ObjectId>,
-    /// Only those after this id.
+    /// Only those after this id, in the order in which they come.
     pub after: Option<ObjectId>,
+    /// From the greatest id on.
+    pub descending: bool,
     /// The index by which they are found, and the parts of it, by keys of values, that are looked at.
     pub index: Option<(Arc<Index>, KeyRanges)>,
     /// The order in which they are wanted, where an index has it. Objects come in another one when that is faster: [`Walk::access`] tells.
@@ -68,7 +70,7 @@ enum Source {
         at: usize,
         access: &'static str,
     },
-    All(Range<Key>),
+    All(Side, Range<Key>),
     /// In the order of an index.
     Ordered(Ordered),
 }
@@ -78,7 +80,7 @@ impl Walk {
     pub fn access(&self) -> &'static str {
         match self.source {
             Source::Ids { access, .. } => access,
-            Source::All(_) => "scan",
+            Source::All(..) => "scan",
             Source::Ordered(_) => "order",
         }
     }
@@ -141,15 +143,20 @@ impl<B: Backend> Tx<B> {
     /// Begins a walk over the objects below a directory.
     ///
     /// # Errors
-    /// `not_found`, `not_a_directory`, `permission_denied` (the directory cannot be reached, or not be passed), `bad_path`.
+    /// `not_found`, `not_a_directory`, `bad_argument` (the node itself tells what is there), `permission_denied` (the directory cannot be reached, or not be passed), `bad_path`.
     pub async fn walk_objects(&mut self, directory: &Target, scope: Scope) -> Result<Walk> {
+        if self.system_of(directory)?.is_some() {
+            let why = "the node itself tells what is there, and no objects are stored below; list it";
+            let error = Error::new(ErrorCode::BadArgument, why).field("directory");
+            return Err(if let Target::Path(path) = directory { error.at(path) } else { error });
+        }
         let place = self.place(directory).await?;
         if !place.object.is_directory() {
             return Err(place::not_a_directory(&place.path));
         }
         self.check(&place.object, Want::Execute, &place.path)?;
         if scope.named {
-            let mut walk = Self::walk_from(&place, scope, Source::All(keys::objects(None)));
+            let mut walk = Self::walk_from(&place, scope, Source::All(Side::Start, keys::objects(None)));
             walk.look_at(Vec::new());
             return Ok(walk);
         }
@@ -170,12 +177,25 @@ impl<B: Backend> Tx<B> {
         let source = match found {
             Some(mut ids) => {
                 ids.sort_unstable();
-                let at = scope.after.map_or(0, |after| ids.partition_point(|id| *id <= after));
+                if scope.descending {
+                    ids.reverse();
+                }
+                let is_before = |id: &ObjectId, after: ObjectId| {
+                    if scope.descending { *id >= after } else { *id <= after }
+                };
+                let at = scope.after.map_or(0, |after| ids.partition_point(|id| is_before(id, after)));
                 Source::Ids { ids, at, access: if indexed { "index" } else { "tree" } }
             }
             None => match &scope.order {
                 Some(order) => Source::Ordered(self.in_order(order)),
-                None => Source::All(keys::objects(scope.after)),
+                None if scope.descending => {
+                    let mut all = keys::objects(None);
+                    if let Some(after) = scope.after {
+                        all.end = Key::from(&keys::object(after)[..]);
+                    }
+                    Source::All(Side::End, all)
+                }
+                None => Source::All(Side::Start, keys::objects(scope.after)),
             },
         };
         Ok(Self::walk_from(&place, scope, source))
@@ -236,15 +256,17 @@ impl<B: Backend> Tx<B> {
                 };
                 self.peek_objects(&next, &mut walk.gone, walk.scope.noted).await?
             }
-            Source::All(range) => {
+            Source::All(side, range) => {
                 if range.start >= range.end {
                     return Ok(None);
                 }
-                let records = self.peek_range(range.clone(), budget, walk.scope.noted).await?;
-                range.start = match records.last() {
-                    Some((last, _)) if records.len() == budget => keys::after(last),
-                    _ => range.end.clone(),
-                };
+                let records = self.peek_range_from(*side, range.clone(), budget, walk.scope.noted).await?;
+                let last = records.last().filter(|_| records.len() == budget).map(|(last, _)| last);
+                match (*side, last) {
+                    (_, None) => range.start = range.end.clone(),
+                    (Side::Start, Some(last)) => range.start = keys::after(last),
+                    (Side::End, Some(last)) => range.end = last.clone(),
+                }
                 let mut found = Vec::with_capacity(records.len());
                 for (key, record) in records {
                     if let Some(id) = keys::id_of(&key) {

@@ -20,6 +20,8 @@ pub(super) struct Slot {
     pub(super) path: Path,
     /// The directories from the root down to `parent`.
     pub(super) above: Vec<ObjectId>,
+    /// The permissions that new members get.
+    pub(super) perms: Perms,
 }
 
 impl<B: Backend> Tx<B> {
@@ -236,7 +238,8 @@ impl<B: Backend> Tx<B> {
                 if taken {
                     return Err(place::already_exists(&path));
                 }
-                Ok(Slot { parent: *parent, above: above.iter().map(|(id, _)| *id).collect(), path })
+                let perms = rules::mask_of(&above).perms();
+                Ok(Slot { parent: *parent, above: above.iter().map(|(id, _)| *id).collect(), path, perms })
             }
         }
     }

@@ -3,10 +3,12 @@
 use super::cursor::Cursor;
 use super::sandbox::{PROPERTIES, property};
 use emerge_engine::{Backend, Candidate, Tx};
+use emerge_proto::inside::field_name;
 use emerge_proto::query::{Aggregate, Group, Match, Matches, Row};
 use emerge_proto::value::{order, raw};
 use emerge_proto::{Error, ErrorCode, ObjectId, Query, Result, Value, limits};
 use emerge_query::Aggregator;
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -181,9 +183,9 @@ impl<'q> Collector<'q> {
         let value = value_of(tx, candidate, &state, &group.by).await?;
         let encoded = value.as_ref().map(Value::encode);
         let mut key = order::key(value.as_ref());
-        // Keys of long texts are cut, and those of lists and the like are all the same.
+        // Keys of long texts are cut.
         if let Some(encoded) = &encoded
-            && (key.len() > order::CUT || key.first() == Some(&(order::Kind::Other as u8)))
+            && key.len() > order::CUT
         {
             key.extend_from_slice(encoded);
         }
@@ -298,15 +300,54 @@ fn property_of(field: &str) -> Result<Option<&str>> {
     Err(Error::new(ErrorCode::BadArgument, why).field(field))
 }
 
-/// Sees that the properties by which a search orders, groups and sums are there.
+/// A query whose fields are named by their names alone. Sees that the properties by which it orders, groups and sums are there.
 ///
 /// # Errors
-/// `bad_argument` names the first that is not.
-pub(super) fn check_properties(query: &Query) -> Result<()> {
-    let groups = query.group.iter();
-    let aggregated = groups.clone().flat_map(|group| group.aggregates.iter().map(|each| &each.field));
-    let named = query.order.iter().chain(groups.map(|group| &group.by)).chain(aggregated);
-    named.map(|field| property_of(field)).try_for_each(|property| property.map(drop))
+/// `bad_argument` names the first that is not, or the argument that names a place within a field.
+pub(super) fn with_names(query: &Query) -> Result<Cow<'_, Query>> {
+    let mut named = Cow::Borrowed(query);
+    // None where the name is as it stands.
+    let name = |field: &str, argument: &str| -> Result<Option<String>> {
+        if property_of(field)?.is_some() {
+            return Ok(None);
+        }
+        Ok(match field_name(field, argument)? {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(name) => Some(name),
+        })
+    };
+    if let Some(order) = &query.order
+        && let Some(name) = name(order, "order")?
+    {
+        named.to_mut().order = Some(name);
+    }
+    for (at, field) in query.fields.iter().flatten().enumerate() {
+        if field.starts_with(META) {
+            let why = format!("fields: {field} is a property, and all of these come with every object");
+            return Err(Error::new(ErrorCode::BadArgument, why).field("fields"));
+        }
+        if let Some(name) = name(field, "fields")?
+            && let Some(place) = named.to_mut().fields.as_mut().and_then(|fields| fields.get_mut(at))
+        {
+            *place = name;
+        }
+    }
+    if let Some(group) = &query.group {
+        let by = name(&group.by, "group")?;
+        let mut aggregated = Vec::with_capacity(group.aggregates.len());
+        for each in &group.aggregates {
+            aggregated.push(name(&each.field, "group")?);
+        }
+        if (by.is_some() || aggregated.iter().any(Option::is_some))
+            && let Some(group) = &mut named.to_mut().group
+        {
+            group.by = by.unwrap_or_else(|| group.by.clone());
+            for (each, name) in group.aggregates.iter_mut().zip(aggregated) {
+                each.field = name.unwrap_or_else(|| each.field.clone());
+            }
+        }
+    }
+    Ok(named)
 }
 
 /// A state with some of its fields only.

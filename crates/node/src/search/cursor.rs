@@ -2,6 +2,7 @@
 //! search grow in the order of their bytes.
 
 use emerge_proto::class::encode;
+use emerge_proto::value::order;
 use emerge_proto::{Error, ErrorCode, ObjectId, Query, Result};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -41,6 +42,11 @@ impl Cursor {
             id: Some(ObjectId(id)),
             key: bytes[32..].to_vec(),
         })
+    }
+
+    /// Whether the key of its value, if any, is one that an index can have.
+    pub(super) fn is_in_index(&self) -> bool {
+        self.id.is_none() || order::length(&self.key) == Some(self.key.len())
     }
 
     /// The text of a cursor after an object.

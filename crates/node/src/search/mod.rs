@@ -62,8 +62,12 @@ async fn search<B: Backend>(
     if after == Some(END) {
         return Ok(Matches::default());
     }
+    let query = &*collect::with_names(query)?;
     let mut run = Run::new(place, tx, query, after).await?;
     run.go(place, tx).await?;
+    if after.is_none() && run.walk.seen() == 0 {
+        check_class(place, tx, query).await?;
+    }
     // Within a method the transaction is the method's; and a later page repeats what the first has said.
     if !place.noted && after.is_none() {
         run.suggest(place, tx).await?;
@@ -73,8 +77,12 @@ async fn search<B: Backend>(
 
 /// Runs a search for its plan.
 async fn explain<B: Backend>(place: &Place<'_, B>, tx: &mut Tx<B>, query: &Query) -> Result<Plan> {
+    let query = &*collect::with_names(query)?;
     let mut run = Run::new(place, tx, query, None).await?;
     run.go(place, tx).await?;
+    if run.walk.seen() == 0 {
+        check_class(place, tx, query).await?;
+    }
     let lambda = run.lambda.as_ref();
     let native = lambda.filter(|lambda| !lambda.is_foreign()).and(query.source.clone());
     let (index, ranges) = match run.walk.access() {
@@ -86,8 +94,13 @@ async fn explain<B: Backend>(place: &Place<'_, B>, tx: &mut Tx<B>, query: &Query
         _ => (None, Vec::new()),
     };
     let index = index.map(|index| format!("{} {}", index.class, index.field));
+    let access = match (&query.text, run.walk.access()) {
+        (Some(_), _) => "text".to_owned(),
+        (None, access) if run.scope.descending => format!("{access}, newest first"),
+        (None, access) => access.to_owned(),
+    };
     Ok(Plan {
-        access: if query.text.is_some() { "text" } else { run.walk.access() }.to_owned(),
+        access,
         index,
         ranges,
         native,
@@ -96,6 +109,30 @@ async fn explain<B: Backend>(place: &Place<'_, B>, tx: &mut Tx<B>, query: &Query
         sandboxed: run.sandboxed,
         found: run.collector.found(),
     })
+}
+
+/// Refuses the name of a class of which nothing was met, when the caller has none of that name and no object of one is there to be read: a misspelt name
+/// would find nothing, and say nothing.
+///
+/// # Errors
+/// `class_not_found`: there is none, or it is another's; which of the two is not told.
+async fn check_class<B: Backend>(place: &Place<'_, B>, tx: &mut Tx<B>, query: &Query) -> Result<()> {
+    let Some(name) = &query.class else { return Ok(()) };
+    if tx.knows_class(name).await? {
+        return Ok(());
+    }
+    // Whatever else was asked for, by an index or for words, may have left its objects out.
+    let directory = Target::Path(query.directory.clone().unwrap_or_else(|| "/".into()));
+    let scope = Scope { class: Some(name.clone()), noted: place.noted, ..Scope::default() };
+    let mut walk = tx.walk_objects(&directory, scope).await?;
+    while let Some(found) = tx.next_objects(&mut walk, BUDGET).await? {
+        if !found.is_empty() {
+            return Ok(());
+        }
+        yield_now().await;
+    }
+    let why = format!("there is no class {name:?}: neither one of the caller's own nor an object of one");
+    Err(Error::new(ErrorCode::ClassNotFound, why).field("class"))
 }
 
 struct Run<'q> {
@@ -172,6 +209,11 @@ impl<'q> Run<'q> {
             && (!tells || lambda.as_ref().is_none_or(Lambda::raises_never))
         {
             in_order = tx.index_for(query.class.as_deref(), query.class_id, field, place.noted).await?;
+            if let Some(index) = &in_order
+                && !(cursor.is_in_index() && tx.is_in_order(index, place.noted).await?)
+            {
+                in_order = None;
+            }
         }
         let scope = Scope {
             index,
@@ -179,6 +221,7 @@ impl<'q> Run<'q> {
             class: query.class.clone(),
             class_id: query.class_id,
             after: if query.order.is_none() { cursor.id } else { None },
+            descending: query.order.is_none() && query.descending == Some(true),
             named: words.is_some(),
             noted: place.noted,
         };
@@ -426,7 +469,12 @@ fn check(query: &Query) -> Result<()> {
             "order, limit and fields are of searches that give objects",
         );
     }
-    collect::check_properties(query)?;
+    if query.descending == Some(true) && (counts || query.group.is_some()) {
+        return bad("descending", "what is counted or grouped comes in no order that could be turned");
+    }
+    if query.descending == Some(true) && query.order.is_none() && query.text.is_some() {
+        return bad("descending", "what a text is in comes best first; name an order to turn");
+    }
     for names in
         [query.fields.as_ref().map(Vec::len), query.group.as_ref().map(|group| group.aggregates.len())]
     {

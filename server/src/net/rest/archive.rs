@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::request::{Asked, Caller};
 use super::schema::ImportMade;
-use super::{Doors, answer};
+use super::{Doors, answer, etag};
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
@@ -103,6 +103,7 @@ pub(super) async fn import(
     Asked(to): Asked<To>,
     request: Request,
 ) -> Result<Response, Problem> {
+    etag::none(request.headers(), "an import makes many objects")?;
     let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if !matches!(given, None | Some(MEDIA_TYPE | "application/octet-stream")) {
         let error = Error::new(ErrorCode::Unsupported, format!("a body of the type {MEDIA_TYPE} is needed"));

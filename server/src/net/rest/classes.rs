@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::request::{At, Caller, Once, Sent, Tail};
 use super::schema::{ClassKept, ClassToKeep};
-use super::{Doors, answer, run};
+use super::{Doors, answer, etag, run};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -42,6 +42,7 @@ pub(super) async fn put_class(
     headers: HeaderMap,
     sent: Sent<ClassToKeep>,
 ) -> Result<Response, Problem> {
+    etag::none(&headers, "the same source is the same version, and another one is the next")?;
     let once = Once::read("PUT class", &name, &headers, Some(&sent))?;
     let ClassToKeep { language, source, fields, doc } = sent.value;
     let op = json!({

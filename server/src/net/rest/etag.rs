@@ -2,6 +2,7 @@
 
 use super::problem::Problem;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use emerge_node::conditions::meaningless;
 use emerge_node::resource::{Expected, Tag, Tags};
 use emerge_proto::{Error, ErrorCode, ObjectId, Path};
 
@@ -21,11 +22,24 @@ pub(super) fn failed(path: &Path, condition: &str) -> Problem {
 ///
 /// # Errors
 /// 400 for a condition that is none.
-pub(super) fn expected(headers: &HeaderMap) -> Result<Expected, Problem> {
+pub(in crate::net) fn expected(headers: &HeaderMap) -> Result<Expected, Problem> {
     Ok(Expected {
         matching: tags(headers, &header::IF_MATCH, false)?,
         none_matching: tags(headers, &header::IF_NONE_MATCH, true)?,
     })
+}
+
+/// Refuses conditions where none can be asked.
+///
+/// # Errors
+/// 400 naming the header.
+pub(super) fn none(headers: &HeaderMap, why: &str) -> Result<(), Problem> {
+    for (header, name) in [(header::IF_MATCH, "If-Match"), (header::IF_NONE_MATCH, "If-None-Match")] {
+        if headers.contains_key(header) {
+            return Err(meaningless(name, why).into());
+        }
+    }
+    Ok(())
 }
 
 /// The tags of one header. A weak one never matches where a strong one is asked for, and neither does one of another make.

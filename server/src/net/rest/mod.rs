@@ -29,12 +29,14 @@ use emerge_node::archive::Imported;
 use emerge_node::json::{op_from_json, reply_to_json};
 use emerge_node::resource::{Change, Changed, Expected, Idempotency, Refusal};
 use emerge_proto::{Error, ErrorCode, Op, Path, Result};
+pub(super) use etag::expected;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
 pub(super) use problem::Problem;
 pub(super) use request::whole;
 use serde_json::Value as Json;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -53,6 +55,14 @@ trait Door: Send + Sync {
         once: Option<Idempotency<'a>>,
         op: Op,
     ) -> BoxFuture<'a, Result<Vec<u8>>>;
+
+    fn execute_expecting<'a>(
+        &'a self,
+        principal: &'a Principal,
+        once: Option<Idempotency<'a>>,
+        expected: &'a Expected,
+        op: Op,
+    ) -> BoxFuture<'a, Result<Vec<u8>, Refusal>>;
 
     fn items<'a>(
         &'a self,
@@ -100,6 +110,16 @@ impl<B: Backend> Door for Shell<B> {
         op: Op,
     ) -> BoxFuture<'a, Result<Vec<u8>>> {
         Box::pin(self.node.execute_once(principal, once, op, now_micros()))
+    }
+
+    fn execute_expecting<'a>(
+        &'a self,
+        principal: &'a Principal,
+        once: Option<Idempotency<'a>>,
+        expected: &'a Expected,
+        op: Op,
+    ) -> BoxFuture<'a, Result<Vec<u8>, Refusal>> {
+        Box::pin(self.node.execute_expecting(principal, once, expected, op, now_micros()))
     }
 
     fn items<'a>(
@@ -177,6 +197,19 @@ async fn run(doors: &Doors, principal: &Principal, once: Option<Idempotency<'_>>
     reply_to_json(&op, &reply)
 }
 
+/// As [`run`], if what the operation is about is as expected.
+async fn run_expecting(
+    doors: &Doors,
+    principal: &Principal,
+    once: Option<Idempotency<'_>>,
+    expected: &Expected,
+    op: &Json,
+) -> Result<Json, Refusal> {
+    let op = op_from_json(op)?;
+    let reply = doors.execute_expecting(principal, once, expected, op.clone()).await?;
+    Ok(reply_to_json(&op, &reply)?)
+}
+
 /// A body of JSON under a status.
 fn answer(status: StatusCode, json: &Json) -> Response {
     let headers = [(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, "no-store")];
@@ -233,6 +266,22 @@ pub(super) fn router<B: Backend>(shell: Arc<Shell<B>>) -> Router {
         .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, JSON)], document)))
         .method_not_allowed_fallback(not_allowed)
         .with_state(doors)
+}
+
+/// The first segments of the addresses of all resources.
+static KINDS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let paths = resources().into_openapi().paths.paths;
+    let kinds = paths.keys().filter_map(|path| path.split('/').nth(1));
+    kinds.chain(["api"]).map(str::to_owned).collect()
+});
+
+/// The answer to a request for what is no resource, at an address that looks like one; none at those of pages.
+pub(super) fn nothing_at(uri: &Uri) -> Option<Response> {
+    let kind = uri.path().split('/').nth(1).unwrap_or_default();
+    KINDS.contains(kind).then(|| {
+        let why = format!("there is no resource at {}; /openapi.json tells which there are", uri.path());
+        Problem::from(Error::new(ErrorCode::NotFound, why)).into_response()
+    })
 }
 
 async fn not_allowed(uri: Uri) -> Problem {

@@ -3,12 +3,12 @@
 use super::problem::Problem;
 use super::request::{Asked, At, Caller, Once, Sent};
 use super::schema::{Listing, ObjectToStore, Resource, StoredAs};
-use super::{Doors, JSON, answer, etag, run};
+use super::{Doors, JSON, answer, etag, run, run_expecting};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use emerge_node::json::{stored_to_json, which_version};
-use emerge_node::resource::{Change, ClassName, Tag};
+use emerge_node::resource::{Change, ClassName, Refusal, Tag, Tags};
 use emerge_proto::class::decode;
 use emerge_proto::op::Target;
 use emerge_proto::record::{ObjectType, Stored};
@@ -137,14 +137,18 @@ async fn list(
     let mut response = answer(StatusCode::OK, &page);
     if let Some(next) = page["next"].as_str() {
         let limit = limit.map(|limit| format!("&limit={limit}")).unwrap_or_default();
-        let link = format!("<{}?after={}{limit}>; rel=\"next\"", address(path), escape(next));
-        let link = link.parse().map_err(|_| {
-            emerge_proto::Error::new(ErrorCode::Internal, "the address of the next page is no header")
-                .at(path)
-        })?;
-        response.headers_mut().insert(header::LINK, link);
+        self::next(&mut response, &format!("{}?after={}{limit}", address(path), escape(next)))?;
     }
     Ok(response)
+}
+
+/// Tells where the next page is.
+pub(super) fn next(response: &mut Response, address: &str) -> Result<(), Problem> {
+    let link = format!("<{address}>; rel=\"next\"").parse().map_err(|_| {
+        emerge_proto::Error::new(ErrorCode::Internal, "the address of the next page is no header")
+    })?;
+    response.headers_mut().insert(header::LINK, link);
+    Ok(())
 }
 
 /// Where a path is found.
@@ -158,7 +162,7 @@ pub(super) fn address(path: &Path) -> String {
 }
 
 /// A text as it stands in an address (RFC 3986): all but the unreserved characters by their bytes.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -307,14 +311,16 @@ pub(super) async fn make_directory(
     At(path): At,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let anew = etag::expected(&headers)?.none_matching.is_some();
+    let mut expected = etag::expected(&headers)?;
+    // The directory's own making asks whether something is there.
+    let anew = expected.none_matching.take_if(|tags| *tags == Tags::Any).is_some();
     let op = json!({ "op": "mkdir", "path": path.as_str(), "exist_ok": !anew });
-    match run(&doors, &principal, None, &op).await {
+    match run_expecting(&doors, &principal, None, &expected, &op).await {
         Ok(json) => Ok(answer(StatusCode::OK, &json)),
-        Err(error) if anew && error.code == ErrorCode::AlreadyExists => {
+        Err(Refusal::Failed(error)) if anew && error.code == ErrorCode::AlreadyExists => {
             Err(Problem::with(StatusCode::PRECONDITION_FAILED, error))
         }
-        Err(error) => Err(error.into()),
+        Err(refusal) => Err(refusal.into()),
     }
 }
 

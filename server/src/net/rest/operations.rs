@@ -3,12 +3,13 @@
 use super::problem::Problem;
 use super::request::{At, Caller, Once, Sent, Tail};
 use super::schema::{CallMade, CallToMake, CopyToMake, MemberCallMade, Method, MoveToMake, PartCopied};
-use super::{Doors, Pieces, answer};
+use super::{Doors, Pieces, answer, etag};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use emerge_node::json::{error_to_json, member_to_json, method_to_json, op_from_json};
+use emerge_node::resource::{Expected, Refusal};
 use emerge_proto::class::decode;
 use emerge_proto::op::Target;
 use emerge_proto::record::{ClassInfo, Copied};
@@ -23,12 +24,15 @@ use serde_json::{Map, Value as Json, json};
     post, path = "/calls/{*path}", tag = "calls", request_body = CallToMake,
     params(
         ("path" = String, Path, description = "The path of the object or the directory, without its first \"/\""),
+        ("If-Match" = Option<String>, Header, description = "The tag of the object; not with a directory", example = "\"3\""),
         ("Idempotency-Key" = Option<String>, Header, description = "The same request under the same key takes effect once"),
     ),
     responses(
         (status = 200, description = "What it returned; of a directory a line for each member", content(
             (CallMade = "application/json"), (MemberCallMade = "application/x-ndjson"),
         )),
+        (status = 412, description = "It is not as the request expects", body = super::schema::ProblemDetails,
+            content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn call(
@@ -39,6 +43,7 @@ pub(super) async fn call(
     sent: Sent<CallToMake>,
 ) -> Result<Response, Problem> {
     let once = Once::read("POST call", path.as_str(), &headers, Some(&sent))?;
+    let expected = etag::expected(&headers)?;
     let CallToMake { method, args, kwargs, deadline_ms, atomic, log } = &sent.value;
     let mut op = json!({ "op": "call", "path": path.as_str(), "method": method, "args": args, "log": log });
     if let Some(kwargs) = kwargs {
@@ -50,14 +55,15 @@ pub(super) async fn call(
     if *atomic {
         op["atomic"] = true.into();
     }
-    match super::run(&doors, &principal, once.get(), &op).await {
+    match super::run_expecting(&doors, &principal, once.get(), &expected, &op).await {
         Ok(json) => Ok(answer(StatusCode::OK, &json)),
-        Err(error) if error.code == ErrorCode::IsADirectory => {
+        // With a condition, a directory has been refused as one.
+        Err(Refusal::Failed(error)) if error.code == ErrorCode::IsADirectory => {
             let members = doors.items(&principal, once.get(), &op_from_json(&op)?).await?;
             let to_json = |member: &[u8]| member_to_json(&decode(member)?);
             members.map(|members| lines(members, to_json)).ok_or_else(|| error.into())
         }
-        Err(error) => Err(error.into()),
+        Err(refusal) => Err(refusal.into()),
     }
 }
 
@@ -92,8 +98,16 @@ pub(super) async fn methods(
 /// Move an object or a directory.
 #[utoipa::path(
     post, path = "/moves", tag = "objects", request_body = MoveToMake,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same request under the same key takes effect once")),
-    responses((status = 204, description = "It is there now"))
+    params(
+        ("If-Match" = Option<String>, Header, description = "The tag of what is to be moved", example = "\"3\""),
+        ("If-None-Match" = Option<String>, Header, description = "* when nothing may be at the path that it goes to", example = "*"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same request under the same key takes effect once"),
+    ),
+    responses(
+        (status = 204, description = "It is there now"),
+        (status = 412, description = "It is not as the request expects", body = super::schema::ProblemDetails,
+            content_type = "application/problem+json"),
+    )
 )]
 pub(super) async fn mv(
     State(doors): State<Doors>,
@@ -103,7 +117,7 @@ pub(super) async fn mv(
 ) -> Result<StatusCode, Problem> {
     let once = Once::read("POST", "moves", &headers, Some(&sent))?;
     let op = json!({ "op": "mv", "from": sent.value.from, "to": sent.value.to });
-    super::run(&doors, &principal, once.get(), &op).await?;
+    super::run_expecting(&doors, &principal, once.get(), &etag::expected(&headers)?, &op).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -112,10 +126,16 @@ pub(super) async fn mv(
 /// A tree is one commit; one that has too many members for that is copied part by part, and the answer is a line of JSON for each part as it is done.
 #[utoipa::path(
     post, path = "/copies", tag = "objects", request_body = CopyToMake,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same request under the same key takes effect once")),
+    params(
+        ("If-Match" = Option<String>, Header, description = "The tag of what is to be copied", example = "\"3\""),
+        ("If-None-Match" = Option<String>, Header, description = "* when nothing may be at the path that it goes to", example = "*"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same request under the same key takes effect once"),
+    ),
     responses(
         (status = 204, description = "The copy is made"),
         (status = 200, description = "A large tree: a line for each part", body = PartCopied, content_type = "application/x-ndjson"),
+        (status = 412, description = "It is not as the request expects", body = super::schema::ProblemDetails,
+            content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn cp(
@@ -127,9 +147,13 @@ pub(super) async fn cp(
     let once = Once::read("POST", "copies", &headers, Some(&sent))?;
     let CopyToMake { from, to, recursive } = &sent.value;
     let op = json!({ "op": "cp", "from": from, "to": to, "recursive": recursive });
-    match super::run(&doors, &principal, once.get(), &op).await {
+    let expected = etag::expected(&headers)?;
+    match super::run_expecting(&doors, &principal, once.get(), &expected, &op).await {
         Ok(_) => Ok(StatusCode::NO_CONTENT.into_response()),
-        Err(error) if error.code == ErrorCode::LimitExceeded && *recursive => {
+        // A condition holds for one transaction, and not for a copy in parts.
+        Err(Refusal::Failed(error))
+            if error.code == ErrorCode::LimitExceeded && *recursive && expected == Expected::default() =>
+        {
             let Some(mut parts) = doors.items(&principal, once.get(), &op_from_json(&op)?).await? else {
                 return Err(error.into());
             };
@@ -141,7 +165,7 @@ pub(super) async fn cp(
                 Ok(json!({ "copied": count, "path": path }))
             }))
         }
-        Err(error) => Err(error.into()),
+        Err(refusal) => Err(refusal.into()),
     }
 }
 
@@ -153,9 +177,15 @@ pub(super) async fn cp(
     request_body(content = serde_json::Value, content_type = "application/json", example = json!({"path": "/"})),
     params(
         ("operation" = String, Path, description = "Its name, such as list", example = "list"),
+        ("If-Match" = Option<String>, Header, description = "The tag of the one object that the operation changes; refused where there is none", example = "\"3\""),
+        ("If-None-Match" = Option<String>, Header, description = "* when nothing may be where the operation puts something; refused where it puts nothing", example = "*"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same request under the same key takes effect once"),
     ),
-    responses((status = 200, body = serde_json::Value, description = "What it gave; null when that is nothing"))
+    responses(
+        (status = 200, body = serde_json::Value, description = "What it gave; null when that is nothing"),
+        (status = 412, description = "It is not as the request expects", body = super::schema::ProblemDetails,
+            content_type = "application/problem+json"),
+    )
 )]
 pub(super) async fn any_operation(
     State(doors): State<Doors>,
@@ -170,6 +200,7 @@ pub(super) async fn any_operation(
         let why = "the address names the operation; a body with \"op\" goes to POST /api";
         return Err(Problem::bad("op", why));
     }
-    let json = super::run(&doors, &principal, once.get(), &Json::Object(op)).await?;
+    let expected = etag::expected(&headers)?;
+    let json = super::run_expecting(&doors, &principal, once.get(), &expected, &Json::Object(op)).await?;
     Ok(answer(StatusCode::OK, &json))
 }

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use emerge_engine::Principal;
+use emerge_node::json::read_json;
 use emerge_node::resource::Idempotency;
 use emerge_proto::{Error, ErrorCode, Path, limits};
 use futures_util::StreamExt;
@@ -82,7 +83,12 @@ impl<T: DeserializeOwned> FromRequest<Doors> for Sent<T> {
         let (parts, body) = request.into_parts();
         check_media_type(&parts)?;
         let bytes = whole(body).await?;
-        let value = serde_json::from_slice(&bytes)
+        let json = read_json(&bytes, "body")?;
+        // By its names: a list would be taken as the members in their order.
+        if !json.is_object() {
+            return Err(Problem::bad("body", "the body must be a JSON object"));
+        }
+        let value = serde_json::from_value(json)
             .map_err(|error| Problem::bad("body", format!("the body is not what it must be: {error}")))?;
         Ok(Self { value, bytes })
     }
