@@ -97,3 +97,12 @@ def test_an_object_with_some_of_its_fields_is_shown(fs, home):
         "told",
     ]
     assert dataclasses.asdict(Pin(2))["n"] == 2
+
+
+def test_whether_a_part_exists(fs, home):
+    fs.store(f"{home}/a", Pin(tags=["x"]))
+    there = [f"{home}/a#n", f"{home}/a#tags[0]", f"{home}/a", home]
+    assert [fs.exists(each) for each in there] == [True] * 4
+    assert [fs.exists(each) for each in (f"{home}/a#none", f"{home}/a#tags[1]", f"{home}/b#n")] == [False] * 3
+    with pytest.raises(errors.BadArgumentError):
+        fs.exists(f"{home}/a#n", timeout=0)

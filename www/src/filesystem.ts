@@ -218,7 +218,7 @@ export class FileSystem {
     } catch (error) {
       if (error instanceof EmergeError && error.code === "not_found") return false;
       // A part that is there is no object, which has properties.
-      if (error instanceof EmergeError && error.code === "bad_argument" && path.includes("#")) return true;
+      if (error instanceof EmergeError && error.code === "bad_argument" && error.path !== undefined) return true;
       throw error;
     }
   }

@@ -50,6 +50,7 @@ test("the properties of an object and of a directory", async () => {
   assert.equal((await fs.stat("/props")).type, "directory");
   assert.equal(await fs.exists("/props/a"), true);
   assert.equal(await fs.exists("/props/b"), false);
+  assert.deepEqual(await Promise.all(["unitPrice", "none"].map((part) => fs.exists(`/props/a#${part}`))), [true, false]);
 });
 
 test("bases travel, and every kind of value comes back as it was", async () => {

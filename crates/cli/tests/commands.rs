@@ -267,7 +267,7 @@ fn a_file_is_run_as_a_module_and_what_it_prints_is_shown() {
     let (exit, error) = node.fails(&["store", "--from", file.to_str().unwrap()]);
     assert_eq!(
         (exit, error["path"].as_str(), error["field"].as_str()),
-        (2, Some("/other"), Some("text")),
+        (1, Some("/other"), Some("text")),
         "{error}"
     );
     assert!(error["message"].as_str().unwrap().starts_with("objects[\"/other\"]: a dict key"), "{error}");

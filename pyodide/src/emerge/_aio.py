@@ -320,9 +320,9 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
             await self.stat(path, timeout=timeout)
         except NotFoundError:
             return False
-        except BadArgumentError:
-            # A part that is there is no object, which has properties.
-            if "#" not in path:
+        except BadArgumentError as error:
+            # A part that is there is no object, which has properties: it is said in which object it is.
+            if error.path is None:
                 raise
         return True
 

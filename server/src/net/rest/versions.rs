@@ -19,10 +19,10 @@ use utoipa::IntoParams;
 pub(super) struct Paging {
     /// Only versions below this number.
     #[param(minimum = 1)]
-    before: Option<u64>,
+    before: Option<i64>,
     /// Versions a page; more than 1,000 are as 1,000.
     #[param(minimum = 1)]
-    limit: Option<u32>,
+    limit: Option<i32>,
 }
 
 /// List the versions of an object that are kept, newest first.
@@ -39,11 +39,11 @@ pub(super) async fn history(
     At(path): At,
     Asked(paging): Asked<Paging>,
 ) -> Result<Response, Problem> {
-    let page = |before: Option<u64>, limit: Option<u32>| json!({ "op": "history", "path": path.as_str(), "before": before, "limit": limit });
+    let page = |before: Option<i64>, limit: Option<i32>| json!({ "op": "history", "path": path.as_str(), "before": before, "limit": limit });
     let versions = run(&doors, &principal, None, &page(paging.before, paging.limit)).await?;
     let mut response = answer(StatusCode::OK, &versions);
     if let Some(last) =
-        versions.as_array().and_then(|all| all.last()).and_then(|last| last["version"].as_u64())
+        versions.as_array().and_then(|all| all.last()).and_then(|last| last["version"].as_i64())
     {
         let more = run(&doors, &principal, None, &page(Some(last), Some(1))).await?;
         if more.as_array().is_some_and(|more| !more.is_empty()) {
