@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 #[into_params(parameter_in = Query)]
 pub(super) struct Paging {
     /// Only versions below this number.
-    #[param(minimum = 1)]
+    #[param(minimum = 0)]
     before: Option<i64>,
     /// Versions a page; more than 1,000 are as 1,000.
     #[param(minimum = 1)]
