@@ -212,6 +212,7 @@ mod tests {
         cache.put(key(1), slot(10_000));
         assert!(cache.get(&key(1)).is_none(), "one large record does not empty the cache");
     }
+
     #[test]
     fn objects_are_found_together_and_one_by_one() {
         let mut cache = Cache::new(1024 * 1024);

@@ -10,6 +10,16 @@ use emerge_engine::{Backend, Engine, MemoryBackend, Principal, Scope};
 use emerge_proto::op::{Child, StoreMode, Target};
 use emerge_proto::{ClassHash, ErrorCode, Result, Value};
 
+/// A class whose field `n` has a unique index that is ready.
+async fn with_unique_index<B: Backend>(engine: &Engine<B>) -> ClassHash {
+    let class = put_class(engine).await;
+    let mut tx = admin(engine);
+    tx.create_index("Counter", "n", true).await.unwrap();
+    tx.commit(None).await.unwrap();
+    while engine.build_indexes(NOW, 3).await.unwrap() {}
+    class
+}
+
 async fn put<B: Backend>(
     engine: &Engine<B>,
     at: &str,
@@ -54,11 +64,7 @@ fn pairs() -> Vec<[Value; 3]> {
 fn different_values_of_any_kind_are_unique_and_equal_ones_are_not() {
     let backend = MemoryBackend::new();
     on(backend.clone(), async |engine| {
-        let class = put_class(engine).await;
-        let mut tx = admin(engine);
-        tx.create_index("Counter", "n", true).await.unwrap();
-        tx.commit(None).await.unwrap();
-        while engine.build_indexes(NOW, 3).await.unwrap() {}
+        let class = with_unique_index(engine).await;
         for (at, [one, other, same]) in pairs().into_iter().enumerate() {
             assert_eq!(put(engine, &format!("/{at}a"), class, &one).await, Ok(()), "{one:?}");
             assert_eq!(put(engine, &format!("/{at}b"), class, &other).await, Ok(()), "{other:?}");
@@ -75,11 +81,7 @@ fn a_store_of_format_3_gets_its_keys_anew() {
     let backend = MemoryBackend::new();
     let all = pairs();
     on(backend.clone(), async |engine| {
-        let class = put_class(engine).await;
-        let mut tx = admin(engine);
-        tx.create_index("Counter", "n", true).await.unwrap();
-        tx.commit(None).await.unwrap();
-        while engine.build_indexes(NOW, 3).await.unwrap() {}
+        let class = with_unique_index(engine).await;
         put(engine, "/int", class, &Value::Int(1)).await.unwrap();
         put(engine, "/list", class, &all[2][0]).await.unwrap();
         put(engine, "/decimal", class, &all[0][0]).await.unwrap();
