@@ -66,6 +66,7 @@ async fn store(client: &Client, file: &Json, language: Language) {
         ],
         doc: None,
         captures,
+        module: None,
     };
     let hash = client.put_class(&class).await.unwrap().hash;
     let path = Target::Path(format!("/conformance/{}", language.as_str()));

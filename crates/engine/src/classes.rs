@@ -124,6 +124,7 @@ mod tests {
                 fields: vec![],
                 doc: None,
                 captures: None,
+                module: None,
             };
             let class = ClassVersion {
                 hash,

@@ -428,7 +428,11 @@ fn source(writer: &mut Writer, source: &ClassSource) -> Result<()> {
             })
         })?;
         writer.optional(source.doc.as_deref(), Writer::text);
-        writer.list(source.captures.as_deref().unwrap_or_default(), capture)
+        writer.list(source.captures.as_deref().unwrap_or_default(), capture)?;
+        if let Some(module) = &source.module {
+            writer.bytes(module);
+        }
+        Ok(())
     })
 }
 

@@ -88,6 +88,7 @@ async fn make_class(
         fields: fields.iter().map(declare).collect(),
         doc: None,
         captures: None,
+        module: None,
     };
     let class = client.put_class(&class).await?;
     output.note(format!("made class {name}, with these fields and no methods"));
