@@ -622,7 +622,9 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
 
     async def code(self, path: str, *, timeout: float | None = None) -> str:
         """The source of an object's class."""
-        return str((await self._ask("class", path, timeout=timeout))[0][5][2])
+        name, _, text, *rest = (await self._ask("class", path, timeout=timeout))[0][5]
+        # A module is said to be one.
+        return f"class {name}: a WebAssembly module of {len(rest[4])} bytes" if len(rest) > 4 else str(text)
 
     async def help(self, path: str, *, timeout: float | None = None) -> str:
         """What an object's class says of itself, for people."""

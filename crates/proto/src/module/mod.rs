@@ -7,7 +7,7 @@ mod section;
 mod tests;
 
 pub use call::{Reply, Request, reply};
-pub use section::SECTION;
+pub use section::{SECTION, described};
 
 use crate::{ClassSource, Error, FieldDecl, Language, MethodDecl, Result};
 
@@ -50,7 +50,15 @@ impl Description {
     /// # Errors
     /// `class_invalid` for what is no core module, or describes no class, with the place in the description in `field`; `too_large`.
     pub fn of(module: &[u8]) -> Result<Self> {
-        read::description(&section::described(module)?)
+        Self::read(&described(module)?)
+    }
+
+    /// Reads what [`described`] gave.
+    ///
+    /// # Errors
+    /// As [`Description::of`].
+    pub fn read(described: &[u8]) -> Result<Self> {
+        read::description(described)
     }
 
     /// The class as it is sent to a node.

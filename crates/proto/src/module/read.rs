@@ -13,6 +13,11 @@ pub(super) fn description(mut bytes: &[u8]) -> Result<Description> {
         let (value, length) = Value::decode_first(bytes).map_err(|error| {
             invalid(format!("the module's description is no value: {}", error.message)).field("module")
         })?;
+        // Every host takes defaults from it as they lie, and they make the class's address.
+        if value.encode() != bytes[..length] {
+            let why = "the module's description is not in the shortest form of CBOR, with definite lengths";
+            return Err(invalid(why).field("module"));
+        }
         bytes = &bytes[length..];
         let Value::Map(part) = value else {
             return Err(invalid("the module's description is no map").field("module"));

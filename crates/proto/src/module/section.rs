@@ -10,7 +10,10 @@ const MAGIC: &[u8] = b"\0asm";
 const CORE: &[u8] = &[1, 0, 0, 0];
 
 /// The content of all sections that describe the class, one after the other.
-pub(super) fn described(module: &[u8]) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// `class_invalid` for what is no core module, or has no such section; `too_large`.
+pub fn described(module: &[u8]) -> Result<Vec<u8>> {
     if module.len() > limits::MAX_MODULE {
         let why = format!("the module is {} bytes; the limit is {}", module.len(), limits::MAX_MODULE);
         return Err(Error::new(ErrorCode::TooLarge, why).limit(limits::MAX_MODULE as u64).field("module"));

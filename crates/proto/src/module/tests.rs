@@ -124,6 +124,7 @@ fn what_describes_no_class_is_refused_with_its_place() {
         (b"\0asm\x01\0\0\0\0\xff\xff\xff\xff\xff", "cut short"),
         (&module(&[(SECTION, &[0x61])]), "no value"),
         (&module(&[(SECTION, &[1])]), "no map"),
+        (&module(&[(SECTION, &[0x18, 1])]), "shortest form"),
     ] {
         let error = Description::of(bytes).unwrap_err();
         assert_eq!((error.code, error.field.as_deref()), (ErrorCode::ClassInvalid, Some("module")));
