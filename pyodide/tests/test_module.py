@@ -42,7 +42,16 @@ def test_its_objects_have_the_fields_and_methods_that_the_module_declares(accoun
 
 def test_every_value_comes_and_goes_also_an_object_of_its_class(counter):
     one = counter()
-    for value in (None, 1.5, 2**70, "é", b"\1\2", [1, {"a": {1}}], datetime(2024, 1, 2, tzinfo=timezone.utc), Decimal("0.5")):
+    for value in (
+        None,
+        1.5,
+        2**70,
+        "é",
+        b"\1\2",
+        [1, {"a": {1}}],
+        datetime(2024, 1, 2, tzinfo=timezone.utc),
+        Decimal("0.5"),
+    ):
         assert one.echo(value) == value and one.kept == value
     inner = one.echo(counter(count=3))
     assert isinstance(inner, counter) and inner.double == 6
@@ -63,7 +72,9 @@ def test_what_goes_wrong_is_said_and_the_object_stays_as_it_was(account, counter
         ada.withdraw(1, 2, 3)
     with pytest.raises(errors.BadArgumentError, match="no parameter of the name"):
         ada.withdraw(1, cents=2)
-    with pytest.raises(errors.UnsupportedError, match=r'Account\.pay asks for an operation of fs, .* fs\.call\("/…", "pay"\)'):
+    with pytest.raises(
+        errors.UnsupportedError, match=r'Account\.pay asks for an operation of fs, .* fs\.call\("/…", "pay"\)'
+    ):
         ada.pay("/x", 1)
     assert vars(ada) == vars(account(owner="Ada", balance=5))
     with pytest.raises(errors.MethodFailedError, match="index out of bounds"):

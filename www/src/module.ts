@@ -231,16 +231,18 @@ function call(module: WebAssembly.Module, cls: EmergeClass, method: ModuleMethod
   if (object !== undefined && !(object instanceof cls)) {
     throw errorOf("bad_argument", `${what} is called on an object of its class`, { field: "this" });
   }
-  const used = new Set<ClassRecord>([recordOf(cls)]);
+  const own = recordOf(cls);
+  const used = new Set<ClassRecord>([own]);
   const path = object?.meta?.path ?? "";
   const encoder = new Encoder();
-  encoder.head(ARRAY, 6);
+  encoder.head(ARRAY, 7);
   encoder.text(method.name);
   encoder.text(path);
   encoder.raw(object ? encodeObject(object, cls, used) : EMPTY_MAP);
   encoder.raw(placed(method, args, used));
   encoder.head(UNSIGNED, Date.now() * 1000);
   encoder.head(UNSIGNED, Math.floor(Math.random() * Number.MAX_SAFE_INTEGER));
+  encoder.bytes(own.hash);
   const reader = new ByteReader(run(module, what, path, encoder.take()));
   const lookup = (hash: Uint8Array): EmergeClass | undefined => [...used].find(({ key }) => key === hex(hash))?.cls;
   let result: Uint8Array, state: Uint8Array | undefined;

@@ -18,6 +18,13 @@ pub trait Class: Sized {
     fn into_state(self, state: &mut State);
 }
 
+/// An object of the running class, to be held by another or given.
+pub fn object(object: impl Class) -> Value {
+    let mut state = State(Vec::new());
+    object.into_state(&mut state);
+    Value::Object { class: world::class(), fields: state.0 }
+}
+
 /// The methods of a class.
 pub trait Methods: Class {
     /// Calls one by its name.
@@ -43,6 +50,11 @@ impl State {
             (None, None) => Value::Null,
         };
         T::from_value(value).map_err(|error| named(error, name))
+    }
+
+    /// A field's value as it is, also of one that the class does not declare.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
     /// Sets a field.
@@ -160,10 +172,11 @@ fn called<T: Methods>(request: &[u8]) -> Result<Vec<u8>> {
     let (arguments, length) = Value::decode_first(&request[decoder.position()..])?;
     decoder.set_position(decoder.position() + length);
     let (now, seed) = (decoder.i64()?, decoder.u64()?);
+    let class = decoder.bytes()?;
     let (Value::Map(fields), Value::List(arguments)) = (state, arguments) else {
         return Err(Error::new(ErrorCode::BadFrame, "the request has no state, or no arguments"));
     };
-    world::begin(path, now, seed);
+    world::begin(path, now, seed, class);
     let mut state = State(fields);
     let result = T::call(method, &mut Arguments(arguments.into_iter()), &mut state)?;
     let mut reply = vec![0x83, 0];

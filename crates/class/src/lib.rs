@@ -44,5 +44,5 @@ mod world;
 pub use convert::{Bytes, Data, Date, DateTime, Ref, Uuid};
 pub use emerge_class_macros::class;
 pub use emerge_proto::{Error, ErrorCode, Op, Value};
-pub use invoke::{Arguments, Class, Failure, Methods, Outcome, State, answer, no_method, outcome};
+pub use invoke::{Arguments, Class, Failure, Methods, Outcome, State, answer, no_method, object, outcome};
 pub use world::{log, now, path, random};

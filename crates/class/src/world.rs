@@ -2,15 +2,18 @@
 
 use crate::convert::DateTime;
 use crate::host;
+use emerge_proto::ClassHash;
 use std::cell::{Cell, RefCell};
 
 thread_local! {
     static NOW: Cell<i64> = const { Cell::new(0) };
     static SEED: Cell<u64> = const { Cell::new(0) };
+    static CLASS: Cell<[u8; 16]> = const { Cell::new([0; 16]) };
     static PATH: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-pub(crate) fn begin(path: &str, now: i64, seed: u64) {
+pub(crate) fn begin(path: &str, now: i64, seed: u64, class: &[u8]) {
+    CLASS.set(class.try_into().unwrap_or_default());
     NOW.set(now);
     SEED.set(seed);
     PATH.with_borrow_mut(|kept| path.clone_into(kept));
@@ -19,6 +22,11 @@ pub(crate) fn begin(path: &str, now: i64, seed: u64) {
 /// The clock of the call.
 pub fn now() -> DateTime {
     DateTime(NOW.get())
+}
+
+/// The address of the running class's version.
+pub(crate) fn class() -> ClassHash {
+    ClassHash(CLASS.get())
 }
 
 /// The path of the object.

@@ -2,7 +2,7 @@
 
 use crate::{failing, machine, record, value, write};
 use emerge_proto::module::{Description, Reply, Request, described, reply};
-use emerge_proto::{Error, ErrorCode, Result, Value};
+use emerge_proto::{ClassHash, Error, ErrorCode, Result, Value};
 
 /// What a module says of itself: a pickled tuple of the class's address, its record as `put_class` takes it, its methods, and the description as it lies in
 /// the module.
@@ -27,15 +27,15 @@ pub fn module_to_pickle(module: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// The request of a call, of a pickled tuple: the method's name, the object's path, its fields, the arguments by place and by name, the clock in
-/// microseconds, a seed.
+/// microseconds, a seed, and the address of the class version.
 ///
 /// # Errors
 /// `method_not_found`, `bad_argument` with the method's signature; as [`crate::value_from_pickle`].
 pub fn module_request(description: &[u8], pickle: &[u8]) -> Result<Vec<u8>> {
     let heap = machine::read(pickle)?;
-    let wrong = || failing::bad("a call of a module is a tuple of seven");
+    let wrong = || failing::bad("a call of a module is a tuple of eight");
     let Value::List(parts) = value::Reader::new(&heap).value(heap.root)? else { return Err(wrong()) };
-    let parts: [Value; 7] = parts.try_into().map_err(|_| wrong())?;
+    let parts: [Value; 8] = parts.try_into().map_err(|_| wrong())?;
     let [
         Value::Text(method),
         Value::Text(path),
@@ -44,6 +44,7 @@ pub fn module_request(description: &[u8], pickle: &[u8]) -> Result<Vec<u8>> {
         kwargs,
         Value::Int(now),
         Value::Int(seed),
+        Value::Bytes(class),
     ] = parts
     else {
         return Err(wrong());
@@ -60,6 +61,7 @@ pub fn module_request(description: &[u8], pickle: &[u8]) -> Result<Vec<u8>> {
         args: &args,
         now_micros: now,
         seed: seed.unsigned_abs(),
+        class: ClassHash(class.try_into().map_err(|_| wrong())?),
     };
     Ok(request.encode())
 }

@@ -81,11 +81,12 @@ async fn a_module_gets_its_request_and_gives_its_reply() {
       (i64.or (i64.const 0x1000000000) (i64.extend_i32_u (i32.add (local.get $length) (i32.const 5))))"#;
     let lineage = stored(module(echo)).await;
     let wanted = |by: i64| {
-        let mut wanted = b"\x86\x63run\x6b/things/one".to_vec();
+        let mut wanted = b"\x87\x63run\x6b/things/one".to_vec();
         wanted.extend(map(&[("count", Value::Int(3))]).encode());
         wanted.extend(Value::List(vec![Value::Int(by)]).encode());
         wanted.extend(Value::Int(1_700_000_000_123_456).encode());
-        wanted.extend([0x18, 42]);
+        wanted.extend([0x18, 42, 0x50]);
+        wanted.extend(lineage[0].hash.0);
         Value::Bytes(wanted)
     };
     let state = || map(&[("count", Value::Int(3))]);

@@ -49,10 +49,11 @@ class Runner(ABC):
 class _Running:
     """A class's module: what it says of itself, and how it is run once that is asked for."""
 
-    def __init__(self, module: bytes, name: str, description: bytes) -> None:
+    def __init__(self, module: bytes, name: str, class_hash: bytes, description: bytes) -> None:
         self._module = module
         self._runner: Runner | None = None
         self.name = name
+        self._hash = class_hash
         self._description = description
 
     def call(self, method: str, target: Object | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -61,7 +62,7 @@ class _Running:
         path = "" if meta is None else meta.path
         fields = {} if target is None else _classes.fields_of(target)
         now, seed = time.time_ns() // 1000, random.getrandbits(62)
-        pickled = _wire.dumps((method, path, fields, list(args), kwargs, now, seed))[0]
+        pickled = _wire.dumps((method, path, fields, list(args), kwargs, now, seed, self._hash))[0]
         request = answer(host.module("request", self._description, pickled))
         if self._runner is None:
             self._runner = host.module_runner(self._module)
@@ -112,8 +113,13 @@ def made(module: bytes) -> type[Object]:
     if known is not None:
         return known
     name = source[0]
-    running = _Running(module, name, description)
-    body: dict[str, Any] = {"__doc__": source[5], "__module__": "stored.wasm", "__qualname__": name, "__annotations__": {}}
+    running = _Running(module, name, class_hash, description)
+    body: dict[str, Any] = {
+        "__doc__": source[5],
+        "__module__": "stored.wasm",
+        "__qualname__": name,
+        "__annotations__": {},
+    }
     for each, kind, has_default, default, doc in source[4]:
         body["__annotations__"][each] = _HINTS.get(kind, Any)
         # Every object has a default of its own; what has none has to be given.

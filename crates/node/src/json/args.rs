@@ -135,7 +135,7 @@ impl<'a> Args<'a> {
     }
 
     pub(super) fn class(&self) -> Result<ClassSource> {
-        if let Some(module) = self.value("module")? {
+        if let Some(module) = self.value("module")?.filter(|module| *module != Value::Null) {
             return self.wasm_class(module);
         }
         let fields = match self.get("fields") {

@@ -2,7 +2,7 @@
 
 use super::Method;
 use crate::value::{check, check_map, raw};
-use crate::{Error, ErrorCode, Result, Value};
+use crate::{ClassHash, Error, ErrorCode, Result, Value};
 use minicbor::Decoder;
 
 /// What a module is asked.
@@ -20,6 +20,8 @@ pub struct Request<'a> {
     pub now_micros: i64,
     /// The seed of the randomness that it has.
     pub seed: u64,
+    /// The address of the class version, for objects of its own class within what it gives.
+    pub class: ClassHash,
 }
 
 impl Request<'_> {
@@ -29,12 +31,11 @@ impl Request<'_> {
         let mut bytes = Vec::with_capacity(room);
         let mut encoder = minicbor::Encoder::new(&mut bytes);
         // Writing to a vector cannot fail.
-        let _ = encoder.array(6).and_then(|encoder| encoder.str(self.method)?.str(self.path));
+        let _ = encoder.array(7).and_then(|encoder| encoder.str(self.method)?.str(self.path));
         bytes.extend_from_slice(self.state);
         bytes.extend_from_slice(self.args);
-        let _ = minicbor::Encoder::new(&mut bytes)
-            .i64(self.now_micros)
-            .and_then(|encoder| encoder.u64(self.seed));
+        let mut encoder = minicbor::Encoder::new(&mut bytes);
+        let _ = encoder.i64(self.now_micros).and_then(|encoder| encoder.u64(self.seed)?.bytes(&self.class.0));
         bytes
     }
 }

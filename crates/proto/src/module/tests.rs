@@ -183,10 +183,19 @@ fn a_reply_is_a_result_or_an_error() {
 
 #[test]
 fn a_request_is_its_members_in_their_order() {
-    let request =
-        Request { method: "f", path: "/a", state: &[0xa0], args: &[0x80], now_micros: -1, seed: u64::MAX };
-    let mut wanted = vec![0x86, 0x61, b'f', 0x62, b'/', b'a', 0xa0, 0x80, 0x20, 0x1b];
+    let request = Request {
+        method: "f",
+        path: "/a",
+        state: &[0xa0],
+        args: &[0x80],
+        now_micros: -1,
+        class: crate::ClassHash([7; 16]),
+        seed: u64::MAX,
+    };
+    let mut wanted = vec![0x87, 0x61, b'f', 0x62, b'/', b'a', 0xa0, 0x80, 0x20, 0x1b];
     wanted.extend([0xff; 8]);
+    wanted.push(0x50);
+    wanted.extend([7; 16]);
     assert_eq!(request.encode(), wanted);
 }
 

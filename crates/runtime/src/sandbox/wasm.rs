@@ -96,6 +96,7 @@ impl Wasm {
             args: &args,
             now_micros: call.now_micros,
             seed: call.seed,
+            class: class.hash,
         };
         let subject = Subject {
             what: &admitted.what,
