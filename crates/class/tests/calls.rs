@@ -10,6 +10,7 @@ pub struct Shelf {
     /// What lies on it.
     #[default([])]
     pub items: Vec<String>,
+    /// Where it hangs.
     pub r#type: Option<String>,
 }
 
