@@ -1,9 +1,9 @@
 //! The guest's imports, all of them: `emerge.ask` and `emerge.log`. And what a store holds of its call.
 
-use super::internal;
 use super::javascript::class_parts;
 use super::outcome::{Listing, join};
 use super::wasi::World;
+use super::{LOAD_DEADLINE, internal};
 use crate::Fs;
 use emerge_proto::class::{decode, encode};
 use emerge_proto::record::ClassInfo;
@@ -78,7 +78,8 @@ impl Host {
             met: Vec::new(),
             log: None,
             log_full: false,
-            deadline: Instant::now(),
+            // An instance is made before its call begins, and on a busy machine that takes more than a tick.
+            deadline: Instant::now() + LOAD_DEADLINE,
             limit: 0,
             size: 0,
             elements: 0,
