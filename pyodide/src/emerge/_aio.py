@@ -629,7 +629,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
     async def help(self, path: str, *, timeout: float | None = None) -> str:
         """What an object's class says of itself, for people."""
         lineage = await self._ask("class", path, timeout=timeout)
-        name, language, _, bases, fields, doc, _ = lineage[0][5]
+        name, language, _, bases, fields, doc, *_ = lineage[0][5]
         above = f"({', '.join(base[0] for base in bases)})" if bases else ""
         lines = [f"class {name}{above}, {language}, version {lineage[0][2]}"]
         if doc:
