@@ -1,5 +1,7 @@
 //! What is the module's own about classes in wasm; what all languages have in common is in `methods.rs`.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use common::*;
