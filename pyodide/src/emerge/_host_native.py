@@ -196,4 +196,6 @@ class NativeItems(Items):
 
     def abandon(self) -> None:
         # It ends with the last who holds it; an error's traceback may hold this object.
-        self._inner = None
+        inner, self._inner = self._inner, None
+        if inner is not None:
+            inner.abandon()

@@ -301,6 +301,8 @@ class PyodideItems(Items):
         while not self._items:
             self._arrived.clear()
             await self._arrived.wait()
+            if self._over:
+                return None
         item = self._items.popleft()
         self._over = item is None or not item[0]
         self._taken += 1
@@ -311,5 +313,8 @@ class PyodideItems(Items):
         return item
 
     def abandon(self) -> None:
+        self._over = True
+        self._items.clear()
+        self._arrived.set()
         if self._number is not None:
             self._connection._give_up(self._number)
