@@ -67,6 +67,8 @@ def parse(url: str) -> Address:
 
 
 def _split(url: str) -> SplitResult | None:
+    if not isinstance(url, str):
+        return None
     try:
         parts = urlsplit(url)
         # Reading the port checks it.

@@ -13,6 +13,7 @@ from weakref import WeakSet
 import js
 from pyodide.ffi import can_run_sync, create_proxy, run_sync, to_js
 
+from ._arguments import seconds
 from ._host import CREDIT, Connection, Host, Items, failure
 from ._wakers import Soon, Waited, Wakers
 from .errors import UnsupportedError
@@ -194,7 +195,8 @@ class PyodideConnection(Connection):
             shared = to_js(request)
         else:
             self._outgoing[:length] = request
-        sent = self._ask(shared, None if timeout is None else timeout * 1000, credit)
+        limit = seconds(timeout)
+        sent = self._ask(shared, None if limit is None else limit * 1000, credit)
         if type(sent) is not int:
             return self._read(sent)
         self._receivers[sent] = receiver

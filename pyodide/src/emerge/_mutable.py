@@ -55,7 +55,7 @@ def _makes_empty(expression: ast.expr, value: Any) -> bool:
 
 def _is_plain(kind: type) -> bool:
     base = next(each for each in BASES if issubclass(kind, each))
-    return kind.__init__ is base.__init__ and kind.__new__ is base.__new__
+    return all(getattr(kind, each) is getattr(base, each) for each in ("__init__", "__new__"))
 
 
 def state(value: Any) -> Any:
