@@ -117,7 +117,9 @@ def test_as_it_was_written_it_is_not_sent_twice():
     assert [each[0] for each in entries if each[1] == "source"] == ["Conf", "f"]
 
 
-@pytest.mark.parametrize("put", ["Conf.table['a'] = Own()", "User.table['a'] = Own()", "f.__defaults__[0].append(Own())"])
+@pytest.mark.parametrize(
+    "put", ["Conf.table['a'] = Own()", "User.table['a'] = Own()", "f.__defaults__[0].append(Own())"]
+)
 def test_what_cannot_travel_is_named(put):
     scope = cell(
         "class Own:\n    pass\nclass Conf:\n    table = {}\ndef f(x=[]):\n    return x\n"
@@ -137,7 +139,10 @@ def test_a_search_sees_what_was_put_in(fs, home):
     scope.update(fs=fs, home=home)
     for n in range(3):
         fs.store(f"{home}/{n}", scope["Item"](n))
-    cell("Cfg.wanted['n'] = 1\nfound = fs.search(lambda o: o.n >= Cfg.wanted.get('n', 9), directory=home).count()\n", scope)
+    cell(
+        "Cfg.wanted['n'] = 1\nfound = fs.search(lambda o: o.n >= Cfg.wanted.get('n', 9), directory=home).count()\n",
+        scope,
+    )
     assert scope["found"] == 2
 
 

@@ -390,7 +390,9 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Calls, Rights, Searches, Trust, Ve
         Raises:
             BadArgumentError: the cursor is one of another order.
         """
-        page = await self._ask("list", path, after, whole(page_size, "page_size"), glob, sort, descending, timeout=timeout)
+        page = await self._ask(
+            "list", path, after, whole(page_size, "page_size"), glob, sort, descending, timeout=timeout
+        )
         return [Meta(join(path, raw[0]), raw) for raw in page[0]], page[1]
 
     async def query(self, path: At, *, frames: bool = False, timeout: float | None = None) -> Any:

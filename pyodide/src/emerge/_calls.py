@@ -20,9 +20,7 @@ Several = Union[str, Ref, StoredMeta, Iterable[At], AsyncIterable[At]]
 class Calls:
     """What a file system has of calls."""
 
-    async def call(
-        self: Any, path: At, method: str, /, *args: Any, timeout: float | None = None, **kwargs: Any
-    ) -> Any:
+    async def call(self: Any, path: At, method: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
         """Runs a method on the node and gives what it returns.
 
         On a directory it runs on each member that is an object, and gives a dict from name to result; the first error

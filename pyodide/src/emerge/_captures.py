@@ -181,11 +181,14 @@ class Captures:
             text = ast.unparse(tree)
             self.walk(text, "the search", around)
             return text
-        text = made_by._replace(lines=lines).text()
+        if isinstance(made_by.node, ast.AsyncFunctionDef):
+            raise ClassInvalidError(f"a search takes a plain function, and {function.__name__} is a coroutine function")
+        # It is what stands below its decorators; what these made of it would be another function, or none.
+        text = made_by._replace(lines=lines).text(decorators=False)
         statement = ast.parse(text)
         if _compared.as_kept(statement, around.now):
             text = ast.unparse(statement)
-        self.walk(text, function.__name__, around, function)
+        self.walk(text, made_by.node.name, around, function)
         return text
 
     def _names_in(self, text: str, name: str) -> tuple[list[str], list[str]]:

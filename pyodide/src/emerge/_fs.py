@@ -230,9 +230,7 @@ class FileSystem(Begins, Bulk, Watches):
         """Runs a query object's query and keeps what it gives in the object; see :meth:`AsyncFileSystem.query`."""
         return run(self._all.query(path, frames=frames, timeout=timeout))
 
-    def mixin(
-        self, first: At, second: At, to: str, *, name: str | None = None, timeout: float | None = None
-    ) -> Mixed:
+    def mixin(self, first: At, second: At, to: str, *, name: str | None = None, timeout: float | None = None) -> Mixed:
         """Mixes two objects into a new one; see :meth:`AsyncFileSystem.mixin`."""
         return run(self._all.mixin(first, second, to, name=name, timeout=timeout))
 
@@ -261,7 +259,9 @@ class FileSystem(Begins, Bulk, Watches):
 
     def proxy(self, path: At, *, timeout: float | None = None) -> Any:
         """Stands for an object on the node: ``fs.proxy("/a").total_cost()`` runs there; see :meth:`AsyncFileSystem.proxy`."""
-        return Proxy(path_of(path), lambda at, name, args, kwargs: run(self._all._call(at, name, args, kwargs, timeout)))
+        return Proxy(
+            path_of(path), lambda at, name, args, kwargs: run(self._all._call(at, name, args, kwargs, timeout))
+        )
 
     def search(
         self,

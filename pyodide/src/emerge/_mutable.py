@@ -23,7 +23,9 @@ def travels(expression: ast.expr | None, value: Any) -> bool:
     is_own = isinstance(value, BASES) and not can_change(value)
     if is_own:
         # What a call of a class of one's own makes is known only where that has no say in it.
-        return expression is not None and bool(len(value)) and _is_plain(type(value)) and _makes_empty(expression, value)
+        return (
+            expression is not None and bool(len(value)) and _is_plain(type(value)) and _makes_empty(expression, value)
+        )
     if not can_change(value):
         return False
     as_written = None if expression is None else _is_as_written(expression, value)

@@ -44,7 +44,9 @@ class Versions:
         Raises:
             NotFoundError: there is no such object, or that version of it is not kept.
         """
-        first, second, fields, *classes = await self._ask("diff", path, version_of(old), version_of(new), timeout=timeout)
+        first, second, fields, *classes = await self._ask(
+            "diff", path, version_of(old), version_of(new), timeout=timeout
+        )
         old_class, new_class = (ClassAt(each[0], each[1], each[2].hex()) if each else None for each in classes)
         changes = tuple(FieldChange(*each) for each in fields)
         return Diff(_version_info(first), _version_info(second), changes, old_class, new_class)

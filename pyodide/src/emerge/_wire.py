@@ -139,7 +139,9 @@ class _Writer(pickle.Pickler):
             if getattr(value, "nanosecond", 0):
                 return no, ("a pandas.Timestamp with nanoseconds (timestamp.floor('us') has none)",)
             if self._is_another(value, datetime):
-                return no, (_lost(f"a {kind.__module__}.{kind.__qualname__}", value, "the datetime that it stands for"),)
+                return no, (
+                    _lost(f"a {kind.__module__}.{kind.__qualname__}", value, "the datetime that it stands for"),
+                )
             return instant, ((value - _EPOCH) // _MICRO,)
         if kind is date or kind is timedelta:
             return NotImplemented
@@ -147,7 +149,9 @@ class _Writer(pickle.Pickler):
             if getattr(value, "nanoseconds", 0):
                 return no, ("a pandas.Timedelta with nanoseconds (timedelta.floor('us') has none)",)
             if self._is_another(value, timedelta):
-                return no, (_lost(f"a {kind.__module__}.{kind.__qualname__}", value, "the timedelta that it stands for"),)
+                return no, (
+                    _lost(f"a {kind.__module__}.{kind.__qualname__}", value, "the timedelta that it stands for"),
+                )
             return same, (timedelta(value.days, value.seconds, value.microseconds),)
         if kind is Ref:
             return ref, (value.path,)
@@ -170,7 +174,7 @@ class _Writer(pickle.Pickler):
             if without is not None:
                 return no, (without,)
             if self.keeps:
-                return no, (_lost(what, value, "its value"),)
+                return no, (_lost(what, value, "its value, or as a key its name"),)
             return same, (value.value,)
         for plain in _PLAIN:
             if isinstance(value, plain):
@@ -271,24 +275,45 @@ def _buffer(value: Any) -> Any:
     except (TypeError, ValueError, BufferError, NotImplementedError):
         # No buffer, or one that was released, or of elements that the buffer protocol has no name for.
         return no, (f"a value of type {name}{_elements(value)}",)
+    if len(view.format) > 1 and view.format[0] == _OTHER_ORDER and view.format[1:] in _FORMATS.values():
+        return no, (
+            f"an array of {view.format!r} (array.astype(array.dtype.newbyteorder('=')) has this machine's order)",
+        )
     shown = view.format.lstrip("@=<" if sys.byteorder == "little" else "@=")
     if view.ndim == 0 and dtype_kind != "V":
         plain = value.item()
         if type(plain) in (bool, int, float):
             return same, (plain,)
     if shown == "?" or len(shown) != 1 or view.ndim == 0:
-        return no, (f"an array of {view.format!r}" if view.ndim else f"a value of type {name}",)
+        return no, (
+            f"an array of {view.format!r}{_INSTEAD.get(shown, '')}" if view.ndim else f"a value of type {name}",
+        )
     dtype = _FLOATS.get((shown, view.itemsize))
     if dtype is None and shown in "bBhHiIlLqQnN":
         dtype = f"{'int' if shown.islower() else 'uint'}{view.itemsize * 8}"
     if dtype is None:
-        return no, (f"an array of {view.format!r}",)
+        return no, (f"an array of {view.format!r}{_INSTEAD.get(shown, '')}",)
     return array, (dtype, tuple(view.shape), data)
 
 
+_OTHER_ORDER = ">" if sys.byteorder == "little" else "<"
+# What may be stored instead of arrays of some elements.
+_INSTEAD = {
+    "?": " (array.astype('uint8') is one of numbers, array.tolist() a list)",
+    "e": " (array.astype('float32') has a place)",
+    "g": " (array.astype('float64') has a place)",
+    "w": " (array.tolist() is a list of texts)",
+    "O": " (array.tolist() is a list)",
+}
+
+
 def _elements(value: Any) -> str:
+    if hasattr(value, "to_dict") and hasattr(value, "to_numpy"):
+        return " (value.to_dict() is a map, value.to_numpy() an array; emerge.Table has columns and rows)"
     dtype = getattr(value, "dtype", None)
-    return "" if dtype is None else f" with elements of type {dtype}"
+    if dtype is None:
+        return ""
+    return f" with elements of type {dtype} (value.tolist() is a list)"
 
 
 # Writers that wait for their next request: to make one takes longer than to write a small request.
