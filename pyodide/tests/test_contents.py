@@ -157,3 +157,22 @@ def test_what_a_class_body_computes_is_what_it_was(fs, home):
     )
     fs.store(f"{home}/user", scope["User"]())
     assert fs.call(f"{home}/user", "use") == scope["User"]().use()
+
+
+def test_a_class_of_several_is_filled_once(fs, home):
+    """What a method has put in is there for the methods of another class that it meets later."""
+    scope = cell(
+        "TABLE = {}\n"
+        "class Conf:\n    table = {}\n    named = TABLE\n"
+        "class Reader(emerge.Object):\n    def read(self):\n        return sorted(Conf.table)\n"
+        "class Writer(emerge.Object):\n    def write(self):\n        Conf.table['b'] = Conf.named['n']\n        return self.fs.get(self.other).read()\n"
+        "Conf.table['a'] = 1\nTABLE['n'] = 2\n"
+    )
+    entries = _classes.record_of(scope["Writer"]).source[6]
+    assert [each[0] for each in entries if each[1] != "module"] == ["Conf__table", "TABLE", "Conf", "Conf__table__put"]
+    fs.store(f"{home}/reader", scope["Reader"]())
+    writer = scope["Writer"]()
+    writer.other = f"{home}/reader"
+    fs.store(f"{home}/writer", writer)
+    assert fs.call(f"{home}/writer", "write") == ["a", "b"]
+    assert fs.call(f"{home}/reader", "read") == ["a"]

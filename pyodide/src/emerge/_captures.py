@@ -161,7 +161,8 @@ class Captures:
             found += _contents.of_methods(cls, node, name, name)
         for expression, content in found:
             self.seen.value(content.value, state)
-            if travels(expression, content.value):
+            # What has a name of its own travels by that.
+            if not isinstance(expression, (ast.Name, ast.Attribute)) and travels(expression, content.value):
                 self._contents.append(content)
 
     def alone(self, function: FunctionType) -> str:

@@ -11,6 +11,7 @@ from . import _source, _written
 from ._mutable import BASES, SEQUENCES
 from ._object import Object
 from ._seen import MISSING
+from ._shared import PUT
 
 
 class Content(NamedTuple):
@@ -27,7 +28,7 @@ class Content(NamedTuple):
     def entry(self, name: str) -> tuple[Any, ...]:
         """The entry that puts in what stands under a name, when all that a class uses is defined: also what registers itself."""
         more = "extend" if type(self.value) in SEQUENCES else "update"
-        return f"{name}__filled", "source", f"{self.target}.clear()\n{self.target}.{more}({name})\n"
+        return f"{name}{PUT}", "source", f"{self.target}.clear()\n{self.target}.{more}({name})\n"
 
 
 def held(cls: type, node: Any, path: str, name: str) -> Iterator[tuple[ast.expr | None, Content]]:
