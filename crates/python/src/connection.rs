@@ -156,7 +156,12 @@ impl Connection {
             let credit = if matches!(op, Op::Cp { .. }) { PARTS } else { CREDIT };
             Ok(Open { name: op.replies_as(), items: client.stream(&op, credit) })
         });
-        Items { opened: Own::new(Arc::new(Opened { stream: Mutex::new(Some(opened)), over: watch::Sender::new(false) })) }
+        Items {
+            opened: Own::new(Arc::new(Opened {
+                stream: Mutex::new(Some(opened)),
+                over: watch::Sender::new(false),
+            })),
+        }
     }
 
     /// Waits for what is under way and ends the connection.

@@ -43,7 +43,7 @@ class Calls:
     ) -> Any:
         if type(path) is not str:
             path = path_of(path)
-        began = time.monotonic()
+        began = 0.0 if timeout is None else time.monotonic()
         try:
             if kwargs:
                 return (await self._ask("call", path, method, args, False, None, (kwargs,), timeout=timeout))[0]
