@@ -21,6 +21,7 @@ mod rules;
 mod search;
 mod system;
 mod tree;
+mod unique;
 mod version;
 mod watch;
 
@@ -32,6 +33,8 @@ pub use list::Listing;
 pub use object::Base;
 pub use ordered::IndexOrder;
 pub use search::{Candidate, KeyRanges, Scope, Walk};
+pub use system::is_told_by_node;
+pub(crate) use system::is_told_by_node_at;
 
 use crate::access::Principal;
 use crate::backend::{Backend, BackendError, Key, Write};
