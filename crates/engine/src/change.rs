@@ -58,8 +58,8 @@ pub(crate) struct Where {
     pub(crate) version: Option<u64>,
     #[n(3)]
     pub(crate) directory: bool,
-    /// Who had which rights: of what was removed, for nobody can look them up any more; of what was moved, for not everybody can look them up where it is;
-    /// and before a change of them.
+    /// Who had which rights before: of what was removed, for nobody can look them up any more; of what was moved, for not everybody can look them up where
+    /// it is; and of that whose rights have changed.
     #[n(4)]
     pub(crate) rights: Option<Rights>,
     /// Who had which rights after a change of them.

@@ -178,11 +178,13 @@ async fn tell<B: Backend>(
         (Some(_), ChangeKind::Removed) => tx.may_pass(&path).await,
         // The rights from before are not those that it has.
         (Some(_), _) => tx.may_know(id, &path, None).await,
-        (None, _) => tx.may_know(id, &path, rights.as_ref()).await,
+        (None, _) => tx.may_know(id, &path, rights_after.as_ref().or(rights.as_ref())).await,
     };
-    let may_from = match &from {
-        Some(from) => tx.may_know(id, from, rights.as_ref()).await,
-        None => false,
+    let may_from = match (&from, &rights, &rights_after) {
+        // It was there with other rights than it has.
+        (Some(from), Some(before), Some(_)) => tx.would_know(before) && tx.may_pass(from).await,
+        (Some(from), rights, _) => tx.may_know(id, from, rights.as_ref()).await,
+        (None, ..) => false,
     };
     let told = |kind, path, from, version| Told {
         kind,

@@ -239,7 +239,21 @@ fn a_change_of_rights_takes_away_and_gives() {
         assert_eq!(shown(&all(engine, from, "/w/**", &eve).await.0), wanted);
         // Whoever watches inside a tree learns that it has gone, and come.
         assert_eq!(shown(&all(engine, from, "/w/pub/o", &eve).await.0), wanted);
-        let (told, _) = all(engine, from, "/w/**", &Principal::admin()).await;
+        // What is hidden and moved at once was there, and is nowhere.
+        let hidden = engine.log_end();
+        let mut tx = admin(engine);
+        tx.chmod(&path("/w/pub/o"), "600", false).await.unwrap();
+        tx.mv(&path("/w/pub/o"), "/w/pub/q").await.unwrap();
+        commit(tx).await.unwrap();
+        assert_eq!(shown(&all(engine, hidden, "/w/**", &eve).await.0), ["removed /w/pub/o None"]);
+        let back = engine.log_end();
+        let mut tx = admin(engine);
+        tx.mv(&path("/w/pub/q"), "/w/pub/r").await.unwrap();
+        tx.chmod(&path("/w/pub/r"), "644", false).await.unwrap();
+        commit(tx).await.unwrap();
+        let told = shown(&all(engine, back, "/w/**", &eve).await.0);
+        assert!(told.iter().all(|line| line.contains(" /w/pub/r ")), "{told:?}");
+        let (told, _) = all(engine, from, "/w/pub", &Principal::admin()).await;
         assert!(told.iter().all(|change| change.kind.as_str() == "changed"), "{:?}", shown(&told));
     });
 }

@@ -8,7 +8,7 @@ use crate::keys;
 use crate::object::{Object, Record};
 use emerge_proto::op::Target;
 use emerge_proto::{ObjectId, Path, limits};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl<B: Backend> Tx<B> {
@@ -44,12 +44,21 @@ impl<B: Backend> Tx<B> {
             Some((_, Some(Record::Object(object)))) => Some(object),
             _ => None,
         };
+        // The rights before and after, if they have changed.
+        let turned = |id: ObjectId, object: &Object| {
+            let was = before(id)?;
+            let same = (was.perms, &was.owner, &was.group) == (object.perms, &object.owner, &object.group);
+            (!same).then(|| (Rights::of(was), Rights::of(object)))
+        };
+        let moved: BTreeSet<ObjectId> = self
+            .changes
+            .iter()
+            .filter_map(|change| if let Change::Moved(id, ..) = change { Some(*id) } else { None })
+            .collect();
         let place = |change: &Change| match change {
             Change::Created(id) | Change::Updated(id, _) => here(*id).map(|(path, object)| {
-                let rights = before(*id).map(|object| Rights::of(object));
-                let now = Rights::of(object);
-                let changed = rights.filter(|rights| *rights != now).zip(Some(now));
-                let (rights, rights_after) = changed.unzip();
+                // Of what was moved too, its move tells it: who could see it before does not know where it is now.
+                let (rights, rights_after) = turned(*id, object).filter(|_| !moved.contains(id)).unzip();
                 Where {
                     path: Some(path),
                     from: None,
@@ -59,13 +68,16 @@ impl<B: Backend> Tx<B> {
                     rights_after,
                 }
             }),
-            Change::Moved(id, directory, name) => here(*id).map(|(path, object)| Where {
-                path: Some(path),
-                from: path_of(*directory, name),
-                version: Some(object.version),
-                directory: object.is_directory(),
-                rights: Some(Rights::of(object)),
-                rights_after: None,
+            Change::Moved(id, directory, name) => here(*id).map(|(path, object)| {
+                let (was, rights_after) = turned(*id, object).unzip();
+                Where {
+                    path: Some(path),
+                    from: path_of(*directory, name),
+                    version: Some(object.version),
+                    directory: object.is_directory(),
+                    rights: Some(was.unwrap_or_else(|| Rights::of(object))),
+                    rights_after,
+                }
             }),
             // What nobody has ever seen is not missed.
             Change::Removed(id, directory, name) => before(*id).map(|object| Where {
@@ -100,6 +112,9 @@ impl<B: Backend> Tx<B> {
 
     /// Whether the caller may pass the directory of a path.
     pub(crate) async fn may_pass(&mut self, path: &str) -> bool {
+        if self.principal.admin {
+            return true;
+        }
         let Some(parent) = Path::parse(path).ok().and_then(|path| path.parent()) else { return false };
         match self.place(&Target::from(&parent)).await {
             Ok(place) => access::may(&self.principal, &place.object, Want::Execute),
