@@ -7,6 +7,7 @@ use crate::notebook;
 use crate::text::Text;
 use crate::token::{self, Scope, TokenRecord, Tokens};
 use axum::Router;
+use axum::serve::ListenerExt;
 use emerge_engine::{Backend, Engine, EngineOptions};
 use emerge_node::{Node, NodeOptions};
 use emerge_proto::{Error, ErrorCode, Result};
@@ -16,7 +17,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -164,16 +165,19 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
     let shell = Shell::new(node.clone(), &config, address, door, stopping.clone());
     let mut stopped = stopping.clone();
     let server = tokio::spawn(
-        axum::serve(listener, net::router(shell, routes).into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(async move {
-                let _ = stopped.wait_for(|stop| *stop).await;
-            })
-            .into_future(),
+        axum::serve(
+            listener.tap_io(send_at_once),
+            net::router(shell, routes).into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        })
+        .into_future(),
     );
     let mut stopped = stopping;
     let pages = notebook::router(&config, notebook_address, address.port());
     let notebook_server = tokio::spawn(
-        axum::serve(notebook_listener, pages)
+        axum::serve(notebook_listener.tap_io(send_at_once), pages)
             .with_graceful_shutdown(async move {
                 let _ = stopped.wait_for(|stop| *stop).await;
             })
@@ -230,6 +234,14 @@ async fn listen(wanted: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAd
     let listener = TcpListener::bind(wanted).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
+}
+
+/// What is written is a whole message. Nagle's algorithm (RFC 896) would keep a short one, such as the end of a stream, until the peer has acknowledged the one
+/// before, for which it takes up to 40 ms.
+fn send_at_once(connection: &mut TcpStream) {
+    if let Err(error) = connection.set_nodelay(true) {
+        tracing::debug!(%error, "the connection may be slow");
+    }
 }
 
 /// A port that was asked for must be free; the one after the main port is only a wish.
