@@ -69,6 +69,7 @@ async fn class(node: &TestNode, name: &str, base: Option<&ClassSource>) -> Class
         fields: vec![],
         doc: None,
         captures: None,
+        module: None,
     };
     node.execute(&Principal::admin(), Op::PutClass { class: source.clone() }, NOW).await.unwrap();
     source

@@ -516,12 +516,14 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Calls, Rights, Searches, Trust, Ve
 
     async def code(self, path: At, *, timeout: float | None = None) -> str:
         """The source of an object's class."""
-        return str((await self._ask("class", path_of(path), timeout=timeout))[0][5][2])
+        name, _, text, *rest = (await self._ask("class", path_of(path), timeout=timeout))[0][5]
+        # A module is said to be one.
+        return f"class {name}: a WebAssembly module of {len(rest[4])} bytes" if len(rest) > 4 else str(text)
 
     async def help(self, path: At, *, timeout: float | None = None) -> str:
         """What an object's class says of itself, for people."""
         lineage = await self._ask("class", path_of(path), timeout=timeout)
-        name, language, _, bases, fields, doc, _ = lineage[0][5]
+        name, language, _, bases, fields, doc, *_ = lineage[0][5]
         above = f"({', '.join(base[0] for base in bases)})" if bases else ""
         lines = [f"class {name}{above}, {language}, version {lineage[0][2]}"]
         if doc:

@@ -69,6 +69,12 @@ def adopt(cls: type[Object], class_hash: bytes) -> None:
     _by_hash[class_hash] = cls
 
 
+def adopt_source(cls: type[Object], class_hash: bytes, source: tuple[Any, ...]) -> None:
+    """Gives a class a source that is not its own text."""
+    _records[cls] = Record(class_hash, source, (), None)
+    _by_hash[class_hash] = cls
+
+
 def find_peers(cls: type[Object], captures: list[Any], scope: dict[str, Any]) -> None:
     """Finds the addresses of stored classes that came within another by their source: one class for each version."""
     from . import _travel

@@ -7,12 +7,15 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from ._arguments import seconds
 from ._host import CREDIT, Connection, Host, Items, answer, failure
 from .errors import DisconnectedError
+
+if TYPE_CHECKING:
+    from ._module import Runner
 
 try:
     from . import _native
@@ -45,6 +48,16 @@ class NativeHost(Host):
 
     def changes_reply(self, old: bytes, new: bytes) -> tuple[bool, bytes]:
         return _native.changes(old, new)
+
+    def module(self, what: str, *parts: bytes) -> tuple[bool, bytes]:
+        if what == "about":
+            return _native.module_about(*parts)
+        return _native.module_request(*parts) if what == "request" else _native.module_reply(*parts)
+
+    def module_runner(self, module: bytes) -> Runner:
+        from ._wasmtime import WasmtimeRunner
+
+        return WasmtimeRunner(module)
 
     def at_once(
         self, soon: Callable[[], Coroutine[Any, Any, Any]], waiting: Callable[[], Coroutine[Any, Any, Any]]

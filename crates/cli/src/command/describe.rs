@@ -48,9 +48,9 @@ pub(super) async fn code(text: &str, client: &Client, output: &Output) -> Result
     let info = class_of(text, client).await?;
     for class in &info.lineage {
         if output.json {
-            output.json(&json!({ "name": class.source.name, "language": class.source.language.as_str(), "source": class.source.source }));
+            output.json(&json!({ "name": class.source.name, "language": class.source.language.as_str(), "source": class.source.shown() }));
         } else {
-            output.line(&class.source.source);
+            output.line(class.source.shown());
         }
     }
     Ok(())

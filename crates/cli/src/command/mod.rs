@@ -139,7 +139,9 @@ async fn sandbox_for(
     output: &Output,
 ) -> Result<Option<Arc<Sandbox>>> {
     let needs_python = match command {
-        Command::Store(Store { from: Some(file), .. }) if store::is_lines(file) => return Ok(None),
+        Command::Store(Store { from: Some(file), .. }) if store::is_lines(file) || store::is_module(file) => {
+            return Ok(None);
+        }
         Command::Store(Store { from: Some(file), .. }) => file.extension().is_some_and(|kind| kind == "py"),
         Command::Call(Call { local: true, path: text, .. }) => {
             let info = timed(limit, client.class(place(text)?)).await?;

@@ -162,7 +162,7 @@ impl<B: Backend> Tx<B> {
                     ("bases", Value::List(source.bases.iter().map(|base| text(&base.name)).collect())),
                     ("fields", Value::List(source.fields.iter().map(|field| text(&field.name)).collect())),
                     ("methods", Value::List(class.methods.iter().map(|method| text(&method.name)).collect())),
-                    ("source", text(&source.source)),
+                    ("source", text(&source.shown())),
                 ]
             }
             Directory::Nodes => {
@@ -320,7 +320,7 @@ impl<B: Backend> Tx<B> {
             version: class.version,
             created: class.created,
             modified: class.created,
-            size: class.source.source.len() as u64,
+            size: class.source.size() as u64,
             node: self.engine.shared.options.node_name.clone(),
             rules: None,
             path: None,

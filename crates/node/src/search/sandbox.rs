@@ -59,6 +59,7 @@ impl Sandboxed {
             fields: Vec::new(),
             doc: None,
             captures,
+            module: None,
         };
         let run = MethodDecl {
             name: METHOD.into(),
