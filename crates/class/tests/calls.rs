@@ -1,5 +1,7 @@
 //! What `#[emerge::class]` writes, called as a host calls it, without one.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use emerge::{Error, ErrorCode, Methods, Value, answer};
 use emerge_proto::ClassHash;
 use emerge_proto::module::{Reply, Request, reply};
@@ -34,7 +36,7 @@ impl Shelf {
     }
 
     #[skip]
-    pub fn new() -> Self {
+    pub fn empty() -> Self {
         Shelf { items: Vec::new(), r#type: None }
     }
 
@@ -98,7 +100,7 @@ fn what_goes_wrong_is_an_error() {
 
 #[test]
 fn in_a_test_it_is_what_it_is() {
-    let mut shelf = Shelf::new();
+    let mut shelf = Shelf::empty();
     shelf.hidden();
     assert_eq!(shelf.put("a".into()), Ok(1));
     fn is_class<T: Methods>() {}
