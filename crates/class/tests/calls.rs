@@ -1,6 +1,6 @@
 //! What `#[emerge::class]` writes, called as a host calls it, without one.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use emerge::{Error, ErrorCode, Methods, Value, answer};
 use emerge_proto::ClassHash;
@@ -89,7 +89,7 @@ fn what_goes_wrong_is_an_error() {
     assert_eq!((error.code, error.field.as_deref()), (ErrorCode::BadArgument, Some("item")));
     let error = call("others", &[], vec![]).unwrap_err();
     assert_eq!(error.code, ErrorCode::Unsupported);
-    for method in ["empty", "hidden", "none"] {
+    for method in ["new", "hidden", "none"] {
         assert_eq!(call(method, &[], vec![]).unwrap_err().code, ErrorCode::MethodNotFound);
     }
     for spoilt in [&[][..], &[0x80], &[0x86, 0x61, b'f'], &[0xff]] {

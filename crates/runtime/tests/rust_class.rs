@@ -1,6 +1,6 @@
 //! What a class made by `#[emerge::class]` can do (`crates/class/examples/counter.rs`): the suite of `methods.rs`, as far as it is not about a language.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

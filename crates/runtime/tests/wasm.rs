@@ -1,6 +1,6 @@
 //! What is the module's own about classes in wasm; what all languages have in common is in `methods.rs`.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

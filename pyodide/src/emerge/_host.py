@@ -66,7 +66,7 @@ class Items(ABC):
         """The next item, while other tasks run."""
 
     def abandon(self) -> None:
-        """Nobody will take another. A host whose items come one by one as they are taken has nothing to do."""
+        """Nobody will take another, and who waits for one gets ``None``. A host whose items come one by one as they are taken has nothing to do."""
 
 
 class Host(ABC):

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
+from ._arguments import seconds
 from ._host import CREDIT, Connection, Host, Items, answer, failure
 from .errors import DisconnectedError
 
@@ -64,6 +65,10 @@ class NativeHost(Host):
         try:
             asyncio.get_running_loop()
         except RuntimeError:
+            is_running = False
+        else:
+            is_running = True
+        if not is_running:
             return asyncio.run(soon())
         # This thread's loop is busy with whoever asks; another thread has one of its own.
         with ThreadPoolExecutor(1) as pool:
@@ -140,7 +145,7 @@ class NativeConnection(Connection):
             answer(await _result(opening.opened_soon(mailbox, future), future))
 
     def ask(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
-        return (self._inner or self._again()).ask(request, timeout)
+        return (self._inner or self._again()).ask(request, timeout if type(timeout) is float else seconds(timeout))
 
     def _soon(self) -> tuple[_native.Mailbox, asyncio.Future[Any]]:
         loop = asyncio.get_running_loop()
@@ -150,6 +155,8 @@ class NativeConnection(Connection):
         return mailbox, loop.create_future()
 
     async def ask_soon(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
+        if type(timeout) is not float:
+            timeout = seconds(timeout)
         inner = self._inner or await self._again_soon()
         mailbox, future = self._soon()
         answered: tuple[bool, bytes] = await _result(inner.ask_soon(request, timeout, mailbox, future), future)
@@ -157,7 +164,7 @@ class NativeConnection(Connection):
 
     def stream(self, request: bytes, timeout: float | None, credit: int = CREDIT) -> Items:
         # The extension module knows by itself how many items of which operation may be on the way.
-        return NativeItems(self, (self._inner or self._again()).stream(request, timeout))
+        return NativeItems(self, (self._inner or self._again()).stream(request, seconds(timeout)))
 
     def close(self) -> None:
         self._closed = True
@@ -209,4 +216,6 @@ class NativeItems(Items):
 
     def abandon(self) -> None:
         # It ends with the last who holds it; an error's traceback may hold this object.
-        self._inner = None
+        inner, self._inner = self._inner, None
+        if inner is not None:
+            inner.abandon()

@@ -13,6 +13,7 @@ from weakref import WeakSet
 import js
 from pyodide.ffi import JsException, can_run_sync, create_proxy, run_sync, to_js
 
+from ._arguments import seconds
 from ._host import CREDIT, Connection, Host, Items, failure
 from ._module import Runner, check_imports, failed
 from ._wakers import Soon, Waited, Wakers
@@ -252,7 +253,8 @@ class PyodideConnection(Connection):
             shared = to_js(request)
         else:
             self._outgoing[:length] = request
-        sent = self._ask(shared, None if timeout is None else timeout * 1000, credit)
+        limit = seconds(timeout)
+        sent = self._ask(shared, None if limit is None else limit * 1000, credit)
         if type(sent) is not int:
             return self._read(sent)
         self._receivers[sent] = receiver
@@ -359,6 +361,8 @@ class PyodideItems(Items):
         while not self._items:
             self._arrived.clear()
             await self._arrived.wait()
+            if self._over:
+                return None
         item = self._items.popleft()
         self._over = item is None or not item[0]
         self._taken += 1
@@ -369,5 +373,8 @@ class PyodideItems(Items):
         return item
 
     def abandon(self) -> None:
+        self._over = True
+        self._items.clear()
+        self._arrived.set()
         if self._number is not None:
             self._connection._give_up(self._number)

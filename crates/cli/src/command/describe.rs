@@ -76,7 +76,7 @@ pub(super) async fn help(text: &str, client: &Client, output: &Output) -> Result
     if let Some(doc) = &source.doc {
         output.line(doc);
     }
-    let fields: Vec<_> = info.lineage.iter().flat_map(|class| &class.source.fields).collect();
+    let fields = info.fields();
     if !fields.is_empty() {
         output.line(format!("\n{NAME}Fields{NAME:#}"));
     }

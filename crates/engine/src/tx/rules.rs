@@ -78,6 +78,26 @@ impl<B: Backend> Tx<B> {
         self.put_rights(place.id, &place.object, next, "set_rules", keep).await
     }
 
+    /// Sets rules of a directory as [`Tx::set_rules`] does, but none that it has already, and nothing when it belongs to somebody else.
+    ///
+    /// # Errors
+    /// As [`Tx::set_rules`], but for `permission_denied`.
+    pub async fn import_rules(
+        &mut self,
+        target: &Target,
+        keep: Option<&str>,
+        mask: Option<&str>,
+    ) -> Result<()> {
+        let object = self.place(target).await?.object;
+        if !access::owns(&self.principal, &object) {
+            return Ok(());
+        }
+        let own = object.rules.as_deref().cloned().unwrap_or_default();
+        self.set_rules(target, keep.filter(|_| own.keep.is_none()), mask.filter(|_| own.mask.is_none()))
+            .await?;
+        Ok(())
+    }
+
     /// The rules that hold in a directory.
     pub(super) fn rules_of(&self, place: &Place) -> Rules {
         let object = &*place.object;

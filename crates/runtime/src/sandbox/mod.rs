@@ -252,6 +252,16 @@ impl Runtime for Sandbox {
         })
     }
 
+    fn analyse_search<'a>(&'a self, class: &'a ClassSource) -> BoxFuture<'a, Result<()>> {
+        if class.language != Language::JavaScript {
+            return Box::pin(async move { self.analyse(class, &[]).await.map(drop) });
+        }
+        let (javascript, class) = (Arc::clone(&self.javascript), class.clone());
+        Box::pin(
+            async move { self.spawn(async move { javascript.analyse_search(class).await }).await.map(drop) },
+        )
+    }
+
     fn call<'a>(&'a self, call: Call, fs: Arc<dyn Fs>) -> BoxFuture<'a, Result<Returned>> {
         let path = call.path.clone();
         let called = async move {
