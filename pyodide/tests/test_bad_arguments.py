@@ -94,18 +94,3 @@ def test_whatever_names_an_object(fs, home):
             with pytest.raises(errors.BadArgumentError, match="a path is needed") as failed:
                 operation(named)
             assert failed.value.field == "path"
-
-
-def test_numbers_of_numpy(fs, home):
-    numpy = pytest.importorskip("numpy")
-    for n in range(3):
-        fs.store(f"{home}/{n}", Plain(n))
-    at = numpy.str_(f"{home}/1")
-    assert fs.get(at, version=numpy.int64(1)).n == 1 and fs.call(at, "double") == 2 and fs.exists(at)
-    assert len(list(fs.search(directory=home, limit=numpy.int64(2)))) == 2
-    assert len(fs.page(home, page_size=numpy.int32(2))[0]) == 2
-    assert len(fs.history(at, limit=numpy.int64(1))) == 1
-    for limit in ("2", 2.5):
-        with pytest.raises(errors.BadArgumentError, match="limit is a whole number") as failed:
-            fs.search(limit=limit)
-        assert failed.value.field == "limit"
