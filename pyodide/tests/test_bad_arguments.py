@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 import sys
 
 import pytest
@@ -17,6 +19,9 @@ class Plain(emerge.Object):
 
     def double(self):
         return 2 * self.n
+
+    def held(self):
+        return self.n.path
 
 
 def run(awaitable):
@@ -73,6 +78,14 @@ def test_what_is_no_reference():
         with pytest.raises(errors.BadArgumentError, match="which begins with /") as failed:
             emerge.Ref(path)
         assert failed.value.field == "path"
+
+
+def test_a_reference_that_another_program_stored(fs, home):
+    held = emerge.Ref.stored("note")
+    fs.store(f"{home}/a", Plain(held))
+    got = fs.get(f"{home}/a").n
+    assert got.path == "note" and got == held == pickle.loads(pickle.dumps(got)) == copy.deepcopy(got)
+    assert fs.call(f"{home}/a", "held") == "note"
 
 
 def test_whatever_names_an_object(fs, home):
