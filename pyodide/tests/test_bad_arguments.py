@@ -20,8 +20,13 @@ class Plain(emerge.Object):
     def double(self):
         return 2 * self.n
 
-    def held(self):
-        return self.n.path
+
+@emerge.dataclass
+class Pointer(emerge.Object):
+    to: emerge.Ref
+
+    def where(self):
+        return self.to.path
 
 
 def run(awaitable):
@@ -82,10 +87,10 @@ def test_what_is_no_reference():
 
 def test_a_reference_that_another_program_stored(fs, home):
     held = emerge.Ref.stored("note")
-    fs.store(f"{home}/a", Plain(held))
-    got = fs.get(f"{home}/a").n
+    fs.store(f"{home}/a", Pointer(held))
+    got = fs.get(f"{home}/a").to
     assert got.path == "note" and got == held == pickle.loads(pickle.dumps(got)) == copy.deepcopy(got)
-    assert fs.call(f"{home}/a", "held") == "note"
+    assert fs.call(f"{home}/a", "where") == "note"
 
 
 def test_whatever_names_an_object(fs, home):
