@@ -41,7 +41,7 @@
 //! of the user's own name), with the permissions that the mask of its directory leaves ([`emerge_proto::rules::Mask`]). The root directory belongs to `admin`, group `admin`, `rwxrwxr-x`.
 
 use crate::change::Rights;
-use crate::object::Object;
+use crate::object::{Object, Stored};
 use emerge_proto::{Error, ErrorCode, Path, Perms, Result};
 
 /// Who asks.
@@ -109,6 +109,11 @@ pub(crate) fn may(principal: &Principal, object: &Object, want: Want) -> bool {
         Want::Execute => 1,
     };
     granted(principal, object) & bit != 0
+}
+
+/// Whether the caller may read an object that was not taken out of the store.
+pub(crate) fn may_read_stored(principal: &Principal, object: &Stored<'_>) -> bool {
+    granted_by(principal, object.owner, object.group, object.perms) & 4 != 0
 }
 
 /// Whether the caller decides about an object's rights.

@@ -51,7 +51,7 @@ pub(crate) fn placed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use emerge_proto::{ClassHash, ClassSource, Language, ObjectId, ParamDecl};
+    use emerge_proto::{ClassHash, ClassSource, Language, MethodDecl, ObjectId, ParamDecl};
 
     fn lineage() -> Vec<Arc<ClassVersion>> {
         let param = |name: &str, default: Option<&str>| ParamDecl {
