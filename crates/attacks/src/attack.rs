@@ -1,0 +1,63 @@
+//! What an attack is.
+
+use crate::field::Field;
+use crate::{doors, rights, sandbox};
+use emerge_proto::guard::Guard;
+use std::future::Future;
+use std::pin::Pin;
+
+/// What an attack got.
+pub(crate) enum Got {
+    /// Nothing: the error or the answer that it was given instead.
+    Contained(String),
+    /// What it tried.
+    Through(String),
+}
+
+pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Got> + Send + 'a>>;
+
+/// One attack.
+pub(crate) struct Attack {
+    pub(crate) name: &'static str,
+    /// What it tries.
+    pub(crate) tries: &'static str,
+    /// What holds it off and can be taken away; all of them together let it through. None where there is nothing to take away: what it tries is not there.
+    pub(crate) guards: &'static [Guard],
+    pub(crate) run: Box<dyn for<'a> Fn(&'a Field) -> Running<'a> + Send + Sync>,
+}
+
+/// All attacks, each with a name of its own.
+pub(crate) fn all() -> Vec<Attack> {
+    let mut all = sandbox::attacks();
+    all.extend(rights::attacks());
+    all.extend(doors::attacks());
+    all
+}
+
+/// A piece of a text, for people.
+pub(crate) fn brief(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(100).collect();
+    if line.len() < text.len() { format!("{line}…") } else { line }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn there_are_many_and_each_has_a_name_of_its_own() {
+        let all = all();
+        let names: HashSet<&str> = all.iter().map(|attack| attack.name).collect();
+        assert_eq!(names.len(), all.len());
+        assert!(all.len() >= 120, "{}", all.len());
+    }
+
+    #[test]
+    fn each_guard_has_an_attack() {
+        let all = all();
+        for (guard, _) in Guard::ALL {
+            assert!(all.iter().any(|attack| attack.guards.contains(guard)), "{guard:?}");
+        }
+    }
+}
