@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::net::{self, NotebookDoor, Shell};
 use crate::notebook;
 use crate::text::Text;
-use crate::token::{self, Scope, TokenRecord, Tokens};
+use crate::token::{self, Tokens};
 use axum::Router;
 use emerge_engine::{Backend, Engine, EngineOptions};
 use emerge_node::{Node, NodeOptions};
@@ -125,10 +125,7 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
     getrandom::fill(&mut entropy).map_err(|error| {
         Error::new(ErrorCode::Internal, format!("the system gives no randomness: {error}"))
     })?;
-    let tokens = Arc::new(Tokens::new(vec![
-        TokenRecord { token: token.clone(), scope: Scope::All },
-        TokenRecord { token: notebook_token.clone(), scope: Scope::Objects },
-    ]));
+    let tokens = Arc::new(Tokens { owner: token.clone(), notebook: notebook_token.clone() });
     let node = Node::with_text(
         engine.clone(),
         runtime,
@@ -139,7 +136,7 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
 
     let (listener, address) = listen(SocketAddr::new(config.host, config.port), "--port").await?;
     let (notebook_listener, notebook_address) = listen_for_notebook(&config, address).await?;
-    let door = NotebookDoor { port: notebook_address.port(), token: notebook_token.clone(), tokens };
+    let door = NotebookDoor { port: notebook_address.port(), tokens };
 
     let (runtime_lives, runtime_ended) = oneshot::channel();
     let committer = start_committer(engine.clone(), runtime_ended)?;

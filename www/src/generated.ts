@@ -155,6 +155,12 @@ export const LIMITS = {
   MAX_SORTED: 20000,
   /** Users, or groups, that a node knows. */
   MAX_USERS: 4096,
+  /** Tokens of one user, besides the one that was made with the user. */
+  MAX_TOKENS: 256,
+  /** Grants of the scope of one token. */
+  MAX_GRANTS: 64,
+  /** Bytes of the note of a token. */
+  MAX_NOTE: 256,
   /** Groups that one user may be in. */
   MAX_GROUPS: 64,
   /** Bytes of the text of a search's function. */
@@ -241,6 +247,8 @@ export const OP = {
   transactions: 23,
   /** Tells of changes, in the order of their commits, as a stream without end: a `watch::Change` for each item. */
   watch: 24,
+  /** Lists, makes or takes back tokens: a user's own, or for the administrator those of all. Replies with a list of `account::TokenInfo`: those that it is about. Not within a method or a transaction. */
+  tokens: 25,
   /** Finds objects that the caller may read: one `query::Matches`; as a stream, one for each page until the end. */
   search: 30,
   /** Runs a search and tells how: `query::Plan`. */
@@ -661,6 +669,25 @@ export const WATCH_ARGS = {
 export type WatchArgs = [
   pattern: string,
   from?: string | null,
+];
+
+/** Lists, makes or takes back tokens: a user's own, or for the administrator those of all. Replies with a list of `account::TokenInfo`: those that it is about. Not within a method or a transaction. */
+export const TOKENS_ARGS = {
+  /** What to do. */
+  action: 0,
+  /** Whose; with `create` the caller's own when absent, otherwise those of everybody whose tokens the caller may see. */
+  user: 1,
+  /** With `revoke`, and with `list` for one alone: the token's id. */
+  id: 2,
+  /** With `create`: what is to be made. */
+  token: 3,
+} as const;
+/** The decoded form of {@link TOKENS_ARGS}. */
+export type TokensArgs = [
+  action: TokenAction,
+  user?: string | null,
+  id?: string | null,
+  token?: NewToken | null,
 ];
 
 /** Finds objects that the caller may read: one `query::Matches`; as a stream, one for each page until the end. */
@@ -1217,6 +1244,67 @@ export const GroupAction = {
 export type GroupAction = (typeof GroupAction)[keyof typeof GroupAction];
 /** Their names as people see them, by number. */
 export const GROUP_ACTION_NAMES = ["list", "add", "remove", "join", "leave"] as const;
+
+/** What is done with tokens. */
+export const TokenAction = {
+  /** Tells tokens, which does not tell what they are. */
+  list: 0,
+  /** Makes one. */
+  create: 1,
+  /** Takes one back, and those that were made with it: they are not valid any more. */
+  revoke: 2,
+} as const;
+/** One of the numbers of {@link TokenAction}. */
+export type TokenAction = (typeof TokenAction)[keyof typeof TokenAction];
+/** Their names as people see them, by number. */
+export const TOKEN_ACTION_NAMES = ["list", "create", "revoke"] as const;
+
+/** A token that is to be made. */
+export const NEW_TOKEN = {
+  /** SHA-256 of the token, 32 bytes: the client makes the token, and nobody keeps it. */
+  hash: 0,
+  /** What it is for, as `Scope::parse` reads it: `read:/inventory/**`, or `*` for everything. As much as the token in use when absent. */
+  scope: 1,
+  /** Microseconds since 1970-01-01T00:00:00Z at which it ends; when the token in use does, if at all, when absent. */
+  expires: 2,
+  /** What it is made for, for people. */
+  note: 3,
+} as const;
+/** The decoded form of {@link NEW_TOKEN}. */
+export type NewToken = [
+  hash: Uint8Array,
+  scope?: string[] | null,
+  expires?: number | null,
+  note?: string | null,
+];
+
+/** A token that a node knows. What it is, is kept nowhere. */
+export const TOKEN_INFO = {
+  /** By which it is taken back. */
+  id: 0,
+  /** Whom it stands for. */
+  user: 1,
+  /** What it is for. */
+  scope: 2,
+  /** Microseconds since 1970-01-01T00:00:00Z. */
+  created: 3,
+  /** When it ends; none for one that does not. */
+  expires: 4,
+  /** What it was made for. */
+  note: 5,
+  /** The id of the token of the same user with which it was made, and with which it goes. */
+  parent: 6,
+} as const;
+/** The decoded form of {@link TOKEN_INFO}. */
+export type TokenInfo = [
+  id: string,
+  user: string,
+  scope: string[],
+  created: number,
+  expires?: number | null,
+  note?: string | null,
+  parent?: string | null,
+];
 
 /** A user that a node knows. */
 export const USER_INFO = {

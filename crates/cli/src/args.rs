@@ -2,9 +2,11 @@
 
 mod rights;
 mod search;
+pub(crate) mod token;
 
 pub(crate) use rights::{Chmod, Chown, GroupCommand, Rules, UserCommand};
 pub(crate) use search::{Index, Search};
+pub(crate) use token::TokenCommand;
 
 use clap::{Args, Parser, Subcommand};
 use emerge_proto::frame::check_timeout;
@@ -97,6 +99,9 @@ pub(crate) enum Command {
     /// Groups that the node knows; the administrator's.
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Tokens: for less than everything, for a time, and to be taken back one by one.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Remove an object, or with -r a directory, and forget all its versions at once.
     Purge(Rm),
     /// Find objects by a function that says which are wanted.
@@ -255,6 +260,7 @@ impl Command {
             Command::Rules(args) => args.format,
             Command::User(command) => command.format(),
             Command::Group(command) => command.format(),
+            Command::Token(command) => command.format(),
             Command::Purge(args) => args.format,
             Command::History(args) => args.format,
             Command::Chmod(args) => args.format,

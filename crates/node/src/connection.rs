@@ -325,7 +325,7 @@ impl<B: Backend> Connection<B> {
             .map(|ms| now.saturating_add(i64::try_from(ms.saturating_mul(1000)).unwrap_or(i64::MAX)));
         let streamed = credit.is_some();
         let mut future: BoxFuture<'static, Done> = Box::pin(async move {
-            let principal = match node.principal_of(&session).await {
+            let principal = match node.principal_of(&session, now).await {
                 Ok(principal) => principal,
                 Err(error) => return Done::Reply(Reply::error(error)),
             };

@@ -11,7 +11,7 @@ use crate::text::{TextIndex, Texts};
 use crate::transaction;
 use crate::transactions::Transactions;
 use crate::watch::{self, Watches};
-use emerge_engine::{Backend, CommitError, Engine, Outcome, Principal, Tx};
+use emerge_engine::{Backend, Bearer, CommitError, Engine, Outcome, Principal, Tx};
 use emerge_proto::account::UserAction;
 use emerge_proto::frame::{Hello, Welcome};
 use emerge_proto::watch::Change;
@@ -203,7 +203,7 @@ impl<B: Backend> Node<B> {
         from: Option<&str>,
         now: i64,
     ) -> Result<impl Stream<Item = Result<Change>> + Send + use<B>> {
-        watch::changes(self, self.identify(token).await?, None, pattern, from, now)
+        watch::changes(self, self.identify(token, now).await?, None, pattern, from, now)
     }
 
     /// Lets go of what has expired: the host calls it now and then.
@@ -215,15 +215,20 @@ impl<B: Backend> Node<B> {
     ///
     /// # Errors
     /// `unauthenticated`, `storage_failed`.
-    pub async fn authenticate(&self, token: &str) -> Result<Arc<Principal>> {
-        Ok(self.identify(token).await?.principal.clone())
+    pub async fn authenticate(&self, token: &str, now: i64) -> Result<Arc<Principal>> {
+        Ok(self.identify(token, now).await?.principal.clone())
     }
 
-    async fn identify(&self, token: &str) -> Result<Arc<Identity>> {
+    async fn identify(&self, token: &str, now: i64) -> Result<Arc<Identity>> {
         if let Some(principal) = self.shared.authenticator.authenticate(token) {
-            return Ok(Arc::new(Identity { principal: Arc::new(principal), token: None, generation: 0 }));
+            return Ok(Arc::new(Identity::of(principal)));
         }
         let known = if token.is_empty() { None } else { self.account(Sha256::digest(token).into()).await? };
+        if let Some(known) = &known
+            && known.is_over(now)
+        {
+            return Err(expired(&known.principal.user));
+        }
         known.ok_or_else(|| {
             let why = if token.is_empty() { "a token is needed" } else { "the token is not valid here" };
             Error::new(
@@ -237,9 +242,9 @@ impl<B: Backend> Node<B> {
         let engine = &self.shared.engine;
         // Before the records are read, so that what changes meanwhile is noticed.
         let generation = engine.accounts_generation();
-        let principal = engine.user_of_token(&token).await?;
-        Ok(principal.map(|principal| {
-            Arc::new(Identity { principal: Arc::new(principal), token: Some(token), generation })
+        let bearer = engine.user_of_token(&token).await?;
+        Ok(bearer.map(|Bearer { principal, expires }| {
+            Arc::new(Identity { principal: Arc::new(principal), token: Some(token), expires, generation })
         }))
     }
 
@@ -247,20 +252,23 @@ impl<B: Backend> Node<B> {
     ///
     /// # Errors
     /// `unauthenticated`, `storage_failed`.
-    pub(crate) async fn principal_of(&self, session: &Session) -> Result<Arc<Principal>> {
+    pub(crate) async fn principal_of(&self, session: &Session, now: i64) -> Result<Arc<Principal>> {
         let known = session.identity();
-        let now = self.renewed(&known).await?;
-        if !Arc::ptr_eq(&known, &now) {
-            session.renew(now.clone());
+        let renewed = self.renewed(&known, now).await?;
+        if !Arc::ptr_eq(&known, &renewed) {
+            session.renew(renewed.clone());
         }
-        Ok(now.principal.clone())
+        Ok(renewed.principal.clone())
     }
 
-    /// An identity as it is by now: who was removed or has another token may do nothing any more, and groups are those of now.
+    /// An identity as it is by now: who was removed, or whose token has ended or was taken back, may do nothing any more, and groups are those of now.
     ///
     /// # Errors
     /// `unauthenticated`, `storage_failed`.
-    pub(crate) async fn renewed(&self, identity: &Arc<Identity>) -> Result<Arc<Identity>> {
+    pub(crate) async fn renewed(&self, identity: &Arc<Identity>, now: i64) -> Result<Arc<Identity>> {
+        if identity.is_over(now) {
+            return Err(expired(&identity.principal.user));
+        }
         let Some(token) = identity.token else { return Ok(identity.clone()) };
         if identity.generation == self.shared.engine.accounts_generation() {
             return Ok(identity.clone());
@@ -276,10 +284,7 @@ impl<B: Backend> Node<B> {
     /// Whom a request stands for that goes on for long: the session's identity, or outside of one the caller as it is.
     pub(crate) fn identity_of(&self, session: Option<SessionId>, principal: &Principal) -> Arc<Identity> {
         let session = session.and_then(|id| self.shared.sessions.get(id));
-        session.map_or_else(
-            || Arc::new(Identity { principal: Arc::new(principal.clone()), token: None, generation: 0 }),
-            |session| session.identity(),
-        )
+        session.map_or_else(|| Arc::new(Identity::of(principal.clone())), |session| session.identity())
     }
 
     /// 32 bytes that nobody can foretell without the host's entropy.
@@ -318,7 +323,7 @@ impl<B: Backend> Node<B> {
             )
             .limit(version.into()));
         }
-        let identity = self.identify(&hello.token).await?;
+        let identity = self.identify(&hello.token, now).await?;
         let known = match hello.session {
             Some(id) => self.find_session(id, &identity, now).await?,
             None => None,
@@ -361,7 +366,16 @@ impl<B: Backend> Node<B> {
         let user = &identity.principal.user;
         let foreign = || Error::new(ErrorCode::PermissionDenied, "the session belongs to another user");
         if let Some(session) = self.shared.sessions.get(id) {
-            return if session.user == *user { Ok(Some(session)) } else { Err(foreign()) };
+            if session.user != *user {
+                return Err(foreign());
+            }
+            // What was asked with a token for more is not answered to one for less.
+            let scope = &identity.principal.scope;
+            if scope.is_some() && *scope != session.identity().principal.scope {
+                let why = "the session was begun with a token that grants other things";
+                return Err(Error::new(ErrorCode::PermissionDenied, why));
+            }
+            return Ok(Some(session));
         }
         let acknowledged = match self.shared.engine.load_session(id).await? {
             Some(kept) if kept.user != *user => return Err(foreign()),
@@ -496,6 +510,10 @@ impl<B: Backend> Node<B> {
         let kept = self.shared.engine.outcome(key.session, key.seq, &key.part).await?;
         Ok(kept.map(|kept| Reply { result: Ok(kept.reply), depends_on: kept.depends_on }))
     }
+}
+
+fn expired(user: &str) -> Error {
+    Error::new(ErrorCode::Unauthenticated, format!("the token of user {user:?} has expired"))
 }
 
 fn streams_only(what: &str) -> Error {

@@ -82,6 +82,12 @@ limits! {
     MAX_SORTED: usize = 20_000;
     /// Users, or groups, that a node knows.
     MAX_USERS: usize = 4096;
+    /// Tokens of one user, besides the one that was made with the user.
+    MAX_TOKENS: usize = 256;
+    /// Grants of the scope of one token.
+    MAX_GRANTS: usize = 64;
+    /// Bytes of the note of a token.
+    MAX_NOTE: usize = 256;
     /// Groups that one user may be in.
     MAX_GROUPS: usize = 64;
     /// Bytes of the text of a search's function.

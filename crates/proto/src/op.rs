@@ -1,6 +1,6 @@
 //! Operations: what a request asks for. On the wire `[number, [argument, …]]`; trailing absent arguments may be left out.
 
-use crate::account::{GroupAction, UserAction};
+use crate::account::{GroupAction, NewToken, TokenAction, UserAction};
 use crate::class::{ClassHash, ClassSource};
 use crate::id::ObjectId;
 use crate::query::Query;
@@ -354,6 +354,23 @@ pub enum Op {
         #[n(1)]
         from: Option<String>,
     },
+    /// Lists, makes or takes back tokens: a user's own, or for the administrator those of all. Replies with a list of
+    /// [`crate::account::TokenInfo`]: those that it is about. Not within a method or a transaction.
+    #[n(25)]
+    Tokens {
+        /// What to do.
+        #[n(0)]
+        action: TokenAction,
+        /// Whose; with `create` the caller's own when absent, otherwise those of everybody whose tokens the caller may see.
+        #[n(1)]
+        user: Option<String>,
+        /// With `revoke`, and with `list` for one alone: the token's id.
+        #[n(2)]
+        id: Option<String>,
+        /// With `create`: what is to be made.
+        #[n(3)]
+        token: Option<NewToken>,
+    },
     /// Finds objects that the caller may read: one [`crate::query::Matches`]; as a stream, one for each page until the end.
     #[n(30)]
     Search {
@@ -497,6 +514,7 @@ impl Op {
             Op::SetRules { .. } => "set_rules",
             Op::Users { .. } => "users",
             Op::Groups { .. } => "groups",
+            Op::Tokens { .. } => "tokens",
             Op::Search { .. } => "search",
             Op::Explain { .. } => "explain",
             Op::CreateIndex { .. } => "create_index",

@@ -43,7 +43,7 @@ async fn answer<B: Backend>(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<serde_json::Value, Problem> {
-    let principal = shell.node.authenticate(bearer(headers)).await?;
+    let principal = shell.node.authenticate(bearer(headers), now_micros()).await?;
     let json = read_json(&whole(body).await?, "body")?;
     let expected = expected(headers)?;
     let op = op_from_json(&json)?;

@@ -7,7 +7,7 @@ mod socket;
 
 use crate::config::Config;
 use crate::files;
-use crate::token::{Scope, Tokens};
+use crate::token::Tokens;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -17,7 +17,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use emerge_engine::Backend;
-use emerge_node::Node;
+use emerge_node::{Authenticator, Node};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -26,9 +26,7 @@ use tokio::sync::watch;
 pub(crate) struct NotebookDoor {
     /// The notebook's port.
     pub(crate) port: u16,
-    /// The notebook's own token.
-    pub(crate) token: String,
-    /// Who may be given it.
+    /// The notebook's own token, and who may be given it.
     pub(crate) tokens: Arc<Tokens>,
 }
 
@@ -105,9 +103,9 @@ async fn to_notebook<B: Backend + 'static>(
 ) -> Response {
     let door = &shell.notebook;
     let mut to = format!("http://{}:{}/", guard::name_of(&headers), door.port);
-    if link.token.is_some_and(|token| door.tokens.scope(&token) == Some(Scope::All)) {
+    if link.token.is_some_and(|token| door.tokens.authenticate(&token).is_some_and(|user| user.admin)) {
         to.push_str("#token=");
-        to.push_str(&door.token);
+        to.push_str(&door.tokens.notebook);
     }
     let headers = [
         (header::LOCATION, to.as_str()),

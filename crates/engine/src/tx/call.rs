@@ -144,7 +144,7 @@ impl<B: Backend> Tx<B> {
         method: &str,
     ) -> Result<Stored> {
         let place = self.place(&Target::Id(object.id)).await?;
-        self.check(&place.object, Want::Write, &place.path)?;
+        self.check(&place.object, Want::Change, &place.path)?;
         if place.object.version != object.version {
             return Err(Error::new(
                 ErrorCode::Conflict,

@@ -270,7 +270,7 @@ impl<B: Backend> Tx<B> {
         listed.reserve(objects.len());
         for (id, object) in ids.iter().zip(objects) {
             let object = object.ok_or_else(|| place::changed(path))?;
-            if access::shows(&self.principal, &object) {
+            if access::shows(&self.principal, &object, access::Member(path, &object.name)) {
                 listed.push((*id, object));
             }
         }
@@ -284,7 +284,8 @@ impl<B: Backend> Tx<B> {
         entries: Vec<(Key, Record)>,
     ) -> Result<Vec<Member>> {
         let mut members = self.members(path, entries).await?;
-        members.retain(|(_, object)| access::shows(&self.principal, object));
+        members
+            .retain(|(_, object)| access::shows(&self.principal, object, access::Member(path, &object.name)));
         Ok(members)
     }
 

@@ -20,6 +20,7 @@ mod rights;
 mod rules;
 mod search;
 mod system;
+mod token;
 mod tree;
 mod version;
 mod watch;

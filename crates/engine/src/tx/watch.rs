@@ -7,6 +7,7 @@ use crate::change::{Change, Rights, Where};
 use crate::keys;
 use crate::object::{Object, Record};
 use emerge_proto::op::Target;
+use emerge_proto::scope::Verb;
 use emerge_proto::{ObjectId, Path, limits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -79,14 +80,17 @@ impl<B: Backend> Tx<B> {
         if self.principal.admin {
             return true;
         }
+        if !self.principal.is_granted_at(Verb::Read, path) {
+            return false;
+        }
         let shown = match self.place(&Target::Id(id)).await {
-            Ok(place) => access::shows(&self.principal, &place.object),
+            Ok(place) => access::shows(&self.principal, &place.object, &place.path),
             Err(_) => rights.is_some_and(|rights| access::showed(&self.principal, rights)),
         };
         let parent = Path::parse(path).ok().and_then(|path| path.parent());
         match parent {
             Some(parent) if shown => match self.place(&Target::from(&parent)).await {
-                Ok(place) => access::may(&self.principal, &place.object, Want::Execute),
+                Ok(place) => access::may(&self.principal, &place.object, Want::Execute, &place.path),
                 Err(_) => false,
             },
             _ => false,

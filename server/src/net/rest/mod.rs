@@ -100,7 +100,7 @@ type Doors = Arc<dyn Door>;
 
 impl<B: Backend> Door for Shell<B> {
     fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Arc<Principal>>> {
-        Box::pin(self.node.authenticate(token))
+        Box::pin(self.node.authenticate(token, now_micros()))
     }
 
     fn execute<'a>(
