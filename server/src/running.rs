@@ -1,17 +1,19 @@
 //! Starting and stopping a node.
 
+use crate::audit::AuditLog;
 use crate::backend::embedded::Embedded;
 use crate::config::Config;
+use crate::net::serve::Port;
+use crate::net::tls::Tls;
 use crate::net::{self, NotebookDoor, Shell};
 use crate::notebook;
 use crate::text::Text;
 use crate::token::{self, Tokens};
 use axum::Router;
 use emerge_engine::{Backend, Engine, EngineOptions};
-use emerge_node::{Node, NodeOptions};
+use emerge_node::{Audit, Node, NodeOptions};
 use emerge_proto::{Error, ErrorCode, Result};
 use emerge_runtime::Runtime;
-use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,11 +51,15 @@ pub struct RunningNode {
     pub data: PathBuf,
     node: Node<Embedded>,
     stop: watch::Sender<bool>,
-    server: JoinHandle<std::io::Result<()>>,
-    notebook_server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
+    notebook_server: JoinHandle<()>,
     /// Tells when the committer has let go of the store.
     committer: oneshot::Receiver<()>,
     collector: JoinHandle<()>,
+    /// Follows the files of the certificate.
+    certificate: Option<JoinHandle<()>>,
+    /// Whether the ports speak TLS.
+    secure: bool,
 }
 
 /// Starts a node: opens the store, readies the guests, binds the port.
@@ -130,13 +136,16 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
         engine.clone(),
         runtime,
         tokens.clone(),
-        NodeOptions::new(&config.name, entropy),
+        NodeOptions { allowances: config.allowances, ..NodeOptions::new(&config.name, entropy) },
         Arc::new(Text::open(&data.join(TEXT))),
     );
+    let audit = AuditLog::open(&data, config.audit)?;
+    let node = node.with_audit(audit.map(|audit| Arc::new(audit) as Arc<dyn Audit>));
+    let tls = config.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
 
     let (listener, address) = listen(SocketAddr::new(config.host, config.port), "--port").await?;
     let (notebook_listener, notebook_address) = listen_for_notebook(&config, address).await?;
-    let door = NotebookDoor { port: notebook_address.port(), tokens };
+    let door = NotebookDoor { port: notebook_address.port(), tls: tls.is_some(), tokens };
 
     let (runtime_lives, runtime_ended) = oneshot::channel();
     let committer = start_committer(engine.clone(), runtime_ended)?;
@@ -159,23 +168,11 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
     });
     let (stop, stopping) = watch::channel(false);
     let shell = Shell::new(node.clone(), &config, address, door, stopping.clone());
-    let mut stopped = stopping.clone();
-    let server = tokio::spawn(
-        axum::serve(listener, net::router(shell, routes).into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(async move {
-                let _ = stopped.wait_for(|stop| *stop).await;
-            })
-            .into_future(),
-    );
-    let mut stopped = stopping;
+    let port = |router| Port { router, tls: tls.clone(), meters: node.meters().clone() };
+    let server = tokio::spawn(port(net::router(shell, routes)).serve(listener, stopping.clone()));
     let pages = notebook::router(&config, notebook_address, address.port());
-    let notebook_server = tokio::spawn(
-        axum::serve(notebook_listener, pages)
-            .with_graceful_shutdown(async move {
-                let _ = stopped.wait_for(|stop| *stop).await;
-            })
-            .into_future(),
-    );
+    let notebook_server = tokio::spawn(port(pages).serve(notebook_listener, stopping));
+    let certificate = tls.clone().map(|tls| tokio::spawn(tls.follow()));
     tracing::info!(%address, notebook = %notebook_address, data = %data.display(), "the node is ready");
     Ok(RunningNode {
         address,
@@ -189,6 +186,8 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
         notebook_server,
         committer,
         collector,
+        certificate,
+        secure: tls.is_some(),
     })
 }
 
@@ -247,19 +246,24 @@ async fn listen_for_notebook(config: &Config, main: SocketAddr) -> Result<(TcpLi
 }
 
 impl RunningNode {
+    /// The end of a scheme: with TLS it is another.
+    fn s(&self) -> &'static str {
+        if self.secure { "s" } else { "" }
+    }
+
     /// The link that opens the explorer page, token included.
     pub fn link(&self) -> String {
-        format!("http://{}/?token={}", self.address, self.token)
+        format!("http{}://{}/?token={}", self.s(), self.address, self.token)
     }
 
     /// The link that opens the notebook page. Its token is in the fragment, which no server ever sees.
     pub fn notebook_link(&self) -> String {
-        format!("http://{}/#token={}", self.notebook_address, self.notebook_token)
+        format!("http{}://{}/#token={}", self.s(), self.notebook_address, self.notebook_token)
     }
 
     /// The address for clients.
     pub fn url(&self) -> String {
-        format!("ws://{}", self.address)
+        format!("ws{}://{}", self.s(), self.address)
     }
 
     /// The node itself, for what runs in the same process.
@@ -285,6 +289,9 @@ impl RunningNode {
             tracing::warn!("the store is still being written");
         }
         self.collector.abort();
+        if let Some(certificate) = self.certificate {
+            certificate.abort();
+        }
         flushed
     }
 }

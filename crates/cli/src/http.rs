@@ -124,6 +124,7 @@ pub(crate) fn problem(body: &[u8]) -> Option<Error> {
     error.path = json["path"].as_str().map(str::to_owned);
     error.field = json["field"].as_str().map(Into::into);
     error.limit = json["limit"].as_u64();
+    error.retry_after_ms = json["retry_after_ms"].as_u64();
     Some(error)
 }
 

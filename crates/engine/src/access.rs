@@ -50,6 +50,7 @@ use crate::object::Object;
 use emerge_proto::scope::Verb;
 use emerge_proto::{Error, ErrorCode, Path, Perms, Result, Scope};
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Who asks.
@@ -65,12 +66,14 @@ pub struct Principal {
     pub scope: Option<Arc<Scope>>,
     /// The id of the token in use; none for the one that was made with the user, or by the host.
     pub token: Option<Arc<str>>,
+    /// From where, for who writes down what was done; it decides nothing.
+    pub from: Option<IpAddr>,
 }
 
 impl Principal {
     /// A user without groups.
     pub fn user(name: impl Into<String>) -> Self {
-        Self { user: name.into(), groups: Vec::new(), admin: false, scope: None, token: None }
+        Self { user: name.into(), groups: Vec::new(), admin: false, scope: None, token: None, from: None }
     }
 
     /// The administrator.

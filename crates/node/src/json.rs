@@ -400,6 +400,9 @@ pub fn error_to_json(error: &Error) -> Json {
     if let Some(limit) = error.limit {
         map.insert("limit".into(), limit.into());
     }
+    if let Some(retry_after_ms) = error.retry_after_ms {
+        map.insert("retry_after_ms".into(), retry_after_ms.into());
+    }
     if let Some(effect) = error.effect {
         let text = match effect {
             emerge_proto::error::Effect::None => "none",

@@ -1,8 +1,10 @@
 //! A node: an engine, a runtime, the sessions, and the running of one operation from beginning to end.
 
+use crate::audit::{self, Asked, Audit};
 use crate::call::{self, MethodCall};
 use crate::dispatch::dispatch;
 use crate::hot::HotObjects;
+use crate::meter::{Allowances, Meters};
 use crate::migrate::Migration;
 use crate::mixin;
 use crate::search;
@@ -17,8 +19,9 @@ use emerge_proto::frame::{Hello, Welcome};
 use emerge_proto::watch::Change;
 use emerge_proto::{Error, ErrorCode, MethodDecl, Op, Result, SessionId, limits};
 use emerge_runtime::Runtime;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use sha2::{Digest, Sha256};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -40,6 +43,8 @@ pub struct NodeOptions {
     pub call_deadline: Duration,
     /// Bytes of memory for one method call.
     pub call_memory: usize,
+    /// What each user and each address may take.
+    pub allowances: Allowances,
 }
 
 impl NodeOptions {
@@ -50,6 +55,7 @@ impl NodeOptions {
             entropy,
             call_deadline: Duration::from_millis(limits::CALL_DEADLINE_MS),
             call_memory: limits::CALL_MEMORY,
+            allowances: Allowances::default(),
         }
     }
 }
@@ -109,6 +115,8 @@ struct Shared<B: Backend> {
     watches: Arc<Watches>,
     wishes: search::Wishes,
     texts: Texts,
+    meters: Arc<Meters>,
+    audit: Option<Arc<dyn Audit>>,
     drawn: AtomicU64,
 }
 
@@ -126,6 +134,7 @@ impl<B: Backend> Node<B> {
         authenticator: Arc<dyn Authenticator>,
         options: NodeOptions,
     ) -> Self {
+        let meters = Arc::new(Meters::new(options.allowances));
         let shared = Shared {
             engine,
             runtime,
@@ -137,6 +146,8 @@ impl<B: Backend> Node<B> {
             watches: Arc::default(),
             wishes: search::Wishes::default(),
             texts: Texts::default(),
+            meters,
+            audit: None,
             drawn: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
@@ -155,6 +166,37 @@ impl<B: Backend> Node<B> {
             shared.texts = Texts::new(Some(text));
         }
         node
+    }
+
+    /// The same, with somebody who writes down what is done. To be called before the node is cloned.
+    pub fn with_audit(mut self, audit: Option<Arc<dyn Audit>>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.audit = audit;
+        }
+        self
+    }
+
+    /// What each user and each address takes.
+    pub fn meters(&self) -> &Arc<Meters> {
+        &self.shared.meters
+    }
+
+    /// Who writes down what is done, if this is to be.
+    pub fn audit(&self) -> Option<&dyn Audit> {
+        self.shared.audit.as_deref()
+    }
+
+    /// Tells of what a caller asked for over HTTP, and what came of it.
+    pub fn audited(&self, asked: Option<Asked>, caller: &Principal, result: Option<ErrorCode>, time: i64) {
+        if let (Some(audit), Some(asked)) = (self.audit(), asked) {
+            audit::tell(audit, &asked, Some(caller), caller.from, result, time);
+        }
+    }
+
+    /// What an operation asks for, if it is to be told of.
+    pub fn asked(&self, asked: impl FnOnce() -> Asked) -> Option<Asked> {
+        let audit = self.audit()?;
+        Some(asked()).filter(|asked| audit.wants(asked))
     }
 
     /// The engine that holds the objects.
@@ -203,20 +245,54 @@ impl<B: Backend> Node<B> {
         from: Option<&str>,
         now: i64,
     ) -> Result<impl Stream<Item = Result<Change>> + Send + use<B>> {
-        watch::changes(self, self.identify(token, now).await?, None, pattern, from, now)
+        let identity = self.identify(token, now).await?;
+        let meter = self.meters().user(&identity.principal.user, now);
+        meter.request(now)?;
+        let seat = meter.stream()?;
+        let changes = watch::changes(self, identity, None, pattern, from, now)?;
+        // The place is the stream's as long as it is.
+        Ok(changes.map(move |change| {
+            let _held = &seat;
+            change
+        }))
     }
 
     /// Lets go of what has expired: the host calls it now and then.
     pub fn handle_timeout(&self, now: i64) {
         self.shared.transactions.expire(now);
+        self.shared.meters.forget_idle(now);
     }
 
-    /// Whom a token stands for: by the host's authenticator, or else one of the users whom the engine knows.
+    /// Whom a token stands for: by the host's authenticator, or else one of the users whom the engine knows. For a request outside any session, which is
+    /// counted; it came from an address, with so many bytes.
     ///
     /// # Errors
-    /// `unauthenticated`, `storage_failed`.
-    pub async fn authenticate(&self, token: &str, now: i64) -> Result<Arc<Principal>> {
-        Ok(self.identify(token, now).await?.principal.clone())
+    /// `unauthenticated`, `limit_exceeded`, `storage_failed`.
+    pub async fn authenticate(
+        &self,
+        token: &str,
+        from: Option<IpAddr>,
+        bytes: usize,
+        now: i64,
+    ) -> Result<Principal> {
+        let principal = match self.identify(token, now).await {
+            Ok(identity) => Principal { from, ..(*identity.principal).clone() },
+            Err(error) => {
+                self.refused(from, error.code, now);
+                return Err(error);
+            }
+        };
+        let meter = self.meters().user(&principal.user, now);
+        meter.bytes(bytes, now);
+        meter.request(now)?;
+        Ok(principal)
+    }
+
+    /// Tells of a caller who is not let in.
+    pub(crate) fn refused(&self, from: Option<IpAddr>, code: ErrorCode, now: i64) {
+        if let Some(audit) = self.audit() {
+            audit::tell(audit, &Asked::hello(), None, from, Some(code), now);
+        }
     }
 
     async fn identify(&self, token: &str, now: i64) -> Result<Arc<Identity>> {
