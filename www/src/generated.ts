@@ -68,7 +68,7 @@ export const ERROR_CLASSES: Readonly<Record<ErrorCode, readonly [name: string, d
   out_of_memory: ["OutOfMemoryError", "The method used more memory than its limit."],
   cancelled: ["CancelledError", "The caller cancelled the request."],
   unmappable_value: ["UnmappableValueError", "A value has no mapping between the language and Emerge."],
-  limit_exceeded: ["LimitExceededError", "A count (requests in flight, items, depth of calls) is past its limit."],
+  limit_exceeded: ["LimitExceededError", "A count (requests in flight, items, depth of calls) or a rate is past its limit."],
   session_expired: ["SessionExpiredError", "The node no longer knows the session."],
   disconnected: ["DisconnectedError", "The connection is gone and will not be tried again."],
   storage_failed: ["StorageFailedError", "Storage did not accept the change."],
@@ -155,6 +155,14 @@ export const LIMITS = {
   MAX_SORTED: 20000,
   /** Users, or groups, that a node knows. */
   MAX_USERS: 4096,
+  /** Connections of one user, or from one address, by default. */
+  CONNECTIONS: 16384,
+  /** Requests a second of one user, or from one address, by default. */
+  REQUESTS_PER_SECOND: 1000000,
+  /** Bytes a second that one user, or one address, may move by default. */
+  BYTES_PER_SECOND: 4294967296,
+  /** Streams of one user, or to one address, at a time by default. */
+  STREAMS: 16384,
   /** Tokens of one user, besides the one that was made with the user. */
   MAX_TOKENS: 256,
   /** Grants of the scope of one token. */
@@ -1954,6 +1962,8 @@ export const ERROR = {
   effect: 6,
   /** What the method that failed had logged, when its log was asked for. */
   log: 7,
+  /** Milliseconds after which it may be tried again. */
+  retryAfterMs: 8,
 } as const;
 /** The decoded form of {@link ERROR}. */
 export type Error = [
@@ -1965,4 +1975,5 @@ export type Error = [
   trace?: string | null,
   effect?: Effect | null,
   log?: string | null,
+  retryAfterMs?: number | null,
 ];

@@ -36,8 +36,9 @@ impl Wire {
         if !tls {
             return Ok(Wire::Plain(tcp));
         }
-        let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a certificate cannot name this host"))?;
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+            io::Error::new(io::ErrorKind::InvalidInput, "a certificate cannot name this host")
+        })?;
         let ca = std::env::var_os(CA_VARIABLE).filter(|ca| !ca.is_empty()).map(PathBuf::from);
         let config = trusting(ca).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let stream = TlsConnector::from(config).connect(name, tcp).await?;
@@ -85,7 +86,9 @@ fn roots_in(file: &Path) -> Result<RootCertStore> {
         CertificateDer::pem_file_iter(file).map_err(|error| bad(format!("it cannot be read: {error}")))?;
     for certificate in certificates {
         let certificate = certificate.map_err(|error| bad(format!("it is no PEM: {error}")))?;
-        roots.add(certificate).map_err(|error| bad(format!("there is no certificate that can be trusted: {error}")))?;
+        roots
+            .add(certificate)
+            .map_err(|error| bad(format!("there is no certificate that can be trusted: {error}")))?;
     }
     if roots.is_empty() {
         return Err(bad("there is no certificate in it".into()));
@@ -94,7 +97,11 @@ fn roots_in(file: &Path) -> Result<RootCertStore> {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Wire::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
