@@ -4,8 +4,31 @@ import { errorOf } from "./error.js";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** Texts up to this length are read here, a character at a time: calling out costs more. */
+/** Texts up to this length are read here: calling out costs more. */
 const SHORT = 48;
+
+/** The text that some bytes are, if all are ASCII. Eight at a time: a string for each would be twice the work. */
+export function ascii(bytes: Uint8Array, at: number, end: number): string | undefined {
+  let text = "";
+  for (; at + 8 <= end; at += 8) {
+    const a = bytes[at] as number, b = bytes[at + 1] as number, c = bytes[at + 2] as number, d = bytes[at + 3] as number;
+    const e = bytes[at + 4] as number, f = bytes[at + 5] as number, g = bytes[at + 6] as number, h = bytes[at + 7] as number;
+    if ((a | b | c | d | e | f | g | h) > 0x7f) return undefined;
+    text += String.fromCharCode(a, b, c, d, e, f, g, h);
+  }
+  if (at + 4 <= end) {
+    const a = bytes[at] as number, b = bytes[at + 1] as number, c = bytes[at + 2] as number, d = bytes[at + 3] as number;
+    if ((a | b | c | d) > 0x7f) return undefined;
+    text += String.fromCharCode(a, b, c, d);
+    at += 4;
+  }
+  for (; at < end; at += 1) {
+    const a = bytes[at] as number;
+    if (a > 0x7f) return undefined;
+    text += String.fromCharCode(a);
+  }
+  return text;
+}
 
 const UINT = 0, NEGATIVE = 1, BYTES = 2, TEXT = 3, ARRAY = 4, MAP = 5, TAG = 6, SIMPLE = 7;
 const FALSE = 0xf4, TRUE = 0xf5, NULL = 0xf6;
@@ -125,20 +148,11 @@ export class ByteReader {
     const start = this.#at;
     const end = start + length;
     if (end > bytes.length) this.#bad("they are cut short");
-    if (length <= SHORT) {
-      let text = "";
-      let at = start;
-      for (; at < end; at += 1) {
-        const unit = bytes[at] ?? 0;
-        if (unit > 0x7f) break;
-        text += String.fromCharCode(unit);
-      }
-      if (at === end) {
-        this.#at = end;
-        return text;
-      }
-    }
     this.#at = end;
+    if (length <= SHORT) {
+      const text = ascii(bytes, start, end);
+      if (text !== undefined) return text;
+    }
     try {
       return decoder.decode(bytes.subarray(start, end));
     } catch {
@@ -146,16 +160,19 @@ export class ByteReader {
     }
   }
 
-  /** Steps over what is next if it is the same as what lies between two places, and says whether it was. */
-  takeSame(from: number, to: number): boolean {
-    const bytes = this.#bytes;
-    const words = (this.#words ??= new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-    let at = this.#at;
-    if (at + to - from > bytes.length) return false;
-    for (; from + 4 <= to; from += 4, at += 4) if (words.getInt32(from) !== words.getInt32(at)) return false;
-    for (; from < to; from += 1, at += 1) if (bytes[from] !== bytes[at]) return false;
-    this.#at = at;
-    return true;
+  /** All bytes, to be compared four at a time. */
+  get words(): DataView {
+    return (this.#words ??= new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength));
+  }
+
+  /** Goes to another place. */
+  goTo(place: number): void {
+    this.#at = place;
+  }
+
+  /** All bytes, those that were read included. */
+  get all(): Uint8Array {
+    return this.#bytes;
   }
 
   /** Another reader of the same bytes, at another place. */

@@ -664,8 +664,8 @@ export class FileSystem {
   }
 }
 
-/** Pages of a listing that may wait to be read. */
-const PAGES = 8;
+/** Pages of a listing that may wait to be read: some megabytes. To ask for more of them costs a message each time, for which the browser leaves what it does. */
+const PAGES = 32;
 
 /** What a store's reply does not tell. */
 const UNKNOWN: RawKnown = {

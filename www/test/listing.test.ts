@@ -80,8 +80,60 @@ it("reads each member of a page as it is read alone", () => {
   }
 });
 
+/** Numbers from 0 up to, and without, 1: the same for the same seed (mulberry32). */
+function random(seed: number): () => number {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A member that is mostly as the one before, but each property of which may be any that there is. */
+function anyMember(next: () => number): Uint8Array {
+  const one = <T>(usual: T, ...others: T[]): T =>
+    next() < 0.9 ? usual : (others[Math.floor(next() * others.length)] as T);
+  const number = (usual: number): number => one(usual, 0, 23, 24, 255, 256, 65_535, 65_536, 2 ** 32, Number.MAX_SAFE_INTEGER);
+  const out = new Encoder();
+  const count = one(14, 15, 16, 17);
+  out.head(ARRAY, count);
+  out.text(one("k".repeat(Math.floor(next() * 30)), "", "ü", "kkkkkkkü", "kkkkkkkkkkkü", "𝒳".repeat(5), "x".repeat(255), "x".repeat(300)));
+  out.bytes(Uint8Array.from({ length: 16 }, () => Math.floor(next() * 256)));
+  out.number(number(0));
+  out.text(one("Thing", "Other", "Thang"));
+  out.bytes(new Uint8Array(16).fill(one(200, 201)));
+  out.number(number(1));
+  out.text(one("ada", "adb"));
+  out.text("staff");
+  out.number(one(0o750, 0o640));
+  out.number(number(1));
+  out.number(one(1_800_000_000_000_000, -1, 5));
+  out.number(one(1_800_000_000_000_007, 0, 70_000));
+  out.number(number(200));
+  out.text(one("node-1", "node-2"));
+  if (count > 14) out.list(["all", "0"]);
+  if (count > 15) out.text("/elsewhere");
+  if (count > 16) out.value(null);
+  return out.take().slice();
+}
+
+it("reads any members as they are read alone", () => {
+  for (let seed = 0; seed < 200; seed += 1) {
+    const next = random(seed);
+    const all = Array.from({ length: 1 + Math.floor(next() * 60) }, () => anyMember(next));
+    const read = readPage(new ByteReader(page(all, seed % 9))).members;
+    assert.equal(read.length, all.length);
+    for (const [at, member] of read.entries()) {
+      const alone = readStat(new ByteReader(all[at] as Uint8Array));
+      for (const property of PROPERTIES) assert.deepEqual(member[property], alone[property], `seed ${seed}: ${property} of member ${at}`);
+    }
+  }
+});
+
 it("refuses a page that is cut anywhere", () => {
-  const whole = page([...members()], 1);
+  const next = random(7);
+  const whole = page([...members(), ...Array.from({ length: 12 }, () => anyMember(next))], 1);
   for (let end = 0; end < whole.length; end += 1) {
     assert.throws(() => readPage(new ByteReader(whole.subarray(0, end))), { code: "bad_frame" }, `cut at ${end}`);
   }
