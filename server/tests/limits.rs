@@ -69,7 +69,7 @@ async fn a_user_makes_so_many_requests_a_second_and_others_are_not_held_up() {
     assert!(answer.to_ascii_lowercase().contains("\r\nretry-after: 1\r\n"), "{answer}");
     assert!(answer.contains("\"retry_after_ms\":"), "{answer}");
     assert!(admin.stat(&path("/")).await.is_ok(), "another user");
-    tokio::time::sleep(Duration::from_millis(refused.retry_after_ms.unwrap() + 60)).await;
+    tokio::time::sleep(Duration::from_millis(u64::from(refused.retry_after_ms.unwrap().get()) + 60)).await;
     assert!(ada.stat(&path("/")).await.is_ok(), "after a while");
     node.stop().await.unwrap();
 }

@@ -123,8 +123,10 @@ pub(crate) fn problem(body: &[u8]) -> Option<Error> {
     error.path = json["path"].as_str().map(str::to_owned);
     error.field = json["field"].as_str().map(Into::into);
     error.limit = json["limit"].as_u64();
-    error.retry_after_ms = json["retry_after_ms"].as_u64();
-    Some(error)
+    Some(match json["retry_after_ms"].as_u64() {
+        Some(after) => error.retry_after(after),
+        None => error,
+    })
 }
 
 /// A host as the system knows it, and the port. An IPv6 address is bracketed in a URL.

@@ -401,7 +401,7 @@ pub fn error_to_json(error: &Error) -> Json {
         map.insert("limit".into(), limit.into());
     }
     if let Some(retry_after_ms) = error.retry_after_ms {
-        map.insert("retry_after_ms".into(), retry_after_ms.into());
+        map.insert("retry_after_ms".into(), retry_after_ms.get().into());
     }
     if let Some(effect) = error.effect {
         let text = match effect {

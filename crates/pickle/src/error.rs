@@ -25,6 +25,6 @@ pub(crate) fn write(writer: &mut Writer, error: &Error) {
         });
         writer.optional(effect, Writer::text);
         writer.optional(error.log.as_deref(), Writer::text);
-        writer.optional(error.retry_after_ms, Writer::unsigned);
+        writer.optional(error.retry_after_ms.map(|after| after.get().into()), Writer::unsigned);
     });
 }

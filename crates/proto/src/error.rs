@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 use std::fmt;
+use std::num::NonZeroU32;
 
 /// A result with Emerge's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -176,7 +177,7 @@ pub struct Error {
     pub log: Option<Box<str>>,
     /// Milliseconds after which it may be tried again.
     #[n(8)]
-    pub retry_after_ms: Option<u64>,
+    pub retry_after_ms: Option<NonZeroU32>,
 }
 
 impl Error {
@@ -227,7 +228,7 @@ impl Error {
 
     /// Says after how many milliseconds it may be tried again.
     pub fn retry_after(mut self, milliseconds: u64) -> Self {
-        self.retry_after_ms = Some(milliseconds);
+        self.retry_after_ms = NonZeroU32::new(u32::try_from(milliseconds).unwrap_or(u32::MAX));
         self
     }
 

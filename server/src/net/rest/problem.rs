@@ -14,7 +14,7 @@ pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// After how many seconds it may be tried again, as the header `Retry-After` has it.
 pub(in crate::net) fn retry_after(error: &Error) -> Option<HeaderValue> {
-    error.retry_after_ms.map(|milliseconds| HeaderValue::from(milliseconds.div_ceil(1000)))
+    error.retry_after_ms.map(|milliseconds| HeaderValue::from(milliseconds.get().div_ceil(1000)))
 }
 
 /// An error on its way out.
