@@ -82,6 +82,24 @@ impl Pace {
 struct Paces {
     requests: Pace,
     bytes: Pace,
+    /// The latest time that was heard.
+    latest: i64,
+}
+
+impl Paces {
+    /// The time to count by. Connections hear of times in another order than these are in; a clock that was set back takes along what is owed.
+    fn at(&mut self, now: i64) -> i64 {
+        let back = self.latest.saturating_sub(now);
+        if back > SECOND {
+            for pace in [&mut self.requests, &mut self.bytes] {
+                pace.even = pace.even.saturating_sub(back.saturating_mul(PARTS));
+            }
+        } else if back > 0 {
+            return self.latest;
+        }
+        self.latest = now;
+        now
+    }
 }
 
 /// The meter of one user or address.
@@ -155,6 +173,7 @@ impl Meter {
     pub fn request(&self, now: i64) -> Result<()> {
         let Allowance { requests, bytes, .. } = self.allowance;
         let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = paces.at(now);
         if bytes > 0
             && let Err(wait) = paces.bytes.take(0, bytes, now)
         {
@@ -174,6 +193,7 @@ impl Meter {
     pub fn bytes(&self, count: usize, now: i64) {
         if self.allowance.bytes > 0 && count > 0 {
             let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = paces.at(now);
             paces.bytes.charge(count as u64, self.allowance.bytes, now);
         }
     }
@@ -311,6 +331,19 @@ mod tests {
         assert_eq!((error.field.as_deref(), after(&error)), (Some("bytes"), 4001));
         assert!(meter.request(NOW + 3_900_000).is_err());
         assert!(meter.request(NOW + 4_001_000).is_ok());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_refuses_nobody() {
+        let meter = meter(Allowance { requests: 10, bytes: 1000, ..NONE });
+        meter.request(NOW).unwrap();
+        meter.bytes(10, NOW);
+        let earlier = NOW - 3600 * SECOND;
+        let passed = |at: i64| (0..20).filter(|_| meter.request(at).is_ok()).count();
+        assert_eq!(passed(earlier), 9, "what was taken is still owed");
+        assert_eq!(passed(earlier + SECOND), 10);
+        // Times that come a little out of order give nothing.
+        assert_eq!((passed(earlier), passed(earlier + SECOND)), (0, 0));
     }
 
     #[test]
