@@ -127,7 +127,7 @@ impl Told for Refusal {
 
 impl<B: Backend> Shell<B> {
     /// Does what a request asks for, and tells of it.
-    fn told<'a, T, E: Told, F>(
+    fn told<'a, T, E, F>(
         &'a self,
         principal: &'a Principal,
         asked: Asked,
@@ -136,7 +136,7 @@ impl<B: Backend> Shell<B> {
     where
         F: Future<Output = Result<T, E>> + Send + 'a,
         T: Send,
-        E: Send,
+        E: Told + Send,
     {
         let now = now_micros();
         let asked = self.node.asked(move || asked);
