@@ -21,6 +21,10 @@ for (const file of readdirSync(tests).filter((name) => name.endsWith(".py") && !
 }
 python.FS.mkdirTree("/emerge/conformance");
 python.FS.writeFile("/emerge/conformance/addresses.json", readFileSync(join(tests, "../../conformance/addresses.json"), "utf8"));
+python.FS.mkdirTree("/emerge/target/classes");
+for (const name of ["account.wasm", "counter.wasm"]) {
+  python.FS.writeFile(`/emerge/target/classes/${name}`, readFileSync(join(tests, "../../target/classes", name)));
+}
 python.globals.set("url", url);
 const code = await python.runPythonAsync(`
 import os, sys

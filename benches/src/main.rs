@@ -15,6 +15,7 @@ mod page_gets;
 mod pyodide;
 mod redis;
 mod report;
+mod runtimes;
 mod searches;
 mod setting;
 mod texts;
@@ -82,6 +83,7 @@ async fn main() -> ExitCode {
     report.ask_less("objects/indexed-search", 20.0, 5.0, async || searches::indexed(runs).await).await;
     report.ask_less("objects/text-search", 10.0, 2.0, async || texts::best(runs).await).await;
     report.ask("objects/lambda-scan", 0.4, 0.8, async || searches::unindexed(runs).await).await;
+    report.ask("runtimes/wasm-method", 2.0, 20.0, async || runtimes::wasm_method(runs).await).await;
     report.print();
     if let Some(file) = args.json
         && let Err(error) = report.write(&file)

@@ -55,6 +55,7 @@ pub(crate) fn class() -> ClassSource {
         fields: FIELDS.iter().map(field).collect(),
         doc: None,
         captures: None,
+        module: None,
     }
 }
 

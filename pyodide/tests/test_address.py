@@ -54,3 +54,9 @@ def test_a_plain_connect_finds_the_remembered_node(address, tmp_path, monkeypatc
         assert fs.exists("/")
     with emerge.connect(url) as fs:
         assert fs.exists("/")
+
+
+def test_the_link_of_the_notebook():
+    with pytest.raises(emerge.errors.BadArgumentError, match="link of the node's notebook") as failed:
+        emerge.connect("http://127.0.0.1:38353/#token=66d6")
+    assert failed.value.field == "url"

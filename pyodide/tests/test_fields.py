@@ -13,7 +13,7 @@ import pytest
 
 import emerge
 from cells import cell
-from emerge import _travel, errors
+from emerge import _classes, _travel, errors
 
 AGAIN = InitVar
 
@@ -176,3 +176,24 @@ def test_what_is_too_large_or_too_deep_is_named(fs, home, value):
         fs.store(f"{home}/crate", Crate(b"small", value))
     assert failed.value.field.startswith("other")
     assert "other" in failed.value.message
+
+
+@pytest.mark.parametrize("given", ["list = []", "'dict[str, int]' = {}", "set = set()", "'Any' = [1]"])
+@pytest.mark.parametrize("mixed", [False, True], ids=["own", "mixin"])
+def test_a_list_that_all_objects_would_share(given, mixed):
+    head = "class Mixin:\n" if mixed else "class User(emerge.Object):\n"
+    last = "class User(emerge.Object, Mixin):\n    pass\n" if mixed else ""
+    scope = cell(f"{head}    items: {given}\n{last}")
+    with pytest.raises(errors.ClassInvalidError, match="default_factory") as failed:
+        _classes.record_of(scope["User"])
+    assert failed.value.field == "items"
+
+
+def test_a_list_that_all_objects_are_to_share(fs, home):
+    scope = cell(
+        "import dataclasses\nfrom typing import ClassVar\n"
+        "class User(emerge.Object):\n    items: ClassVar[list] = [1]\n    more = [2]\n    at: tuple = (3,)\n"
+        "    def use(self):\n        return [*self.items, *self.more, *self.at]\n"
+    )
+    fs.store(f"{home}/user", scope["User"]())
+    assert fs.call(f"{home}/user", "use") == [1, 2, 3]

@@ -11,6 +11,7 @@ from dataclasses import MISSING
 import pytest
 
 import emerge
+from emerge._proxy import Proxy
 from emerge import _classes, _host, _travel, _wire, errors
 
 RATE = 1.25
@@ -181,12 +182,12 @@ def test_every_code_has_its_class():
 
 def test_a_proxy_guards_names_of_python():
     calls = []
-    proxy = emerge.FileSystem.proxy.__get__(type("Fs", (), {"call": lambda self, *a: calls.append(a)})())("/a")
+    proxy = Proxy("/a", lambda *called: calls.append(called))
     copy.copy
     for name in ("__deepcopy__", "__array__", "_repr_html_", "_ipython_display_"):
         assert not hasattr(proxy, name)
     proxy.go(1)
-    assert calls == [("/a", "go", 1)] and repr(proxy) == "<proxy of /a>"
+    assert calls == [("/a", "go", (1,), {})] and repr(proxy) == "<proxy of /a>"
 
 
 def test_repr_is_readable():

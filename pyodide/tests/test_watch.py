@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+import threading
+import time
 
 import pytest
 
@@ -99,3 +101,29 @@ def test_a_watch_and_a_transaction_end_with_their_user(fs, home, address):
             another.open(name)
     fs.remove_user(name)
     assert not fs.exists(f"{home}/in-tx")
+
+
+def test_who_waits_hears_that_it_was_closed(fs, home):
+    async def block():
+        changes = fs.aio.watch(f"{home}/*")
+        # It is there, and waits.
+        waiting = asyncio.ensure_future(anext(changes, None))
+        await asyncio.sleep(0.05)
+        changes.close()
+        return await asyncio.wait_for(waiting, 5)
+
+    assert run(block()) is None
+
+
+@pytest.mark.skipif(sys.platform == "emscripten", reason="there are no threads")
+def test_a_thread_that_waits_hears_that_it_was_closed(fs, home):
+    for end in (lambda changes: changes.close(), lambda changes: changes.__exit__(None, None, None)):
+        changes = fs.watch(f"{home}/*")
+        told = []
+        thread = threading.Thread(target=lambda: told.append(list(changes)), daemon=True)
+        thread.start()
+        time.sleep(0.1)
+        end(changes)
+        thread.join(5)
+        assert told == [[]]
+        assert list(changes) == []

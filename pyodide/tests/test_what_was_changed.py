@@ -233,7 +233,7 @@ def test_a_decorator_of_a_helper_that_would_be_given_something_else(fs, home):
     fs.store(f"{home}/user", scope["User"]())
     assert fs.call(f"{home}/user", "use") == scope["User"]().use() == [4, 9]
     scope["N"] = 5
-    scope["User"].again = None
+    scope["User"]._again = None
     for name in ("base", "Helper.go"):
         with pytest.raises(errors.ClassInvalidError, match="by a decorator that was given N") as failed:
             _classes.record_of(scope["User"])
@@ -314,7 +314,7 @@ class Added:
 
 class Counter(emerge.Object):
     made = 0
-    seen: list = []
+    seen = []
 
     def __init__(self):
         Counter.made += 1
@@ -335,11 +335,10 @@ def test_what_the_statement_tells_travels_as_it_tells(fs, home):
     counter = Counter()
     Counter.seen.append(1)
     fs.store(f"{home}/counter", counter)
-    assert fs.call(f"{home}/counter", "use") == ["T", 1, "added", "replaced", 0, []]
+    assert fs.call(f"{home}/counter", "use") == ["T", 1, "added", "replaced", 0, [1]]
     first = fs.stat(f"{home}/counter").class_hash
     fs.store(f"{home}/counter", Counter(), overwrite=True)
     assert fs.stat(f"{home}/counter").class_hash == first
-    assert [(field[0], field[3]) for field in _classes.record_of(Counter).source[4]] == [("seen", [])]
 
 
 MADE_BY_CALLS = """
@@ -494,3 +493,64 @@ def test_a_default_of_a_class_that_was_made_again(fs, home, how, edited):
     fs.store(f"{home}/after", value)
     if hasattr(value, "use"):
         assert fs.call(f"{home}/after", "use") == value.use()
+
+
+@pytest.mark.parametrize(
+    "change, name",
+    [
+        ("Level.extra = 5", "Level.extra"),
+        ("Plain.extra = [5]", "Plain.extra"),
+        ("Box.extra = 'text'", "Box.extra"),
+        ("User.extra = 5", "User.extra"),
+    ],
+)
+def test_a_value_that_was_added_from_outside(change, name):
+    scope = cell(HELPERS)
+    _classes.record_of(scope["User"])
+    cell(change, scope)
+    with pytest.raises(errors.ClassInvalidError, match="was set after the statement") as failed:
+        _classes.record_of(scope["User"])
+    assert failed.value.field == name
+
+
+def test_values_that_a_class_adds_by_itself(fs, home):
+    scope = cell(
+        "import abc, dataclasses, enum, typing\n"
+        "class Base:\n    def __init_subclass__(cls):\n        cls.made = 1\n"
+        "class Sub(Base):\n    pass\n"
+        "class Slots:\n    __slots__ = ('a', 'b')\n"
+        "class Kept:\n    @classmethod\n    def keep(cls):\n        cls.count = 5\n        return cls.count\n"
+        "class Loop:\n    for at in range(3):\n        last = at\n    if (seen := 3):\n        pass\n"
+        "class Names:\n    vars()['given'] = 4\n"
+        "class Meta(type):\n    def __new__(kind, name, bases, body):\n"
+        "        made = super().__new__(kind, name, bases, body)\n        made.tag = name\n        return made\n"
+        "class Tagged(metaclass=Meta):\n    pass\n"
+        "@dataclasses.dataclass(order=True)\nclass Point:\n    x: int = 1\n"
+        "class Shape(abc.ABC):\n    @abc.abstractmethod\n    def area(self):\n        pass\n"
+        "class Like(typing.Protocol):\n    n: int\n"
+        "class Pair(typing.NamedTuple):\n    a: int\n    b: int = 2\n"
+        "Kept.keep()\n"
+        "class User(emerge.Object):\n    def use(self):\n"
+        "        used = [Slots, Shape, Like]\n"
+        "        return [Sub.made, Kept.keep(), Loop.last, Loop.seen, Names.given, Tagged.tag, Point().x, Pair(1).b, len(used)]\n"
+    )
+    fs.store(f"{home}/user", scope["User"]())
+    assert fs.call(f"{home}/user", "use") == scope["User"]().use() == [1, 5, 2, 3, 4, "Tagged", 1, 2, 3]
+
+
+def test_a_method_that_the_body_makes_without_a_statement():
+    scope = cell(
+        "class User(emerge.Object):\n    for at in range(2):\n        locals()[f'm{at}'] = lambda self: 1\n"
+        "    def use(self):\n        return 1\n"
+    )
+    with pytest.raises(errors.ClassInvalidError, match=r"User\.m0 was made by what the body of User runs") as failed:
+        _classes.record_of(scope["User"])
+    assert failed.value.field == "User.m0"
+
+
+def test_a_global_that_a_method_sets():
+    scope = cell(
+        "COUNT = 0\nclass User(emerge.Object):\n    def use(self):\n        global COUNT\n        COUNT += 1\n"
+    )
+    with pytest.raises(errors.ClassInvalidError, match="keep it in a field"):
+        _classes.record_of(scope["User"])

@@ -94,7 +94,7 @@ def test_the_wheel_for_cpython(fresh, address, home, fs, tmp_path):
     used = run("use.py", f"{home}/counter")
     assert (used.stdout, used.stderr) == ("41 42 43\nTrue True\n", "")
 
-    # The cases of all hosts, on the sample in both languages; a file stores them as a user would.
+    # The cases of all hosts, on the sample in each language; a file stores them as a user would.
     program = os.environ.get("EMERGE_PROGRAM", str(ROOT / "target" / "debug" / "emerge"))
     sample = 'new Sample({ count: 3, price: 2.5, name: "sample" })'
     files = {
@@ -106,6 +106,13 @@ def test_the_wheel_for_cpython(fresh, address, home, fs, tmp_path):
         subprocess.run(
             [program, "store", "--from", str(tmp_path / name)], check=True, env=environment, capture_output=True
         )
+    module = [
+        "--from",
+        str(ROOT / "target/classes/sample.wasm"),
+        "--json",
+        '{"count": 3, "price": {"$float": 2.5}, "name": "sample"}',
+    ]
+    subprocess.run([program, "store", "/conformance/wasm", *module], check=True, env=environment, capture_output=True)
     read = run(str(CASES / "reader.py"), str(CASES / "cases.json"))
     passed = json.loads((CASES / "cases.json").read_text())["passed"]
     assert (read.stdout.split("\n")[-2:], read.stderr) == ([f"conformance: {passed} passed", ""], "")

@@ -33,7 +33,8 @@ pub async fn copy_folder(data: &Path, to: &mut impl Write) -> Result<()> {
     .await
 }
 
-/// Makes a data folder of a copy. It holds a store only when this returns; whatever an earlier try left in it is dropped.
+/// Makes a data folder of a copy. It holds a store only when this returns; whatever an earlier try left in it is dropped, and a folder
+/// that was made for it goes when it fails.
 ///
 /// # Errors
 /// `already_exists` when the folder holds a store, `bad_argument` when the copy is damaged, `storage_failed`.
@@ -44,6 +45,7 @@ pub async fn restore_folder(from: &mut impl Read, data: &Path) -> Result<Restore
             format!("{} holds a store already; a backup is restored into another folder", data.display());
         return Err(Error::new(ErrorCode::AlreadyExists, why));
     }
+    let is_new = !data.exists();
     make_folder(data).map_err(|error| failed("cannot make the folder", data, error))?;
     let part = data.join(PART);
     if part.exists() {
@@ -55,6 +57,9 @@ pub async fn restore_folder(from: &mut impl Read, data: &Path) -> Result<Restore
         Err(error) => {
             // What cannot be removed is removed by the next try.
             let _ = std::fs::remove_dir_all(&part);
+            if is_new {
+                let _ = std::fs::remove_dir(data);
+            }
             return Err(error);
         }
     };

@@ -33,6 +33,7 @@ async fn node(folder: &TempDir) -> (RunningNode, u64) {
         fields: Vec::new(),
         doc: None,
         captures: None,
+        module: None,
     };
     let class = client.put_class(&source).await.unwrap().hash;
     client.close().await;

@@ -212,6 +212,7 @@ async fn bad_requests_get_typed_errors_and_change_nothing() {
         fields: Vec::new(),
         doc: None,
         captures: None,
+        module: None,
     };
     let hash = client.put_class(&class).await.unwrap().hash;
     let thing = Path::parse("/thing").unwrap();

@@ -39,6 +39,7 @@ fn source() -> ClassSource {
         fields: vec![],
         doc: None,
         captures: None,
+        module: None,
     }
 }
 

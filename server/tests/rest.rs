@@ -120,6 +120,40 @@ impl Server {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_class_in_wasm_is_put_by_its_module() {
+    let server = Server::start().await;
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/classes/account.wasm");
+    let module = std::fs::read(file).expect("cargo xtask build classes makes target/classes/account.wasm");
+    let module = emerge_proto::Value::Bytes(module).to_json();
+    let kept = server.put("/classes/Account", json!({"module": module})).await;
+    assert_eq!((kept.status, &kept.json["language"]), (200, &json!("wasm")), "{}", kept.json);
+    assert_eq!(kept.json["methods"][1]["signature"], "withdraw(amount: int, fee: int = 0) -> int");
+    assert!(kept.json["source"].as_str().unwrap().starts_with("class Account: a WebAssembly module of "));
+    let fields = json!({"owner": "Ada", "balance": 5, "rate": 1, "moves": []});
+    let made = server.put("/objects/ada", json!({"class": "Account", "fields": fields})).await;
+    assert_eq!(made.status, 201, "{}", made.json);
+    let call = json!({"method": "withdraw", "args": [2], "kwargs": {"fee": 1}});
+    let called = server.ask("POST", "/calls/ada", &[], Some(call)).await;
+    assert_eq!((called.status, &called.json["result"]), (200, &json!(2)), "{}", called.json);
+    let read = server.get("/objects/ada").await;
+    assert_eq!(read.json["fields"]["moves"], json!([-3]));
+    for (address, body, field) in [
+        ("/classes/Other", json!({"module": module}), "name"),
+        ("/classes/Account", json!({"module": module, "language": "python"}), "language"),
+        ("/classes/Account", json!({"module": module, "source": "x"}), "module"),
+        ("/classes/Account", json!({"module": {"$bytes": "AAAA"}}), "module"),
+        ("/classes/Account", json!({"language": "wasm", "source": ""}), "module"),
+    ] {
+        let refused = server.put(address, body).await;
+        assert_eq!((refused.status, &refused.json["field"]), (400, &json!(field)), "{}", refused.json);
+    }
+    // What asks for the text of a class has none.
+    let mixin = json!({"first": "/ada", "second": "/ada", "to": "/mixed"});
+    let mixed = server.ask("POST", "/operations/mixin", &[], Some(mixin)).await;
+    assert_eq!(mixed.json["code"], "class_invalid", "{}", mixed.json);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_object_is_put_read_patched_called_and_deleted() {
     let server = Server::with_notes().await;
     let at = "/objects/notes/today";

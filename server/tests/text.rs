@@ -29,6 +29,7 @@ async fn class(client: &Client) -> ClassHash {
         fields: Vec::new(),
         doc: None,
         captures: None,
+        module: None,
     };
     client.put_class(&source).await.unwrap().hash
 }

@@ -46,6 +46,7 @@ fn counter() -> ClassSource {
         fields: Vec::new(),
         doc: None,
         captures: None,
+        module: None,
     }
 }
 

@@ -22,6 +22,7 @@ fn class() -> ClassSource {
         fields: Vec::new(),
         doc: None,
         captures: None,
+        module: None,
     }
 }
 

@@ -39,6 +39,8 @@ before(async () => {
   ) => new (fields: object) => emerge.EmergeObject;
   const Sample = make(EmergeObject, int, float, text);
   await fs.store("/conformance/javascript", new Sample({ count: 3, price: 2.5, name: "sample" }));
+  const Module = await emerge.wasmClass(readFileSync(join(folder, "../target/classes/sample.wasm")));
+  await fs.store("/conformance/wasm", new Module({ count: 3, price: 2.5, name: "sample" } as never));
   const objects = 'objects = {"/conformance/python": Sample(count=3, price=2.5, name="sample")}';
   const place = mkdtempSync(join(tmpdir(), "emerge-conformance-"));
   writeFileSync(join(place, "sample.py"), `${read("Sample.py")}\n${objects}\n`);

@@ -47,6 +47,14 @@ export function adoptClass(cls: EmergeClass, version: ClassVersion): ClassRecord
   return record;
 }
 
+/** Gives a class a source that is not its own text: that of a module, with its fields. */
+export function adoptSource(cls: EmergeClass, source: ClassSource): void {
+  declareFields(cls, source.fields);
+  const encoded = encodeClassSource(source);
+  const hash = sha256(encoded).slice(0, 16);
+  records.set(cls, { name: source.name, hash, key: hex(hash), encoded, bases: [], cls });
+}
+
 /** The name under which a class is registered: its `static className`, else its own. */
 export function registeredName(cls: EmergeClass): string {
   const name = Object.hasOwn(cls, "className") ? cls.className : cls.name;

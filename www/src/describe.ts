@@ -3,7 +3,7 @@ import { type FieldKind, kindOf } from "./fields.js";
 import { LANGUAGE_NAMES } from "./generated.js";
 import { hex } from "./sha256.js";
 import { decodeValue } from "./values.js";
-import type { ClassVersion, Method } from "./wire.js";
+import { type ClassSource, type ClassVersion, type Method, signature } from "./wire.js";
 
 /** A method of a class. */
 export interface MethodInfo extends Method {
@@ -70,17 +70,13 @@ export function describe(lineage: readonly ClassVersion[]): Description {
     bases: bases.map((base) => base.source.name),
     fields: [...fields.values()],
     methods: [...methods.values()],
-    source: own.source.source,
+    source: shown(own.source),
   };
 }
 
-function signature(method: Method): string {
-  const returns = method.returns === undefined ? "" : ` -> ${method.returns}`;
-  if (method.isProperty) return method.name + returns;
-  const params = method.params.map(({ name, type, default: value }) => {
-    return name + (type === undefined ? "" : `: ${type}`) + (value === undefined ? "" : ` = ${value}`);
-  });
-  return `${method.name}(${params.join(", ")})${returns}`;
+/** The source for people: the text, or of a module what it is. */
+function shown({ name, source, module }: ClassSource): string {
+  return module === undefined ? source : `class ${name}: a WebAssembly module of ${module.length} bytes`;
 }
 
 /** What a class says of itself, for people. */

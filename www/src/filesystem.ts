@@ -9,6 +9,7 @@ import { type Description, describe, type MethodInfo, helpText } from "./describ
 import { sourceOf } from "./function.js";
 import { Known } from "./known.js";
 import { joinPath, Meta, metas, type RawKnown } from "./meta.js";
+import { wasmClass } from "./module.js";
 import { StoreMode } from "./generated.js";
 import { bare, classOf, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
 import { optionsFor } from "./options.js";
@@ -555,6 +556,16 @@ export class FileSystem {
   /** An object's methods, own and inherited. */
   async methods(path: string, options?: Options): Promise<readonly MethodInfo[]> {
     return (await this.describe(path, options)).methods;
+  }
+
+  /** The class of an object in WebAssembly, made of the node's module: its methods run here, and objects that are fetched become its instances. */
+  async wasmClass(path: string, options?: Options): Promise<EmergeClass> {
+    const lineage = readLineage(new ByteReader(await this.#transport.request(opClassOf(path), optionsFor.any(options))));
+    const source = lineage[0]?.source;
+    if (!source?.module) throw errorOf("unsupported", `the class ${source?.name ?? ""} of ${path} is not in WebAssembly`, { path });
+    const cls = await wasmClass(source.module.slice());
+    this.define(cls);
+    return cls;
   }
 
   /** The source of an object's class. */

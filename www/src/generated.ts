@@ -107,6 +107,8 @@ export const LIMITS = {
   BLOB_THRESHOLD: 65536,
   /** Bytes of the source of one class. */
   MAX_SOURCE: 1048576,
+  /** Bytes of the WebAssembly module of one class. */
+  MAX_MODULE: 4194304,
   /** Fields or methods of one class. */
   MAX_MEMBERS: 1024,
   /** Requests of one session that may be in flight. */
@@ -1843,7 +1845,7 @@ export const CLASS_SOURCE = {
   name: 0,
   /** The language of the source. */
   language: 1,
-  /** The source text of the class alone: for JavaScript what `Class.toString()` gives. */
+  /** The source text of the class alone: for JavaScript what `Class.toString()` gives; empty for wasm. */
   source: 2,
   /** The name that the source uses for each base class, and that class's version; nearest first. */
   bases: 3,
@@ -1853,6 +1855,8 @@ export const CLASS_SOURCE = {
   doc: 5,
   /** The names that the source uses and that travel with it, in the order in which they are to be defined; absent when there are none. */
   captures: 6,
+  /** The module of a class in wasm, whose `source` is empty; absent in the other languages. What it says of itself (`module`) is the rest of this record. */
+  module: 7,
 } as const;
 /** The decoded form of {@link CLASS_SOURCE}. */
 export type ClassSource = [
@@ -1863,6 +1867,7 @@ export type ClassSource = [
   fields: FieldDecl[],
   doc?: string | null,
   captures?: Capture[] | null,
+  module?: Uint8Array | null,
 ];
 
 /** A name from around a class that travels with it. */

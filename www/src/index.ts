@@ -25,6 +25,7 @@ export type {
 } from "./results.js";
 export { ERROR_CODES, type ErrorCode, LIMITS } from "./generated.js";
 export { Meta, type ObjectType, type StoredMeta } from "./meta.js";
+export { type ModuleSource, wasmClass } from "./module.js";
 export { type EmergeClass, EmergeObject } from "./object.js";
 export { type Aggregate, type Aggregates, type GroupRow, Search, type SearchFailure, type SearchOptions, type TextMatch } from "./search.js";
 export type { Highlight } from "./wire-search.js";

@@ -23,6 +23,8 @@ export interface ClassSource {
   readonly fields: readonly FieldDecl[];
   /** The class's own doc text. */
   readonly doc?: string | undefined;
+  /** The module of a class in WebAssembly. */
+  readonly module?: Uint8Array | undefined;
 }
 
 /** A base class, by the name that the source uses for it. */
@@ -61,6 +63,16 @@ export interface Method {
   readonly isProperty: boolean;
   /** The annotation of what it returns. */
   readonly returns?: string | undefined;
+}
+
+/** As a method is called: `totalCost(discount = 0)`; a property by its name alone. */
+export function signature(method: Method): string {
+  const returns = method.returns === undefined ? "" : ` -> ${method.returns}`;
+  if (method.isProperty) return method.name + returns;
+  const params = method.params.map(({ name, type, default: value }) => {
+    return name + (type === undefined ? "" : `: ${type}`) + (value === undefined ? "" : ` = ${value}`);
+  });
+  return `${method.name}(${params.join(", ")})${returns}`;
 }
 
 /** A class version as a node keeps it. */
@@ -231,15 +243,15 @@ export const opSetRules: (path: string, keep?: string, mask?: string | number) =
 const classSource = encoded(
   members(
     text("name"), NUMBER, text("source"), listOf(members(text("name"), BYTES)),
-    listOf(members(text("name"), NUMBER, optional(BYTES), optional(text("doc")))), optional(text("doc")),
+    listOf(members(text("name"), NUMBER, optional(BYTES), optional(text("doc")))), optional(text("doc")), NEVER, optional(BYTES),
   ),
 );
 
 /** The encoding that a class version's address is computed from: what is absent at the end is left out. */
-export function encodeClassSource({ name, language, source, bases, fields, doc }: ClassSource): Uint8Array {
+export function encodeClassSource({ name, language, source, bases, fields, doc, module }: ClassSource): Uint8Array {
   return classSource([
     name, language, source, bases.map(({ name, hash }) => [name, hash]),
-    fields.map(({ name, kind, default: initial, doc }) => [name, kind, initial, doc]), doc,
+    fields.map(({ name, kind, default: initial, doc }) => [name, kind, initial, doc]), doc, undefined, module,
   ]);
 }
 
@@ -495,7 +507,8 @@ function readSource(reader: ByteReader): ClassSource {
         );
       }
     }
-    return { name, language, source, bases, fields, doc: has(5) ? reader.text() : undefined };
+    const doc = has(5) ? reader.text() : undefined;
+    return { name, language, source, bases, fields, doc, module: has(7) ? reader.bytes() : undefined };
   });
 }
 

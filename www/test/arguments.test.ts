@@ -96,6 +96,7 @@ const fileSystem: Record<Exclude<keyof FileSystem, "accounts">, readonly unknown
   methods: [at, common],
   code: [at, common],
   help: [at, common],
+  wasmClass: [at, common],
 };
 const beginning: All<Connection["begin"], 0> = { ...common, name: "named", lifetime: 1000 };
 const connection: Record<Exclude<keyof Connection, keyof FileSystem | "state" | "pending" | "close" | symbol>, readonly unknown[]> = {

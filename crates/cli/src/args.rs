@@ -416,15 +416,15 @@ pub(crate) struct Init {
 #[derive(Debug, Args)]
 pub(crate) struct Store {
     /// Where to store the object.
-    #[arg(required_unless_present = "from", conflicts_with = "from", requires = "class")]
+    #[arg(required_unless_present = "from")]
     pub(crate) path: Option<String>,
     /// The name of the object's class. One that the node does not know is made, with these fields and no methods.
-    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    #[arg(long, value_name = "NAME", required_unless_present = "from", conflicts_with = "from")]
     pub(crate) class: Option<String>,
     /// The fields, as a JSON object; none when left out.
-    #[arg(long = "json", value_name = "JSON", conflicts_with = "from")]
+    #[arg(long = "json", value_name = "JSON", requires = "path")]
     pub(crate) fields: Option<String>,
-    /// A JavaScript or Python (.py) file: it runs in the sandbox, and each member of its `objects` ({path: instance}) is stored. Or a file of lines (.jsonl), each {"path": …, "class": …, "fields": {…}}.
+    /// A JavaScript or Python (.py) file: it runs in the sandbox, and each member of its `objects` ({path: instance}) is stored. Or a file of lines (.jsonl), each {"path": …, "class": …, "fields": {…}}. Or a WebAssembly module (.wasm): the class that it is, and with a path an object of it.
     #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
 }

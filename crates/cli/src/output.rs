@@ -1,16 +1,109 @@
 //! What people and programs see: text with colours on a terminal only, or JSON.
 
+use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use emerge_node::json::error_to_json;
 use emerge_proto::record::{ObjectType, Stat};
 use emerge_proto::{Error, ErrorCode};
 use serde_json::Value as Json;
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{IsTerminal, stderr, stdout};
+use std::sync::LazyLock;
 
-pub(crate) const DIRECTORY: Style = AnsiColor::Blue.on_default().bold();
-pub(crate) const NAME: Style = Style::new().bold();
-pub(crate) const FOUND: Style = AnsiColor::Yellow.on_default().bold();
-pub(crate) const DIM: Style = Style::new().dimmed();
+/// A style of a part of a line on stdout: `{NAME}…{NAME:#}`. Where there are no colours it is nothing.
+///
+/// What stands in a line comes from others too, and may hold control characters, which a terminal would obey. So on a terminal a style is at first one
+/// of [`MARKS`], and becomes an escape sequence when all else has lost such characters.
+#[derive(Clone, Copy)]
+pub(crate) enum Mark {
+    Directory,
+    Name,
+    Found,
+    Dim,
+}
+
+pub(crate) const DIRECTORY: Mark = Mark::Directory;
+pub(crate) const NAME: Mark = Mark::Name;
+pub(crate) const FOUND: Mark = Mark::Found;
+pub(crate) const DIM: Mark = Mark::Dim;
 const ERROR: Style = AnsiColor::Red.on_default().bold();
+const NOTE: Style = Style::new().dimmed();
+
+/// Noncharacters of Unicode, one for each style, the last one for its end. In what others wrote they can make a text bold, and no more.
+const MARKS: [char; 5] = ['\u{fdd0}', '\u{fdd1}', '\u{fdd2}', '\u{fdd3}', '\u{fdd4}'];
+
+/// What a stream of the program goes to.
+#[derive(Clone, Copy)]
+struct Stream {
+    is_terminal: bool,
+    has_colours: bool,
+}
+
+static STDOUT: LazyLock<Stream> =
+    LazyLock::new(|| Stream::of(stdout().is_terminal(), AutoStream::choice(&stdout())));
+static STDERR: LazyLock<Stream> =
+    LazyLock::new(|| Stream::of(stderr().is_terminal(), AutoStream::choice(&stderr())));
+
+impl Stream {
+    fn of(is_terminal: bool, choice: anstream::ColorChoice) -> Self {
+        Self { is_terminal, has_colours: choice != anstream::ColorChoice::Never }
+    }
+
+    /// A text as it is printed: exact, but on a terminal without control characters.
+    fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let stays =
+            |char: char| !MARKS.contains(&char) && (!char.is_control() || matches!(char, '\n' | '\t'));
+        if !self.is_terminal || text.chars().all(stays) {
+            return Cow::Borrowed(text);
+        }
+        let mut shown = String::with_capacity(text.len() + 16);
+        for char in text.chars() {
+            match MARKS.iter().position(|mark| *mark == char) {
+                Some(at) => shown.push_str(&Mark::sequence(at)),
+                None if stays(char) => shown.push(char),
+                // As in JSON, which stays the same.
+                None => shown.push_str(&format!("\\u{:04x}", u32::from(char))),
+            }
+        }
+        Cow::Owned(shown)
+    }
+
+    /// A style for this stream.
+    fn style(&self, style: Style) -> Style {
+        if self.has_colours { style } else { Style::new() }
+    }
+}
+
+impl Mark {
+    fn style(self) -> Style {
+        match self {
+            Mark::Directory => AnsiColor::Blue.on_default().bold(),
+            Mark::Name => Style::new().bold(),
+            Mark::Found => AnsiColor::Yellow.on_default().bold(),
+            Mark::Dim => Style::new().dimmed(),
+        }
+    }
+
+    /// The escape sequence of one of [`MARKS`].
+    fn sequence(at: usize) -> String {
+        match [DIRECTORY, NAME, FOUND, DIM].get(at) {
+            Some(mark) => mark.style().render().to_string(),
+            None => anstyle::Reset.render().to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = if f.alternate() { MARKS.len() - 1 } else { *self as usize };
+        match *STDOUT {
+            Stream { has_colours: false, .. } => Ok(()),
+            Stream { is_terminal: true, .. } => write!(f, "{}", MARKS[at]),
+            Stream { is_terminal: false, .. } => f.write_str(&Mark::sequence(at)),
+        }
+    }
+}
 
 /// Where results go.
 pub(crate) struct Output {
@@ -23,46 +116,46 @@ impl Output {
         Self { json }
     }
 
-    /// Prints one line to stdout; colours are dropped when it is no terminal.
-    pub(crate) fn line(&self, text: impl std::fmt::Display) {
-        anstream::println!("{text}");
+    /// Prints one line to stdout: exactly, but on a terminal control characters are escaped.
+    pub(crate) fn line(&self, text: impl fmt::Display) {
+        println!("{}", STDOUT.shown(&text.to_string()));
     }
 
     /// Prints JSON to stdout, on one line.
     pub(crate) fn json(&self, json: &Json) {
-        anstream::println!("{json}");
+        self.line(json);
     }
 
     /// Prints a note for people to stderr.
-    pub(crate) fn note(&self, text: impl std::fmt::Display) {
+    pub(crate) fn note(&self, text: impl fmt::Display) {
         if !self.json {
-            anstream::eprintln!("{DIM}{text}{DIM:#}");
+            let note = STDERR.style(NOTE);
+            eprintln!("{note}{}{note:#}", STDERR.shown(&text.to_string()));
         }
     }
 
     /// Prints an error to stderr.
     pub(crate) fn error(&self, error: &Error) {
         if self.json {
-            anstream::eprintln!("{}", error_to_json(error));
+            eprintln!("{}", STDERR.shown(&error_to_json(error).to_string()));
             return;
         }
         for line in error.log.iter().flat_map(|log| log.lines()) {
             self.note(line);
         }
-        anstream::eprintln!("{ERROR}{}{ERROR:#}: {}", error.code, error.message);
+        let (red, note) = (STDERR.style(ERROR), STDERR.style(NOTE));
+        eprintln!("{red}{}{red:#}: {}", error.code, STDERR.shown(&error.message));
         if let Some(trace) = &error.trace {
             for line in trace.lines() {
-                anstream::eprintln!("  {DIM}{line}{DIM:#}");
+                eprintln!("  {note}{}{note:#}", STDERR.shown(line));
             }
         }
         match error.code {
             ErrorCode::Unauthenticated => {
-                anstream::eprintln!(
-                    "Remember the link that the node printed: emerge init 'http://…/?token=…'"
-                );
+                eprintln!("Remember the link that the node printed: emerge init 'http://…/?token=…'");
             }
             ErrorCode::Disconnected => {
-                anstream::eprintln!("If no node runs there: emerge node start");
+                eprintln!("If no node runs there: emerge node start");
             }
             _ => {}
         }
@@ -108,4 +201,22 @@ pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
             cells.collect::<Vec<_>>().join("  ")
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_gets_no_control_characters_of_others() {
+        let terminal = Stream { is_terminal: true, has_colours: true };
+        let pipe = Stream { is_terminal: false, has_colours: false };
+        let text = "A\u{1b}[31mB\r\u{7f}\u{9b}\u{0}\tC\nD é😀";
+        assert_eq!(pipe.shown(text), text);
+        assert_eq!(terminal.shown(text), "A\\u001b[31mB\\u000d\\u007f\\u009b\\u0000\tC\nD é😀");
+        assert_eq!(terminal.shown("\u{fdd1}a\u{fdd4}"), "\u{1b}[1ma\u{1b}[0m");
+        // What is JSON stays the same JSON.
+        let json = serde_json::json!({ "a": "\u{7f}\u{9b}\u{1b}" });
+        assert_eq!(serde_json::from_str::<Json>(&terminal.shown(&json.to_string())).unwrap(), json);
+    }
 }

@@ -86,10 +86,16 @@ fn a_stopped_store_is_copied_from_its_folder_and_damage_is_seen() {
         let refused = run(&["backup", "restore", text(&at(name)), "--data", text(&at("no"))]);
         assert_eq!(refused.status.code(), Some(2), "{name}: {refused:?}");
         assert!(String::from_utf8_lossy(&refused.stderr).contains("damaged"), "{name}: {refused:?}");
-        assert!(!at("no/store").exists(), "{name} made a store");
+        assert!(!at("no").exists(), "{name} left something");
         assert_eq!(run(&["backup", "check", text(&at(name))]).status.code(), Some(2), "{name}");
     }
-    // The same folder takes a good one afterwards.
+    // A folder that was there stays, and takes a good one afterwards.
+    std::fs::create_dir(at("no")).unwrap();
+    assert_eq!(
+        run(&["backup", "restore", text(&at("cut")), "--data", text(&at("no"))]).status.code(),
+        Some(2)
+    );
+    assert!(at("no").exists() && !at("no/store").exists());
     assert!(run(&["backup", "restore", text(&at("copy")), "--data", text(&at("no"))]).status.success());
     let again = Node::start_at(&at("no"));
     assert_eq!(again.ok(&["call", "/inventory/widget1", "totalCost"]), "30\n");
@@ -158,4 +164,33 @@ fn a_subtree_goes_into_a_file_and_comes_back_elsewhere() {
         let (code, error) = node.fails(&["import", text(&at(name)), &format!("/{name}")]);
         assert_eq!((code, &error["code"]), (2, &json!("bad_argument")), "{name}: {error}");
     }
+}
+
+#[test]
+fn files_of_a_store_are_not_for_transactions() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| -> PathBuf { folder.path().join(name) };
+    let node = Node::start_at(&at("data"));
+    node.ok(&["store", "/a/b", "--class", "Count", "--json", r#"{"n": 1}"#]);
+    node.ok(&["export", "/a", text(&at("file"))]);
+    node.ok(&["tx", "begin", "R1"]);
+    let refused = |args: &[&str]| {
+        let (code, error) = node.fails(args);
+        assert_eq!(
+            (code, &error["code"], &error["field"]),
+            (1, &json!("unsupported"), &json!("tx")),
+            "{args:?}"
+        );
+        assert!(error["message"].as_str().unwrap().contains("is not for transactions"), "{error}");
+    };
+    refused(&["--tx", "R1", "import", text(&at("file")), "/c"]);
+    refused(&["--tx", "R1", "export", "/a", text(&at("other"))]);
+    refused(&["--tx", "R1", "backup", "create", text(&at("other"))]);
+    refused(&["--tx", "R1", "watch", "/a/**"]);
+    assert!(!at("other").exists() && !at("other.part").exists());
+    // The commands of a program that runs in a transaction find it in their surroundings.
+    let script = format!("{EMERGE} import {} /c; exit 1", text(&at("file")));
+    let told = node.run(&["tx", "run", "--", "sh", "-c", &script]);
+    assert!(String::from_utf8_lossy(&told.stderr).contains("\"import\" is not for transactions"), "{told:?}");
+    assert_eq!(node.fails(&["stat", "/c"]).0, 3);
 }

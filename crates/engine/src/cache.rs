@@ -217,25 +217,7 @@ mod tests {
     fn objects_are_found_together_and_one_by_one() {
         let mut cache = Cache::new(1024 * 1024);
         let id = |n: u8| ObjectId([n; 16]);
-        let object = Arc::new(Object {
-            kind: emerge_proto::ObjectType::Directory,
-            parent: ObjectId::ROOT,
-            name: "a".into(),
-            class: None,
-            owner: "ada".into(),
-            group: "staff".into(),
-            perms: emerge_proto::Perms::DEFAULT,
-            version: 1,
-            created: 0,
-            modified: 0,
-            author: "ada".into(),
-            method: None,
-            restored: None,
-            operation: None,
-            rules: None,
-            state: Bytes::new(),
-            blobs: Vec::new(),
-        });
+        let object = Arc::new(Object::of_test(ObjectId::ROOT));
         let there = Slot { record: Some(Record::Object(object.clone())), number: 7 };
         cache.put(keys::object(id(1)).into(), there.clone());
         cache.put(keys::object(id(2)).into(), Slot { record: None, number: 8 });

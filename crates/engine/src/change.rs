@@ -58,9 +58,13 @@ pub(crate) struct Where {
     pub(crate) version: Option<u64>,
     #[n(3)]
     pub(crate) directory: bool,
-    /// Of what was removed, who had which rights: nobody can look them up any more.
+    /// Who had which rights before: of what was removed, for nobody can look them up any more; of what was moved, for not everybody can look them up where
+    /// it is; and of that whose rights have changed.
     #[n(4)]
     pub(crate) rights: Option<Rights>,
+    /// Who had which rights after a change of them.
+    #[n(5)]
+    pub(crate) rights_after: Option<Rights>,
 }
 
 /// The rights to an object.
@@ -83,7 +87,10 @@ impl Rights {
 impl Where {
     /// About how many bytes it takes in the log.
     pub(crate) fn size(&self) -> usize {
-        let rights = self.rights.as_ref().map_or(0, |rights| rights.owner.len() + rights.group.len() + 8);
+        let size = |rights: &Option<Rights>| {
+            rights.as_ref().map_or(0, |rights| rights.owner.len() + rights.group.len() + 8)
+        };
+        let rights = size(&self.rights) + size(&self.rights_after);
         self.path.as_ref().map_or(0, String::len) + self.from.as_ref().map_or(0, String::len) + rights + 24
     }
 }

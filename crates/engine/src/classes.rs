@@ -15,10 +15,13 @@ const MAX_LINEAGE: usize = 64;
 pub(crate) const MAX_CAPTURED: usize = 256;
 /// Lineages kept in memory; past that all are forgotten and read again.
 const MAX_CACHED: usize = 10_000;
+/// Bytes of their sources and modules, the bases' not counted; past that likewise.
+const MAX_CACHED_BYTES: usize = 64 * 1024 * 1024;
 
 #[derive(Default)]
 pub(crate) struct ClassCache {
     lineages: HashMap<ClassHash, Lineage>,
+    bytes: usize,
 }
 
 impl ClassCache {
@@ -27,15 +30,24 @@ impl ClassCache {
     }
 
     pub(crate) fn insert(&mut self, hash: ClassHash, lineage: Lineage) {
-        if self.lineages.len() >= MAX_CACHED {
-            self.lineages.clear();
+        let size = size_of(&lineage);
+        if self.lineages.len() >= MAX_CACHED || self.bytes + size > MAX_CACHED_BYTES {
+            self.clear();
         }
-        self.lineages.insert(hash, lineage);
+        self.bytes += size;
+        if let Some(old) = self.lineages.insert(hash, lineage) {
+            self.bytes -= size_of(&old);
+        }
     }
 
     pub(crate) fn clear(&mut self) {
         self.lineages.clear();
+        self.bytes = 0;
     }
+}
+
+fn size_of(lineage: &Lineage) -> usize {
+    lineage.first().map_or(0, |class| class.source.size())
 }
 
 pub(crate) fn not_found(hash: ClassHash) -> Error {
@@ -124,6 +136,7 @@ mod tests {
                 fields: vec![],
                 doc: None,
                 captures: None,
+                module: None,
             };
             let class = ClassVersion {
                 hash,

@@ -6,7 +6,7 @@ use crate::cache::Slot;
 use crate::classes::{ClassCache, Lineage};
 use crate::keys;
 use crate::object::{Object, Record, damaged, read};
-use crate::pages::PageOfEntries;
+use crate::pages::{Kept, PageOfEntries, Viewer};
 use crate::random::Random;
 use crate::state::{Found, Health, State};
 use crate::tx::Tx;
@@ -142,6 +142,16 @@ pub(crate) struct Scanned {
 
 /// Some entries of a directory, and how they were come by.
 pub(crate) struct Entries {
+    pub(crate) page: Arc<PageOfEntries>,
+    /// That page, if it was kept already.
+    pub(crate) kept: Option<Kept>,
+    pub(crate) at: u64,
+    pub(crate) number: u64,
+}
+
+/// A page as it was shown before, and how it was come by.
+pub(crate) struct ShownBefore {
+    pub(crate) bytes: Bytes,
     pub(crate) page: Arc<PageOfEntries>,
     pub(crate) at: u64,
     pub(crate) number: u64,
@@ -456,9 +466,10 @@ impl<B: Backend> Engine<B> {
             state.usable()?;
             if own.is_empty()
                 && matches.is_none()
-                && let Some(page) = state.pages.get(range, limit)
+                && let Some(kept) = state.pages.get(range, limit)
             {
-                return Ok(Entries { page, at: state.last, number: 0 });
+                let page = kept.page.clone();
+                return Ok(Entries { page, kept: Some(kept), at: state.last, number: 0 });
             }
             (!own.is_empty() || state.is_recent_in(range), state.last)
         };
@@ -468,7 +479,7 @@ impl<B: Backend> Engine<B> {
             for (key, record) in records {
                 page.add(&key, record.entry()?, matches);
             }
-            return Ok(Entries { page: page.into(), at, number });
+            return Ok(Entries { page: page.into(), kept: None, at, number });
         }
         page.ids.reserve(limit.min(limits::MAX_PAGE + 1));
         let mut failure = None;
@@ -485,7 +496,36 @@ impl<B: Backend> Engine<B> {
         if matches.is_none() && state.is_range_good(range, at) {
             state.pages.put(range, limit, &page);
         }
-        Ok(Entries { page, at, number: 0 })
+        Ok(Entries { page, kept: None, at, number: 0 })
+    }
+
+    /// A page that the viewer was shown before, if nothing has changed since.
+    pub(crate) fn shown_before(
+        &self,
+        range: &Range<Key>,
+        limit: usize,
+        viewer: &Viewer,
+    ) -> Result<Option<ShownBefore>> {
+        let mut state = self.state();
+        state.usable()?;
+        let at = state.last;
+        Ok(state.pages.shown(range, limit, viewer).map(|(bytes, page, number)| ShownBefore {
+            bytes,
+            page,
+            at,
+            number,
+        }))
+    }
+
+    /// Keeps what a viewer sees of a page: see [`Pages::show`](crate::pages::Pages::show).
+    pub(crate) fn keep_shown(
+        &self,
+        range: &Range<Key>,
+        limit: usize,
+        kept: &Kept,
+        shown: (Viewer, Bytes, u64),
+    ) {
+        self.state().pages.show(range, limit, kept, shown);
     }
 }
 

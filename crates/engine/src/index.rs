@@ -77,12 +77,35 @@ pub(crate) struct Maker {
     /// Objects bound by it that have the value of another one, as the building found them.
     #[n(2)]
     pub(crate) duplicates: u64,
+    /// The first of them, [`MOST_DUPLICATES`] at most. Which of these still have another's value is looked up.
+    #[n(3)]
+    pub(crate) first_duplicates: Option<Vec<ObjectId>>,
+}
+
+/// Duplicates of which it is known which they are.
+const MOST_DUPLICATES: usize = 1000;
+
+impl Maker {
+    /// Counts an object that has the value of another.
+    pub(crate) fn count(&mut self, id: ObjectId) {
+        self.duplicates += 1;
+        let first = self.first_duplicates.get_or_insert_default();
+        if first.len() < MOST_DUPLICATES {
+            first.push(id);
+        }
+    }
+
+    /// Begins to count anew.
+    pub(crate) fn count_again(&mut self) {
+        (self.duplicates, self.first_duplicates) = (0, None);
+    }
 }
 
 impl IndexRecord {
     /// Those who made it. One that everyone had is as an administrator's.
     pub(crate) fn all_makers(&self) -> Vec<Maker> {
-        let everyone = || Maker { user: None, unique: self.unique, duplicates: self.duplicates };
+        let everyone =
+            || Maker { user: None, unique: self.unique, duplicates: self.duplicates, first_duplicates: None };
         self.makers.clone().unwrap_or_else(|| vec![everyone()])
     }
 
@@ -125,7 +148,7 @@ impl IndexRecord {
     /// Puts it back to its building, whose entries so far stay.
     pub(crate) fn build_again(&mut self) {
         (self.ready, self.cursor, self.looked_at, self.duplicates) = (false, None, 0, 0);
-        self.makers.iter_mut().flatten().for_each(|maker| maker.duplicates = 0);
+        self.makers.iter_mut().flatten().for_each(Maker::count_again);
     }
 
     /// The key and the record of an index.

@@ -77,6 +77,6 @@ pub use pattern::Pattern;
 pub use session::{KeptOutcome, KeptSession, Outcome};
 pub use tx::{
     Base, Candidate, Commit, CommitError, CopyPart, IndexOrder, KeyRanges, Listing, MadeVersion,
-    ObjectForCall, Ownership, Savepoint, Scope, Tx, Walk, yield_now,
+    ObjectForCall, Ownership, Savepoint, Scope, Tx, Walk, is_told_by_node, yield_now,
 };
 pub use watch::{Mark, Seen};

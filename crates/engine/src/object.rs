@@ -245,6 +245,32 @@ pub(crate) fn damaged(what: &str) -> Error {
 }
 
 #[cfg(test)]
+impl Object {
+    /// A directory in another.
+    pub(crate) fn of_test(parent: ObjectId) -> Self {
+        Self {
+            kind: ObjectType::Directory,
+            parent,
+            name: "a".into(),
+            class: None,
+            owner: "ada".into(),
+            group: "staff".into(),
+            perms: Perms::DEFAULT,
+            version: 1,
+            created: 0,
+            modified: 0,
+            author: "ada".into(),
+            method: None,
+            restored: None,
+            operation: None,
+            rules: None,
+            state: Bytes::new(),
+            blobs: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,10 +1,12 @@
-//! What directories hold, page by page, as it was last scanned: for who lists a directory again that has not changed.
+//! What directories hold, page by page, as it was last scanned and as it was shown: for who lists a directory again that has not changed.
 
+use crate::access::Principal;
 use crate::backend::Key;
 use crate::engine::Matches;
 use crate::keys;
-use crate::object::Entry;
-use emerge_proto::ObjectId;
+use crate::object::{Entry, Record};
+use bytes::Bytes;
+use emerge_proto::{ObjectId, Path};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -37,19 +39,59 @@ impl PageOfEntries {
     }
 }
 
-/// A page, and the end of the range that it was asked for by.
+/// To whom a page is shown, and as what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Viewer {
+    pub(crate) principal: Principal,
+    /// Where the directory is.
+    pub(crate) path: Path,
+}
+
+/// A page as it was shown.
+struct Shown {
+    viewer: Viewer,
+    /// Encoded.
+    bytes: Bytes,
+    /// The highest commit that it depends on.
+    number: u64,
+}
+
+/// A page, and what it was asked for by.
 struct Asked {
     end: Key,
     page: Arc<PageOfEntries>,
+    /// As its last viewer saw it, as long as no object in it has been written since.
+    shown: Option<Shown>,
 }
 
-/// Pages of which nothing has been written since they were read. All of a directory's go with the first write of an entry in it, and all go when they
-/// take too much memory.
+impl Asked {
+    fn weight(&self) -> usize {
+        self.page.weight() + self.shown.as_ref().map_or(0, |shown| shown.bytes.len())
+    }
+}
+
+/// The pages of one directory, by the start of the range, and how many were asked for.
+#[derive(Default)]
+struct Directory {
+    pages: HashMap<(Key, usize), Asked>,
+    /// Counts the writes of its objects: what was read before one must not be kept after it.
+    writes: u64,
+}
+
+/// Pages of which nothing has been written since they were read. All of a directory's go with the first write of an entry in it, what was shown of them with
+/// that of an object, and all go when they take too much memory.
 pub(crate) struct Pages {
-    /// By the start of the range, and how many were asked for.
-    directories: HashMap<ObjectId, HashMap<(Key, usize), Asked>>,
+    directories: HashMap<ObjectId, Directory>,
     bytes: usize,
     budget: usize,
+}
+
+/// A page that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) page: Arc<PageOfEntries>,
+    /// The writes of the directory's objects until then.
+    writes: u64,
 }
 
 impl Pages {
@@ -57,38 +99,96 @@ impl Pages {
         Self { directories: HashMap::new(), bytes: 0, budget }
     }
 
-    pub(crate) fn get(&self, range: &Range<Key>, limit: usize) -> Option<Arc<PageOfEntries>> {
-        let pages = self.directories.get(&keys::id_of(&range.start)?)?;
-        let asked = pages.get(&(range.start.clone(), limit)).filter(|asked| asked.end == range.end)?;
-        Some(asked.page.clone())
+    fn asked(&self, range: &Range<Key>, limit: usize) -> Option<(&Directory, &Asked)> {
+        let directory = self.directories.get(&keys::id_of(&range.start)?)?;
+        let asked = directory.pages.get(&(range.start.clone(), limit))?;
+        (asked.end == range.end).then_some((directory, asked))
+    }
+
+    pub(crate) fn get(&self, range: &Range<Key>, limit: usize) -> Option<Kept> {
+        let (directory, asked) = self.asked(range, limit)?;
+        Some(Kept { page: asked.page.clone(), writes: directory.writes })
+    }
+
+    /// A page as it was shown to this viewer, its entries, and the highest commit that it depends on.
+    pub(crate) fn shown(
+        &self,
+        range: &Range<Key>,
+        limit: usize,
+        viewer: &Viewer,
+    ) -> Option<(Bytes, Arc<PageOfEntries>, u64)> {
+        let (_, asked) = self.asked(range, limit)?;
+        let shown = asked.shown.as_ref().filter(|shown| shown.viewer == *viewer)?;
+        Some((shown.bytes.clone(), asked.page.clone(), shown.number))
     }
 
     /// Keeps a page that is as it is now.
     pub(crate) fn put(&mut self, range: &Range<Key>, limit: usize, page: &Arc<PageOfEntries>) {
         let Some(directory) = keys::id_of(&range.start) else { return };
-        let weight = page.weight();
-        if weight > self.budget || self.get(range, limit).is_some() {
+        let asked = Asked { end: range.end.clone(), page: page.clone(), shown: None };
+        let weight = asked.weight();
+        if self.get(range, limit).is_some() || !self.makes_room(weight) {
             return;
         }
-        if self.bytes + weight > self.budget {
-            self.clear();
-        }
         self.bytes += weight;
-        let asked = Asked { end: range.end.clone(), page: page.clone() };
-        let pages = self.directories.entry(directory).or_default();
+        let pages = &mut self.directories.entry(directory).or_default().pages;
         if let Some(old) = pages.insert((range.start.clone(), limit), asked) {
-            self.bytes -= old.page.weight();
+            self.bytes -= old.weight();
         }
     }
 
-    /// Forgets what a write of this key changes.
-    pub(crate) fn written(&mut self, key: &[u8]) {
-        if !self.directories.is_empty()
-            && key.first() == Some(&keys::ENTRY)
-            && let Some(directory) = keys::id_of(key)
-            && let Some(asked) = self.directories.remove(&directory)
+    /// Keeps what a viewer saw of a page that is kept, if no object in it has been written since [`Pages::get`] gave it.
+    pub(crate) fn show(
+        &mut self,
+        range: &Range<Key>,
+        limit: usize,
+        kept: &Kept,
+        (viewer, bytes, number): (Viewer, Bytes, u64),
+    ) {
+        if !self.makes_room(bytes.len()) {
+            return;
+        }
+        let Some(directory) = keys::id_of(&range.start).and_then(|id| self.directories.get_mut(&id)) else {
+            return;
+        };
+        let Some(asked) = directory.pages.get_mut(&(range.start.clone(), limit)) else { return };
+        if directory.writes != kept.writes || asked.end != range.end || !Arc::ptr_eq(&asked.page, &kept.page)
         {
-            self.bytes -= asked.values().map(|asked| asked.page.weight()).sum::<usize>();
+            return;
+        }
+        self.bytes += bytes.len();
+        if let Some(old) = asked.shown.replace(Shown { viewer, bytes, number }) {
+            self.bytes -= old.bytes.len();
+        }
+    }
+
+    /// Whether so much more has room, if need be in the place of all there is.
+    fn makes_room(&mut self, weight: usize) -> bool {
+        if weight <= self.budget && self.bytes + weight > self.budget {
+            self.clear();
+        }
+        weight <= self.budget
+    }
+
+    /// Forgets what a write of this key changes. What is removed has had its entry removed, or its directory can be reached no longer.
+    pub(crate) fn written(&mut self, key: &[u8], record: Option<&Record>) {
+        if self.directories.is_empty() {
+            return;
+        }
+        match (key.first(), record) {
+            (Some(&keys::ENTRY), _) => {
+                if let Some(directory) = keys::id_of(key).and_then(|id| self.directories.remove(&id)) {
+                    self.bytes -= directory.pages.values().map(Asked::weight).sum::<usize>();
+                }
+            }
+            (Some(&keys::OBJECT), Some(Record::Object(object))) => {
+                if let Some(directory) = self.directories.get_mut(&object.parent) {
+                    directory.writes += 1;
+                    let gone = directory.pages.values_mut().filter_map(|asked| asked.shown.take());
+                    self.bytes -= gone.map(|shown| shown.bytes.len()).sum::<usize>();
+                }
+            }
+            _ => {}
         }
     }
 
@@ -100,6 +200,7 @@ impl Pages {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::object::Object;
 
     #[test]
     fn a_page_is_kept_until_its_directory_is_written_to() {
@@ -111,17 +212,48 @@ mod tests {
         for range in [&one, &later, &two, &two] {
             pages.put(range, 100, &page);
         }
-        assert_eq!(pages.get(&one, 100), Some(page.clone()));
+        assert_eq!(pages.get(&one, 100).map(|kept| kept.page), Some(page.clone()));
         assert_eq!((pages.get(&one, 99), pages.bytes), (None, 3 * page.weight()));
         // Of neither: an object, and an entry of another directory.
-        pages.written(&keys::object(directory(1)));
-        pages.written(&keys::entry(directory(3), "k"));
-        pages.written(&keys::entry(directory(1), "a"));
+        pages.written(&keys::object(directory(1)), None);
+        pages.written(&keys::entry(directory(3), "k"), None);
+        pages.written(&keys::entry(directory(1), "a"), None);
         let left = [&one, &later, &two].map(|range| pages.get(range, 100).is_some());
         assert_eq!((left, pages.bytes), ([false, false, true], page.weight()));
         for limit in 0..50 {
             pages.put(&one, limit, &page);
             assert!(pages.bytes <= 10_000 && pages.get(&one, limit).is_some());
         }
+    }
+
+    #[test]
+    fn what_was_shown_is_kept_until_an_object_is_written_and_not_past_one() {
+        let mut pages = Pages::new(10_000);
+        let (directory, other) = (ObjectId([1; 16]), ObjectId([2; 16]));
+        let page = Arc::new(PageOfEntries { ids: vec![ObjectId([9; 16])], count: 1, last: vec![1] });
+        let range = keys::entries(directory, None);
+        let viewer = |name: &str| Viewer { principal: Principal::user(name), path: Path::root() };
+        let bytes = || Bytes::from_static(&[7; 100]);
+        let written = |parent| Record::Object(Arc::new(Object::of_test(parent)));
+        pages.put(&range, 10, &page);
+        let kept = pages.get(&range, 10).unwrap();
+        pages.show(&range, 10, &kept, (viewer("ada"), bytes(), 5));
+        assert_eq!(pages.shown(&range, 10, &viewer("ada")), Some((bytes(), page.clone(), 5)));
+        assert_eq!(pages.shown(&range, 10, &viewer("bob")), None);
+        assert_eq!(pages.bytes, page.weight() + 100);
+        let key = keys::object(ObjectId([9; 16]));
+        pages.written(&key, Some(&written(other)));
+        assert!(pages.shown(&range, 10, &viewer("ada")).is_some());
+        pages.written(&key, Some(&written(directory)));
+        assert_eq!((pages.shown(&range, 10, &viewer("ada")), pages.bytes), (None, page.weight()));
+        // Read before that write, shown after it.
+        pages.show(&range, 10, &kept, (viewer("ada"), bytes(), 5));
+        assert_eq!(pages.shown(&range, 10, &viewer("ada")), None);
+        // Of entries that were scanned before another was added.
+        let kept = pages.get(&range, 10).unwrap();
+        pages.written(&keys::entry(directory, "a"), None);
+        pages.put(&range, 10, &Arc::new(PageOfEntries::default()));
+        pages.show(&range, 10, &kept, (viewer("ada"), bytes(), 5));
+        assert_eq!(pages.shown(&range, 10, &viewer("ada")), None);
     }
 }

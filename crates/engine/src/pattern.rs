@@ -22,7 +22,7 @@ impl Pattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// `bad_argument` when it is not well-formed, `bad_path` when no path can match, `limit_exceeded` when it is too long.
+    /// `bad_argument` when it is not well-formed, or of what the node itself tells; `bad_path` when no path can match, `limit_exceeded` when it is too long.
     pub fn parse(text: &str) -> Result<Self> {
         let bad = |why: String| Error::new(ErrorCode::BadArgument, why).field("pattern");
         let limit = limits::MAX_PATH;
@@ -35,6 +35,11 @@ impl Pattern {
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let segments: Vec<&str> = if rest.is_empty() { Vec::new() } else { rest.split('/').collect() };
+        if segments.first().is_some_and(|first| crate::tx::is_told_by_node_at(first)) {
+            let why =
+                "the node itself tells what is there, and no change of it is told; watch where it is stored";
+            return Err(bad(format!("{text}: {why}")));
+        }
         if segments.len() > limits::MAX_WATCHES {
             let limit = limits::MAX_WATCHES as u64;
             let why = format!("the pattern has more than {limit} segments");
@@ -151,7 +156,8 @@ mod tests {
 
     #[test]
     fn bad_patterns_are_refused() {
-        for bad in ["", "a", "/a//b", "/a/[", "/{a"] {
+        let told = ["/registry", "/registry/**", "/registry/0190a3", "/classes/*", "/nodes/"];
+        for bad in ["", "a", "/a//b", "/a/[", "/{a"].into_iter().chain(told) {
             let error = Pattern::parse(bad).unwrap_err();
             assert_eq!(
                 (error.code, error.field.as_deref()),

@@ -228,7 +228,7 @@ impl State {
     }
 
     fn remember(&mut self, key: Key, slot: Slot) {
-        self.pages.written(&key);
+        self.pages.written(&key, slot.record.as_ref());
         self.recent_bytes += weight(&key, &slot);
         match self.recent.entry(key) {
             Entry::Occupied(mut known) => {

@@ -146,25 +146,45 @@ async fn tell<B: Backend>(
     place: Where,
     pattern: &Pattern,
 ) -> Option<Told> {
-    let Where { path, from, version, directory, rights } = place;
+    let Where { path, from, version, directory, rights, rights_after } = place;
     let path = path?;
-    let (kind, id): (ChangeKind, ObjectId) = match change {
+    let (mut kind, id): (ChangeKind, ObjectId) = match change {
         Change::Created(id) => (ChangeKind::Created, *id),
         Change::Updated(id, _) => (ChangeKind::Changed, *id),
         Change::Removed(id, _, _) => (ChangeKind::Removed, *id),
         Change::Moved(id, _, _) => (ChangeKind::Moved, *id),
     };
+    // What a change of rights hides from the watcher is gone, and what it shows has come.
+    let turned = match (&rights, &rights_after) {
+        (Some(before), Some(after)) if kind == ChangeKind::Changed => {
+            match (tx.would_know(before), tx.would_know(after)) {
+                (true, true) => None,
+                (true, false) => Some(ChangeKind::Removed),
+                (false, true) => Some(ChangeKind::Created),
+                (false, false) => return None,
+            }
+        }
+        _ => None,
+    };
+    kind = turned.unwrap_or(kind);
     // Who watches something inside a tree learns that the tree has come or gone.
-    let tree = directory && matches!(kind, ChangeKind::Removed | ChangeKind::Moved);
+    let tree = directory && (turned.is_some() || matches!(kind, ChangeKind::Removed | ChangeKind::Moved));
     let matches = |path: &str| pattern.matches(path) || (tree && pattern.reaches_below(path));
     let (to, old) = (matches(&path), from.as_deref().is_some_and(matches));
     if !to && !old {
         return None;
     }
-    let may_to = tx.may_know(id, &path, rights.as_ref()).await;
-    let may_from = match &from {
-        Some(from) => tx.may_know(id, from, rights.as_ref()).await,
-        None => false,
+    let may_to = match (turned, kind) {
+        (Some(_), ChangeKind::Removed) => tx.may_pass(&path).await,
+        // The rights from before are not those that it has.
+        (Some(_), _) => tx.may_know(id, &path, None).await,
+        (None, _) => tx.may_know(id, &path, rights_after.as_ref().or(rights.as_ref())).await,
+    };
+    let may_from = match (&from, &rights, &rights_after) {
+        // It was there with other rights than it has.
+        (Some(from), Some(before), Some(_)) => tx.would_know(before) && tx.may_pass(from).await,
+        (Some(from), rights, _) => tx.may_know(id, from, rights.as_ref()).await,
+        (None, ..) => false,
     };
     let told = |kind, path, from, version| Told {
         kind,
@@ -183,6 +203,7 @@ async fn tell<B: Backend>(
         (ChangeKind::Moved, true, false) if to => Some(told(ChangeKind::Created, path, None, version)),
         (ChangeKind::Moved, false, true) if old => Some(told(ChangeKind::Removed, from?, None, None)),
         (ChangeKind::Moved, _, _) => None,
+        (ChangeKind::Removed, true, _) => Some(told(kind, path, None, None)),
         (_, true, _) => Some(told(kind, path, None, version)),
         (_, false, _) => None,
     }

@@ -175,3 +175,17 @@ fn conflicts_are_found() {
         commit(two).await.expect("stores of different names in one directory do not conflict");
     });
 }
+
+#[test]
+fn a_method_that_removes_its_own_object_cannot_change_it() {
+    on_memory(async |engine| {
+        let class = put_class(engine).await;
+        let mut tx = admin(engine);
+        store(&mut tx, "/a/x", class, 1).await.unwrap();
+        let object = tx.object_for_call(&path("/a/x")).await.unwrap();
+        tx.rm(&path("/a/x"), false).await.unwrap();
+        let error = tx.set_state(&object, &n(2), "leave").await.unwrap_err();
+        assert_eq!((error.code, error.path.as_deref()), (ErrorCode::NotFound, Some("/a/x")));
+        assert!(error.message.contains("removed") && error.message.contains("\"leave\""), "{error}");
+    });
+}

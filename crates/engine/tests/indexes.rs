@@ -255,6 +255,20 @@ fn values_that_are_the_same_before_are_counted() {
         assert_eq!((info.ready, info.looked_at, info.duplicates), (true, None, Some(2)));
         put(engine, "/a0", class, 1).await.unwrap();
         assert!(put(engine, "/a3", class, 1).await.is_err());
+        // Those that are no longer of one value are no longer counted, whichever of them has changed.
+        let duplicates = async || admin(engine).index_infos().await.unwrap().remove(0).duplicates;
+        put(engine, "/a0", class, 10).await.unwrap();
+        assert_eq!(duplicates().await, Some(1));
+        assert!(put(engine, "/a0", class, 1).await.is_err(), "it has given the value up");
+        let mut tx = admin(engine);
+        tx.mkdir(&path("/tree"), false).await.unwrap();
+        tx.mv(&path("/a2"), "/tree/a2").await.unwrap();
+        tx.commit(None).await.unwrap();
+        assert_eq!(duplicates().await, Some(1));
+        let mut tx = admin(engine);
+        tx.rm(&path("/tree"), true).await.unwrap();
+        tx.commit(None).await.unwrap();
+        assert_eq!(duplicates().await, None);
     });
 }
 

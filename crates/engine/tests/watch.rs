@@ -150,6 +150,114 @@ fn what_may_not_be_read_is_not_told() {
     });
 }
 
+/// `/w/pub`, which all may enter, with an object that all may read, and `/w/hidden`, which is its owner's alone.
+async fn shared(engine: &Engine<MemoryBackend>) {
+    let class = put_class(engine).await;
+    let mut tx = admin(engine);
+    store(&mut tx, "/w/pub/o", class, 1).await.unwrap();
+    store(&mut tx, "/w/pub/own", class, 1).await.unwrap();
+    tx.mkdir(&path("/w/hidden"), false).await.unwrap();
+    for (at, perms) in
+        [("/w", "755"), ("/w/pub", "755"), ("/w/pub/o", "644"), ("/w/pub/own", "600"), ("/w/hidden", "700")]
+    {
+        tx.chmod(&path(at), perms, false).await.unwrap();
+    }
+    commit(tx).await.unwrap();
+    settle(engine).await;
+}
+
+#[test]
+fn what_moves_out_of_sight_is_gone_and_what_comes_into_it_is_new() {
+    on_memory(async |engine| {
+        shared(engine).await;
+        let from = engine.log_end();
+        for (source, target) in [
+            ("/w/pub/o", "/w/hidden/o"),
+            ("/w/hidden/o", "/w/hidden/p"),
+            ("/w/hidden/p", "/w/pub/p"),
+            // What she never saw is not missed.
+            ("/w/pub/own", "/w/hidden/own"),
+            ("/w/pub", "/w/hidden/pub"),
+            ("/w/hidden/pub", "/w/pub"),
+        ] {
+            let mut tx = admin(engine);
+            tx.mv(&path(source), target).await.unwrap();
+            commit(tx).await.unwrap();
+        }
+        let (told, _) = all(engine, from, "/w/**", &Principal::user("eve")).await;
+        assert_eq!(
+            shown(&told),
+            [
+                "removed /w/pub/o None",
+                "created /w/pub/p Some(1)",
+                "removed /w/pub None",
+                "created /w/pub Some(1)"
+            ]
+        );
+        assert!(told.iter().all(|change| change.from.is_none()));
+        // Where it went is not told, also to who watches only there.
+        let (told, _) = all(engine, from, "/w/hidden/**", &Principal::user("eve")).await;
+        assert_eq!(shown(&told), Vec::<String>::new());
+        // Once it is gone for good, what became of it before is told still.
+        let mut tx = admin(engine);
+        tx.mv(&path("/w/pub/p"), "/w/hidden/p").await.unwrap();
+        commit(tx).await.unwrap();
+        let mut tx = admin(engine);
+        tx.rm(&path("/w/hidden/p"), false).await.unwrap();
+        commit(tx).await.unwrap();
+        let (told, _) = all(engine, from, "/w/pub/*", &Principal::user("eve")).await;
+        assert_eq!(shown(&told).last().unwrap(), "removed /w/pub/p None");
+    });
+}
+
+#[test]
+fn a_change_of_rights_takes_away_and_gives() {
+    on_memory(async |engine| {
+        shared(engine).await;
+        let from = engine.log_end();
+        for (at, perms) in [
+            ("/w/pub/o", "600"),
+            // Of what she does not see nothing is told.
+            ("/w/pub/o", "640"),
+            ("/w/pub/o", "604"),
+            ("/w/pub/o", "644"),
+            ("/w/pub", "700"),
+            ("/w/pub", "755"),
+        ] {
+            let mut tx = admin(engine);
+            tx.chmod(&path(at), perms, false).await.unwrap();
+            commit(tx).await.unwrap();
+        }
+        let eve = Principal::user("eve");
+        let wanted = [
+            "removed /w/pub/o None",
+            "created /w/pub/o Some(4)",
+            "changed /w/pub/o Some(5)",
+            "removed /w/pub None",
+            "created /w/pub Some(3)",
+        ];
+        assert_eq!(shown(&all(engine, from, "/w/**", &eve).await.0), wanted);
+        // Whoever watches inside a tree learns that it has gone, and come.
+        assert_eq!(shown(&all(engine, from, "/w/pub/o", &eve).await.0), wanted);
+        // What is hidden and moved at once was there, and is nowhere.
+        let hidden = engine.log_end();
+        let mut tx = admin(engine);
+        tx.chmod(&path("/w/pub/o"), "600", false).await.unwrap();
+        tx.mv(&path("/w/pub/o"), "/w/pub/q").await.unwrap();
+        commit(tx).await.unwrap();
+        assert_eq!(shown(&all(engine, hidden, "/w/**", &eve).await.0), ["removed /w/pub/o None"]);
+        let back = engine.log_end();
+        let mut tx = admin(engine);
+        tx.mv(&path("/w/pub/q"), "/w/pub/r").await.unwrap();
+        tx.chmod(&path("/w/pub/r"), "644", false).await.unwrap();
+        commit(tx).await.unwrap();
+        let told = shown(&all(engine, back, "/w/**", &eve).await.0);
+        assert!(told.iter().all(|line| line.contains(" /w/pub/r ")), "{told:?}");
+        let (told, _) = all(engine, from, "/w/pub", &Principal::admin()).await;
+        assert!(told.iter().all(|change| change.kind.as_str() == "changed"), "{:?}", shown(&told));
+    });
+}
+
 #[test]
 fn it_says_when_the_log_no_longer_reaches_back() {
     on_memory(async |engine| {

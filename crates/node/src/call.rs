@@ -5,6 +5,7 @@ use crate::migrate::Migration;
 use crate::mixin;
 use crate::node::{Node, Reply, RequestKey, too_much_contention};
 use crate::search;
+use crate::source_lines;
 use emerge_engine::{Backend, CommitError, ObjectForCall, Principal, Tx};
 use emerge_proto::class::encode;
 use emerge_proto::op::{CallWith, Target};
@@ -379,13 +380,18 @@ impl<B: Backend> Attempt<B> {
         depth: usize,
     ) -> BoxFuture<'a, Result<Called>> {
         Box::pin(async move {
-            let (lineage, captured) = {
+            let (lineage, captured, shows_source) = {
                 let mut tx = self.lock().await;
                 let tx = open(&mut tx)?;
                 let lineage = tx.class(object.class).await?;
+                // Who may call it need not be one who may read its class.
+                let shows_source = match lineage.first() {
+                    Some(class) if !object.readable => tx.owns_version(class, &self.user).await?,
+                    _ => true,
+                };
                 let sources: Vec<&ClassSource> = lineage.iter().map(|class| &class.source).collect();
                 let captured = tx.captured_by(&sources).await?;
-                (lineage, captured)
+                (lineage, captured, shows_source)
             };
             let is_query = matches!(call.work, Work::Query);
             let before = is_query.then(|| object.state.clone());
@@ -400,7 +406,8 @@ impl<B: Backend> Attempt<B> {
                 ..self.request(lineage.to_vec(), captured, call.deadline)
             };
             let fs = self.fs(depth, request.lineage.first());
-            let returned = self.node.runtime().call(request, fs).await?;
+            let called = self.node.runtime().call(request, fs).await;
+            let returned = if shows_source { called } else { source_lines::hide(called) }?;
             let state = match before {
                 Some(before) => {
                     let state = returned.state.as_deref().unwrap_or(&before);

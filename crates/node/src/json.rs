@@ -580,7 +580,7 @@ pub fn class_to_json(class: &ClassVersion) -> Result<Json> {
         "bases": class.source.bases.iter().map(|base| json!({ "name": base.name, "hash": base.hash.to_string() })).collect::<Vec<_>>(),
         "fields": class.source.fields.iter().map(field).collect::<Result<Vec<_>>>()?,
         "methods": methods,
-        "source": class.source.source,
+        "source": class.source.shown(),
     }))
 }
 

@@ -28,6 +28,7 @@ mod node;
 pub mod resource;
 mod search;
 mod session;
+mod source_lines;
 mod stream;
 mod text;
 mod transaction;

@@ -336,6 +336,7 @@ fn function_class(language: Language, how: &str) -> Result<ClassSource> {
         fields: Vec::new(),
         doc: None,
         captures,
+        module: None,
     };
     source.check()?;
     Ok(source)

@@ -11,7 +11,7 @@ use emerge_proto::account::UserAction;
 use emerge_proto::class::decode;
 use emerge_proto::op::StoreMode;
 use emerge_proto::record::Page;
-use emerge_proto::{Error, ErrorCode, Op, Path, Result, Value};
+use emerge_proto::{Error, ErrorCode, Op, Path, Result, Stat, Value};
 
 type TestNode = Node<MemoryBackend>;
 
@@ -128,4 +128,89 @@ async fn an_import_that_a_unique_index_forbids_leaves_nothing() {
     execute(&node, &ada, Op::Rm { path: "/ada/mine".into(), recursive: false }).await.unwrap();
     import(&node, &bob, "/bob/there", &file).await.unwrap();
     assert_eq!(names(&node, "/bob/there").await.unwrap(), ["a", "b", "deep"]);
+}
+
+async fn set_rules(node: &TestNode, user: &Principal, path: &str, keep: Option<&str>, mask: Option<&str>) {
+    let text = |text: Option<&str>| text.map(str::to_owned);
+    execute(node, user, Op::SetRules { path: path.into(), keep: text(keep), mask: text(mask) })
+        .await
+        .unwrap();
+}
+
+/// What is kept below a directory, and its mask: each with the directory that says so.
+async fn rules(node: &TestNode, path: &str) -> [(String, Option<String>); 2] {
+    let reply = execute(node, &Principal::admin(), Op::Stat { path: path.into() }).await.unwrap();
+    let rules = decode::<Stat>(&reply).unwrap().rules.unwrap();
+    [(rules.keep, rules.keep_from), (rules.mask, rules.mask_from)]
+}
+
+#[tokio::test]
+async fn directories_come_back_with_their_rules() {
+    let node = node();
+    let engine = node.engine().clone();
+    tokio::spawn(async move { engine.run().await });
+    let (admin, ada) = (Principal::admin(), Principal::user("ada"));
+    execute(&node, &admin, Op::PutClass { class: thing() }).await.unwrap();
+    for n in 0..3 {
+        put(&node, &admin, "/aud/deep/log", n).await.unwrap();
+    }
+    set_rules(&node, &admin, "/aud", Some("all"), None).await;
+    set_rules(&node, &admin, "/aud/deep", None, Some("007")).await;
+    let file = exported(&node, &admin, "/aud").await;
+    import(&node, &admin, "/copy", &file).await.unwrap();
+    let own = |path: &str| Some(path.to_owned());
+    assert_eq!(rules(&node, "/copy").await, [("all".into(), own("/copy")), ("027".into(), None)]);
+    assert_eq!(
+        rules(&node, "/copy/deep").await,
+        [("all".into(), own("/copy")), ("007".into(), own("/copy/deep"))]
+    );
+
+    // Whoever imports into what is there leaves its own rules, and sets those of what belongs to others not at all.
+    execute(&node, &admin, Op::Mkdir { path: "/there".into(), exist_ok: false }).await.unwrap();
+    set_rules(&node, &admin, "/there", Some("5 versions"), None).await;
+    import(&node, &admin, "/there", &file).await.unwrap();
+    assert_eq!(rules(&node, "/there").await[0], ("5 versions".into(), own("/there")));
+    execute(&node, &admin, Op::Mkdir { path: "/hers".into(), exist_ok: false }).await.unwrap();
+    execute(&node, &admin, Op::Chmod { path: "/hers".into(), perms: "777".into(), recursive: false })
+        .await
+        .unwrap();
+    import(&node, &ada, "/hers", &file).await.unwrap();
+    assert_eq!(rules(&node, "/hers").await[0], ("default".into(), None));
+    assert_eq!(rules(&node, "/hers/deep").await[1], ("007".into(), own("/hers/deep")));
+
+    // What was exported by programs that knew of no rules has none of them: without them the file is as theirs.
+    set_rules(&node, &admin, "/aud", Some("inherit"), None).await;
+    let one = exported(&node, &admin, "/aud/deep").await;
+    set_rules(&node, &admin, "/aud/deep", None, Some("inherit")).await;
+    let older = exported(&node, &admin, "/aud/deep").await;
+    assert!(one.len() > older.len());
+    import(&node, &admin, "/older", &older).await.unwrap();
+    assert_eq!(rules(&node, "/older").await, [("default".into(), None), ("027".into(), None)]);
+}
+
+#[tokio::test]
+async fn what_the_node_tells_is_not_exported() {
+    let node = node();
+    let engine = node.engine().clone();
+    tokio::spawn(async move { engine.run().await });
+    let admin = Principal::admin();
+    execute(&node, &admin, Op::PutClass { class: thing() }).await.unwrap();
+    put(&node, &admin, "/d/deep/a", 1).await.unwrap();
+    for path in ["/registry", "/classes", "/classes/Thing", "/nodes"] {
+        let mut export = node.export(&admin, Path::parse(path).unwrap(), false, NOW);
+        let error = export.next().await.unwrap_err();
+        assert_eq!(
+            (error.code, error.field.as_deref()),
+            (ErrorCode::BadArgument, Some("path")),
+            "{path}: {error}"
+        );
+        assert_eq!(error.path.as_deref(), Some(path));
+    }
+    // By its id it is exported from where it is.
+    let stat = execute(&node, &admin, Op::Stat { path: "/d".into() }).await.unwrap();
+    let id = format!("/registry/{}", decode::<Stat>(&stat).unwrap().id);
+    let file = exported(&node, &admin, &id).await;
+    assert_eq!(file, exported(&node, &admin, "/d").await);
+    import(&node, &admin, "/copy", &file).await.unwrap();
+    assert_eq!(names(&node, "/copy/deep").await.unwrap(), ["a"]);
 }

@@ -24,6 +24,7 @@ fn class(name: &str) -> ClassSource {
         fields: vec![],
         doc: None,
         captures: None,
+        module: None,
     }
 }
 

@@ -8,12 +8,14 @@
 mod error;
 mod failing;
 mod machine;
+mod module;
 mod op;
 mod record;
 mod value;
 mod write;
 
 pub use error::error_to_pickle;
+pub use module::{module_reply, module_request, module_to_pickle};
 pub use op::{class_from_pickle, op_from_pickle};
 pub use record::{reply_to_pickle, stream_item_to_pickle};
 

@@ -404,7 +404,8 @@ fn class_source(heap: &Heap<'_>, at: Option<u32>) -> Result<ClassSource> {
     let doc = args.optional_text("doc")?;
     let captures = args.each("captures", capture)?;
     let captures = (!captures.is_empty()).then_some(captures);
-    Ok(ClassSource { name, language, source, bases, fields, doc, captures })
+    let module = args.optional_bytes("module")?;
+    Ok(ClassSource { name, language, source, bases, fields, doc, captures, module })
 }
 
 fn child(args: &mut Args<'_, '_>) -> Result<Child> {

@@ -414,7 +414,7 @@ fn class_version(writer: &mut Writer, class: &ClassVersion) -> Result<()> {
 }
 
 /// The same tuple that `put_class` takes.
-fn source(writer: &mut Writer, source: &ClassSource) -> Result<()> {
+pub(crate) fn source(writer: &mut Writer, source: &ClassSource) -> Result<()> {
     writer.tuple(|writer| {
         writer.text(&source.name);
         writer.text(source.language.as_str());
@@ -440,7 +440,11 @@ fn source(writer: &mut Writer, source: &ClassSource) -> Result<()> {
             })
         })?;
         writer.optional(source.doc.as_deref(), Writer::text);
-        writer.list(source.captures.as_deref().unwrap_or_default(), capture)
+        writer.list(source.captures.as_deref().unwrap_or_default(), capture)?;
+        if let Some(module) = &source.module {
+            writer.bytes(module);
+        }
+        Ok(())
     })
 }
 
@@ -474,7 +478,7 @@ fn capture(writer: &mut Writer, capture: &Capture) -> Result<()> {
     })
 }
 
-fn method(writer: &mut Writer, method: &MethodDecl) -> Result<()> {
+pub(crate) fn method(writer: &mut Writer, method: &MethodDecl) -> Result<()> {
     writer.tuple(|writer| {
         writer.text(&method.name);
         writer.list(&method.params, |writer, param| {

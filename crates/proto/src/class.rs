@@ -3,6 +3,7 @@
 use crate::{Error, ErrorCode, Result, Value, limits};
 use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::fmt;
 
 /// The address of a class version: the first 16 bytes of the SHA-256 of what makes the version.
@@ -268,7 +269,7 @@ pub struct ClassSource {
     /// The language of the source.
     #[n(1)]
     pub language: Language,
-    /// The source text of the class alone: for JavaScript what `Class.toString()` gives.
+    /// The source text of the class alone: for JavaScript what `Class.toString()` gives; empty for wasm.
     #[n(2)]
     pub source: String,
     /// The name that the source uses for each base class, and that class's version; nearest first.
@@ -283,6 +284,11 @@ pub struct ClassSource {
     /// The names that the source uses and that travel with it, in the order in which they are to be defined; absent when there are none.
     #[n(6)]
     pub captures: Option<Vec<Capture>>,
+    /// The module of a class in wasm, whose `source` is empty; absent in the other languages. What it says of itself ([`crate::module`]) is the rest of this
+    /// record.
+    #[n(7)]
+    #[cbor(with = "minicbor::bytes")]
+    pub module: Option<Vec<u8>>,
 }
 
 /// A name from around a class that travels with it.
@@ -347,12 +353,46 @@ impl ClassSource {
         ClassHash(short)
     }
 
-    /// Checks sizes and names; what the language says of the source is the runtime's to check.
+    /// Its source for people: the text, or of a module what it is.
+    pub fn shown(&self) -> Cow<'_, str> {
+        match &self.module {
+            None => Cow::Borrowed(&self.source),
+            Some(module) => {
+                format!("class {}: a WebAssembly module of {} bytes", self.name, module.len()).into()
+            }
+        }
+    }
+
+    /// Bytes of the source text, or of the module.
+    pub fn size(&self) -> usize {
+        self.source.len() + self.module.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Checks sizes and names, and that a module says of itself what the record says; what the language says of the source is the runtime's to check.
     ///
     /// # Errors
     /// `class_invalid` or `too_large`, naming the field or the limit.
     pub fn check(&self) -> Result<()> {
         let invalid = |why: String| Err(Error::new(ErrorCode::ClassInvalid, why));
+        match (&self.module, self.language) {
+            (Some(module), Language::Wasm) => {
+                if *self != crate::module::Description::of(module)?.class(module.clone()) {
+                    return invalid(format!(
+                        "the record of class {:?} says something else than its module says of itself",
+                        self.name
+                    ));
+                }
+            }
+            (None, Language::Wasm) => {
+                let why = format!("class {:?} is in wasm and has no module", self.name);
+                return Err(Error::new(ErrorCode::ClassInvalid, why).field("module"));
+            }
+            (Some(_), _) => {
+                let why = format!("class {:?} is in {} and has a module", self.name, self.language.as_str());
+                return Err(Error::new(ErrorCode::ClassInvalid, why).field("module"));
+            }
+            (None, _) => {}
+        }
         if self.source.len() > limits::MAX_SOURCE {
             return Err(Error::new(
                 ErrorCode::TooLarge,
@@ -365,13 +405,7 @@ impl ClassSource {
             )
             .limit(limits::MAX_SOURCE as u64));
         }
-        let good_name = |name: &str| {
-            let mut chars = name.chars();
-            name.len() <= limits::MAX_SEGMENT
-                && chars.next().is_some_and(|first| first.is_alphabetic() || first == '_' || first == '$')
-                && chars.all(|char| char.is_alphanumeric() || char == '_' || char == '$')
-        };
-        if !good_name(&self.name) {
+        if !is_name(&self.name) {
             return invalid(format!("{:?} is not a name for a class", self.name));
         }
         if self.fields.len() > limits::MAX_MEMBERS {
@@ -389,6 +423,14 @@ impl ClassSource {
         }
         Ok(())
     }
+}
+
+/// Whether a text is a name as classes and methods have them.
+pub(crate) fn is_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    name.len() <= limits::MAX_SEGMENT
+        && chars.next().is_some_and(|first| first.is_alphabetic() || first == '_' || first == '$')
+        && chars.all(|char| char.is_alphanumeric() || char == '_' || char == '$')
 }
 
 /// A class version as a node keeps it.

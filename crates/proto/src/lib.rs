@@ -11,6 +11,7 @@ pub mod frame;
 pub mod id;
 pub mod inside;
 pub mod limits;
+pub mod module;
 pub mod op;
 pub mod path;
 pub mod perms;

@@ -34,6 +34,8 @@ limits! {
     BLOB_THRESHOLD: usize = 64 * 1024;
     /// Bytes of the source of one class.
     MAX_SOURCE: usize = 1024 * 1024;
+    /// Bytes of the WebAssembly module of one class.
+    MAX_MODULE: usize = 4 * 1024 * 1024;
     /// Fields or methods of one class.
     MAX_MEMBERS: usize = 1024;
     /// Requests of one session that may be in flight.

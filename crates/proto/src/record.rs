@@ -1,6 +1,6 @@
 //! Records that operations return. Each is a CBOR array in the order of its numbers.
 
-use crate::class::{ClassHash, ClassVersion, MethodDecl};
+use crate::class::{ClassHash, ClassVersion, FieldDecl, MethodDecl};
 use crate::version::ClassAt;
 use crate::{Error, ErrorCode, ObjectId, Result};
 use minicbor::{Decode, Decoder, Encode, Encoder};
@@ -363,6 +363,18 @@ impl ClassInfo {
             }
         }
         methods
+    }
+
+    /// Own and inherited fields, those of the farthest class first; what a nearer class declares of one counts.
+    pub fn fields(&self) -> Vec<&FieldDecl> {
+        let mut fields: Vec<&FieldDecl> = Vec::new();
+        for field in self.lineage.iter().rev().flat_map(|class| &class.source.fields) {
+            match fields.iter_mut().find(|known| known.name == field.name) {
+                Some(known) => *known = field,
+                None => fields.push(field),
+            }
+        }
+        fields
     }
 }
 

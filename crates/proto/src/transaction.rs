@@ -40,6 +40,11 @@ pub struct Ended {
 /// `bad_argument`.
 pub fn check_name(name: &str) -> Result<()> {
     let bad = |why: String| Error::new(ErrorCode::BadArgument, why).field("name");
+    if name.is_empty() {
+        return Err(bad(
+            "the name of a transaction must not be empty: leave it out for one without a name".into()
+        ));
+    }
     path::check_segment(name)
         .map_err(|error| bad(format!("a transaction cannot have this name: {}", error.message)))?;
     if TransactionId::parse(name).is_some() {

@@ -131,6 +131,7 @@ fn the_operations_have_their_numbers() {
         fields: Vec::new(),
         doc: None,
         captures: None,
+        module: None,
     };
     let query = || emerge_proto::Query::new(emerge_proto::Language::Python, Some("lambda o: True"));
     let ops = [

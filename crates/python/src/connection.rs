@@ -12,7 +12,7 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 
 /// How long a wait goes on before it looks whether the user has pressed Ctrl-C.
@@ -156,7 +156,12 @@ impl Connection {
             let credit = if matches!(op, Op::Cp { .. }) { PARTS } else { CREDIT };
             Ok(Open { name: op.replies_as(), items: client.stream(&op, credit) })
         });
-        Items { opened: Own::new(Arc::new(Mutex::new(Some(opened)))) }
+        Items {
+            opened: Own::new(Arc::new(Opened {
+                stream: Mutex::new(Some(opened)),
+                over: watch::Sender::new(false),
+            })),
+        }
     }
 
     /// Waits for what is under way and ends the connection.
@@ -204,19 +209,36 @@ struct Open {
     items: emerge_client::native::Items<Raw>,
 }
 
+/// What a streamed reply shares with those who wait for its items.
+struct Opened {
+    /// Absent once it has ended.
+    stream: Mutex<Option<Result<Open>>>,
+    /// Whether nobody wants another item: who waits for one hears of it.
+    over: watch::Sender<bool>,
+}
+
 /// A streamed reply; nothing once it has ended.
 #[pyclass(frozen)]
 pub(crate) struct Items {
-    opened: Own<Arc<Mutex<Option<Result<Open>>>>>,
+    opened: Own<Arc<Opened>>,
 }
 
-async fn taken(opened: Result<Arc<Mutex<Option<Result<Open>>>>>) -> Letter {
+async fn taken(opened: Result<Arc<Opened>>) -> Letter {
     let opened = match opened {
         Ok(opened) => opened,
         Err(error) => return Some(Answer(Err(error))),
     };
-    let mut opened = opened.lock().await;
-    let item = match opened.as_mut()? {
+    let mut over = opened.over.subscribe();
+    tokio::select! {
+        biased;
+        _ = over.wait_for(|over| *over) => None,
+        item = next(&opened.stream) => item,
+    }
+}
+
+async fn next(stream: &Mutex<Option<Result<Open>>>) -> Letter {
+    let mut stream = stream.lock().await;
+    let item = match stream.as_mut()? {
         Ok(open) => match open.items.next().await? {
             Ok(Raw(item)) => emerge_pickle::stream_item_to_pickle(open.name, &item),
             Err(error) => Err(error),
@@ -224,7 +246,7 @@ async fn taken(opened: Result<Arc<Mutex<Option<Result<Open>>>>>) -> Letter {
         Err(error) => Err(error.clone()),
     };
     if item.is_err() {
-        *opened = None;
+        *stream = None;
     }
     Some(Answer(item))
 }
@@ -242,5 +264,12 @@ impl Items {
     /// Asks for the next item; the future gets it by the mailbox.
     fn take_soon(&self, mailbox: Py<Mailbox>, future: Py<PyAny>) -> PyResult<Asked> {
         Asked::begin(taken(self.opened.get().cloned()), mailbox, future)
+    }
+
+    /// Ends it: there is nothing more for those who wait for an item.
+    fn abandon(&self) {
+        if let Ok(opened) = self.opened.get() {
+            opened.over.send_replace(true);
+        }
     }
 }

@@ -50,6 +50,24 @@ fn changes(old: &[u8], new: &[u8]) -> Answer {
     Answer(emerge_pickle::changes(old, new))
 }
 
+/// What a module of a class in WebAssembly says of itself.
+#[pyfunction]
+fn module_about(module: &[u8]) -> Answer {
+    Answer(emerge_pickle::module_to_pickle(module))
+}
+
+/// The request of a call of its, of a pickled one.
+#[pyfunction]
+fn module_request(description: &[u8], call: &[u8]) -> Answer {
+    Answer(emerge_pickle::module_request(description, call))
+}
+
+/// The pickle of its reply.
+#[pyfunction]
+fn module_reply(reply: &[u8]) -> Answer {
+    Answer(emerge_pickle::module_reply(reply))
+}
+
 /// The module.
 #[pymodule]
 #[pyo3(name = "_native")]
@@ -65,5 +83,8 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(own::forked, module)?)?;
     module.add_function(wrap_pyfunction!(class_hash, module)?)?;
     module.add_function(wrap_pyfunction!(check, module)?)?;
-    module.add_function(wrap_pyfunction!(changes, module)?)
+    module.add_function(wrap_pyfunction!(changes, module)?)?;
+    module.add_function(wrap_pyfunction!(module_about, module)?)?;
+    module.add_function(wrap_pyfunction!(module_request, module)?)?;
+    module.add_function(wrap_pyfunction!(module_reply, module)?)
 }

@@ -192,6 +192,35 @@ fn an_index_leads_to_all_that_may_be_wanted() {
     let best = javascript("o => o.x > 1 && o.y === 2");
     assert_eq!(best.accesses().iter().map(|access| &*access.field).collect::<Vec<_>>(), ["y", "x"]);
 
+    for (source, within, without) in [
+        ("o => o.x < -50", int(-51), int(-49)),
+        ("o => o.x === -77", int(-77), int(77)),
+        ("o => -1.5 > o.x", float(-2.0), int(0)),
+        ("o => o.x < +3", int(2), int(4)),
+        ("(o, p) => o.x < -p.max", int(-5), int(-3)),
+        ("o => o.x < 10n", float(9.5), float(10.5)),
+        ("o => o.x == -10n", int(-10), int(10)),
+        ("o => o.x === 9007199254740993n", int(9007199254740993), int(9007199254740992)),
+    ] {
+        let lambda = javascript(source);
+        assert!(leads(&lambda, within) && !leads(&lambda, without), "{source}");
+        assert!(lambda.raises_never() || lambda.sandbox().is_none(), "{source}");
+    }
+    for (source, within, without) in [
+        ("lambda o: o.x < -50", int(-51), int(-49)),
+        ("lambda o: -77 == o.x", int(-77), int(77)),
+        ("lambda o: -3.5 < o.x < +3", int(2), int(4)),
+        ("lambda o: o.x <= -limit", int(-2), int(-1)),
+    ] {
+        let lambda = python(source);
+        assert!(leads(&lambda, within) && !leads(&lambda, without), "{source}");
+    }
+    assert_eq!(python("lambda o: o.x in (-77, +3)").sandbox(), None);
+    // No number is the same as a bigint, and to ask for one by a sign raises.
+    assert!(javascript("o => o.x === 10n").accesses().is_empty());
+    assert_eq!(ask(&javascript("o => o.x === 3n")), Answer::No);
+    assert_eq!(ask(&javascript("o => o.x === +3n")), Answer::Sandbox);
+
     for none in [
         "o => o.x !== 3",
         "o => o.x === o.y",

@@ -83,6 +83,15 @@ pub trait Runtime: Send + Sync {
         bases: &'a [Vec<Arc<ClassVersion>>],
     ) -> BoxFuture<'a, Result<Vec<MethodDecl>>>;
 
+    /// Checks the class that the function of a search is a part of: as [`Runtime::analyse`], but nothing that such a function names may be the file system,
+    /// which it does not have.
+    ///
+    /// # Errors
+    /// As [`Runtime::analyse`]; in JavaScript `fs` is a free name.
+    fn analyse_search<'a>(&'a self, class: &'a ClassSource) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { self.analyse(class, &[]).await.map(drop) })
+    }
+
     /// Runs a method. Dropping the future stops the method.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use emerge_proto::class::BaseRef;
-use emerge_proto::{ClassSource, ClassVersion, ErrorCode, FieldType, Value};
+use emerge_proto::{ClassVersion, ErrorCode, FieldType, Value};
 use emerge_runtime::Runtime;
 use std::sync::Arc;
 
@@ -188,11 +188,4 @@ async fn text_that_nests_deep_ends_no_node() {
             assert_eq!(error.code, ErrorCode::ClassInvalid, "{}", error.message);
         }
     }
-}
-
-#[tokio::test]
-async fn other_languages_are_not_here() {
-    let source =
-        ClassSource { language: emerge_proto::Language::Wasm, ..class("Thing", "class Thing: pass", &[]) };
-    assert_eq!(sandbox().analyse(&source, &[]).await.unwrap_err().code, ErrorCode::Unsupported);
 }

@@ -304,6 +304,7 @@ impl World {
             fields: Vec::new(),
             doc: None,
             captures: None,
+            module: None,
         }
     }
 

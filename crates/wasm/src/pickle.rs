@@ -109,6 +109,33 @@ pub fn class_hash(source: &[u8]) -> std::result::Result<Uint8Array, Uint8Array> 
     }))
 }
 
+/// What a module of a class in WebAssembly says of itself, pickled.
+///
+/// # Errors
+/// A pickled error.
+#[wasm_bindgen(js_name = moduleAbout)]
+pub fn module_about(module: &[u8]) -> std::result::Result<Uint8Array, Uint8Array> {
+    answer(emerge_pickle::module_to_pickle(module))
+}
+
+/// The request of a call of its, of a pickled one.
+///
+/// # Errors
+/// A pickled error.
+#[wasm_bindgen(js_name = moduleRequest)]
+pub fn module_request(description: &[u8], call: &[u8]) -> std::result::Result<Uint8Array, Uint8Array> {
+    answer(emerge_pickle::module_request(description, call))
+}
+
+/// The pickle of its reply.
+///
+/// # Errors
+/// A pickled error.
+#[wasm_bindgen(js_name = moduleReply)]
+pub fn module_reply(reply: &[u8]) -> std::result::Result<Uint8Array, Uint8Array> {
+    answer(emerge_pickle::module_reply(reply))
+}
+
 /// Whether a pickled value can travel; gives no bytes.
 ///
 /// # Errors

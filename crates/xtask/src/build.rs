@@ -28,8 +28,9 @@ pub fn release_file(name: &str) -> PathBuf {
 /// `build`: the parts that are named, or all.
 pub fn run(mut args: Args) -> Result<bool> {
     type Step = fn() -> Result<()>;
-    const PARTS: [(&str, Step); 6] = [
+    const PARTS: [(&str, Step); 7] = [
         ("guest", guest),
+        ("classes", classes),
         ("wasm", wasm),
         ("wheel", wheel),
         ("native", native),
@@ -59,6 +60,7 @@ pub fn everything() -> Result<()> {
 /// All that the `emerge` program carries or serves.
 pub fn assets() -> Result<()> {
     guest()?;
+    classes()?;
     wasm()?;
     wheel()?;
     www()
@@ -153,6 +155,41 @@ fn python_guest() -> Result<()> {
             .run()
     })?;
     say("Python sandbox", ran);
+    Ok(())
+}
+
+/// Builds the classes in Rust that are examples and tests, into `target/classes`.
+fn classes() -> Result<()> {
+    const NAMES: [&str; 3] = ["account", "counter", "sample"];
+    let module = |folder: &Path, name: &str| folder.join(name).with_extension("wasm");
+    let folder = project::root().join("target/classes");
+    let inputs = [
+        "Cargo.lock",
+        "Cargo.toml",
+        "crates/proto/Cargo.toml",
+        "crates/proto/src",
+        "crates/class",
+        "crates/class-macros",
+    ];
+    let outputs = NAMES.map(|name| module(&folder, name));
+    let ran = Step { name: "classes", inputs: &inputs, facts: &[rustc()?], outputs: &outputs }.run(|| {
+        Cmd::new("cargo")
+            .args([
+                "build",
+                "--quiet",
+                "--locked",
+                "--package",
+                "emerge-class",
+                "--examples",
+                "--profile",
+                "wasm",
+            ])
+            .args(["--target", WASM])
+            .run()?;
+        let built = project::target().join(WASM).join("wasm/examples");
+        NAMES.iter().try_for_each(|name| copy(&module(&built, name), &module(&folder, name)))
+    })?;
+    say("classes in Rust", ran);
     Ok(())
 }
 

@@ -7,8 +7,15 @@ use crate::{build, project, setup};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
-const TOOLS: [&str; 6] =
-    ["pytest==9.2.0", "mypy==2.4.1", "numpy==2.4.6", "pandas==3.1.1", "ruff==0.17.6", "ipython==9.18.1"];
+const TOOLS: [&str; 7] = [
+    "pytest==9.2.0",
+    "mypy==2.4.1",
+    "numpy==2.4.6",
+    "pandas==3.1.1",
+    "ruff==0.17.6",
+    "ipython==9.18.1",
+    "wasmtime==50.0.1",
+];
 /// What pytest needs in Pyodide.
 const IN_PYODIDE: [&str; 5] =
     ["pytest==9.2.0", "pluggy==1.7.0", "iniconfig==2.3.1", "packaging==26.3", "pygments==2.21.0"];

@@ -44,6 +44,7 @@ from ._meta import (
     UserInfo,
     VersionInfo,
 )  # fmt: skip
+from ._module import wasm_class
 from ._object import Object, dataclass, field
 from ._search import AsyncSearch, AsyncTextSearch, Group, Highlight, IndexInfo, Plan, Search, SearchFailure, TextMatch
 from ._values import Ref, Table
@@ -91,6 +92,7 @@ __all__ = [
     "connect",
     "dataclass",
     "field",
+    "wasm_class",
 ]
 
 

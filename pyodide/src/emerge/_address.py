@@ -63,10 +63,18 @@ def parse(url: str) -> Address:
     parts = _split(url)
     if parts is None:
         raise BadArgumentError(f"{url!r} is not the URL of a node, such as ws://localhost:5558", field="url")
+    if parts.fragment.startswith("token="):
+        raise BadArgumentError(
+            "this is the link of the node's notebook, which a browser opens: connect to the node's own, such as ws://localhost:5558 or "
+            "http://localhost:5558/?token=…",
+            field="url",
+        )
     return Address(f"{_SCHEMES[parts.scheme]}://{parts.netloc}", parse_qs(parts.query).get("token", [""])[0])
 
 
 def _split(url: str) -> SplitResult | None:
+    if not isinstance(url, str):
+        return None
     try:
         parts = urlsplit(url)
         # Reading the port checks it.

@@ -11,6 +11,7 @@ from typing import Any
 from . import _source, _written
 from ._around import of_class as around_class
 from ._express import is_installed
+from ._mutable import can_change
 from ._names import used_at_once
 from ._object import PLACES, TOGETHER, Object, place_of
 from ._seen import MISSING, Seen, is_fixed
@@ -190,7 +191,13 @@ def members(cls: type, class_statement: _source.Statement, look: Look) -> list[s
                 _made_again(f"{name}.{each}", name, member, defined[each], look)
                 raise _changed(f"{name}.{each} was set after the statement of {name}", f"{name}.{each}")
         elif each not in own and any(not _is_made(cls, each, part, makers) for part in _outermost(member)):
+            if _runs_names(node):
+                raise _changed(
+                    f"{name}.{each} was made by what the body of {name} runs, such as locals()", f"{name}.{each}"
+                )
             raise _changed(f"{name}.{each} was added after the statement of {name}", f"{name}.{each}")
+        elif each not in own and _is_added(each, member, node, makers, codes) and each not in of_enumeration:
+            raise _changed(f"{name}.{each} was set after the statement of {name}", f"{name}.{each}")
     if not makers.codes:
         for statement in node.body:
             given = _source.own_name(name, getattr(statement, "name", ""))
@@ -206,16 +213,36 @@ def members(cls: type, class_statement: _source.Statement, look: Look) -> list[s
 
 def _values(cls: type, node: Any, codes: tuple[CodeType, ...]) -> dict[str, Any]:
     """Plain values that the body of a class writes out, and no code sets: a counter is what its own methods make of it."""
-    import dis
-
     if any("setattr" in code.co_names for code in codes):
         return {}
-    others = {*getattr(cls, "__members__", ()), *getattr(cls, "__dataclass_fields__", ())}
-    for code in codes:
-        others.update(
-            step.argval for step in dis.get_instructions(code) if step.opname in ("STORE_ATTR", "DELETE_ATTR")
-        )
+    others = {*getattr(cls, "__members__", ()), *getattr(cls, "__dataclass_fields__", ()), *_set_by(codes)}
     return {name: value for name, value in _written.literals(node).items() if name not in others and is_fixed(value)}
+
+
+def _set_by(codes: Iterable[CodeType]) -> set[str]:
+    """The attributes that code sets or deletes."""
+    import dis
+
+    steps = (step for code in codes for step in dis.get_instructions(code))
+    return {step.argval for step in steps if step.opname in ("STORE_ATTR", "DELETE_ATTR")}
+
+
+def _runs_names(node: Any) -> bool:
+    """Whether the body of a class may give names that no statement in it shows."""
+    own = (part for statement in _written.statements(node.body) for part in ast.walk(statement))
+    return any(
+        isinstance(part, ast.Match) or isinstance(part, ast.Name) and part.id in ("locals", "vars", "exec")
+        for part in own
+    )
+
+
+def _is_added(name: str, value: Any, node: Any, makers: _Makers, codes: Iterable[CodeType]) -> bool:
+    """Whether a plain value was set from outside: by nothing that makes the class, and none of its own code."""
+    if name.startswith("_") or makers.codes or not (is_fixed(value) or can_change(value)) or hasattr(value, "__get__"):
+        return False
+    return (
+        not _runs_names(node) and name not in _set_by(codes) and all("setattr" not in code.co_names for code in codes)
+    )
 
 
 def _made_again(what: str, cls: str, member: Any, statement: Any, look: Look) -> None:

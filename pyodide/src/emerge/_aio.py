@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar, Union
 
 from . import _classes, _host, _wire
-from ._arguments import millis
 from ._directory import Directory, Told
 from ._begin import AsyncBegins
+from ._arguments import version_of, whole
 from ._bulk import AsyncBulk
-from ._meta import Called, Clash, ClassAt, MemberResult, Meta, Method, Mixed, Progress, StoredMeta, methods_of
+from ._calls import Calls
+from ._meta import Clash, ClassAt, MemberResult, Meta, Method, Mixed, Progress, methods_of
 from ._watch import Watches
 from ._object import Head, Object, head_of, set_head
-from ._paths import inside, join, normal, path_of
-from ._proxy import Proxy
+from ._paths import At, inside, join, normal, path_of, with_paths
 from ._rights import Rights
 from ._searches import Searches
 from ._trust import Trust
@@ -26,7 +26,6 @@ from ._versions import Versions
 from .errors import (
     BadArgumentError,
     ConflictError,
-    IsADirectoryError,
     NotFoundError,
     TooDeepError,
     TooLargeError,
@@ -36,12 +35,10 @@ from .errors import (
 
 T = TypeVar("T", bound=Object)
 Child = Union[str, Ref, Object]
-One = Union[str, Ref, StoredMeta, Object]
-Several = Union[str, Ref, Iterable[One], AsyncIterable[One]]
 Children = Union[Child, Iterable[Child], Mapping[str, Object]]
 
 
-class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions, Watches):
+class AsyncFileSystem(AsyncBegins, AsyncBulk, Calls, Rights, Searches, Trust, Versions, Watches):
     """The object file system of a node, with awaitable operations: ``await fs.aio.get("/a")``.
 
     All raise :class:`emerge.EmergeError` by its subclasses in ``emerge.errors``. ``timeout`` is in seconds; after it the
@@ -71,7 +68,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
         return await self._read(_host.answer(await self._connection.ask_soon(request, timeout)))
 
     async def _ask(self, *op: Any, timeout: float | None = None) -> Any:
-        request, used = _wire.dumps(op)
+        request, used = _wire.dumps(with_paths(op))
         if used:
             await self._send_classes(used)
         return await self._reply(request, timeout)
@@ -154,6 +151,11 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
         state, used = _wire.dumps(_classes.fields_of(value), keeps=True)
         await self._send_classes([record, *used])
         head = head_of(value)
+        if head is not None and head.version == 0 and head.path == path:
+            raise BadArgumentError(
+                "the object of a running method is stored by itself when the method ends, with all that the method set: leave the store out",
+                path=path,
+            )
         if head is not None and head.path == path and not create and not head.historic:
             changed, removed = _host.host().changes(head.state(), state)
             fields = _classes.fields_of(value)
@@ -179,7 +181,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
         set_head(value, Head(path, raw, version, lambda: state, False))
         return value
 
-    async def get(self, path: str | Ref, *, version: int | datetime | None = None, timeout: float | None = None) -> Any:
+    async def get(self, path: At, *, version: int | datetime | None = None, timeout: float | None = None) -> Any:
         """Fetches an object, as an instance of this program's class of that name; or a :class:`Directory`.
 
         Nothing stored is ever run by it: of a class that this program lacks the object shows its fields, and its
@@ -191,9 +193,9 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
             version: an earlier version, by its number or by a moment (with a time zone) at which it was current.
             timeout: seconds.
         """
-        if not isinstance(path, str):
+        if type(path) is not str:
             path = path_of(path)
-        request, _ = _wire.dumps(("get", path, version))
+        request, _ = _wire.dumps(("get", path, version_of(version)))
         good, payload = await self._connection.ask_soon(request, timeout)
         if not good:
             raise _host.failure(payload)
@@ -216,7 +218,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
 
     async def children(
         self,
-        path: str | Ref,
+        path: At,
         field: str | None = None,
         *,
         version: int | datetime | None = None,
@@ -235,7 +237,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
         at = inside(path_of(path), field)
         found: list[Any] = []
         while True:
-            *_, (total, items) = await self._ask("get", at, version, len(found), timeout=timeout)
+            *_, (total, items) = await self._ask("get", at, version_of(version), len(found), timeout=timeout)
             for child in items:
                 found.append(await self._child(*child))
             if not items or len(found) >= total:
@@ -252,7 +254,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
         set_head(value, Head(path, raw, raw[9], lambda: state, False))
         return value
 
-    async def add(self, parent: str | Ref, field: str, children: Children, *, timeout: float | None = None) -> int:
+    async def add(self, parent: At, field: str, children: Children, *, timeout: float | None = None) -> int:
         """Makes objects the children of another, and gives the parent's version.
 
         References to them are added to the list in a field of the parent, which is made when it is not there.
@@ -309,12 +311,12 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
     def _rest_of(self, path: str, after: str) -> Any:
         return self._listed(path, after, None, None, None, False)
 
-    async def stat(self, path: str | Ref, *, timeout: float | None = None) -> Meta:
+    async def stat(self, path: At, *, timeout: float | None = None) -> Meta:
         """Fetches the properties of what is stored at a path."""
         path = path_of(path)
         return Meta(normal(path), await self._ask("stat", path, timeout=timeout))
 
-    async def exists(self, path: str, *, timeout: float | None = None) -> bool:
+    async def exists(self, path: At, *, timeout: float | None = None) -> bool:
         """Whether anything is stored at a path, or at a place inside an object."""
         try:
             await self.stat(path, timeout=timeout)
@@ -358,7 +360,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
         sort: str | None,
         descending: bool,
     ) -> AsyncIterator[Meta]:
-        request, _ = _wire.dumps(("list", path, after, page_size, glob, sort, descending))
+        request, _ = _wire.dumps(("list", path, after, whole(page_size, "page_size"), glob, sort, descending))
         async for page in _host.each(self._connection.stream(request, None)):
             for raw in _wire.loads(page)[0]:
                 yield Meta(join(path, raw[0]), raw)
@@ -388,116 +390,12 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
         Raises:
             BadArgumentError: the cursor is one of another order.
         """
-        page = await self._ask("list", path, after, page_size, glob, sort, descending, timeout=timeout)
+        page = await self._ask(
+            "list", path, after, whole(page_size, "page_size"), glob, sort, descending, timeout=timeout
+        )
         return [Meta(join(path, raw[0]), raw) for raw in page[0]], page[1]
 
-    async def call(
-        self, path: str | Ref, method: str, /, *args: Any, timeout: float | None = None, **kwargs: Any
-    ) -> Any:
-        """Runs a method on the node and gives what it returns.
-
-        On a directory it runs on each member that is an object, and gives a dict from name to result; the first error
-        of a member is raised (:meth:`call_each` gives all).
-
-        Args:
-            path: on what.
-            method: which method.
-            args: its arguments by place.
-            timeout: seconds. An argument of this name goes through :meth:`invoke`.
-            kwargs: its arguments by name; of a JavaScript method those of its parameters.
-
-        Raises:
-            BadArgumentError: the arguments do not fit; it shows the method's signature.
-        """
-        if not isinstance(path, str):
-            path = path_of(path)
-        try:
-            if kwargs:
-                return (await self._ask("call", path, method, args, False, None, (kwargs,), timeout=timeout))[0]
-            return (await self._ask("call", path, method, args, False, timeout=timeout))[0]
-        except IsADirectoryError:
-            pass
-        results = {}
-        async for member in self.call_each(path, method, *args, kwargs=kwargs):
-            if member.error is not None:
-                raise member.error
-            results[member.name] = member.result
-        return results
-
-    async def invoke(
-        self,
-        path: str | Ref,
-        method: str,
-        *args: Any,
-        kwargs: Mapping[str, Any] | None = None,
-        log: bool = False,
-        deadline: float | None = None,
-        timeout: float | None = None,
-    ) -> Called:
-        """Runs a method of one object on the node, with all that can be said of a call.
-
-        Args:
-            path: on what.
-            method: which method.
-            args: its arguments.
-            kwargs: its arguments by name.
-            log: whether what the method prints comes back.
-            deadline: seconds that the method may take, at most the node's own limit.
-            timeout: seconds.
-        """
-        given = _called_with(kwargs, deadline)
-        return Called(*await self._ask("call", path_of(path), method, args, log, None, given, timeout=timeout))
-
-    async def call_each(
-        self,
-        path: Several,
-        method: str,
-        *args: Any,
-        kwargs: Mapping[str, Any] | None = None,
-        deadline: float | None = None,
-        atomic: bool = False,
-        progress: Callable[[Progress], None] | None = None,
-    ) -> AsyncIterator[MemberResult]:
-        """Runs a method on each member of a directory that is an object, or on each of several objects.
-
-        Each call is a transaction of its own, and one that fails is an item with its ``error``. A loop that is left early
-        cancels the calls that have not begun.
-
-        Args:
-            path: a directory; or several objects, each by its path, a reference, its properties or itself, also as a search
-                gives them.
-            method: which method.
-            args: its arguments.
-            kwargs: its arguments by name.
-            deadline: seconds that each call may take, at most the node's own limit.
-            atomic: makes one transaction of all calls: when one fails, none has happened, and its error is raised.
-            progress: is told after each object.
-        """
-        directory = path_of(path) if isinstance(path, (str, Ref)) else None
-        paths = None if directory is not None else await _paths(path)
-        given = _called_with(kwargs, deadline, atomic, paths)
-        total = None if paths is None else len(set(paths))
-        op = ("call", directory or "/", method, args, False, None, given)
-        async for member in self._each(op, directory, progress, total):
-            yield member
-
-    async def _each(
-        self, op: tuple[Any, ...], directory: str | None, progress: Callable[[Progress], None] | None, total: int | None
-    ) -> AsyncIterator[MemberResult]:
-        request, used = _wire.dumps(op)
-        await self._send_classes(used)
-        done = failed = 0
-        async for item in _host.each(self._connection.stream(request, None)):
-            name, called, error = await self._read(item)
-            path = name if directory is None else join(directory, name)
-            done += 1
-            failed += called is None
-            if progress is not None:
-                progress(Progress(done, failed, total, path))
-            result, version = called[:2] if called is not None else (None, None)
-            yield MemberResult(name, path, result, from_wire(error) if error is not None else None, version)
-
-    async def query(self, path: str | Ref, *, frames: bool = False, timeout: float | None = None) -> Any:
+    async def query(self, path: At, *, frames: bool = False, timeout: float | None = None) -> Any:
         """Runs a query object's own ``query(fs)`` on the node, with the rights of who asks, and gives what it gave.
 
         The object keeps it in its field ``results``, with ``results_at`` and ``results_by``: read it later by
@@ -512,7 +410,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
         return result.to_pandas() if frames and isinstance(result, Table) else result
 
     async def mixin(
-        self, first: str | Ref, second: str | Ref, to: str, *, name: str | None = None, timeout: float | None = None
+        self, first: At, second: At, to: str, *, name: str | None = None, timeout: float | None = None
     ) -> Mixed:
         """Mixes two objects: a new object with the fields of both, of a new class with the methods of both.
 
@@ -533,7 +431,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
 
     async def migrate(
         self,
-        path: str | Ref,
+        path: At,
         cls: type[Object],
         how: str | Callable[[Any], Any] | None = None,
         *,
@@ -588,19 +486,15 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
         await self._send_classes([record])
         return record.hash
 
-    def proxy(self, path: str | Ref) -> Any:
-        """Stands for an object on the node: ``await fs.aio.proxy("/a").total_cost()`` runs there."""
-        return Proxy(path_of(path), self.call)
-
     async def _matched(self, path: str, raw: Any, fields: dict[str, Any], is_part: bool) -> Any:
-        cls = _classes.known(raw[4], raw[3])
+        cls = _classes.known(raw[4], raw[3]) or await self._shown_class(raw[4])
         state = _wire.dumps_known(fields)
         if is_part:
             from ._standin import part
 
             value: Any = part(raw[3], cls, fields)
         else:
-            value = _classes.instance(cls or await self._shown_class(raw[4]), raw[4], fields)
+            value = _classes.instance(cls, raw[4], fields)
         set_head(value, Head(path, raw, raw[9], lambda: state, False))
         return value
 
@@ -608,26 +502,28 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
         """Makes a directory and those above it."""
         await self._ask("mkdir", path, exist_ok, timeout=timeout)
 
-    async def rm(self, path: str, *, recursive: bool = False, timeout: float | None = None) -> None:
+    async def rm(self, path: At, *, recursive: bool = False, timeout: float | None = None) -> None:
         """Removes an object or an empty directory; with ``recursive`` a directory and all in it."""
         await self._ask("rm", path, recursive, timeout=timeout)
 
-    async def mv(self, source: str, target: str, *, timeout: float | None = None) -> None:
+    async def mv(self, source: At, target: str, *, timeout: float | None = None) -> None:
         """Moves or renames; identities stay. Onto a directory: into it."""
         await self._ask("mv", source, target, timeout=timeout)
 
-    async def methods(self, path: str, *, timeout: float | None = None) -> tuple[Method, ...]:
+    async def methods(self, path: At, *, timeout: float | None = None) -> tuple[Method, ...]:
         """An object's methods, own and inherited; a nearer one hides a farther one of the same name."""
-        return methods_of(await self._ask("class", path, timeout=timeout))
+        return methods_of(await self._ask("class", path_of(path), timeout=timeout))
 
-    async def code(self, path: str, *, timeout: float | None = None) -> str:
+    async def code(self, path: At, *, timeout: float | None = None) -> str:
         """The source of an object's class."""
-        return str((await self._ask("class", path, timeout=timeout))[0][5][2])
+        name, _, text, *rest = (await self._ask("class", path_of(path), timeout=timeout))[0][5]
+        # A module is said to be one.
+        return f"class {name}: a WebAssembly module of {len(rest[4])} bytes" if len(rest) > 4 else str(text)
 
-    async def help(self, path: str, *, timeout: float | None = None) -> str:
+    async def help(self, path: At, *, timeout: float | None = None) -> str:
         """What an object's class says of itself, for people."""
-        lineage = await self._ask("class", path, timeout=timeout)
-        name, language, _, bases, fields, doc, _ = lineage[0][5]
+        lineage = await self._ask("class", path_of(path), timeout=timeout)
+        name, language, _, bases, fields, doc, *_ = lineage[0][5]
         above = f"({', '.join(base[0] for base in bases)})" if bases else ""
         lines = [f"class {name}{above}, {language}, version {lineage[0][2]}"]
         if doc:
@@ -643,24 +539,6 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Rights, Searches, Trust, Versions,
             for method in methods:
                 lines.append(f"    {method.signature}" + (f"  {method.doc.splitlines()[0]}" if method.doc else ""))
         return "\n".join(lines)
-
-
-def _called_with(
-    kwargs: Mapping[str, Any] | None, deadline: float | None, atomic: bool = False, paths: list[str] | None = None
-) -> tuple[Any, ...] | None:
-    if not kwargs and deadline is None and not atomic and paths is None:
-        return None
-    return dict(kwargs) if kwargs else None, millis(deadline, "deadline"), atomic, paths
-
-
-async def _paths(several: Any) -> list[str]:
-    if hasattr(several, "__aiter__"):
-        return [_path_of_one(each) async for each in several]
-    return [_path_of_one(each) for each in several]
-
-
-def _path_of_one(one: One) -> str:
-    return one.path if isinstance(one, StoredMeta) else path_of(one)
 
 
 def _how(how: str | Callable[[Any], Any] | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 from .errors import BadArgumentError
@@ -24,6 +25,25 @@ def names(given: Any, field: str) -> list[str]:
     return listed
 
 
+def whole(given: Any, field: str) -> Any:
+    """A whole number, also one of numpy's; ``None`` stays.
+
+    Raises:
+        BadArgumentError: it is none.
+    """
+    if given is None or type(given) is int:
+        return given
+    try:
+        return index(given)
+    except TypeError:
+        raise BadArgumentError(f"{field} is a whole number, not {given!r:.50}", field=field) from None
+
+
+def version_of(given: Any) -> Any:
+    """A version as it is asked for: its number, also one of numpy's, or a moment."""
+    return index(given) if hasattr(given, "__index__") else given
+
+
 _LONGEST = 1 << 53
 
 
@@ -42,3 +62,16 @@ def millis(seconds: Any, field: str) -> int | None:
     if number is None or number != number:
         raise BadArgumentError(f"{field} is a number of seconds, not {seconds!r:.50}", field=field)
     return round(min(max(number * 1000, 0), _LONGEST))
+
+
+def seconds(timeout: Any) -> float | None:
+    """How long a request may take.
+
+    Raises:
+        BadArgumentError: it is no number.
+    """
+    if timeout is None:
+        return None
+    if isinstance(timeout, (str, bytes)) or not hasattr(timeout, "__float__"):
+        raise BadArgumentError(f"timeout is a number of seconds, not {timeout!r:.50}", field="timeout")
+    return float(timeout)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from inspect import isawaitable, iscoroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._arguments import millis
 from ._meta import TransactionInfo, moment
-from .errors import ConflictError
+from .errors import BadArgumentError, ConflictError
 
 if TYPE_CHECKING:
     from ._aio import AsyncFileSystem
@@ -109,7 +110,13 @@ class AsyncBegins:
             tx = await self.begin()
             try:
                 async with tx:
-                    value = await body(tx)
+                    answer = body(tx)
+                    if not isawaitable(answer):
+                        raise BadArgumentError(
+                            "fs.aio.transact takes a coroutine function, whose operations are awaited; a plain one is for fs.transact",
+                            field="body",
+                        )
+                    value = await answer
             except ConflictError:
                 if attempt == retries:
                     raise
@@ -164,6 +171,12 @@ class Begins:
             try:
                 with tx:
                     value = body(tx)
+                    if iscoroutine(value):
+                        value.close()
+                        raise BadArgumentError(
+                            "fs.transact takes a plain function; a coroutine function is for await fs.aio.transact(…)",
+                            field="body",
+                        )
             except ConflictError:
                 if attempt == retries:
                     raise

@@ -7,6 +7,7 @@ from typing import Any
 
 from . import _host, _wire
 from ._object import Object
+from ._paths import At, path_of
 from .errors import BadArgumentError, EmergeError
 
 Progress = Callable[[int, "int | None", str], None]
@@ -19,10 +20,16 @@ async def _each(entries: Any) -> AsyncIterator[tuple[str, Object]]:
         raise BadArgumentError(f"entries are paths with objects, not {entries!r:.50}", field="entries")
     if isinstance(entries, AsyncIterable):
         async for entry in entries:
-            yield entry
+            yield _pair(entry)
     else:
         for entry in entries.items() if isinstance(entries, Mapping) else entries:
-            yield entry
+            yield _pair(entry)
+
+
+def _pair(entry: Any) -> tuple[str, Object]:
+    if not isinstance(entry, (tuple, list)) or len(entry) != 2:
+        raise BadArgumentError(f"an entry is a path with an object, (path, object), not {entry!r:.50}", field="entries")
+    return entry[0], entry[1]
 
 
 class AsyncBulk:
@@ -67,7 +74,7 @@ class AsyncBulk:
 
     async def cp(
         self: Any,
-        source: str,
+        source: At,
         target: str,
         *,
         recursive: bool = False,
@@ -89,6 +96,7 @@ class AsyncBulk:
         if not recursive:
             await self._ask("cp", source, target, False, timeout=timeout)
             return
+        source = path_of(source)
         request, _ = _wire.dumps(("cp", source, target, True))
         items = _host.each(self._connection.stream(request, timeout, _host.PARTS))
         copied = 0, source

@@ -7,9 +7,10 @@ import sys
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from . import _agreed, _compared, _express, _nested, _source, _texts, _written
+from . import _agreed, _compared, _contents, _express, _nested, _source, _texts, _written
 from ._aliases import is_alias
 from ._around import Around, closure_of, of_class
+from ._mutable import can_change, state, travels
 from ._names import BUILTINS, attribute_paths, names_in, used_at_once
 from ._object import Object
 from ._seen import MISSING, Seen
@@ -46,6 +47,10 @@ class Captures:
         self._scopes: list[Any] = []
         # What is defined empty, and filled when all that it holds is there.
         self._unfilled: list[tuple[str, Any, str]] = []
+        # What classes hold whose statements put in something else.
+        self._contents: list[_contents.Content] = []
+        # What names of ours stand for, as messages call it.
+        self._titles: dict[str, str] = {}
 
     def ended(self) -> list[tuple[Any, ...]]:
         """The entries; those last whose definitions wait for others."""
@@ -55,13 +60,14 @@ class Captures:
         """What has been captured by now."""
         return (
             list(self._entries), dict(self._things), dict(self._named), set(self._ready), list(self._late), dict(self.uses),
-            list(self._scopes), list(self._unfilled),
+            list(self._scopes), list(self._unfilled), list(self._contents),
         )  # fmt: skip
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """Forgets what was captured since."""
         (
             self._entries, self._things, self._named, self._ready, self._late, self.uses, self._scopes, self._unfilled,
+            self._contents,
         ) = state  # fmt: skip
 
     def length(self) -> int:
@@ -127,13 +133,37 @@ class Captures:
         self._scopes.pop()
 
     def _fill(self) -> None:
-        while self._unfilled:
+        put: list[tuple[Any, ...]] = []
+        while self._unfilled or self._contents:
+            if self._contents:
+                content = self._contents.pop(0)
+                name = self._free(content.name, content.value)
+                self._titles[name] = content.title
+                self.add(name, content.value, content.target)
+                put.append(content.entry(name))
+                continue
             name, value, user = self._unfilled.pop(0)
             try:
                 entry = _express.fill(self, name, value, user)
             except _express.CannotError as error:
                 raise self._cannot(name, value, user, error) from error
             self._entries.append(entry)
+        # What is defined may register itself, which is in there already.
+        self._late += put
+
+    def contents(self, cls: type, node: Any, name: str) -> None:
+        """Captures what the lists, dicts and sets of a class hold by now that its statement does not put in; ``name`` is that of the
+        class."""
+        if hasattr(cls, "__members__"):
+            return
+        found = [*_contents.held(cls, node, name, name)]
+        if _is_stored(cls):
+            found += _contents.of_methods(cls, node, name, name)
+        for expression, content in found:
+            self.seen.value(content.value, state)
+            # What has a name of its own travels by that.
+            if not isinstance(expression, (ast.Name, ast.Attribute)) and travels(expression, content.value):
+                self._contents.append(content)
 
     def alone(self, function: FunctionType) -> str:
         """Captures what a function uses that is sent by itself, and gives its text.
@@ -152,11 +182,14 @@ class Captures:
             text = ast.unparse(tree)
             self.walk(text, "the search", around)
             return text
-        text = made_by._replace(lines=lines).text()
+        if isinstance(made_by.node, ast.AsyncFunctionDef):
+            raise ClassInvalidError(f"a search takes a plain function, and {function.__name__} is a coroutine function")
+        # It is what stands below its decorators; what these made of it would be another function, or none.
+        text = made_by._replace(lines=lines).text(decorators=False)
         statement = ast.parse(text)
         if _compared.as_kept(statement, around.now):
             text = ast.unparse(statement)
-        self.walk(text, function.__name__, around, function)
+        self.walk(text, made_by.node.name, around, function)
         return text
 
     def _names_in(self, text: str, name: str) -> tuple[list[str], list[str]]:
@@ -379,6 +412,7 @@ class Captures:
             _agreed.enumeration(value, statement, {**around.scope, **around.cells})
         if _is_stored(value):
             _agreed.stored(value, statement, around.now)
+            self.contents(value, statement.node, name)
             statement, inner = _nested.apart(value, statement)
             around = around.more(inner)
             return self._made(name, value.__name__, statement, around, value, [], True, stored=True)
@@ -386,6 +420,7 @@ class Captures:
             if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 member = vars(value).get(_source.own_name(value.__name__, method.name))
                 _agreed.decorators(member, method, around.now, f"{value.__name__}.{method.name}")
+        self.contents(value, statement.node, name)
         given = self._attributes(value, statement.node, value.__name__)
         return self._made(name, value.__name__, statement, around, value, given, True)
 
@@ -394,16 +429,19 @@ class Captures:
         given = _agreed.function(made, node, name)
         if given:
             self.seen.value(made, _written.held_defaults)
+            for each in given:
+                if can_change(each.value):
+                    self.seen.value(each.value, state)
         return [each._replace(name=f"{made.__code__.co_name.strip('<>')}__{each.name}") for each in given]
 
     def _attributes(self, cls: type, node: Any, name: str) -> list[_written.Given]:
         """What a class's body gives its names, its methods' defaults, and those of the classes within it; of what it makes of its
         own names nothing."""
         own = set(_written.names_of(node.body, cls.__name__))
-        given = _written.attributes(cls, node)
+        given = [each._replace(copied=can_change(each.value)) for each in _written.attributes(cls, node)]
         for made, method in _written.methods(cls, node):
             given += self._defaults(made, method, f"{cls.__name__}.{method.name}")
-        given = [each for each in given if own.isdisjoint(_source.names_of([each.expression]))]
+        given = [each for each in given if own.isdisjoint(_source.names_within(each.expression))]
         self.seen.members(cls, [each.name for each in given])
         for inner in node.body:
             within = vars(cls).get(getattr(inner, "name", ""))
@@ -422,7 +460,8 @@ class Captures:
             while name in values:
                 name += "_"
             values[name] = each.value
-            places.append((each.expression, name))
+            self._titles[name] = each.name.replace("__", ".")
+            places.append((each.expression, f"{name}.copy()" if each.copied else name))
         return places, values
 
     def _bare(self, name: str, value: FunctionType) -> None:
@@ -501,6 +540,7 @@ class Captures:
                 f"{user} uses {name}, a connection of this program: a method has its own, self.fs (elsewhere emerge.fs)",
                 field=name,
             )
+        name = self._titles.get(name, name)
         reason = f" ({why})" if str(why) else ""
         if self._cls is None:
             return ClassInvalidError(

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._object import NAMESAKES, NEWEST, TOGETHER, Object, place_of
+from ._object import NAMESAKES, NEWEST, TOGETHER, Object, place_of, version_at
 from .errors import EmergeError
 
 if TYPE_CHECKING:
@@ -69,6 +69,12 @@ def adopt(cls: type[Object], class_hash: bytes) -> None:
     _by_hash[class_hash] = cls
 
 
+def adopt_source(cls: type[Object], class_hash: bytes, source: tuple[Any, ...]) -> None:
+    """Gives a class a source that is not its own text."""
+    _records[cls] = Record(class_hash, source, (), None)
+    _by_hash[class_hash] = cls
+
+
 def find_peers(cls: type[Object], captures: list[Any], scope: dict[str, Any]) -> None:
     """Finds the addresses of stored classes that came within another by their source: one class for each version."""
     from . import _travel
@@ -105,7 +111,14 @@ def define(cls: type[Object]) -> None:
         TOGETHER[place_of(cls)][1][:] = [cls]
 
 
+def tell_language(class_hash: bytes, language: str) -> None:
+    """Says in which language a version is written."""
+    _languages[class_hash] = language == "python"
+
+
 _defined: dict[str, type[Object]] = {}
+# Whether versions are in Python, as far as the node was asked.
+_languages: dict[bytes, bool] = {}
 # The class of which objects of a version were fetched, while it was the only one of its name.
 _met: dict[bytes, type[Object]] = {}
 _told_apart: set[type[Object]] = set()
@@ -114,12 +127,17 @@ _told_apart: set[type[Object]] = set()
 def known(class_hash: bytes, name: str | None) -> type[Object] | None:
     """The class for objects of a version: this program's newest class of the name; of several that one statement made, that of the version.
 
+    None is the class of a version in another language, unless :func:`define` says so, nor of one whose language is not known by now
+    (:func:`tell_language`): by its name alone it would run other methods here than at the node.
+
     When classes of several modules have the name, it is the one that had this version here, or that :func:`define` named, and none
     else: an object that is stored again is to stay of its class.
     """
     cls = _by_hash.get(class_hash)
     mine = None if name is None else NEWEST.get(name)
     if mine is None or name is None:
+        return cls
+    if name not in _defined and not _languages.get(class_hash, cls is not None):
         return cls
     is_own = cls is not None and not cls.__module__.startswith("emerge.")
     _, together = TOGETHER.get(place_of(cls if cls is not None and is_own else mine), _ALONE)
@@ -206,7 +224,7 @@ def of_embedded(class_hash: bytes) -> type[Object]:
 
 def version_of(value: Object) -> bytes:
     """The version that an object within another has at the node; of one that is new, that of its class."""
-    version = getattr(value, "_emerge_version", None)
+    version = version_at(value)
     return record_of(type(value)).hash if version is None else version
 
 

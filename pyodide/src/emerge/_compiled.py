@@ -145,15 +145,21 @@ class File:
         return self._made(code.co_flags & _FUTURE_ANNOTATIONS, name, line, lambda each: same_code(each, code))
 
     def is_lambda(self, node: Any, code: CodeType) -> bool:
-        """Whether it is this lambda that compiles to a code: for that it gets a line of its own, away from those beside it."""
-        kept, line = (node.lineno, node.end_lineno), len(self.lines) + 1
+        """Whether it is this lambda that compiles to a code: for that it moves to lines of its own, away from those beside it."""
+        line, kept = len(self.lines) + 1, (node.lineno, node.end_lineno)
+        by = line - node.lineno
+        # Code tells where what it evaluates stands, which its defaults are not.
         node.lineno = node.end_lineno = line
+        ast.increment_lineno(node.body, by)
         units = [self.tree, *(ast.Module([each], []) for each in self.tree.body)]
         try:
-            made = [each for unit in units for each, _ in self._compiled(unit, code.co_flags & _FUTURE_ANNOTATIONS)]
+            made = [self._compiled(unit, code.co_flags & _FUTURE_ANNOTATIONS) for unit in units]
         finally:
             node.lineno, node.end_lineno = kept
-        return any(each.co_firstlineno == line and same_code(each, code) for each in made)
+            ast.increment_lineno(node.body, -by)
+        # The first one there is it; others there are within it.
+        first = (next((each for each, _ in codes if each.co_firstlineno == line), None) for codes in made)
+        return any(each is not None and same_code(each, code) for each in first)
 
     def has_codes(self, node: Any, codes: list[CodeType]) -> bool:
         """Whether a class's statement compiles to code that has all of these in it."""

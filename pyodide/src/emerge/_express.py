@@ -128,7 +128,7 @@ def entry(captures: Captures, name: str, value: Any, user: str) -> list[tuple[An
         captures.fill_later(name, value, user)
         return [empty]
     captures.uses_builtins(text)
-    captures.seen.value(value, _told)
+    captures.seen.value(value, told)
     if type(value) not in _FILLS or not writer.has_classes:
         return [(name, "source", f"{name} = {text}\n")]
     # What registers classes while they are defined needs it before them, and they are in it.
@@ -144,7 +144,7 @@ def fill(captures: Captures, name: str, value: Any, user: str) -> tuple[Any, ...
     """
     text = _Writer(captures, name, user).text(value, 0)
     captures.uses_builtins(text)
-    captures.seen.value(value, _told)
+    captures.seen.value(value, told)
     return _filled(name, value, text)
 
 
@@ -171,9 +171,38 @@ class _Marks:
         return False
 
 
-def _told(value: Any) -> str:
-    """A text that is another when a value would travel as another."""
+class _NoMarks(_Marks):
+    """Of values alone, without functions and classes."""
+
+    def place(self, value: Any, hint: str, user: str) -> str:
+        """None is known here."""
+        raise CannotError("it travels by its source")
+
+
+def told(value: Any) -> str:
+    """A text that is another when a value would travel as another.
+
+    Raises:
+        CannotError: something in it cannot travel.
+    """
     return _Writer(_Marks(), "", "").text(value, 0)
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value can travel by itself, with nothing that travels by its source."""
+    try:
+        _Writer(_NoMarks(), "", "").text(value, 0)
+    except (CannotError, RecursionError):
+        return False
+    return True
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values would travel alike."""
+    try:
+        return type(one) is type(other) and told(one) == told(other)
+    except (CannotError, RecursionError):
+        return False
 
 
 def _keeps_its_type(value: Any, depth: int) -> bool:

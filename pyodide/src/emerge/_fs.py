@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from . import _address, _host
-from ._aio import AsyncFileSystem, Children, Several
+from ._aio import AsyncFileSystem, Children
 from ._meta import (
     Called,
     Diff,
@@ -25,8 +25,9 @@ from ._meta import (
 )
 from ._begin import Begins
 from ._bulk import Bulk
+from ._calls import Several
 from ._object import Object
-from ._paths import path_of
+from ._paths import At, path_of
 from ._proxy import Proxy
 from ._search import IndexInfo, Search
 from ._values import Ref
@@ -136,7 +137,7 @@ class FileSystem(Begins, Bulk, Watches):
         several modules have the name."""
         self._all.define(*classes)
 
-    def trust(self, path: str, *, timeout: float | None = None) -> type[Object]:
+    def trust(self, path: At, *, timeout: float | None = None) -> type[Object]:
         """Runs the stored Python source of an object's class here; see :meth:`AsyncFileSystem.trust`."""
         return run(self._all.trust(path, timeout=timeout))
 
@@ -146,13 +147,13 @@ class FileSystem(Begins, Bulk, Watches):
         """Stores an object; see :meth:`AsyncFileSystem.store`."""
         return run(self._all.store(path, value, overwrite=overwrite, create=create, timeout=timeout))
 
-    def get(self, path: str | Ref, *, version: int | datetime | None = None, timeout: float | None = None) -> Any:
+    def get(self, path: At, *, version: int | datetime | None = None, timeout: float | None = None) -> Any:
         """Fetches an object; see :meth:`AsyncFileSystem.get`."""
         return run(self._all.get(path, version=version, timeout=timeout))
 
     def children(
         self,
-        path: str | Ref,
+        path: At,
         field: str | None = None,
         *,
         version: int | datetime | None = None,
@@ -161,7 +162,7 @@ class FileSystem(Begins, Bulk, Watches):
         """Fetches the objects that a list of references leads to; see :meth:`AsyncFileSystem.children`."""
         return run(self._all.children(path, field, version=version, timeout=timeout))
 
-    def add(self, parent: str | Ref, field: str, children: Children, *, timeout: float | None = None) -> int:
+    def add(self, parent: At, field: str, children: Children, *, timeout: float | None = None) -> int:
         """Makes objects the children of another; see :meth:`AsyncFileSystem.add`."""
         return run(self._all.add(parent, field, children, timeout=timeout))
 
@@ -169,11 +170,11 @@ class FileSystem(Begins, Bulk, Watches):
         """Sets one place inside an object; see :meth:`AsyncFileSystem.set`."""
         return run(self._all.set(path, value, base=base, timeout=timeout))
 
-    def stat(self, path: str | Ref, *, timeout: float | None = None) -> Meta:
+    def stat(self, path: At, *, timeout: float | None = None) -> Meta:
         """Fetches the properties of what is stored at a path."""
         return run(self._all.stat(path, timeout=timeout))
 
-    def exists(self, path: str, *, timeout: float | None = None) -> bool:
+    def exists(self, path: At, *, timeout: float | None = None) -> bool:
         """Whether anything is stored at a path."""
         return run(self._all.exists(path, timeout=timeout))
 
@@ -206,13 +207,13 @@ class FileSystem(Begins, Bulk, Watches):
         given: dict[str, Any] = {"glob": glob, "sort": sort, "descending": descending, "after": after}
         return run(self._all.page(path, page_size=page_size, timeout=timeout, **given))
 
-    def call(self, path: str | Ref, method: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+    def call(self, path: At, method: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
         """Runs a method on the node; see :meth:`AsyncFileSystem.call`."""
         return run(self._all.call(path, method, *args, timeout=timeout, **kwargs))
 
     def invoke(
         self,
-        path: str | Ref,
+        path: At,
         method: str,
         *args: Any,
         kwargs: Mapping[str, Any] | None = None,
@@ -238,19 +239,17 @@ class FileSystem(Begins, Bulk, Watches):
         given: dict[str, Any] = {"kwargs": kwargs, "deadline": deadline, "atomic": atomic, "progress": progress}
         return _iterate(self._all.call_each(path, method, *args, **given))
 
-    def query(self, path: str | Ref, *, frames: bool = False, timeout: float | None = None) -> Any:
+    def query(self, path: At, *, frames: bool = False, timeout: float | None = None) -> Any:
         """Runs a query object's query and keeps what it gives in the object; see :meth:`AsyncFileSystem.query`."""
         return run(self._all.query(path, frames=frames, timeout=timeout))
 
-    def mixin(
-        self, first: str | Ref, second: str | Ref, to: str, *, name: str | None = None, timeout: float | None = None
-    ) -> Mixed:
+    def mixin(self, first: At, second: At, to: str, *, name: str | None = None, timeout: float | None = None) -> Mixed:
         """Mixes two objects into a new one; see :meth:`AsyncFileSystem.mixin`."""
         return run(self._all.mixin(first, second, to, name=name, timeout=timeout))
 
     def migrate(
         self,
-        path: str | Ref,
+        path: At,
         cls: type[Object],
         how: str | Callable[[Any], Any] | None = None,
         *,
@@ -271,9 +270,11 @@ class FileSystem(Begins, Bulk, Watches):
         """Migrates each member of a directory; see :meth:`AsyncFileSystem.migrate_each`."""
         return _iterate(self._all.migrate_each(path, cls, how, of=of, progress=progress))
 
-    def proxy(self, path: str | Ref) -> Any:
-        """Stands for an object on the node: ``fs.proxy("/a").total_cost()`` runs there."""
-        return Proxy(path_of(path), self.call)
+    def proxy(self, path: At, *, timeout: float | None = None) -> Any:
+        """Stands for an object on the node: ``fs.proxy("/a").total_cost()`` runs there; see :meth:`AsyncFileSystem.proxy`."""
+        return Proxy(
+            path_of(path), lambda at, name, args, kwargs: run(self._all._call(at, name, args, kwargs, timeout))
+        )
 
     def search(
         self,
@@ -333,11 +334,11 @@ class FileSystem(Begins, Bulk, Watches):
         """Makes a directory and those above it."""
         run(self._all.mkdir(path, exist_ok=exist_ok, timeout=timeout))
 
-    def rm(self, path: str, *, recursive: bool = False, timeout: float | None = None) -> None:
+    def rm(self, path: At, *, recursive: bool = False, timeout: float | None = None) -> None:
         """Removes an object or an empty directory; with ``recursive`` a directory and all in it."""
         run(self._all.rm(path, recursive=recursive, timeout=timeout))
 
-    def mv(self, source: str, target: str, *, timeout: float | None = None) -> None:
+    def mv(self, source: At, target: str, *, timeout: float | None = None) -> None:
         """Moves or renames; identities stay. Onto a directory: into it."""
         run(self._all.mv(source, target, timeout=timeout))
 
@@ -354,17 +355,17 @@ class FileSystem(Begins, Bulk, Watches):
         run(self._all.cp(source, target, recursive=recursive, on_progress=on_progress, timeout=timeout))
 
     def history(
-        self, path: str, *, before: int | None = None, limit: int | None = None, timeout: float | None = None
+        self, path: At, *, before: int | None = None, limit: int | None = None, timeout: float | None = None
     ) -> tuple[VersionInfo, ...]:
         """The newest versions of an object or a directory; see :meth:`AsyncFileSystem.history`."""
         return run(self._all.history(path, before=before, limit=limit, timeout=timeout))
 
-    def purge(self, path: str, *, recursive: bool = False, timeout: float | None = None) -> None:
+    def purge(self, path: At, *, recursive: bool = False, timeout: float | None = None) -> None:
         """Removes as :meth:`rm` does, and forgets all versions at once."""
         run(self._all.purge(path, recursive=recursive, timeout=timeout))
 
     def set_rules(
-        self, path: str, *, keep: str | None = None, mask: str | int | None = None, timeout: float | None = None
+        self, path: At, *, keep: str | None = None, mask: str | int | None = None, timeout: float | None = None
     ) -> int:
         """Sets rules for all that lies below a directory; see :meth:`AsyncFileSystem.set_rules`."""
         return run(self._all.set_rules(path, keep=keep, mask=mask, timeout=timeout))
@@ -428,24 +429,24 @@ class FileSystem(Begins, Bulk, Watches):
         run(self._all.leave_group(name, user, timeout=timeout))
 
     def diff(
-        self, path: str, old: int | datetime, new: int | datetime | None = None, *, timeout: float | None = None
+        self, path: At, old: int | datetime, new: int | datetime | None = None, *, timeout: float | None = None
     ) -> Diff:
         """What differs between two versions of an object; see :meth:`AsyncFileSystem.diff`."""
         return run(self._all.diff(path, old, new, timeout=timeout))
 
     def restore(
-        self, path: str, version: int | datetime, *, base: int | None = None, timeout: float | None = None
+        self, path: At, version: int | datetime, *, base: int | None = None, timeout: float | None = None
     ) -> int:
         """Makes a version with the state of an earlier one; see :meth:`AsyncFileSystem.restore`."""
         return run(self._all.restore(path, version, base=base, timeout=timeout))
 
-    def chmod(self, path: str, perms: str | int, *, recursive: bool = False, timeout: float | None = None) -> int:
+    def chmod(self, path: At, perms: str | int, *, recursive: bool = False, timeout: float | None = None) -> int:
         """Changes permissions; see :meth:`AsyncFileSystem.chmod`."""
         return run(self._all.chmod(path, perms, recursive=recursive, timeout=timeout))
 
     def chown(
         self,
-        path: str,
+        path: At,
         owner: str | None = None,
         *,
         group: str | None = None,
@@ -455,15 +456,15 @@ class FileSystem(Begins, Bulk, Watches):
         """Gives to another owner or group; see :meth:`AsyncFileSystem.chown`."""
         return run(self._all.chown(path, owner, group=group, recursive=recursive, timeout=timeout))
 
-    def methods(self, path: str, *, timeout: float | None = None) -> tuple[Method, ...]:
+    def methods(self, path: At, *, timeout: float | None = None) -> tuple[Method, ...]:
         """An object's methods, own and inherited."""
         return run(self._all.methods(path, timeout=timeout))
 
-    def code(self, path: str, *, timeout: float | None = None) -> str:
+    def code(self, path: At, *, timeout: float | None = None) -> str:
         """The source of an object's class."""
         return run(self._all.code(path, timeout=timeout))
 
-    def help(self, path: str, *, timeout: float | None = None) -> str:
+    def help(self, path: At, *, timeout: float | None = None) -> str:
         """What an object's class says of itself, for people."""
         return run(self._all.help(path, timeout=timeout))
 

@@ -10,6 +10,7 @@ from collections import ChainMap
 from typing import Any
 
 from ._kept import Scope
+from ._mutable import BASES
 from ._object import PLACES, Object
 from ._values import Ref
 from .errors import ClassInvalidError
@@ -69,6 +70,28 @@ def annotations_of(cls: type) -> dict[str, Any]:
     return inspect.get_annotations(cls)
 
 
+def not_shared(cls: type) -> None:
+    """Sees that no declared field of a class has a list, dict or set as its default, which all objects would share and none would keep.
+
+    Raises:
+        ClassInvalidError: one has.
+    """
+    for name, hint in _own_hints(cls, _scope_of(cls)).items():
+        held = vars(cls).get(name)
+        if isinstance(held, BASES) and not _is_no_field(hint):
+            kind = type(held).__name__
+            raise ClassInvalidError(
+                f"{cls.__name__}.{name} is one {kind} for all objects of {cls.__name__}, and what is put in it is stored with none of them: "
+                f"decorate the class with @emerge.dataclass and write emerge.field(default_factory={kind}), set self.{name} in __init__, or "
+                "declare what they are to share as a ClassVar",
+                field=name,
+            )
+
+
+def _is_no_field(hint: Any) -> bool:
+    return typing.get_origin(hint) is typing.ClassVar or hint in _NO_FIELDS or isinstance(hint, dataclasses.InitVar)
+
+
 def fields_of_class(cls: type) -> list[tuple[Any, ...]]:
     """A class's own fields: name, type, whether there is a default, the default, doc.
 
@@ -86,7 +109,7 @@ def fields_of_class(cls: type) -> list[tuple[Any, ...]]:
             )
     fields = []
     for name, hint in _own_hints(cls, _scope_of(cls)).items():
-        if typing.get_origin(hint) is typing.ClassVar or hint in _NO_FIELDS or isinstance(hint, dataclasses.InitVar):
+        if _is_no_field(hint):
             continue
         if name == "meta":
             raise ClassInvalidError(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _wire
 from ._object import Object
-from .errors import EmergeError, from_wire
+from .errors import EmergeError, UnsupportedError, from_wire
+
+if TYPE_CHECKING:
+    from ._module import Runner
 
 
 CREDIT = 64
@@ -63,7 +66,7 @@ class Items(ABC):
         """The next item, while other tasks run."""
 
     def abandon(self) -> None:
-        """Nobody will take another. A host whose items come one by one as they are taken has nothing to do."""
+        """Nobody will take another, and who waits for one gets ``None``. A host whose items come one by one as they are taken has nothing to do."""
 
 
 class Host(ABC):
@@ -88,6 +91,14 @@ class Host(ABC):
     @abstractmethod
     def changes_reply(self, old: bytes, new: bytes) -> tuple[bool, bytes]:
         """Names of changed and of removed fields, pickled, for two pickled dicts."""
+
+    def module(self, what: str, *parts: bytes) -> tuple[bool, bytes]:
+        """Of a class in WebAssembly: what a module says of itself (``about``), the ``request`` of a call, its ``reply``."""
+        raise UnsupportedError("a method makes no classes of modules; what runs outside of the node does")
+
+    def module_runner(self, module: bytes) -> Runner:
+        """What runs the methods of a module here."""
+        raise UnsupportedError("a method runs no modules; it calls methods of objects: self.fs.call(path, method)")
 
     def embedded_class(self, class_hash: bytes) -> type[Object] | None:
         """The class for embedded objects of a version that this program does not have; ``None`` when that is to be found out."""

@@ -7,11 +7,15 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
+from ._arguments import seconds
 from ._host import CREDIT, Connection, Host, Items, answer, failure
 from .errors import DisconnectedError
+
+if TYPE_CHECKING:
+    from ._module import Runner
 
 try:
     from . import _native
@@ -45,12 +49,26 @@ class NativeHost(Host):
     def changes_reply(self, old: bytes, new: bytes) -> tuple[bool, bytes]:
         return _native.changes(old, new)
 
+    def module(self, what: str, *parts: bytes) -> tuple[bool, bytes]:
+        if what == "about":
+            return _native.module_about(*parts)
+        return _native.module_request(*parts) if what == "request" else _native.module_reply(*parts)
+
+    def module_runner(self, module: bytes) -> Runner:
+        from ._wasmtime import WasmtimeRunner
+
+        return WasmtimeRunner(module)
+
     def at_once(
         self, soon: Callable[[], Coroutine[Any, Any, Any]], waiting: Callable[[], Coroutine[Any, Any, Any]]
     ) -> Any:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
+            is_running = False
+        else:
+            is_running = True
+        if not is_running:
             return asyncio.run(soon())
         # This thread's loop is busy with whoever asks; another thread has one of its own.
         with ThreadPoolExecutor(1) as pool:
@@ -127,7 +145,7 @@ class NativeConnection(Connection):
             answer(await _result(opening.opened_soon(mailbox, future), future))
 
     def ask(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
-        return (self._inner or self._again()).ask(request, timeout)
+        return (self._inner or self._again()).ask(request, timeout if type(timeout) is float else seconds(timeout))
 
     def _soon(self) -> tuple[_native.Mailbox, asyncio.Future[Any]]:
         loop = asyncio.get_running_loop()
@@ -137,6 +155,8 @@ class NativeConnection(Connection):
         return mailbox, loop.create_future()
 
     async def ask_soon(self, request: bytes, timeout: float | None) -> tuple[bool, bytes]:
+        if type(timeout) is not float:
+            timeout = seconds(timeout)
         inner = self._inner or await self._again_soon()
         mailbox, future = self._soon()
         answered: tuple[bool, bytes] = await _result(inner.ask_soon(request, timeout, mailbox, future), future)
@@ -144,7 +164,7 @@ class NativeConnection(Connection):
 
     def stream(self, request: bytes, timeout: float | None, credit: int = CREDIT) -> Items:
         # The extension module knows by itself how many items of which operation may be on the way.
-        return NativeItems(self, (self._inner or self._again()).stream(request, timeout))
+        return NativeItems(self, (self._inner or self._again()).stream(request, seconds(timeout)))
 
     def close(self) -> None:
         self._closed = True
@@ -196,4 +216,6 @@ class NativeItems(Items):
 
     def abandon(self) -> None:
         # It ends with the last who holds it; an error's traceback may hold this object.
-        self._inner = None
+        inner, self._inner = self._inner, None
+        if inner is not None:
+            inner.abandon()

@@ -11,11 +11,13 @@ from typing import Any
 from weakref import WeakSet
 
 import js
-from pyodide.ffi import can_run_sync, create_proxy, run_sync, to_js
+from pyodide.ffi import JsException, can_run_sync, create_proxy, run_sync, to_js
 
+from ._arguments import seconds
 from ._host import CREDIT, Connection, Host, Items, failure
+from ._module import Runner, check_imports, failed
 from ._wakers import Soon, Waited, Wakers
-from .errors import UnsupportedError
+from .errors import ClassInvalidError, UnsupportedError
 
 # Bytes of the memory that Python and JavaScript share for requests, and for replies.
 _SHARED = 64 * 1024
@@ -98,6 +100,63 @@ class PyodideHost(Host):
 
     def changes_reply(self, old: bytes, new: bytes) -> tuple[bool, bytes]:
         return _called(self.core.pickledChanges, to_js(old), to_js(new))
+
+    def module(self, what: str, *parts: bytes) -> tuple[bool, bytes]:
+        functions = {"about": self.core.moduleAbout, "request": self.core.moduleRequest, "reply": self.core.moduleReply}
+        return _called(functions[what], *map(to_js, parts))
+
+    def module_runner(self, module: bytes) -> Runner:
+        return _Runner(module)
+
+
+# As in ``www/src/module.ts``: a new instance for each call, in which nothing of another is there.
+_run_module = js.Function.new(
+    "module",
+    "request",
+    "refusal",
+    """
+    let exports;
+    const lines = [], text = (at, size) => new TextDecoder().decode(view(at, size));
+    const view = (at, size) => new Uint8Array(exports.memory.buffer, at >>> 0, size >>> 0);
+    const put = (bytes) => {
+      const at = exports.emerge_alloc(bytes.length);
+      view(at, bytes.length).set(bytes);
+      return at;
+    };
+    const emerge = {
+      request: () => (BigInt(put(refusal) >>> 0) << 32n) | BigInt(refusal.length),
+      log: (at, size) => lines.push(text(at, size)),
+      fail: (at, size) => { throw new Error(text(at, size)); },
+    };
+    try {
+      exports = new WebAssembly.Instance(module, { emerge }).exports;
+      const packed = BigInt.asUintN(64, exports.emerge_call(put(request), request.length));
+      return [true, view(Number(packed >> 32n), Number(packed & 0xffffffffn)).slice(), lines.join("\\n")];
+    } catch (error) {
+      return [false, String(error?.message ?? error), lines.join("\\n")];
+    }
+    """,
+)
+
+
+class _Runner(Runner):
+    """A module in the page's own WebAssembly."""
+
+    def __init__(self, module: bytes) -> None:
+        try:
+            self._module = js.WebAssembly.Module.new(to_js(module))
+        except JsException as error:
+            raise ClassInvalidError(f"this is no WebAssembly module: {error}", field="module") from None
+        check_imports([(each.module, each.name) for each in js.WebAssembly.Module.imports(self._module)])
+
+    def run(self, request: bytes, what: str, refusal: bytes) -> bytes:
+        good, payload, log = _run_module(self._module, to_js(request), to_js(refusal))
+        if log:
+            print(log)
+        if not good:
+            raise failed(what, payload)
+        reply: bytes = payload.to_bytes()
+        return reply
 
 
 # What the module throws is bytes, which no Python exception can be; so a call is wrapped in JavaScript.
@@ -194,7 +253,8 @@ class PyodideConnection(Connection):
             shared = to_js(request)
         else:
             self._outgoing[:length] = request
-        sent = self._ask(shared, None if timeout is None else timeout * 1000, credit)
+        limit = seconds(timeout)
+        sent = self._ask(shared, None if limit is None else limit * 1000, credit)
         if type(sent) is not int:
             return self._read(sent)
         self._receivers[sent] = receiver
@@ -301,6 +361,8 @@ class PyodideItems(Items):
         while not self._items:
             self._arrived.clear()
             await self._arrived.wait()
+            if self._over:
+                return None
         item = self._items.popleft()
         self._over = item is None or not item[0]
         self._taken += 1
@@ -311,5 +373,8 @@ class PyodideItems(Items):
         return item
 
     def abandon(self) -> None:
+        self._over = True
+        self._items.clear()
+        self._arrived.set()
         if self._number is not None:
             self._connection._give_up(self._number)

@@ -103,6 +103,8 @@ class _Maker:
             return self.of(hint.__supertype__, scope)
         if type(hint).__name__ == "TypeAliasType":
             return self._once(hint, lambda: self.of(hint.__value__, scope))
+        if type(origin).__name__ == "TypeAliasType":
+            return self._once(hint, lambda: self.of(_given_to(origin, args), scope))
         if typing.is_typeddict(origin):
             return self._once(origin, lambda: self._entries(origin, scope))
         if not isinstance(origin, type):
@@ -201,6 +203,16 @@ class _Maker:
             inner[1],
             lambda value: type(value) is collections.defaultdict and value.default_factory is factory,
         )
+
+
+def _given_to(alias: Any, args: tuple[Any, ...]) -> Any:
+    """What a generic alias stands for with some types in the place of its parameters."""
+    known = dict(zip(alias.__type_params__, args))
+    value = alias.__value__
+    if value in alias.__type_params__:
+        return known[value]
+    used = getattr(value, "__parameters__", ())
+    return value[tuple(known.get(each, Any) for each in used)] if used else value
 
 
 def _by(convert: Convert | None, value: Any) -> Any:

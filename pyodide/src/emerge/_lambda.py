@@ -31,8 +31,13 @@ def of(wanted: Any) -> Function:
     """
     if isinstance(wanted, str):
         return Function(wanted, {}, [], [])
+    if isinstance(wanted, staticmethod):
+        wanted = wanted.__func__
     if not isinstance(wanted, FunctionType):
-        raise BadArgumentError("a search takes a function, or the text of one", field="source")
+        raise BadArgumentError(
+            f"a search takes a function, or the text of one, not {wanted!r:.50}: lambda o: … may call it",
+            field="source",
+        )
     try:
         captures = Captures(None)
         text = captures.alone(wanted)

@@ -11,7 +11,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from . import _classes, _texts
+from . import _classes, _module, _texts
 from ._names import in_order
 from ._object import Object
 from ._shared import Shared
@@ -26,7 +26,9 @@ def class_needs(version: tuple[Any, ...]) -> list[bytes]:
 
 def load(version: tuple[Any, ...]) -> type[Object]:
     """Defines the class of a version; those that it needs are there already."""
-    name, language, text, bases, _, _, captures = version[5]
+    name, language, text, bases, _, _, captures, *module = version[5]
+    if language == "wasm":
+        return _module.made(*module)
     shared = Shared(name, version[0], bases, captures)
     if language != "python":
         raise UnsupportedError(f"class {name} is written in {language}; its methods run on the node: fs.call(path, …)")

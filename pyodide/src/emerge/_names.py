@@ -120,7 +120,9 @@ def _outside(code: CodeType, name: str, at_once: bool = False) -> list[str]:
     """Names that a module's code and all code within it, or only what runs with it, take from the module or the builtins."""
 
     def refuse(used: str) -> None:
-        raise ClassInvalidError(f"{name} sets the global {used}, which does not travel back", field=used)
+        raise ClassInvalidError(
+            f"{name} sets the global {used}, which does not travel back: keep it in a field", field=used
+        )
 
     return taken(code, lambda inner: not at_once or runs_at_once(inner), refuse)
 

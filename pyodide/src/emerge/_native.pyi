@@ -1,7 +1,21 @@
 from collections.abc import Callable
 from typing import Any, final
 
-__all__ = ["Asked", "Connection", "Items", "Mailbox", "begin", "changes", "check", "class_hash", "connect", "forked"]
+__all__ = [
+    "Asked",
+    "Connection",
+    "Items",
+    "Mailbox",
+    "begin",
+    "changes",
+    "check",
+    "class_hash",
+    "connect",
+    "forked",
+    "module_about",
+    "module_reply",
+    "module_request",
+]
 
 @final
 class Asked:
@@ -16,6 +30,7 @@ class Mailbox:
 class Items:
     def take(self) -> tuple[bool, bytes] | None: ...
     def take_soon(self, mailbox: Mailbox, future: Any) -> Asked: ...
+    def abandon(self) -> None: ...
 
 @final
 class Connection:
@@ -33,4 +48,7 @@ def connect(url: str, token: str, agent: str) -> tuple[bool, bytes, Connection |
 def class_hash(source: bytes) -> tuple[bool, bytes]: ...
 def check(value: bytes) -> tuple[bool, bytes]: ...
 def changes(old: bytes, new: bytes) -> tuple[bool, bytes]: ...
+def module_about(module: bytes) -> tuple[bool, bytes]: ...
+def module_request(description: bytes, call: bytes) -> tuple[bool, bytes]: ...
+def module_reply(reply: bytes) -> tuple[bool, bytes]: ...
 def forked() -> None: ...

@@ -190,7 +190,25 @@ def place_of(cls: type[Object]) -> tuple[str, str]:
 
 def head_of(value: Object) -> Head | None:
     """What an object remembers of the node."""
-    return getattr(value, "_emerge_head", None)
+    # By its slot: a class may give an answer of its own to whatever it is asked for.
+    try:
+        head: Head | None = _HEAD(value)
+    except AttributeError:
+        return None
+    return head
+
+
+def version_at(value: Object) -> bytes | None:
+    """What :func:`set_version` made an object remember."""
+    try:
+        version: bytes | None = _VERSION(value)
+    except AttributeError:
+        return None
+    return version
+
+
+_HEAD = Object.__dict__["_emerge_head"].__get__
+_VERSION = Object.__dict__["_emerge_version"].__get__
 
 
 def set_head(value: Object, head: Head | None) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 
 class Proxy:
-    """Stands for an object on the node; its methods run there."""
+    """Stands for an object on the node; its methods run there, with all that they are given as their arguments."""
 
     __slots__ = ("_call", "_path")
 
-    def __init__(self, path: str, call: Callable[..., Any]) -> None:
+    def __init__(self, path: str, call: Callable[[str, str, tuple[Any, ...], dict[str, Any]], Any]) -> None:
         object.__setattr__(self, "_path", path)
         object.__setattr__(self, "_call", call)
 
@@ -22,7 +22,7 @@ class Proxy:
         path, call = self._path, self._call
 
         def method(*args: Any, **kwargs: Any) -> Any:
-            return call(path, name, *args, **kwargs)
+            return call(path, name, args, kwargs)
 
         method.__name__ = method.__qualname__ = name
         return method

@@ -10,6 +10,7 @@ from typing import Any
 
 from ._arguments import names
 from ._meta import GroupInfo, NewToken, TokenInfo, UserInfo, moment
+from ._paths import At
 
 
 def _new_token() -> tuple[str, bytes]:
@@ -29,7 +30,7 @@ class Rights:
     async def _ask(self, *op: Any, timeout: float | None = None) -> Any:
         raise NotImplementedError
 
-    async def chmod(self, path: str, perms: str | int, *, recursive: bool = False, timeout: float | None = None) -> int:
+    async def chmod(self, path: At, perms: str | int, *, recursive: bool = False, timeout: float | None = None) -> int:
         """Changes permissions, which only the owner and the administrator may; gives the number of the version that it made.
 
         Args:
@@ -43,7 +44,7 @@ class Rights:
 
     async def chown(
         self,
-        path: str,
+        path: At,
         owner: str | None = None,
         *,
         group: str | None = None,
@@ -62,7 +63,7 @@ class Rights:
         return int((await self._ask("chown", path, owner, group, recursive, timeout=timeout))[1])
 
     async def set_rules(
-        self, path: str, *, keep: str | None = None, mask: str | int | None = None, timeout: float | None = None
+        self, path: At, *, keep: str | None = None, mask: str | int | None = None, timeout: float | None = None
     ) -> int:
         """Sets rules for all that lies below a directory, up to one with rules of its own.
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from . import _host, _wire
-from ._arguments import names
+from ._arguments import names, whole
 from .errors import BadArgumentError, from_wire
 
 
@@ -134,8 +134,12 @@ class AsyncSearch:
         )
         self._fs = fs
         self._begin = ("python", *function, directory, name, None)
-        self._middle = (order, descending, limit, wanted_fields)
-        self._end = (page_size, text, None if text_fields is None else names(text_fields, "text_fields"))
+        self._middle = (order, descending, whole(limit, "limit"), wanted_fields)
+        self._end = (
+            whole(page_size, "page_size"),
+            text,
+            None if text_fields is None else names(text_fields, "text_fields"),
+        )
         self.failures: list[SearchFailure] = []
         """Objects on which the function failed, of those that were looked at so far. These are not found."""
         self.more_failures = 0

@@ -13,7 +13,10 @@ from ._texts import unmarked
 
 _Key = tuple[Any, ...]
 
-_made: dict[_Key, type] = {}
+_made: dict[_Key, Any] = {}
+
+PUT = "__put"
+"""How the names of entries end that put something in what a class holds: once, for who uses the class may have changed it since."""
 
 
 class Shared:
@@ -25,17 +28,19 @@ class Shared:
         self._entries: dict[str, tuple[Any, ...]] = {name: ("class", base) for name, base in bases}
         self._entries.update((name, tuple(rest)) for name, *rest in captures)
         self._entries[owner] = ("class", address)
-        self._mine: dict[_Key, type] = {}
+        self._mine: dict[_Key, Any] = {}
 
     def give(self, name: str, scope: dict[str, Any], run: Callable[[], None]) -> None:
         """Gives a scope what a source defines: the class that another stored class has of it, or what ``run`` defines there."""
         key = self._key(name)
+        is_put = name.endswith(PUT)
         if key in _made:
-            scope[name] = _made[key]
+            if not is_put:
+                scope[name] = _made[key]
             return
         run()
-        if key and isinstance(scope.get(name), type):
-            self._mine[key] = scope[name]
+        if key and (is_put or isinstance(scope.get(name), type)):
+            self._mine[key] = scope.get(name)
 
     def publish(self) -> None:
         """Lets others have them: all that they use is there by now."""

@@ -437,16 +437,52 @@ def _homes(cls: type, codes: list[CodeType]) -> Iterator[File]:
             yield file
 
 
-def names_of(nodes: Iterable[Any]) -> list[str]:
-    """Names that annotations use, those within strings too."""
-    found: dict[str, None] = {}
-    for node in nodes:
-        for part in ast.walk(node):
-            if isinstance(part, ast.Name):
-                found[part.id] = None
-            elif isinstance(part, ast.Constant) and isinstance(part.value, str):
-                try:
-                    found.update(dict.fromkeys(names_of([ast.parse(part.value, mode="eval")])))
-                except (SyntaxError, ValueError):
-                    continue
-    return list(found)
+def names_of(hints: Iterable[ast.expr], metadata: bool = True) -> list[str]:
+    """Names that hints use, those within texts too; ``metadata`` says whether those that ``Annotated`` is given besides its type count."""
+    found = _Hinted(metadata)
+    for hint in hints:
+        found.visit(hint)
+    return list(found.names)
+
+
+def names_within(expression: ast.AST) -> list[str]:
+    """Names that an expression uses and does not give itself, as the parameters of a lambda."""
+    parts = list(ast.walk(expression))
+    given = {part.arg for part in parts if isinstance(part, ast.arg)}
+    given |= {part.id for part in parts if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load)}
+    return list(dict.fromkeys(part.id for part in parts if isinstance(part, ast.Name) and part.id not in given))
+
+
+class _Hinted(ast.NodeVisitor):
+    """Finds the names in a hint. A text is one too, but for those that ``Literal`` lists and ``Annotated`` is given."""
+
+    def __init__(self, metadata: bool) -> None:
+        self.names: dict[str, None] = {}
+        self._metadata = metadata
+
+    def visit_Name(self, node: ast.Name) -> None:
+        self.names[node.id] = None
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str):
+            try:
+                parsed = ast.parse(node.value, mode="eval")
+            except (SyntaxError, ValueError):
+                return
+            # It is evaluated as a whole or not at all.
+            within = _Hinted(True)
+            within.visit(parsed)
+            self.names.update(within.names)
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        self.visit(node.value)
+        word = getattr(node.value, "attr", getattr(node.value, "id", None))
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if word == "Annotated":
+            self.visit(parts[0])
+        elif word != "Literal":
+            self.visit(node.slice)
+            return
+        if word == "Literal" or self._metadata:
+            for part in parts[word == "Annotated" :]:
+                self.names.update(dict.fromkeys(names_within(part)))

@@ -14,7 +14,7 @@ _LINE = "from __future__ import annotations\n"
 
 def marked(text: str, thing: Any, node: Any) -> str:
     """The source of a class or function as it travels, with that line when its hints are texts here."""
-    return _LINE + text if _has_hints(node) and _are_texts(thing, node) else text
+    return _LINE + text if _has_hints(node) and are_texts(thing, node) else text
 
 
 def unmarked(text: str) -> tuple[str, int]:
@@ -29,7 +29,8 @@ def _has_hints(node: Any) -> bool:
     )
 
 
-def _are_texts(thing: Any, node: Any) -> bool:
+def are_texts(thing: Any, node: Any) -> bool:
+    """Whether the hints of a class or function are texts here."""
     if not isinstance(thing, type):
         codes = [each.__code__ for each in _source.within(thing)]
         return any(code.co_flags & FUTURE for code in codes if code.co_name == node.name)

@@ -12,7 +12,7 @@ from . import _agreed, _classes, _nested, _source, _texts, _written
 from ._around import of_class
 from ._captures import Captures
 from ._express import library_member
-from ._hints import annotations_of, fields_of_class
+from ._hints import annotations_of, fields_of_class, not_shared
 from ._object import Object
 from ._seen import Seen
 from .errors import ClassInvalidError
@@ -107,6 +107,7 @@ def class_source(
     given = {each[0] for each in (*entries, *bases)} | {cls.__name__}
     mixins = [each for each in cls.__mro__ if not issubclass(each, Object) and annotations_of(each)]
     for declaring in (cls, *(each for each in mixins if library_member("", each) is None)):
+        not_shared(declaring)
         _classes.untold(declaring, _untold(declaring, given))
     text = _texts.marked(statement.text(), cls, statement.node)
     source = (cls.__name__, "python", text, bases, fields, doc, entries)
@@ -126,12 +127,13 @@ def _untold(cls: type, given: set[str]) -> frozenset[str]:
     own = {each.name for each in node.body if isinstance(each, (ast.ClassDef, ast.FunctionDef))}
     own.update(each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store))
     given = given | own | set(dir(builtins))
+    as_texts = _texts.are_texts(cls, node)
     untold = [
         each.target.id
         for each in node.body
         if isinstance(each, ast.AnnAssign)
         and isinstance(each.target, ast.Name)
-        and not given.issuperset(_source.names_of([each.annotation]))
+        and not given.issuperset(_source.names_of([each.annotation], as_texts))
     ]
     # A private one has the class's name before its own.
     return frozenset((*untold, *(f"_{cls.__name__.lstrip('_')}{name}" for name in untold)))
@@ -146,6 +148,7 @@ def _scan(cls: type[Object], peers: frozenset[type[Object]] = frozenset()) -> Ca
         around = of_class(cls, statement, captures.seen).more(inner)
         captures.seen.members(cls, _agreed.members(cls, statement, around.now))
         _agreed.stored(cls, statement, around.now)
+        captures.contents(cls, statement.node, cls.__name__)
         captures.walk(text, cls.__name__, around, cls)
     except RecursionError as error:
         raise ClassInvalidError(

@@ -7,6 +7,7 @@ from typing import Any
 
 from . import _classes, _host, _wire
 from ._object import Object
+from ._paths import At, path_of
 from ._standin import StandIn
 from ._values import Table
 from .errors import BadArgumentError, NotFoundError, PermissionDeniedError
@@ -20,7 +21,7 @@ class Trust:
     async def _ask(self, *op: Any, timeout: float | None = None) -> Any:
         raise NotImplementedError
 
-    async def trust(self: Any, path: str, *, timeout: float | None = None) -> type[Object]:
+    async def trust(self: Any, path: At, *, timeout: float | None = None) -> type[Object]:
         """Runs the stored Python source of an object's class in this program, and gives the class.
 
         So it does with the classes of the objects that this one holds by now, as far as they have the same owner. What it trusts are
@@ -36,6 +37,7 @@ class Trust:
             UnsupportedError: the class is in another language.
             BadArgumentError: there is no object at the place in an object.
         """
+        path = path_of(path)
         if "#" not in path:
             lineage = await self._ask("class", path, timeout=timeout)
             cls: type[Object] = await self._load(lineage)
@@ -95,13 +97,19 @@ class Trust:
             # It is not asked for again.
             _classes.remember(address, _classes.stranger(address))
             return
+        _classes.tell_language(address, lineage[0][5][1])
         cls = _classes.known(address, lineage[0][5][0]) or _host.host().class_of(lineage)
         _classes.remember(address, cls)
 
     async def _shown_class(self, address: bytes) -> type[Object]:
-        """A class that only shows fields, for a version that this program does not have."""
-        cls: type[Object] = _host.host().class_of(await self._ask("class", None, address))
-        _classes.remember(address, cls)
+        """The class for a version of which this program knows nothing: its own of that name, if that is in Python too, or one that only
+        shows fields."""
+        lineage = await self._ask("class", None, address)
+        _classes.tell_language(address, lineage[0][5][1])
+        cls = _classes.known(address, lineage[0][5][0])
+        if cls is None:
+            cls = _host.host().class_of(lineage)
+            _classes.remember(address, cls)
         return cls
 
 

@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from .errors import BadArgumentError
+
 
 class Ref:
-    """A reference to another object, by its path."""
+    """A reference to another object, by its path.
+
+    Raises:
+        BadArgumentError: it is none.
+    """
 
     __slots__ = ("path",)
 
     path: str
 
     def __init__(self, path: str) -> None:
-        object.__setattr__(self, "path", path)
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise BadArgumentError(f"a reference has a path, which begins with /, not {path!r:.50}", field="path")
+        object.__setattr__(self, "path", path if type(path) is str else str.__str__(path))
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError("a Ref does not change; make another")
@@ -30,6 +38,46 @@ class Ref:
 
     def __reduce__(self) -> tuple[type[Ref], tuple[str]]:
         return Ref, (self.path,)
+
+
+class EmptyArray:
+    """An array without elements that has several dimensions, such as 0 × 3, where there is no numpy: a ``memoryview`` has no such shape."""
+
+    __slots__ = ("dtype", "shape")
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    def __init__(self, dtype: str, shape: tuple[int, ...]) -> None:
+        self.dtype, self.shape = dtype, shape
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.tolist())
+
+    def __getitem__(self, at: int) -> Any:
+        return self.tolist()[at]
+
+    def tolist(self) -> list[Any]:
+        """The rows, and their rows: lists of which some hold nothing."""
+        rows: list[Any] = []
+        for length in reversed(self.shape[: self.shape.index(0) + 1]):
+            rows = [list(rows) for _ in range(length)]
+        return rows
+
+    def tobytes(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EmptyArray) and (other.dtype, other.shape) == (self.dtype, self.shape)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"EmptyArray({self.dtype!r}, {self.shape!r})"
 
 
 class Table:

@@ -95,7 +95,7 @@ class Watch:
             raise
 
     def close(self) -> None:
-        """Ends it: nothing more is told."""
+        """Ends it: nothing more is told, and who waits for a change, in another thread or task, waits no longer."""
         if not self._over:
             self._over = True
             self._items.abandon()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _classes
 from ._object import Object, set_version
-from ._values import Ref, Table
+from ._values import EmptyArray, Ref, Table
 
 if TYPE_CHECKING:
     from .errors import EmergeError
@@ -66,14 +66,15 @@ def no(kind: str) -> Any:
 
 
 def array(dtype: str, shape: tuple[int, ...], data: bytes) -> Any:
-    """A typed array: a ``numpy.ndarray`` when the program has numpy loaded or can load it, else a ``memoryview``."""
+    """A typed array: a ``numpy.ndarray`` when the program has numpy loaded or can load it, else a ``memoryview``, or what stands for one
+    that has no elements in several dimensions."""
     numpy = _numpy()
     if numpy is not None:
         kind = "uint8" if dtype == "uint8c" else dtype
         return numpy.frombuffer(bytearray(data), dtype=numpy.dtype(kind).newbyteorder("<")).reshape(shape)
     view: Any = memoryview(bytearray(data))
     if 0 in shape:
-        return view.cast(_FORMATS[dtype])
+        return view.cast(_FORMATS[dtype]) if len(shape) == 1 else EmptyArray(dtype, tuple(shape))
     return view.cast(_FORMATS[dtype], shape)
 
 
@@ -137,17 +138,27 @@ class _Writer(pickle.Pickler):
                 return no, ("a datetime without a time zone (as in datetime.now(timezone.utc))",)
             if getattr(value, "nanosecond", 0):
                 return no, ("a pandas.Timestamp with nanoseconds (timestamp.floor('us') has none)",)
+            if self._is_another(value, datetime):
+                return no, (
+                    _lost(f"a {kind.__module__}.{kind.__qualname__}", value, "the datetime that it stands for"),
+                )
             return instant, ((value - _EPOCH) // _MICRO,)
         if kind is date or kind is timedelta:
             return NotImplemented
         if isinstance(value, timedelta):
             if getattr(value, "nanoseconds", 0):
                 return no, ("a pandas.Timedelta with nanoseconds (timedelta.floor('us') has none)",)
+            if self._is_another(value, timedelta):
+                return no, (
+                    _lost(f"a {kind.__module__}.{kind.__qualname__}", value, "the timedelta that it stands for"),
+                )
             return same, (timedelta(value.days, value.seconds, value.microseconds),)
         if kind is Ref:
             return ref, (value.path,)
         if kind is Table:
             return table, (value.columns, value.rows)
+        if kind is EmptyArray:
+            return array, (value.dtype, value.shape, b"")
         if callable(value) and (value in _CONSTRUCTORS if kind is _FUNCTION else value in _known()):
             return NotImplemented
         module = kind.__module__
@@ -163,7 +174,7 @@ class _Writer(pickle.Pickler):
             if without is not None:
                 return no, (without,)
             if self.keeps:
-                return no, (_lost(what, value, "its value"),)
+                return no, (_lost(what, value, "its value, or as a key its name"),)
             return same, (value.value,)
         for plain in _PLAIN:
             if isinstance(value, plain):
@@ -173,10 +184,24 @@ class _Writer(pickle.Pickler):
                 if self.keeps:
                     return no, (_lost(f"a {module}.{kind.__qualname__}", value, f"{plain.__name__}(…) of it"),)
                 return same, (plain(value),)
+        if any(each.__module__ == "numpy" and each.__name__ == "ndarray" for each in kind.__mro__[1:]):
+            self.lost = True
+            if self.keeps and not any(each.__name__ in _SAME_ARRAYS for each in kind.__mro__):
+                return no, (_lost(f"a {module}.{kind.__qualname__}", value, "numpy.asarray(…) of it"),)
         return _buffer(value)
+
+    def _is_another(self, value: Any, base: type) -> bool:
+        """Whether a value is of a class that extends a type, none of a library that is known for it, and is to be read as it was."""
+        kind = type(value)
+        if kind is base or kind.__module__.partition(".")[0] in _OF_ARRAYS:
+            return False
+        self.lost = True
+        return self.keeps
 
 
 _FUNCTION = type(ref)
+# Arrays that lie elsewhere, and are no others; and one that is refused anyway, with a better word.
+_SAME_ARRAYS = ("memmap", "MaskedArray")
 # Whose elements are numbers and texts of Python's own.
 _OF_ARRAYS = ("numpy", "pandas")
 
@@ -186,7 +211,9 @@ def _lost(what: str, value: Any, instead: str) -> str:
     from ._kept import HINTED, Scope, kept, plain
 
     kind = type(value)
-    read = type(plain(value)).__name__
+    read = next((each for each, base in _BASES.items() if isinstance(value, base)), type(plain(value)).__name__)
+    if any(each.__name__ == "ndarray" for each in kind.__mro__[1:]):
+        read = "ndarray"
     name = "defaultdict[str, int]" if kind.__name__ == "defaultdict" else kind.__name__
     if name != kind.__name__ or kept(kind, Scope({}, {})).read is not None:
         instead = (
@@ -214,6 +241,7 @@ def _without_place(what: str, member: Any) -> str | None:
     return f"{what}, whose value is a {made.__module__}.{made.__qualname__} (store its name, and take {type(member).__name__}[name]),"
 
 
+_BASES = {"datetime": datetime, "timedelta": timedelta}
 _READ_AS = {"tuple": "list", "frozenset": "set"}
 
 
@@ -228,9 +256,14 @@ _TIMES = {
 }
 
 
+_PROPERTIES = ("emerge.Meta", "emerge._meta.Meta", "emerge._meta.StoredMeta")
+
+
 def _buffer(value: Any) -> Any:
     kind = type(value)
     name = f"{kind.__module__}.{kind.__qualname__}"
+    if name in _PROPERTIES:
+        return no, ("the properties of an object (take what is wanted of them, as in meta.path)",)
     if any(each.__name__ == "MaskedArray" for each in kind.__mro__):
         return no, (f"a value of type {name} (value.filled(…) is a plain array)",)
     dtype_kind = getattr(getattr(value, "dtype", None), "kind", "")
@@ -242,24 +275,45 @@ def _buffer(value: Any) -> Any:
     except (TypeError, ValueError, BufferError, NotImplementedError):
         # No buffer, or one that was released, or of elements that the buffer protocol has no name for.
         return no, (f"a value of type {name}{_elements(value)}",)
+    if len(view.format) > 1 and view.format[0] == _OTHER_ORDER and view.format[1:] in _FORMATS.values():
+        return no, (
+            f"an array of {view.format!r} (array.astype(array.dtype.newbyteorder('=')) has this machine's order)",
+        )
     shown = view.format.lstrip("@=<" if sys.byteorder == "little" else "@=")
     if view.ndim == 0 and dtype_kind != "V":
         plain = value.item()
         if type(plain) in (bool, int, float):
             return same, (plain,)
     if shown == "?" or len(shown) != 1 or view.ndim == 0:
-        return no, (f"an array of {view.format!r}" if view.ndim else f"a value of type {name}",)
+        return no, (
+            f"an array of {view.format!r}{_INSTEAD.get(shown, '')}" if view.ndim else f"a value of type {name}",
+        )
     dtype = _FLOATS.get((shown, view.itemsize))
     if dtype is None and shown in "bBhHiIlLqQnN":
         dtype = f"{'int' if shown.islower() else 'uint'}{view.itemsize * 8}"
     if dtype is None:
-        return no, (f"an array of {view.format!r}",)
+        return no, (f"an array of {view.format!r}{_INSTEAD.get(shown, '')}",)
     return array, (dtype, tuple(view.shape), data)
 
 
+_OTHER_ORDER = ">" if sys.byteorder == "little" else "<"
+# What may be stored instead of arrays of some elements.
+_INSTEAD = {
+    "?": " (array.astype('uint8') is one of numbers, array.tolist() a list)",
+    "e": " (array.astype('float32') has a place)",
+    "g": " (array.astype('float64') has a place)",
+    "w": " (array.tolist() is a list of texts)",
+    "O": " (array.tolist() is a list)",
+}
+
+
 def _elements(value: Any) -> str:
+    if hasattr(value, "to_dict") and hasattr(value, "to_numpy"):
+        return " (value.to_dict() is a map, value.to_numpy() an array; emerge.Table has columns and rows)"
     dtype = getattr(value, "dtype", None)
-    return "" if dtype is None else f" with elements of type {dtype}"
+    if dtype is None:
+        return ""
+    return f" with elements of type {dtype} (value.tolist() is a list)"
 
 
 # Writers that wait for their next request: to make one takes longer than to write a small request.

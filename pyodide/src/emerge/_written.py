@@ -10,6 +10,7 @@ from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from . import _source
+from ._mutable import travels
 from ._names import BUILTINS
 from ._seen import MISSING, is_fixed
 
@@ -27,6 +28,8 @@ class Given(NamedTuple):
     expression: ast.expr
     value: Any
     """``MISSING`` when that is not known."""
+    copied: bool = False
+    """Whether what it holds is put in again when all is defined, so that the value is for that and a copy of it for here."""
 
 
 def alike(one: Any, other: Any) -> bool:
@@ -191,7 +194,8 @@ def held_defaults(made: FunctionType) -> Any:
 def to_keep(given: list[Given], look: Look) -> list[Given]:
     """Expressions whose values are to travel, and not what they come to when they are evaluated again.
 
-    Those are values that cannot change, and what a name stood for that stands for another thing by now, or is not known.
+    Those are values that cannot change, what lists, dicts and sets hold by now, and what a name stood for that stands for another thing
+    by now, or is not known.
     """
     found = []
     enum = sys.modules.get("enum")
@@ -203,7 +207,12 @@ def to_keep(given: list[Given], look: Look) -> list[Given]:
                 each = each._replace(expression=each.expression.args[0])
         elif isinstance(meant(each.expression, look), wrappers):
             continue
-        if each.value is MISSING or is_literal(each.expression):
+        if each.value is MISSING:
+            continue
+        if travels(each.expression, each.value) and not isinstance(each.expression, (ast.Name, ast.Attribute)):
+            found.append(each)
+            continue
+        if is_literal(each.expression):
             continue
         if isinstance(each.expression, (ast.Name, ast.Attribute)):
             keeps = not alike(each.value, meant(each.expression, look))

@@ -48,9 +48,9 @@ pub(super) async fn code(text: &str, client: &Client, output: &Output) -> Result
     let info = class_of(text, client).await?;
     for class in &info.lineage {
         if output.json {
-            output.json(&json!({ "name": class.source.name, "language": class.source.language.as_str(), "source": class.source.source }));
+            output.json(&json!({ "name": class.source.name, "language": class.source.language.as_str(), "source": class.source.shown() }));
         } else {
-            output.line(&class.source.source);
+            output.line(class.source.shown());
         }
     }
     Ok(())
@@ -76,7 +76,7 @@ pub(super) async fn help(text: &str, client: &Client, output: &Output) -> Result
     if let Some(doc) = &source.doc {
         output.line(doc);
     }
-    let fields: Vec<_> = info.lineage.iter().flat_map(|class| &class.source.fields).collect();
+    let fields = info.fields();
     if !fields.is_empty() {
         output.line(format!("\n{NAME}Fields{NAME:#}"));
     }

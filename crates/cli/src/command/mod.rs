@@ -17,7 +17,7 @@ mod tx;
 mod versions;
 mod watch;
 
-use crate::args::{Call, Cli, Command, NodeCommand, Store, TxCommand};
+use crate::args::{BackupCommand, Call, Cli, Command, NodeCommand, Store, TxCommand};
 use crate::output::Output;
 use crate::settings::Settings;
 use clap::CommandFactory;
@@ -33,6 +33,7 @@ use std::time::Duration;
 /// # Errors
 /// Whatever the command gives; `main` prints it and picks the exit code.
 pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
+    check_outside(&cli)?;
     match &cli.command {
         Command::Node(NodeCommand::Start(args)) => return node::start(args, output).await,
         Command::Node(NodeCommand::Prepare) => return node::prepare(output).await,
@@ -59,6 +60,27 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
     // The session is told that it ends, so that the node can forget it; when that fails it expires by itself.
     let _ = tokio::time::timeout(Duration::from_secs(2), client.close()).await;
     done
+}
+
+/// Refuses a command that a transaction was named for, and that would not be part of it.
+///
+/// # Errors
+/// `unsupported`, with the field `tx`.
+pub(crate) fn check_outside(cli: &Cli) -> Result<()> {
+    let (name, why) = match &cli.command {
+        Command::Backup(BackupCommand::Create(_)) => ("backup create", "it copies what is committed"),
+        Command::Export(_) => ("export", "it reads what is committed, object by object"),
+        Command::Import(_) => ("import", "it commits by itself, part by part"),
+        Command::Watch(_) => ("watch", "it tells of what is committed"),
+        _ => return Ok(()),
+    };
+    match &cli.tx {
+        None => Ok(()),
+        Some(tx) => {
+            let why = format!("\"{name}\" is not for transactions, such as {tx} of --tx or EMERGE_TX: {why}");
+            Err(Error::new(ErrorCode::Unsupported, why).field("tx"))
+        }
+    }
 }
 
 /// Runs a command that asks the node, in a transaction if one was named.
@@ -118,7 +140,9 @@ async fn sandbox_for(
     output: &Output,
 ) -> Result<Option<Arc<Sandbox>>> {
     let needs_python = match command {
-        Command::Store(Store { from: Some(file), .. }) if store::is_lines(file) => return Ok(None),
+        Command::Store(Store { from: Some(file), .. }) if store::is_lines(file) || store::is_module(file) => {
+            return Ok(None);
+        }
         Command::Store(Store { from: Some(file), .. }) => file.extension().is_some_and(|kind| kind == "py"),
         Command::Call(Call { local: true, path: text, .. }) => {
             let info = timed(limit, client.class(place(text)?)).await?;

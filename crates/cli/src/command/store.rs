@@ -4,6 +4,7 @@ use super::path;
 use crate::args::Store;
 use crate::output::Output;
 use emerge_client::native::{Client, NewObject, STORES_AT_ONCE};
+use emerge_proto::module::Description;
 use emerge_proto::op::StoreMode;
 use emerge_proto::record::Stored;
 use emerge_proto::{
@@ -27,6 +28,16 @@ pub(super) async fn store(
     output: &Output,
 ) -> Result<()> {
     match (&args.from, &args.path, &args.class) {
+        (Some(file), path, _) if is_module(file) => {
+            of_module(file, path.as_deref(), args.fields.as_deref(), client, output).await
+        }
+        (Some(file), Some(path), _) => {
+            let why = format!(
+                "{} says itself where its objects go; only a module (.wasm) is stored at a path",
+                file.display()
+            );
+            Err(Error::new(ErrorCode::BadArgument, why).field("path").at(path))
+        }
         (Some(file), _, _) if is_lines(file) => from_lines(file, client, output).await,
         (Some(file), _, _) => from_file(file, super::here(sandbox)?, client, output).await,
         (None, Some(text), Some(class)) => {
@@ -44,6 +55,48 @@ pub(super) async fn store(
 /// Whether a file holds an object in each line, and no program.
 pub(super) fn is_lines(file: &File) -> bool {
     file.extension().is_some_and(|kind| kind == "jsonl" || kind == "ndjson")
+}
+
+/// Whether a file is a WebAssembly module, which runs nowhere but on the node.
+pub(super) fn is_module(file: &File) -> bool {
+    file.extension().is_some_and(|kind| kind == "wasm")
+}
+
+/// Stores the class that a module is, and an object of it where a path says so; what was not given has its default.
+async fn of_module(
+    file: &File,
+    at: Option<&str>,
+    given: Option<&str>,
+    client: &Client,
+    output: &Output,
+) -> Result<()> {
+    let at = at.map(path).transpose()?;
+    let given = fields(given)?;
+    let bytes = tokio::fs::read(file).await.map_err(|error| unreadable(file, &error))?;
+    let source = Description::of(&bytes)?.class(bytes);
+    let class = client.put_class(&source).await?;
+    let Some(at) = at else {
+        if output.json {
+            output.json(
+                &json!({ "class": source.name, "version": class.version, "hash": class.hash.to_string() }),
+            );
+        } else {
+            output.line(format!("class {} version {}", source.name, class.version));
+        }
+        return Ok(());
+    };
+    let mut all = Vec::with_capacity(source.fields.len());
+    for field in &source.fields {
+        if let Some(default) =
+            field.default.as_ref().filter(|_| given.iter().all(|(name, _)| *name != field.name))
+        {
+            all.push((field.name.clone(), Value::decode(default)?));
+        }
+    }
+    all.extend(given);
+    let stored = client.store(&at, class.hash, Value::Map(all).encode(), StoreMode::Put).await?;
+    tell(&at, &stored, output);
+    Ok(())
 }
 
 /// Says which version was made.
@@ -88,6 +141,7 @@ async fn make_class(
         fields: fields.iter().map(declare).collect(),
         doc: None,
         captures: None,
+        module: None,
     };
     let class = client.put_class(&class).await?;
     output.note(format!("made class {name}, with these fields and no methods"));

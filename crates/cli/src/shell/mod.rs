@@ -3,7 +3,7 @@
 mod line;
 
 use crate::args::{Cli, Command};
-use crate::command::{archive, perform};
+use crate::command::{archive, check_outside, perform};
 use crate::complete;
 use crate::output::{Output, exit_code};
 use crate::place;
@@ -115,8 +115,11 @@ async fn one(shell: &Cli, words: Vec<String>, settings: &Settings, client: &Clie
         args.path = ".".to_owned();
     }
     cli.timeout = cli.timeout.or(shell.timeout);
+    cli.tx = cli.tx.or_else(|| shell.tx.clone());
     let output = Output::new(shell.json || cli.json || cli.command.json());
+    let outside = check_outside(&cli);
     let done = match &cli.command {
+        _ if outside.is_err() => outside,
         Command::Export(args) => archive::export(args, shell, &output).await,
         Command::Import(args) => archive::import(args, shell, &output).await,
         Command::Backup(_)

@@ -155,6 +155,7 @@ mod tests {
             fields: vec![],
             doc: None,
             captures: None,
+            module: None,
         };
         vec![
             Op::Mkdir { path: path.clone(), exist_ok: true },

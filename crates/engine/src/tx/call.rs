@@ -4,7 +4,7 @@ use super::Tx;
 use super::inside::{self, End, Spot};
 use super::object::{Base, Cause};
 use super::place::{self, Place};
-use crate::access::Want;
+use crate::access::{self, Want};
 use crate::backend::Backend;
 use emerge_proto::op::Target;
 use emerge_proto::record::Stored;
@@ -22,6 +22,8 @@ pub struct ObjectForCall {
     pub inside: Option<Box<[Step]>>,
     /// Its class version.
     pub class: ClassHash,
+    /// Whether the caller may read it, and so its class.
+    pub readable: bool,
     /// Its version.
     pub version: u64,
     /// Its fields: an encoded map.
@@ -57,6 +59,7 @@ impl<B: Backend> Tx<B> {
         Ok(ObjectForCall {
             id: place.id,
             class,
+            readable: access::may(&self.principal, &place.object, Want::Read, &place.path),
             version: place.object.version,
             state: self.state_of(&place.object).await?,
             path: place.path.to_string(),
@@ -74,6 +77,7 @@ impl<B: Backend> Tx<B> {
             Some(Value::Object { class, fields }) => Ok(ObjectForCall {
                 id: place.id,
                 class,
+                readable: access::may(&self.principal, &place.object, Want::Read, &place.path),
                 version: place.object.version,
                 state: Value::Map(fields).encode(),
                 path,
@@ -143,7 +147,16 @@ impl<B: Backend> Tx<B> {
         state: &[u8],
         method: &str,
     ) -> Result<Stored> {
-        let place = self.place(&Target::Id(object.id)).await?;
+        let place = self.place(&Target::Id(object.id)).await.map_err(|error| match error.code {
+            ErrorCode::NotFound => {
+                let why = format!(
+                    "{} was removed by an operation inside its own method {method:?}, which then changed it",
+                    object.path
+                );
+                Error::new(ErrorCode::NotFound, why).at(&object.path)
+            }
+            _ => error,
+        })?;
         self.check(&place.object, Want::Change, &place.path)?;
         if place.object.version != object.version {
             return Err(Error::new(

@@ -1,7 +1,7 @@
 //! Indexes in a transaction: making and dropping them, and keeping their entries.
 
 use super::Tx;
-use crate::access::{self, Principal, Want};
+use crate::access;
 use crate::backend::{Backend, Key};
 use crate::engine::Side;
 use crate::index::{self as indexes, EVERY_CLASS, Index, IndexRecord, Indexes, Maker};
@@ -14,9 +14,6 @@ use emerge_proto::value::order::{self, Kind};
 use emerge_proto::value::raw;
 use emerge_proto::{ClassHash, Error, ErrorCode, ObjectId, Result, Value, limits};
 use std::sync::Arc;
-
-/// Entries of objects with one value that are looked at at a time.
-const SAME: usize = 64;
 
 impl<B: Backend> Tx<B> {
     /// Makes an index by a class, which is one of the caller's own by its name, any by its id, or all (`*`), and a field. It is there at once, and ready
@@ -39,7 +36,7 @@ impl<B: Backend> Tx<B> {
             return Err(self.may_not_index(&name));
         }
         let key = keys::index(class_id, field);
-        let maker = Maker { user: self.maker(), unique, duplicates: 0 };
+        let maker = Maker { user: self.maker(), unique, duplicates: 0, first_duplicates: None };
         if let Some(record) = self.read(&key).await? {
             let mut known: IndexRecord = read(&record.bytes()?, "an index")?;
             let mut makers = known.all_makers();
@@ -55,7 +52,7 @@ impl<B: Backend> Tx<B> {
                     if unique {
                         // The building goes over the objects again to count duplicates; all entries stay, so that it binds at once.
                         known.build_again();
-                        makers.iter_mut().for_each(|maker| maker.duplicates = 0);
+                        makers.iter_mut().for_each(Maker::count_again);
                     }
                     known.set_makers(makers);
                     self.put(key, Some(encoded(&known)));
@@ -170,7 +167,8 @@ impl<B: Backend> Tx<B> {
         for (key, record) in self.scan(keys::all(keys::INDEX_DEF), usize::MAX).await? {
             let (class_id, field) =
                 keys::index_parts(&key).ok_or_else(|| crate::object::damaged("an index"))?;
-            let known: IndexRecord = read(&record.bytes()?, "an index")?;
+            let mut known: IndexRecord = read(&record.bytes()?, "an index")?;
+            self.recount(&known.index(class_id, field), &mut known).await?;
             let user = self.maker();
             let info = known.info(class_id, field, user.as_deref());
             let made = known.makers.iter().flatten().any(|maker| maker.user == user);
@@ -354,7 +352,7 @@ impl<B: Backend> Tx<B> {
         Ok(Some(keys::index_entry(index.id, &order::entry(value.as_ref()), Some(id))))
     }
 
-    async fn value_in(&mut self, object: &Object, field: &str) -> Result<Option<Value>> {
+    pub(super) async fn value_in(&mut self, object: &Object, field: &str) -> Result<Option<Value>> {
         for (at, entry) in raw::entries(&object.state)?.enumerate() {
             let (name, value) = entry?;
             if name != field {
@@ -367,111 +365,6 @@ impl<B: Backend> Tx<B> {
             return Value::decode(value).map(Some);
         }
         Ok(None)
-    }
-
-    /// Refuses a value that another object has: of those of an owner, or of all.
-    async fn check_unique(
-        &mut self,
-        index: &Index,
-        id: ObjectId,
-        entry: &[u8],
-        owner: Option<&str>,
-    ) -> Result<()> {
-        let Some(other) = self.same(index, id, entry, owner, false).await? else { return Ok(()) };
-        // Of many that are written at once one cannot tell which it is.
-        let own =
-            self.climb(id).await.map_or_else(|_| "another object".to_owned(), |place| place.path.to_string());
-        // Its path is told to those alone who may read it.
-        let shown = match self.climb(other).await {
-            Ok(place) => Some(place)
-                .filter(|place| access::may(&self.principal, &place.object, Want::Read, &place.path)),
-            Err(error) if error.code == ErrorCode::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        let mut error = Error::new(
-            ErrorCode::NotUnique,
-            format!(
-                "the field {:?} of class {} is unique: {own} cannot have the value of {}",
-                index.field,
-                index.class,
-                shown.as_ref().map_or_else(|| "another object".to_owned(), |place| place.path.to_string())
-            ),
-        )
-        .field(&*index.field);
-        if let Some(place) = shown {
-            error = error.at(place.path);
-        }
-        Err(error)
-    }
-
-    /// Another object with the value of an entry: of those of an owner, or of all; with `earlier` one with a lower id. Objects that were unlinked do not
-    /// count, nor do missing values and null.
-    async fn same(
-        &mut self,
-        index: &Index,
-        id: ObjectId,
-        entry: &[u8],
-        owner: Option<&str>,
-        earlier: bool,
-    ) -> Result<Option<ObjectId>> {
-        let Some(same) = entry.len().checked_sub(16).and_then(|end| entry.get(..end)) else {
-            return Ok(None);
-        };
-        if matches!(same.get(17), Some(&kind) if kind == Kind::Missing as u8 || kind == Kind::Null as u8) {
-            return Ok(None);
-        }
-        let mut own = None;
-        let mut range = keys::prefix(same);
-        loop {
-            let entries = self.scan(range.clone(), SAME).await?;
-            for (key, _) in &entries {
-                let Some(other) = keys::last_id(key).filter(|other| *other != id) else { continue };
-                if earlier && other > id {
-                    continue;
-                }
-                if let Some(owner) = owner
-                    && self.object(other).await?.is_none_or(|object| *object.owner != *owner)
-                {
-                    continue;
-                }
-                if !self.is_linked(other).await? {
-                    continue;
-                }
-                // Long texts have the same key when they begin alike.
-                if same.len() > order::CUT {
-                    if own.is_none() {
-                        own = Some(self.value_of(id, &index.field).await?);
-                    }
-                    if Some(self.value_of(other, &index.field).await?) != own {
-                        continue;
-                    }
-                }
-                return Ok(Some(other));
-            }
-            match entries.last() {
-                Some((last, _)) if entries.len() == SAME => range.start = keys::after(last),
-                _ => return Ok(None),
-            }
-        }
-    }
-
-    async fn value_of(&mut self, id: ObjectId, field: &str) -> Result<Option<Value>> {
-        match self.object(id).await? {
-            Some(object) => self.value_in(&object, field).await,
-            None => Ok(None),
-        }
-    }
-
-    /// Whether an object can be reached from the root, by whoever may.
-    async fn is_linked(&mut self, id: ObjectId) -> Result<bool> {
-        let caller = std::mem::replace(&mut self.principal, Principal::admin());
-        let climbed = self.climb(id).await;
-        self.principal = caller;
-        match climbed {
-            Ok(_) => Ok(true),
-            Err(error) if error.code == ErrorCode::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 
     /// Adds the next objects to an index that is being built.
@@ -499,7 +392,7 @@ impl<B: Backend> Tx<B> {
                         let bound = owner.as_deref().is_none_or(|owner| *object.owner == *owner);
                         // Those that have a value first keep it: the others are counted, also where the building goes over entries that are there.
                         if bound && self.same(index, id, &entry, owner.as_deref(), true).await?.is_some() {
-                            maker.duplicates += 1;
+                            maker.count(id);
                         }
                     }
                 }

@@ -6,9 +6,11 @@ use super::place::{self, Place};
 use crate::access::{self, Want};
 use crate::backend::{Backend, Key};
 use crate::classes::Lineage;
-use crate::engine::Matches;
+use crate::engine::{Entries, Matches};
 use crate::keys::{self, ObjectKey};
 use crate::object::{Object, Record};
+use crate::pages::{Kept, Viewer};
+use bytes::Bytes;
 use emerge_proto::class::encode;
 use emerge_proto::op::{SortBy, Target};
 pub use emerge_proto::record::Listing;
@@ -17,6 +19,7 @@ use emerge_proto::{ClassHash, Error, ErrorCode, ObjectId, Page, Path, Result, li
 use globset::{GlobBuilder, GlobMatcher};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::ops::Range;
 use std::sync::Arc;
 
 type Member = (ObjectId, Arc<Object>);
@@ -26,6 +29,15 @@ struct Members {
     members: Vec<Member>,
     next: Option<String>,
     last: Option<String>,
+    /// Of which kept entries these are all.
+    kept: Option<KeptEntries>,
+}
+
+/// A page of entries that was kept, and what it was asked for by.
+struct KeptEntries {
+    range: Range<Key>,
+    limit: usize,
+    kept: Kept,
 }
 
 /// Names that a listing is about.
@@ -93,7 +105,14 @@ impl<B: Backend> Tx<B> {
             return Ok(encode(&self.list_by(target, listing).await?));
         }
         let place = self.directory_to_list(target).await?;
-        let Members { members, next, last } = self.members_of(&place, listing).await?;
+        let viewer = Viewer { principal: self.principal.clone(), path: place.path.clone() };
+        if listing.glob.is_none() && Order::of(listing).is_natural() {
+            let range = keys::entries_with(place.id, "", listing.after);
+            if let Some(page) = self.shown_before(&range, limit_of(listing.limit)? + 1, &viewer).await? {
+                return Ok(page.to_vec());
+            }
+        }
+        let Members { members, next, last, kept } = self.members_of(&place, listing).await?;
         let lineages = self.lineages_of(&members).await?;
         // Most have the class of the one before.
         let mut before: (Option<ClassHash>, Option<&Lineage>) = (None, None);
@@ -103,7 +122,12 @@ impl<B: Backend> Tx<B> {
             }
             self.shown_stat(*id, object, &object.name, before.1)
         });
-        Ok(encode_page(stats, next.as_deref(), last.as_deref()))
+        let page = encode_page(stats, next.as_deref(), last.as_deref());
+        if let Some(KeptEntries { range, limit, kept }) = kept {
+            let shown = (viewer, Bytes::copy_from_slice(&page), self.depends_on);
+            self.engine.keep_shown(&range, limit, &kept, shown);
+        }
+        Ok(page)
     }
 
     /// The directory at a target, which the caller may list.
@@ -115,7 +139,7 @@ impl<B: Backend> Tx<B> {
 
     /// A page of a directory that the caller may list.
     pub(super) async fn page(&mut self, place: &Place, listing: &Listing<'_>) -> Result<Page> {
-        let Members { members, next, last } = self.members_of(place, listing).await?;
+        let Members { members, next, last, .. } = self.members_of(place, listing).await?;
         let lineages = self.lineages_of(&members).await?;
         let stat = |(id, object): &Member| {
             let lineage = object.class.and_then(|hash| lineages.get(&hash));
@@ -127,13 +151,12 @@ impl<B: Backend> Tx<B> {
     async fn members_of(&mut self, place: &Place, listing: &Listing<'_>) -> Result<Members> {
         let limit = limit_of(listing.limit)?;
         let filter = Filter::new(listing.glob)?;
-        let order = Order { by: listing.sort.unwrap_or(SortBy::Name), descending: listing.descending };
+        let order = Order::of(listing);
         if order.is_natural() {
-            let (members, next) = self.page_by_name(place, &filter, listing.after, limit).await?;
-            return Ok(Members { last: last_name(&members), members, next });
+            return self.page_by_name(place, &filter, listing.after, limit).await;
         }
         let (members, next, last) = self.page_by(place, &filter, order, listing.after, limit).await?;
-        Ok(Members { members, next, last })
+        Ok(Members { members, next, last, kept: None })
     }
 
     /// The classes of some members, with their bases.
@@ -156,7 +179,9 @@ impl<B: Backend> Tx<B> {
         filter: &Filter,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<(Vec<Member>, Option<String>)> {
+    ) -> Result<Members> {
+        let by_name =
+            |members: Vec<Member>, next, kept| Members { last: last_name(&members), members, next, kept };
         let mut from = after.map(str::to_owned);
         let mut page: Vec<Member> = Vec::new();
         let takes = |key: &[u8]| filter.takes(key);
@@ -164,9 +189,13 @@ impl<B: Backend> Tx<B> {
         // One more tells whether there is another page.
         let mut wanted = limit + 1;
         let mut passed = 0;
+        let mut scans = 0;
         loop {
             let range = keys::entries_with(place.id, &filter.prefix, from.as_deref());
-            let found = self.scan_entries(range.clone(), wanted, matches).await?;
+            let Entries { page: found, kept, .. } = self.scan_entries(range.clone(), wanted, matches).await?;
+            scans += 1;
+            let kept = kept.filter(|_| scans == 1);
+            let kept = kept.map(|kept| KeptEntries { range: range.clone(), limit: wanted, kept });
             let ended = found.count < wanted;
             from = keys::entry_name(&found.last).map(str::to_owned);
             let before = page.len();
@@ -174,10 +203,10 @@ impl<B: Backend> Tx<B> {
             if page.len() > limit {
                 page.truncate(limit);
                 let next = last_name(&page);
-                return Ok((page, next));
+                return Ok(by_name(page, next, kept));
             }
             if ended {
-                return Ok((page, None));
+                return Ok(by_name(page, None, kept));
             }
             passed += found.count - (page.len() - before);
             if passed >= limits::MAX_HIDDEN {
@@ -185,13 +214,14 @@ impl<B: Backend> Tx<B> {
                 let next = match last_name(&page) {
                     Some(name) => Some(name),
                     None => {
-                        let all = self.scan_entries(range, wanted, None).await?;
+                        let all = self.scan_entries(range, wanted, None).await?.page;
                         let mut known = Vec::new();
                         self.listed_members(&place.path, &all.ids, &mut known).await?;
                         last_name(&known)
                     }
                 };
-                return next.map(|next| (page, Some(next))).ok_or_else(|| too_many_hidden(&place.path));
+                let page = next.map(|next| by_name(page, Some(next), None));
+                return page.ok_or_else(|| too_many_hidden(&place.path));
             }
             wanted = (limit + 1 - page.len()).max(limits::MAX_PAGE);
         }
@@ -213,7 +243,7 @@ impl<B: Backend> Tx<B> {
         let matches = filter.glob.is_some().then_some(&takes as Matches<'_>);
         loop {
             let range = keys::entries_with(place.id, &filter.prefix, from.as_deref());
-            let found = self.scan_entries(range, limits::MAX_PAGE, matches).await?;
+            let found = self.scan_entries(range, limits::MAX_PAGE, matches).await?.page;
             let ended = found.count < limits::MAX_PAGE;
             from = keys::entry_name(&found.last).map(str::to_owned);
             count += found.count;

@@ -22,6 +22,7 @@ mod search;
 mod system;
 mod token;
 mod tree;
+mod unique;
 mod version;
 mod watch;
 
@@ -33,16 +34,18 @@ pub use list::Listing;
 pub use object::Base;
 pub use ordered::IndexOrder;
 pub use search::{Candidate, KeyRanges, Scope, Walk};
+pub use system::is_told_by_node;
+pub(crate) use system::is_told_by_node_at;
 
 use crate::access::Principal;
 use crate::backend::{Backend, BackendError, Key, Write};
 use crate::change::{Change, LogRecord, Where};
-use crate::engine::{Engine, Entries, Looked, Matches, Side, Together};
+use crate::engine::{Engine, Entries, Looked, Matches, ShownBefore, Side, Together};
 use crate::index::{self as indexes, Indexes};
 use crate::keys;
 use crate::object::{Entry, Object, Record};
 use crate::outcomes::no_longer_kept;
-use crate::pages::PageOfEntries;
+use crate::pages::{PageOfEntries, Viewer};
 use crate::queue::{self, Waiting};
 use crate::random::Random;
 use crate::session::{LoggedOutcome, Outcome};
@@ -404,9 +407,13 @@ impl<B: Backend> Tx<B> {
                 }
             }
         }
+        self.note_together(ids, at);
+        Ok(objects)
+    }
+
+    fn note_together(&mut self, ids: &[ObjectId], at: u64) {
         self.bytes += size_of_val(ids);
         self.together.push((ids.to_vec(), at));
-        Ok(objects)
     }
 
     /// The first `limit` records of a range; what it says of the range up to the last of them is validated.
@@ -441,14 +448,43 @@ impl<B: Backend> Tx<B> {
         range: Range<Key>,
         limit: usize,
         matches: Option<Matches<'_>>,
-    ) -> Result<Arc<PageOfEntries>> {
-        let Entries { page, at, number } =
-            self.engine.scan_entries(&range, limit, &self.writes, matches).await?;
+    ) -> Result<Entries> {
+        let entries = self.engine.scan_entries(&range, limit, &self.writes, matches).await?;
+        self.note_entries(&entries.page, range, limit, entries.at, entries.number).await;
+        Ok(entries)
+    }
+
+    async fn note_entries(
+        &mut self,
+        page: &PageOfEntries,
+        range: Range<Key>,
+        limit: usize,
+        at: u64,
+        number: u64,
+    ) {
         self.take_turns(page.count).await;
         self.depends_on = self.depends_on.max(number);
         let end = if page.count == limit { keys::after(&page.last) } else { range.end };
         self.note_range(range.start..end, at);
-        Ok(page)
+    }
+
+    /// A page as the viewer was shown it before, if nothing has changed since. It is validated as if it had been read again.
+    async fn shown_before(
+        &mut self,
+        range: &Range<Key>,
+        limit: usize,
+        viewer: &Viewer,
+    ) -> Result<Option<Bytes>> {
+        if !self.writes.is_empty() {
+            return Ok(None);
+        }
+        let Some(ShownBefore { bytes, page, at, number }) = self.engine.shown_before(range, limit, viewer)?
+        else {
+            return Ok(None);
+        };
+        self.note_entries(&page, range.clone(), limit, at, number).await;
+        self.note_together(&page.ids, at);
+        Ok(Some(bytes))
     }
 
     fn note_range(&mut self, range: Range<Key>, at: u64) {

@@ -4,6 +4,7 @@
 //! the cursors of every stream do.
 
 use emerge_proto::op::SortBy;
+use emerge_proto::record::Listing;
 use emerge_proto::{Error, ErrorCode, Result};
 
 /// How a listing is ordered.
@@ -21,6 +22,11 @@ pub(super) struct Rank {
 }
 
 impl Order {
+    /// What a listing asks for.
+    pub(super) fn of(listing: &Listing<'_>) -> Self {
+        Self { by: listing.sort.unwrap_or(SortBy::Name), descending: listing.descending }
+    }
+
     /// True when the store has members in this order.
     pub(super) fn is_natural(self) -> bool {
         self.by == SortBy::Name && !self.descending

@@ -10,6 +10,7 @@ use crate::object::{Object, OwnRules};
 use emerge_proto::op::Target;
 use emerge_proto::record::Stored;
 use emerge_proto::rules::{Keep, Mask, Rules};
+use emerge_proto::scope::Verb;
 use emerge_proto::{ObjectId, Result};
 use std::sync::Arc;
 
@@ -76,6 +77,26 @@ impl<B: Backend> Tx<B> {
         let keep = keep_of(&place.above, &place.object);
         let next = Object { rules, ..(*place.object).clone() };
         self.put_rights(place.id, &place.object, next, "set_rules", keep).await
+    }
+
+    /// Sets rules of a directory as [`Tx::set_rules`] does, but none that it has already, and nothing when it belongs to somebody else.
+    ///
+    /// # Errors
+    /// As [`Tx::set_rules`], but for `permission_denied`.
+    pub async fn import_rules(
+        &mut self,
+        target: &Target,
+        keep: Option<&str>,
+        mask: Option<&str>,
+    ) -> Result<()> {
+        let Place { object, path, .. } = self.place(target).await?;
+        if !access::owns(&self.principal, &object) || !self.principal.is_granted_at(Verb::Rights, &path) {
+            return Ok(());
+        }
+        let own = object.rules.as_deref().cloned().unwrap_or_default();
+        self.set_rules(target, keep.filter(|_| own.keep.is_none()), mask.filter(|_| own.mask.is_none()))
+            .await?;
+        Ok(())
     }
 
     /// The rules that hold in a directory.

@@ -66,15 +66,23 @@ impl Directory {
 const DIRECTORY_PERMS: Perms = Perms(0o555);
 const MEMBER_PERMS: Perms = Perms(0o444);
 
+/// Whether the node itself tells what is at a path: `/registry`, `/classes`, `/nodes`, and what is below them.
+pub fn is_told_by_node(path: &Path) -> bool {
+    path.segments().next().is_some_and(is_told_by_node_at)
+}
+
+/// The same of the first segment of a path.
+pub(crate) fn is_told_by_node_at(first: &str) -> bool {
+    Directory::of(first).is_some()
+}
+
 /// Refuses to change what the node itself answers.
 pub(super) fn check_changeable(path: &Path) -> Result<()> {
-    match path.segments().next().and_then(Directory::of) {
-        None => Ok(()),
-        Some(_) => {
-            let why = format!("{path} is told by the node itself and cannot be changed");
-            Err(Error::new(ErrorCode::PermissionDenied, why).at(path))
-        }
+    if !is_told_by_node(path) {
+        return Ok(());
     }
+    let why = format!("{path} is told by the node itself and cannot be changed");
+    Err(Error::new(ErrorCode::PermissionDenied, why).at(path))
 }
 
 impl<B: Backend> Tx<B> {
@@ -160,7 +168,7 @@ impl<B: Backend> Tx<B> {
                     ("bases", Value::List(source.bases.iter().map(|base| text(&base.name)).collect())),
                     ("fields", Value::List(source.fields.iter().map(|field| text(&field.name)).collect())),
                     ("methods", Value::List(class.methods.iter().map(|method| text(&method.name)).collect())),
-                    ("source", text(&source.source)),
+                    ("source", text(&source.shown())),
                 ]
             }
             Directory::Nodes => {
@@ -318,7 +326,7 @@ impl<B: Backend> Tx<B> {
             version: class.version,
             created: class.created,
             modified: class.created,
-            size: class.source.source.len() as u64,
+            size: class.source.size() as u64,
             node: self.engine.shared.options.node_name.clone(),
             rules: None,
             path: None,

@@ -78,6 +78,7 @@ pub fn source(name: &str, text: &str) -> ClassSource {
         fields: vec![],
         doc: None,
         captures: None,
+        module: None,
     }
 }
 

@@ -1,13 +1,16 @@
 //! Putting a subtree down.
 
-use super::{FORM, Item, NAME, Owned, Version};
+use super::{FORM, Item, NAME, OwnRules, Owned, Version};
 use crate::node::Node;
 use emerge_engine::{Backend, Principal};
 use emerge_proto::class::{Captured, decode};
 use emerge_proto::op::Target;
 use emerge_proto::record::{ClassInfo, ObjectType, Page, VersionInfo};
+use emerge_proto::rules::Rules;
 use emerge_proto::sequence::SequenceWriter;
-use emerge_proto::{AsOf, ClassHash, ClassSource, ErrorCode, Fetched, Op, Path, Result, Stat, Value, limits};
+use emerge_proto::{
+    AsOf, ClassHash, ClassSource, Error, ErrorCode, Fetched, Op, Path, Result, Stat, Value, limits,
+};
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -69,7 +72,7 @@ impl<B: Backend> Export<B> {
     /// The next bytes; none when it is whole.
     ///
     /// # Errors
-    /// `not_found`, `permission_denied` (it names what may not be read), `storage_failed`.
+    /// `not_found`, `bad_argument` (the node itself tells what is there), `permission_denied` (it names what may not be read), `storage_failed`.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>> {
         if matches!(self.stage, Stage::Done) {
             return Ok(None);
@@ -86,6 +89,14 @@ impl<B: Backend> Export<B> {
         if let Stage::Begin = self.stage {
             let op = Op::Stat { path: Target::from(&self.root) };
             let stat: Stat = self.ask(op).await?;
+            if emerge_engine::is_told_by_node(&self.root) {
+                // An object or a directory by its id is exported from where it is.
+                let place = stat.path.as_deref().map(Path::parse).transpose()?;
+                self.root = place.ok_or_else(|| {
+                    let why = "the node itself tells what is there, and no objects are stored below";
+                    Error::new(ErrorCode::BadArgument, why).field("path").at(&self.root)
+                })?;
+            }
             let (root, now) = (self.root.to_string(), self.now);
             self.writer.item(|e| e.array(4)?.str(NAME)?.u64(FORM)?.str(&root)?.i64(now)?.ok());
             self.stage = Stage::Walk;
@@ -138,7 +149,8 @@ impl<B: Backend> Export<B> {
     async fn member(&mut self, path: String, stat: &Stat) -> Result<()> {
         match stat.kind {
             ObjectType::Directory => {
-                Item::Directory(path.clone(), owned(stat)).put(&mut self.writer);
+                let rules = self.rules(&path, stat).await?;
+                Item::Directory(path.clone(), owned(stat), rules).put(&mut self.writer);
                 let page = self.page(&path, None).await?;
                 self.levels.push(Level { path, members: page.members.into(), next: page.next });
                 Ok(())
@@ -149,6 +161,20 @@ impl<B: Backend> Export<B> {
                 done => done,
             },
         }
+    }
+
+    /// The rules that a directory sets itself. A listing does not tell them.
+    async fn rules(&self, path: &str, listed: &Stat) -> Result<OwnRules> {
+        let at = self.at(path)?;
+        let told = match &listed.rules {
+            Some(rules) => Some(rules.clone()),
+            None => self.ask::<Stat>(Op::Stat { path: Target::from(&at) }).await?.rules,
+        };
+        let own = |from: &Option<String>| from.as_deref() == Some(at.as_str());
+        Ok(told.map_or_else(OwnRules::default, |Rules { keep, mask, keep_from, mask_from }| OwnRules {
+            keep: Some(keep).filter(|_| own(&keep_from)),
+            mask: Some(mask).filter(|_| own(&mask_from)),
+        }))
     }
 
     async fn object(&mut self, path: &str) -> Result<()> {

@@ -213,7 +213,7 @@ async fn apply<B: Backend>(tx: &mut Tx<B>, root: &Path, items: &[Item]) -> Resul
     for item in items {
         match item {
             Item::Class(_) => {}
-            Item::Directory(path, owned) => {
+            Item::Directory(path, owned, rules) => {
                 let target = at(root, path)?;
                 match admin {
                     true => tx.import_directory(&target, owned.clone().into()).await?,
@@ -221,6 +221,7 @@ async fn apply<B: Backend>(tx: &mut Tx<B>, root: &Path, items: &[Item]) -> Resul
                         tx.mkdir(&target, true).await?;
                     }
                 }
+                tx.import_rules(&target, rules.keep.as_deref(), rules.mask.as_deref()).await?;
             }
             Item::Version(path, version) => {
                 let target = at(root, path)?;

@@ -2,7 +2,7 @@
 //!
 //! - first `["emerge-export", 1, path of the subtree, time in microseconds]`;
 //! - `["class", source]`, a class source as in `PROTOCOL.md`, before all that needs it;
-//! - `["directory", path, [owner, group, permissions]]`, before what is in it;
+//! - `["directory", path, [owner, group, permissions], [keep, mask]]`, before what is in it; [`OwnRules`] are left out of one that has none;
 //! - `["version", path, version]`, those of an object right after each other, the oldest first; [`Version`] is the record;
 //! - the number of the end is 0.
 //!
@@ -33,6 +33,15 @@ pub(crate) struct Owned {
     group: String,
     #[n(2)]
     perms: Perms,
+}
+
+/// The rules that a directory sets itself, as their operation has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct OwnRules {
+    #[n(0)]
+    keep: Option<String>,
+    #[n(1)]
+    mask: Option<String>,
 }
 
 impl From<Owned> for Ownership {
@@ -97,7 +106,7 @@ impl From<Version> for MadeVersion {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Item {
     Class(Box<ClassSource>),
-    Directory(String, Owned),
+    Directory(String, Owned, OwnRules),
     Version(String, Box<Version>),
 }
 
@@ -106,7 +115,13 @@ impl Item {
         to.item(|e| {
             match self {
                 Item::Class(source) => e.array(2)?.str("class")?.encode(source)?,
-                Item::Directory(path, owned) => e.array(3)?.str("directory")?.str(path)?.encode(owned)?,
+                // As programs that know of no rules have it.
+                Item::Directory(path, owned, rules) if *rules == OwnRules::default() => {
+                    e.array(3)?.str("directory")?.str(path)?.encode(owned)?
+                }
+                Item::Directory(path, owned, rules) => {
+                    e.array(4)?.str("directory")?.str(path)?.encode(owned)?.encode(rules)?
+                }
                 Item::Version(path, version) => e.array(3)?.str("version")?.str(path)?.encode(version)?,
             };
             Ok(())
@@ -121,10 +136,14 @@ impl Item {
 
     fn try_read(bytes: &[u8]) -> Result<Self, minicbor::decode::Error> {
         let mut d = Decoder::new(bytes);
-        d.array()?;
+        let length = d.array()?;
         Ok(match d.str()? {
             "class" => Item::Class(Box::new(d.decode()?)),
-            "directory" => Item::Directory(d.str()?.to_owned(), d.decode()?),
+            "directory" => {
+                let (path, owned) = (d.str()?.to_owned(), d.decode()?);
+                let rules = if length == Some(3) { OwnRules::default() } else { d.decode()? };
+                Item::Directory(path, owned, rules)
+            }
             "version" => Item::Version(d.str()?.to_owned(), Box::new(d.decode()?)),
             _ => return Err(minicbor::decode::Error::message("an unknown item")),
         })

@@ -1,6 +1,7 @@
 //! The members of a request in JSON, read by name and type.
 
 use super::{WHICH, which_version};
+use emerge_proto::module::Description;
 use emerge_proto::op::{CallWith, Child, Target};
 use emerge_proto::{
     AsOf, ClassHash, ClassSource, Error, ErrorCode, FieldDecl, FieldType, Language, Result, Value,
@@ -134,6 +135,9 @@ impl<'a> Args<'a> {
     }
 
     pub(super) fn class(&self) -> Result<ClassSource> {
+        if let Some(module) = self.value("module")?.filter(|module| *module != Value::Null) {
+            return self.wasm_class(module);
+        }
         let fields = match self.get("fields") {
             None | Some(Json::Null) => Vec::new(),
             Some(Json::Array(fields)) => fields.iter().map(field_from_json).collect::<Result<_>>()?,
@@ -152,7 +156,23 @@ impl<'a> Args<'a> {
             fields,
             doc: self.optional_text("doc")?.map(str::to_owned),
             captures: None,
+            module: None,
         })
+    }
+
+    /// A class in wasm: its module says all that there is to say.
+    fn wasm_class(&self, module: Value) -> Result<ClassSource> {
+        if self.optional_text("language")?.is_some_and(|language| language != "wasm") {
+            return Err(bad("language", "a class with a module is in wasm"));
+        }
+        let Value::Bytes(module) = module else {
+            return Err(bad("module", "bytes are needed: {\"$bytes\": base64}"));
+        };
+        let class = Description::of(&module)?.class(module);
+        if self.optional_text("name")?.is_some_and(|name| name != class.name) {
+            return Err(bad("name", format!("its module says that it is class {:?}", class.name)));
+        }
+        Ok(class)
     }
 }
 

@@ -224,7 +224,7 @@ impl<'q> Collector<'q> {
     ) -> Result<Matches> {
         let mut page = Matches::default();
         if self.query.count == Some(true) {
-            page.count = Some(self.found);
+            page.count = Some(self.query.limit.map_or(self.found, |limit| limit.min(self.found)));
             return Ok(page);
         }
         if self.query.group.is_some() {
@@ -300,7 +300,7 @@ fn property_of(field: &str) -> Result<Option<&str>> {
     Err(Error::new(ErrorCode::BadArgument, why).field(field))
 }
 
-/// A query whose fields are named by their names alone. Sees that the properties by which it orders, groups and sums are there.
+/// A query whose fields are named by their names alone, without what a count is not changed by. Sees that the properties by which it orders, groups and sums are there.
 ///
 /// # Errors
 /// `bad_argument` names the first that is not, or the argument that names a place within a field.
@@ -332,6 +332,17 @@ pub(super) fn with_names(query: &Query) -> Result<Cow<'_, Query>> {
             *place = name;
         }
     }
+    for (at, field) in query.text_fields.iter().flatten().enumerate() {
+        if field.starts_with(META) {
+            let why = format!("text_fields: {field} is a property, and text is looked for in fields");
+            return Err(Error::new(ErrorCode::BadArgument, why).field("text_fields"));
+        }
+        if let Some(name) = name(field, "text_fields")?
+            && let Some(place) = named.to_mut().text_fields.as_mut().and_then(|fields| fields.get_mut(at))
+        {
+            *place = name;
+        }
+    }
     if let Some(group) = &query.group {
         let by = name(&group.by, "group")?;
         let mut aggregated = Vec::with_capacity(group.aggregates.len());
@@ -346,6 +357,13 @@ pub(super) fn with_names(query: &Query) -> Result<Cow<'_, Query>> {
                 each.field = name.unwrap_or_else(|| each.field.clone());
             }
         }
+    }
+    // How many there are depends neither on their order nor on what is told of each.
+    if query.count == Some(true)
+        && (query.order.is_some() || query.descending.is_some() || query.fields.is_some())
+    {
+        let named = named.to_mut();
+        (named.order, named.descending, named.fields) = (None, None, None);
     }
     Ok(named)
 }

@@ -457,20 +457,15 @@ fn check(query: &Query) -> Result<()> {
     if query.text.is_none() && query.text_fields.is_some() {
         return bad("text_fields", "these are the fields in which text is looked for, and there is none");
     }
-    let counts = query.count == Some(true);
-    if counts && query.group.is_some() {
+    let groups = query.group.is_some();
+    if query.count == Some(true) && groups {
         return bad("count", "groups have counts of their own");
     }
-    if (counts || query.group.is_some())
-        && (query.order.is_some() || query.limit.is_some() || query.fields.is_some())
-    {
-        return bad(
-            if counts { "count" } else { "group" },
-            "order, limit and fields are of searches that give objects",
-        );
+    if groups && (query.order.is_some() || query.limit.is_some() || query.fields.is_some()) {
+        return bad("group", "order, limit and fields are of searches that give objects");
     }
-    if query.descending == Some(true) && (counts || query.group.is_some()) {
-        return bad("descending", "what is counted or grouped comes in no order that could be turned");
+    if query.descending == Some(true) && groups {
+        return bad("descending", "what is grouped comes in no order that could be turned");
     }
     if query.descending == Some(true) && query.order.is_none() && query.text.is_some() {
         return bad("descending", "what a text is in comes best first; name an order to turn");

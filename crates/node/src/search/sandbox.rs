@@ -59,6 +59,7 @@ impl Sandboxed {
             fields: Vec::new(),
             doc: None,
             captures,
+            module: None,
         };
         let run = MethodDecl {
             name: METHOD.into(),
@@ -87,7 +88,7 @@ impl Sandboxed {
     /// `bad_argument`, with the name in `field`.
     pub(super) async fn check<B: Backend>(&self, place: &Place<'_, B>) -> Result<()> {
         if self.class.source.language == Language::JavaScript {
-            place.node.runtime().analyse(&self.class.source, &[]).await.map_err(refused)?;
+            place.node.runtime().analyse_search(&self.class.source).await.map_err(refused)?;
         }
         self.call(place, &[]).await.map(|_| ()).map_err(refused)
     }
@@ -195,6 +196,9 @@ fn refused(error: Error) -> Error {
         other => other,
     };
     let message = match (&error.field, error.code) {
+        (Some(name), ErrorCode::ClassInvalid) if **name == *"fs" => {
+            "the function uses fs, and the function of a search has no file system".to_owned()
+        }
         (Some(name), ErrorCode::ClassInvalid) => format!(
             "the function uses {name}, which is none of its parameters: what surrounds a function does not travel with it. Give {name} to the search as a \
              parameter: (o, p) => … p.{name}"
@@ -303,10 +307,13 @@ impl<B: Backend> Fs for ClassesOnly<B> {
 }
 
 const JAVASCRIPT: &str = r#"class Search extends EmergeObject {
-  static run(objects, params) {
-    const test = (
+  static wanted = (
 FUNCTION
-    );
+  );
+
+  // The function stands outside of this, so that none of these names means anything in it.
+  static run(objects, params) {
+    const test = Search.wanted;
     return objects.map((object) => {
       try {
         const said = test(object, params);

@@ -31,8 +31,17 @@ async fn without_an_order_the_newest_can_come_first() {
     let second: Matches = decode(&node.execute(&admin, next, NOW).await.unwrap()).unwrap();
     assert_eq!(found(&second), ["/d/0"]);
     assert!(explain(&node, even.clone()).await.access.ends_with(", newest first"));
-    let counted = Query { count: Some(true), ..even };
-    assert_eq!(refused(&node, &admin, counted).await, (ErrorCode::BadArgument, Some("descending".into())));
+    // How many there are depends neither on their order nor on what is told of each.
+    let counted = |limit| Query { count: Some(true), limit, fields: Some(vec!["n".into()]), ..even.clone() };
+    for (limit, count) in [(None, 3), (Some(2), 2), (Some(9), 3), (Some(0), 0)] {
+        let query = Query { order: Some("n".into()), ..counted(limit) };
+        assert_eq!(search(&node, &admin, query).await.unwrap().count, Some(count), "{limit:?}");
+    }
+    let misnamed = Query { order: Some("a.b".into()), ..counted(None) };
+    assert_eq!(refused(&node, &admin, misnamed).await, (ErrorCode::BadArgument, Some("order".into())));
+    let grouped =
+        Query { group: Some(Group { by: "n".into(), aggregates: vec![] }), ..Query { page: None, ..even } };
+    assert_eq!(refused(&node, &admin, grouped).await, (ErrorCode::BadArgument, Some("descending".into())));
 }
 
 #[tokio::test]
@@ -161,6 +170,21 @@ async fn a_class_that_nobody_can_have_meant_is_refused() {
     for directory in ["/registry", "/classes"] {
         let query = Query { directory: Some(directory.into()), ..javascript("o => true") };
         assert_eq!(refused(&node, &admin, query).await, (ErrorCode::BadArgument, Some("directory".into())));
+    }
+}
+
+#[tokio::test]
+async fn text_is_looked_for_in_fields_of_the_object_itself() {
+    let node = node().await;
+    let admin = Principal::admin();
+    let of = |field: &str| Query {
+        text: Some("red".into()),
+        text_fields: Some(vec![field.into()]),
+        ..Query::new(Language::JavaScript, None)
+    };
+    for place in ["address.city", "kids[0]", "meta.name"] {
+        let wanted = (ErrorCode::BadArgument, Some("text_fields".to_owned()));
+        assert_eq!(refused(&node, &admin, of(place)).await, wanted, "{place}");
     }
 }
 

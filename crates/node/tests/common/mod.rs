@@ -142,6 +142,7 @@ pub fn thing() -> ClassSource {
         fields: Vec::new(),
         doc: None,
         captures: None,
+        module: None,
     }
 }
 

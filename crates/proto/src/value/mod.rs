@@ -119,6 +119,14 @@ impl Value {
         walk::whole::<tree::Tree>(bytes)
     }
 
+    /// Reads the value that the bytes begin with; also gives its length.
+    ///
+    /// # Errors
+    /// As [`Value::decode`].
+    pub fn decode_first(bytes: &[u8]) -> Result<(Self, usize), Error> {
+        walk::first::<tree::Tree>(bytes)
+    }
+
     /// The JSON form that HTTP and the command line use (`{"$int": …}` and the like for what JSON lacks).
     pub fn to_json(&self) -> serde_json::Value {
         to_json::value(self)

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 /// The largest integer that is a number and no bigint.
-const SAFE: u64 = (1 << 53) - 1;
+pub(crate) const SAFE: u64 = (1 << 53) - 1;
 
 /// What every object inherits: a field that an object lacks is not undefined under these names.
 pub(crate) const INHERITED: [&str; 12] = [

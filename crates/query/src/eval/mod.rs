@@ -4,7 +4,7 @@ mod javascript;
 mod number;
 mod python;
 
-pub(crate) use javascript::INHERITED;
+pub(crate) use javascript::{INHERITED, SAFE};
 
 use crate::expr::{Cmp, Expr, Method};
 use emerge_proto::{Language, Value};
@@ -81,6 +81,27 @@ pub(crate) fn holds(language: Language, body: &Expr, fields: &[Option<Value>]) -
         Language::JavaScript => truth::<javascript::JavaScript>(body, fields),
         Language::Python => truth::<python::Python>(body, fields),
         Language::Wasm => Err(Stop::Sandbox),
+    }
+}
+
+/// An operation on constants as the constant that it gives; as it is when there is no constant in it, or none comes of it.
+pub(crate) fn folded(language: Language, expr: Expr) -> Expr {
+    let (Expr::Negative(of) | Expr::ToNumber(of)) = &expr else { return expr };
+    if !matches!(**of, Expr::Const(_) | Expr::Big(_)) {
+        return expr;
+    }
+    let eval = Eval { fields: &[] };
+    let value = match language {
+        Language::JavaScript => eval.value::<javascript::JavaScript>(&expr, &mut Vec::new()),
+        Language::Python => eval.value::<python::Python>(&expr, &mut Vec::new()),
+        Language::Wasm => Err(Stop::Sandbox),
+    };
+    match (value, language) {
+        (Ok(V::Float(float)), _) => Expr::Const(Value::Float(float)),
+        (Ok(V::Int(int)), _) => Expr::Const(Value::Int(int)),
+        (Ok(V::Big(int)), Language::Python) => Expr::Const(Value::integer(int.into_owned())),
+        (Ok(V::Big(int)), _) => Expr::Big(int.into_owned()),
+        _ => expr,
     }
 }
 

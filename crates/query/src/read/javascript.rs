@@ -1,10 +1,10 @@
 //! Reads JavaScript.
 
 use super::{field, value_of};
-use crate::eval::INHERITED;
+use crate::eval::{INHERITED, SAFE, folded};
 use crate::expr::{Cmp, Expr, Method, Operator};
 use crate::lambda::Names;
-use emerge_proto::Value;
+use emerge_proto::{Language, Value};
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
     Argument, ArrowFunctionBody, BinaryOperator, BindingPattern, CallExpression, ChainElement, Expression,
@@ -12,6 +12,8 @@ use oxc_ast::ast::{
 };
 use oxc_parser::Parser;
 use oxc_span::{GetSpan, SourceType};
+
+const LANGUAGE: Language = Language::JavaScript;
 
 pub(crate) fn javascript(source: &str, names: &Names, fields: &mut Vec<String>) -> Expr {
     let allocator = Allocator::default();
@@ -40,6 +42,20 @@ pub(crate) fn javascript(source: &str, names: &Names, fields: &mut Vec<String>) 
             reader.function(&function.params, body)
         }
         _ => Expr::Sandbox("it is not one plain function".into()),
+    }
+}
+
+/// A side of a comparison. A bigint is compared as the integer that it is, exactly, unless it is to be of the same type: then only one that no number can be
+/// is the same as a stored integer.
+fn compared(cmp: Cmp, side: Expr) -> Expr {
+    match side {
+        Expr::Big(int) => match Value::integer(int) {
+            Value::Int(int) if matches!(cmp, Cmp::StrictEq | Cmp::StrictNe) && int.unsigned_abs() <= SAFE => {
+                Expr::Big(int.into())
+            }
+            integer => Expr::Const(integer),
+        },
+        other => other,
     }
 }
 
@@ -140,8 +156,8 @@ impl<'r> Reader<'r> {
             Expression::CallExpression(call) => self.call(call),
             Expression::UnaryExpression(unary) => match unary.operator {
                 UnaryOperator::LogicalNot => Expr::Not(self.boxed(&unary.argument)),
-                UnaryOperator::UnaryNegation => Expr::Negative(self.boxed(&unary.argument)),
-                UnaryOperator::UnaryPlus => Expr::ToNumber(self.boxed(&unary.argument)),
+                UnaryOperator::UnaryNegation => folded(LANGUAGE, Expr::Negative(self.boxed(&unary.argument))),
+                UnaryOperator::UnaryPlus => folded(LANGUAGE, Expr::ToNumber(self.boxed(&unary.argument))),
                 UnaryOperator::Typeof => Expr::TypeOf(self.boxed(&unary.argument)),
                 _ => self.sandbox(expr),
             },
@@ -192,8 +208,8 @@ impl<'r> Reader<'r> {
                 };
                 match known {
                     Ok(cmp) => {
-                        let left = self.boxed(&binary.left);
-                        Expr::Compare(left, vec![(cmp, self.expr(&binary.right))])
+                        let left = Box::new(compared(cmp, self.expr(&binary.left)));
+                        Expr::Compare(left, vec![(cmp, compared(cmp, self.expr(&binary.right)))])
                     }
                     Err(Some(operator)) => {
                         let left = self.boxed(&binary.left);

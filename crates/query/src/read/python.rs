@@ -1,9 +1,10 @@
 //! Reads Python.
 
 use super::{field, value_of};
+use crate::eval::folded;
 use crate::expr::{Cmp, Expr, Method, Operator};
 use crate::lambda::{META, Names};
-use emerge_proto::Value;
+use emerge_proto::{Language, Value};
 use ruff_python_ast as ast;
 use ruff_text_size::Ranged;
 
@@ -119,7 +120,14 @@ impl<'r> Reader<'r> {
             }
             ast::Expr::UnaryOp(unary) => match unary.op {
                 ast::UnaryOp::Not => Expr::Not(self.boxed(&unary.operand)),
-                ast::UnaryOp::USub => Expr::Negative(self.boxed(&unary.operand)),
+                ast::UnaryOp::USub => folded(Language::Python, Expr::Negative(self.boxed(&unary.operand))),
+                // A number without its sign is itself.
+                ast::UnaryOp::UAdd => match self.expr(&unary.operand) {
+                    Expr::Const(number @ (Value::Int(_) | Value::BigInt(_) | Value::Float(_))) => {
+                        Expr::Const(number)
+                    }
+                    _ => self.sandbox(expr),
+                },
                 _ => self.sandbox(expr),
             },
             ast::Expr::If(condition) => {

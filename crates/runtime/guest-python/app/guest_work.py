@@ -24,7 +24,7 @@ import emerge
 from emerge import _classes, _hints, _host_guest, _source, _wire
 from emerge._meta import Meta
 from emerge._names import in_order
-from emerge._object import NEWEST, PLACES, Object
+from emerge._object import NEWEST, PLACES, Object, head_of
 from emerge._search import Search
 from emerge._shared import Shared
 from emerge._texts import unmarked
@@ -150,6 +150,9 @@ def define(address: bytes, known: dict[bytes, Any]) -> type[Object]:
     members[_FACTORIES] = _make_fields
     return cls
 
+
+# ``pickle`` asks for the package of the module of a class.
+sys.modules["stored"] = ModuleType("stored")
 
 # What a migration calls; no method has such a name.
 _FACTORIES = "<factories>"
@@ -318,10 +321,21 @@ def call(data: bytes) -> bytes:
         result = guest_loop.finish(result)
     if more and more[1]:
         result = _kept(result)
+    if type(target) is not cls:
+        raise _another_class(cls, type(target), path)
     pickled = _wire.dumps_call(result, _classes.fields_of(target))
     # They may be large, and so is the copy that is to come.
     del result, fields, target
     return done(pickled)
+
+
+def _another_class(cls: type[Object], other: type, path: str) -> Exception:
+    return emerge.errors.UnmappableValueError(
+        f"the method has set __class__ of its object to {other.__name__}, and an object stays of its class, {cls.__name__}: store another "
+        "object, or give this one another version of its class by fs.migrate",
+        field="__class__",
+        path=path,
+    )
 
 
 def _call_with(member: Any, target: Any, cls: Any, args: list[Any], kwargs: dict[str, Any], is_query: bool) -> Any:
@@ -356,7 +370,7 @@ def _kept(value: Any) -> Any:
     """What a query gave, as it can be kept: objects that are stored become references, and what gives values one by one a list."""
     kind = type(value)
     if isinstance(value, Object):
-        head = getattr(value, "_emerge_head", None)
+        head = head_of(value)
         return value if head is None else emerge.Ref(head.path)
     if kind is Meta:
         return emerge.Ref(value.path)
@@ -375,6 +389,10 @@ class _CallHead:
     """What the object of a call remembers of the node, as :class:`emerge._object.Head`: its path at once, the rest when it is asked for."""
 
     __slots__ = ("_meta", "data", "path")
+
+    def __reduce__(self) -> str:
+        # In a pickle, and in a copy, it is the one of the call.
+        return "_head"
 
     version = 0
     historic = False
@@ -401,6 +419,7 @@ _head = _CallHead()
 class _LateMeta:
     """An object's properties: the path at once, the rest asked for."""
 
+    __module__, __qualname__ = "emerge", "Meta"
     __slots__ = ("_rest", "path")
 
     def __init__(self, path: str) -> None:

@@ -87,6 +87,7 @@ mod tests {
             fields: vec![],
             doc: None,
             captures: None,
+            module: None,
         };
         let (hash, class_id) = (ClassHash([0; 16]), ObjectId([0; 16]));
         vec![Arc::new(ClassVersion {

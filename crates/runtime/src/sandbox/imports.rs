@@ -1,9 +1,9 @@
 //! The guest's imports, all of them: `emerge.ask` and `emerge.log`. And what a store holds of its call.
 
-use super::internal;
 use super::javascript::class_parts;
 use super::outcome::{Listing, join};
 use super::wasi::World;
+use super::{LOAD_DEADLINE, internal};
 use crate::Fs;
 use emerge_proto::class::{decode, encode};
 use emerge_proto::record::ClassInfo;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use wasmtime::{Caller, Linker, Memory, ResourceLimiter, StoreContextMut, UpdateDeadline};
+use wasmtime::{Caller, Linker, Memory, ResourceLimiter, StoreContextMut, TypedFunc, UpdateDeadline};
 
 /// The bytes of memory that all instances of a sandbox hold together.
 pub(super) struct Budget {
@@ -28,6 +28,9 @@ impl Budget {
         Self { used: AtomicUsize::new(0), limit }
     }
 }
+
+/// Elements of all tables of an instance; each takes 8 bytes that do not count as memory of the call.
+const MAX_ELEMENTS: usize = 1024 * 1024;
 
 /// Why the host stopped a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +46,13 @@ pub(super) enum Stopped {
 /// What a store holds: the host's side of the call that runs in it.
 pub(super) struct Host {
     pub(super) memory: Option<Memory>,
+    /// How a class in wasm gives room for a reply.
+    pub(super) alloc: Option<TypedFunc<u32, u32>>,
+    /// What a class in wasm said before it gave up.
+    pub(super) failed: Option<String>,
     pub(super) stopped: Option<Stopped>,
     budget: Arc<Budget>,
-    fs: Option<Arc<dyn Fs>>,
+    pub(super) fs: Option<Arc<dyn Fs>>,
     reply: Vec<u8>,
     /// The classes that the call has met.
     pub(super) met: Vec<Listing>,
@@ -54,12 +61,16 @@ pub(super) struct Host {
     deadline: Instant,
     limit: usize,
     size: usize,
+    /// Elements of all tables.
+    elements: usize,
 }
 
 impl Host {
     pub(super) fn new(budget: Arc<Budget>) -> Self {
         Self {
             memory: None,
+            alloc: None,
+            failed: None,
             stopped: None,
             budget,
             fs: None,
@@ -67,9 +78,11 @@ impl Host {
             met: Vec::new(),
             log: None,
             log_full: false,
-            deadline: Instant::now(),
+            // An instance is made before its call begins, and on a busy machine that takes more than a tick.
+            deadline: Instant::now() + LOAD_DEADLINE,
             limit: 0,
             size: 0,
+            elements: 0,
         }
     }
 
@@ -143,8 +156,9 @@ impl ResourceLimiter for Host {
         Err(wasmtime::Error::msg("the guest wants more memory than it may have"))
     }
 
-    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(true)
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        self.elements = self.elements.saturating_add(desired.saturating_sub(current));
+        Ok(self.elements <= MAX_ELEMENTS)
     }
 }
 
@@ -221,7 +235,7 @@ async fn ask_fs(fs: Option<Arc<dyn Fs>>, pickle: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Runs an operation of the guest's within its call.
-async fn request(fs: Option<Arc<dyn Fs>>, op: Op) -> Result<Vec<u8>> {
+pub(super) async fn request(fs: Option<Arc<dyn Fs>>, op: Op) -> Result<Vec<u8>> {
     let Some(fs) = fs else {
         return Err(Error::new(ErrorCode::Unsupported, "there is no file system while a class is read"));
     };
@@ -294,7 +308,7 @@ async fn met(record: Result<Vec<u8>>, listings: &mut Vec<Listing>) -> Result<Vec
 }
 
 /// `log(text, len)`: a line of UTF-8.
-fn log(mut caller: Caller<'_, Host>, text: u32, len: u32) -> wasmtime::Result<()> {
+pub(super) fn log(mut caller: Caller<'_, Host>, text: u32, len: u32) -> wasmtime::Result<()> {
     let Some(memory) = caller.data().memory else { return Err(wasmtime::Error::msg("no memory")) };
     if caller.data().log.is_none() || caller.data().log_full {
         return Ok(());

@@ -26,6 +26,9 @@ const CALL: u32 = 2;
 const FILE: u32 = 3;
 const PARSE: u32 = 4;
 
+/// The name of the file system where methods run.
+const FILE_SYSTEM: &str = "fs";
+
 /// Lines that the prelude puts before a class's source.
 const LINES_BEFORE_CLASS: usize = 1;
 
@@ -108,6 +111,21 @@ impl JavaScript {
         class: ClassSource,
         bases: &[Vec<Arc<ClassVersion>>],
     ) -> Result<Vec<MethodDecl>> {
+        self.analyse_with(class, bases, Arc::clone(&self.known)).await
+    }
+
+    /// Checks a class that has no file system.
+    pub(super) async fn analyse_search(&self, class: ClassSource) -> Result<Vec<MethodDecl>> {
+        let known = self.known.iter().filter(|name| *name != FILE_SYSTEM).cloned().collect();
+        self.analyse_with(class, &[], Arc::new(known)).await
+    }
+
+    async fn analyse_with(
+        &self,
+        class: ClassSource,
+        bases: &[Vec<Arc<ClassVersion>>],
+        known: Arc<HashSet<String>>,
+    ) -> Result<Vec<MethodDecl>> {
         check_source(&class.name, &class.source)?;
         let file = format!("{}@0", class.name);
         let listing = Listing {
@@ -125,7 +143,6 @@ impl JavaScript {
             memory: limits::CALL_MEMORY,
         };
         self.parse(&subject, &file, &format!("(\n{}\n)", class.source)).await?;
-        let known = Arc::clone(&self.known);
         let of_class = class.clone();
         let methods = deep(move || Analysis::of(&of_class, &known)).await?.methods;
         let mut lineage = vec![Arc::new(ClassVersion {

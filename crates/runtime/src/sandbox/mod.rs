@@ -13,10 +13,12 @@ mod imports;
 mod instance;
 mod javascript;
 mod memory;
+mod modules;
 mod outcome;
 mod pool;
 mod python;
 mod wasi;
+mod wasm;
 
 use crate::{BoxFuture, Call, Fs, Returned, Runtime};
 use emerge_proto::{ClassSource, ClassVersion, Error, ErrorCode, Language, MethodDecl, Result, limits};
@@ -70,6 +72,7 @@ impl SandboxOptions {
 pub struct Sandbox {
     javascript: Arc<javascript::JavaScript>,
     python: Arc<python::Python>,
+    wasm: Arc<wasm::Wasm>,
     // Dropped in the background, for a runtime may not be dropped where futures run.
     threads: Option<tokio::runtime::Runtime>,
     /// Calls under way.
@@ -105,10 +108,12 @@ impl Sandbox {
             ticker,
             Arc::clone(&budget),
         )?;
-        let python = python::Python::new(options, budget)?;
+        let python = python::Python::new(options, Arc::clone(&budget))?;
+        let wasm = wasm::Wasm::new(options, budget)?;
         Ok(Self {
             javascript: Arc::new(javascript),
             python: Arc::new(python),
+            wasm: Arc::new(wasm),
             threads: Some(threads),
             calls: AtomicUsize::new(0),
         })
@@ -239,9 +244,22 @@ impl Runtime for Sandbox {
                     })
                     .await
                 }
-                Language::Wasm => Err(unsupported(&class)),
+                Language::Wasm => {
+                    let wasm = Arc::clone(&self.wasm);
+                    self.spawn(async move { wasm.analyse(class).await }).await
+                }
             }
         })
+    }
+
+    fn analyse_search<'a>(&'a self, class: &'a ClassSource) -> BoxFuture<'a, Result<()>> {
+        if class.language != Language::JavaScript {
+            return Box::pin(async move { self.analyse(class, &[]).await.map(drop) });
+        }
+        let (javascript, class) = (Arc::clone(&self.javascript), class.clone());
+        Box::pin(
+            async move { self.spawn(async move { javascript.analyse_search(class).await }).await.map(drop) },
+        )
     }
 
     fn call<'a>(&'a self, call: Call, fs: Arc<dyn Fs>) -> BoxFuture<'a, Result<Returned>> {
@@ -273,7 +291,10 @@ impl Runtime for Sandbox {
                     tokio::spawn(async move { python.tidy() });
                     done
                 }
-                Language::Wasm => Err(unsupported(&class.source)),
+                Language::Wasm => {
+                    let wasm = Arc::clone(&self.wasm);
+                    self.run_call(nested, async move { wasm.call(call, fs, nested).await }).await
+                }
             }
         };
         Box::pin(async move {
@@ -288,7 +309,11 @@ impl Runtime for Sandbox {
 fn unsupported(class: &ClassSource) -> Error {
     Error::new(
         ErrorCode::Unsupported,
-        format!("class {:?} is in {}, which does not run here", class.name, class.language.as_str()),
+        format!(
+            "class {:?} is in {}, and what inherits from it in another language",
+            class.name,
+            class.language.as_str()
+        ),
     )
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Listing {
 }
 
 /// A text of an error's that is no longer than one may be.
-fn cut(mut text: String) -> String {
+pub(super) fn cut(mut text: String) -> String {
     if text.len() > limits::CALL_ERROR {
         text.truncate(text.floor_char_boundary(limits::CALL_ERROR));
         text.push_str(&format!(" … (the text ends here: its limit is {} bytes)", limits::CALL_ERROR));

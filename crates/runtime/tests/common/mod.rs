@@ -37,6 +37,7 @@ pub fn class(name: &str, source: &str, fields: &[(&str, FieldType)]) -> ClassSou
             .collect(),
         doc: None,
         captures: None,
+        module: None,
     }
 }
 

@@ -161,6 +161,7 @@ impl World {
             fields: Vec::new(),
             doc: None,
             captures: None,
+            module: None,
         };
         let mut tx = self.begin();
         let class = tx.put_class(source, Vec::new()).await?;

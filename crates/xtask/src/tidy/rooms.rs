@@ -6,8 +6,10 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// Each room, and the rooms that its own code may use. What only its tests use is free.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("emerge-proto", &[]),
+    ("emerge-class-macros", &["emerge-proto"]),
+    ("emerge-class", &["emerge-proto", "emerge-class-macros"]),
     ("emerge-pickle", &["emerge-proto"]),
     ("emerge-query", &["emerge-proto"]),
     ("emerge-client", &["emerge-proto"]),

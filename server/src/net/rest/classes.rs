@@ -7,6 +7,7 @@ use super::{Doors, answer, etag, run};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use emerge_proto::{Error, ErrorCode};
 use serde_json::json;
 
 /// Fetch the newest version of one of the caller's own classes, and those that it inherits from, nearest first.
@@ -44,10 +45,18 @@ pub(super) async fn put_class(
 ) -> Result<Response, Problem> {
     etag::none(&headers, "the same source is the same version, and another one is the next")?;
     let once = Once::read("PUT class", &name, &headers, Some(&sent))?;
-    let ClassToKeep { language, source, fields, doc } = sent.value;
-    let op = json!({
-        "op": "put_class", "name": name, "language": language, "source": source, "fields": fields, "doc": doc,
-    });
+    let op = match sent.value {
+        ClassToKeep { language, source, module: Some(module), fields, doc } => {
+            if source.is_some() || doc.is_some() || !fields.is_empty() {
+                let why = "a module says itself what class it is: it comes without source, fields and doc";
+                return Err(Error::new(ErrorCode::BadArgument, why).field("module").into());
+            }
+            json!({ "op": "put_class", "name": name, "language": language, "module": module })
+        }
+        ClassToKeep { language, source, module: None, fields, doc } => json!({
+            "op": "put_class", "name": name, "language": language, "source": source, "fields": fields, "doc": doc,
+        }),
+    };
     Ok(answer(StatusCode::OK, &run(&doors, &principal, once.get(), &op).await?))
 }
 

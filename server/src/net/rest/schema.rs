@@ -103,14 +103,25 @@ pub(super) enum Which {
 pub(super) struct ClassToKeep {
     /// The language of its source; JavaScript when left out.
     pub(super) language: Option<Language>,
-    /// Its source: one class that has the name in the address.
+    /// Its source: one class that has the name in the address. Of a class in wasm there is a module instead.
     #[schema(example = "class Note extends EmergeObject { shout() { return this.text.toUpperCase(); } }")]
-    pub(super) source: String,
+    pub(super) source: Option<String>,
+    /// The module of a class in wasm, which says itself what fields it has and what it is for; its name is that in the address.
+    pub(super) module: Option<ModuleToKeep>,
     /// Its fields.
     #[serde(default)]
     pub(super) fields: Vec<FieldToDeclare>,
     /// What it is for.
     pub(super) doc: Option<String>,
+}
+
+/// A WebAssembly module.
+#[derive(Deserialize, ToSchema, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ModuleToKeep {
+    /// Its bytes, in base64.
+    #[serde(rename = "$bytes")]
+    pub(super) bytes: String,
 }
 
 /// A language of classes.

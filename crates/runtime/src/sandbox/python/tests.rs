@@ -86,6 +86,7 @@ async fn keep(python: &Python, name: &str, source: &str) -> Arc<ClassVersion> {
         fields: Vec::new(),
         doc: None,
         captures: Some(vec![Capture { name: "emerge".into(), what: Captured::Module("emerge".into()) }]),
+        module: None,
     };
     let methods = python.analyse(source.clone(), &[]).await.unwrap();
     Arc::new(ClassVersion {
