@@ -54,6 +54,7 @@ fn till() -> ClassSource {
         fields: Vec::new(),
         doc: None,
         captures: None,
+        module: None,
     }
 }
 

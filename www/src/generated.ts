@@ -877,6 +877,22 @@ export type Child = [
   fields?: Uint8Array | null,
 ];
 
+/** How a store meets what is at the path. */
+export const StoreMode = {
+  /** Makes the object, or makes a new version of the one that is there, with exactly these fields. */
+  put: 0,
+  /** Makes the object; `already_exists` when something is there. */
+  create: 1,
+  /** Sets and removes the given fields of the object that is there; `conflict` when its version is not `base`. */
+  patch: 2,
+  /** As `Patch`, whatever its version is. */
+  overwrite: 3,
+} as const;
+/** One of the numbers of {@link StoreMode}. */
+export type StoreMode = (typeof StoreMode)[keyof typeof StoreMode];
+/** Their names as people see them, by number. */
+export const STORE_MODE_NAMES = ["put", "create", "patch", "overwrite"] as const;
+
 /** What a listing is sorted by; members that are equal in it are in the order of their names. */
 export const SortBy = {
   /** The bytes of the name. */
@@ -894,22 +910,6 @@ export const SortBy = {
 export type SortBy = (typeof SortBy)[keyof typeof SortBy];
 /** Their names as people see them, by number. */
 export const SORT_BY_NAMES = ["name", "size", "modified", "created", "class"] as const;
-
-/** How a store meets what is at the path. */
-export const StoreMode = {
-  /** Makes the object, or makes a new version of the one that is there, with exactly these fields. */
-  put: 0,
-  /** Makes the object; `already_exists` when something is there. */
-  create: 1,
-  /** Sets and removes the given fields of the object that is there; `conflict` when its version is not `base`. */
-  patch: 2,
-  /** As `Patch`, whatever its version is. */
-  overwrite: 3,
-} as const;
-/** One of the numbers of {@link StoreMode}. */
-export type StoreMode = (typeof StoreMode)[keyof typeof StoreMode];
-/** Their names as people see them, by number. */
-export const STORE_MODE_NAMES = ["put", "create", "patch", "overwrite"] as const;
 
 /** What is stored at a path. */
 export const ObjectType = {

@@ -150,7 +150,7 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodeCommand {
     /// Start a node and keep it running until Ctrl-C. With --json one line {"url", "token", "notebook", "data"} is printed when it is ready.
-    Start(NodeStart),
+    Start(Box<NodeStart>),
     /// Compile the sandboxes for JavaScript and Python now, once for each version, and not when a node starts; for the image of a machine, say.
     Prepare,
 }

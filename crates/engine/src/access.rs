@@ -47,10 +47,10 @@
 
 use crate::change::Rights;
 use crate::object::Object;
+use core::net::IpAddr;
 use emerge_proto::scope::Verb;
 use emerge_proto::{Error, ErrorCode, Path, Perms, Result, Scope};
 use std::fmt::Display;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Who asks.

@@ -1,9 +1,9 @@
 //! What is told of each request to who writes it down: names and codes, never values.
 
+use core::net::IpAddr;
 use emerge_engine::Principal;
 use emerge_proto::op::Target;
 use emerge_proto::{ErrorCode, Op};
-use std::net::IpAddr;
 
 /// Writes down what was done, or not. It must not block.
 pub trait Audit: Send + Sync {

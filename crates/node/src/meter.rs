@@ -1,8 +1,8 @@
 //! How much one user, or one address, takes of the node: each has a meter, which all of its connections share.
 
+use core::net::{IpAddr, Ipv6Addr};
 use emerge_proto::{Error, ErrorCode, Result, limits};
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -22,6 +22,7 @@ pub mod record;
 pub mod rules;
 pub mod scope;
 pub mod sequence;
+mod sort;
 pub mod transaction;
 pub mod value;
 pub mod version;
