@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 import sys
 
 import pytest
@@ -17,6 +19,14 @@ class Plain(emerge.Object):
 
     def double(self):
         return 2 * self.n
+
+
+@emerge.dataclass
+class Pointer(emerge.Object):
+    to: emerge.Ref
+
+    def where(self):
+        return self.to.path
 
 
 def run(awaitable):
@@ -75,6 +85,14 @@ def test_what_is_no_reference():
         assert failed.value.field == "path"
 
 
+def test_a_reference_that_another_program_stored(fs, home):
+    held = emerge.Ref.stored("note")
+    fs.store(f"{home}/a", Pointer(held))
+    got = fs.get(f"{home}/a").to
+    assert got.path == "note" and got == held == pickle.loads(pickle.dumps(got)) == copy.deepcopy(got)
+    assert fs.call(f"{home}/a", "where") == "note"
+
+
 def test_whatever_names_an_object(fs, home):
     at = f"{home}/a"
     stored = fs.store(at, Plain(4))
@@ -94,18 +112,3 @@ def test_whatever_names_an_object(fs, home):
             with pytest.raises(errors.BadArgumentError, match="a path is needed") as failed:
                 operation(named)
             assert failed.value.field == "path"
-
-
-def test_numbers_of_numpy(fs, home):
-    numpy = pytest.importorskip("numpy")
-    for n in range(3):
-        fs.store(f"{home}/{n}", Plain(n))
-    at = numpy.str_(f"{home}/1")
-    assert fs.get(at, version=numpy.int64(1)).n == 1 and fs.call(at, "double") == 2 and fs.exists(at)
-    assert len(list(fs.search(directory=home, limit=numpy.int64(2)))) == 2
-    assert len(fs.page(home, page_size=numpy.int32(2))[0]) == 2
-    assert len(fs.history(at, limit=numpy.int64(1))) == 1
-    for limit in ("2", 2.5):
-        with pytest.raises(errors.BadArgumentError, match="limit is a whole number") as failed:
-            fs.search(limit=limit)
-        assert failed.value.field == "limit"

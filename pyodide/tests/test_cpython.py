@@ -23,6 +23,8 @@ import emerge
 import pytest
 from emerge import errors
 
+from test_module import CLASSES
+
 
 def test_threads_and_asyncio(fs, home, address):
     with ThreadPoolExecutor(4) as pool:
@@ -519,3 +521,28 @@ def test_the_modules_that_the_node_has_are_those_that_the_guide_names():
     imported = program.read_text().split('_LIBRARY = """')[1].split('"""')[0].split()
     told = guide.read_text().split("```text\n")[1].split("```")[0].split()
     assert told == [name for name in imported if not name.startswith(("_", "encodings."))]
+
+
+def test_a_thread_that_waits_hears_that_it_was_closed(fs, home):
+    for end in (lambda changes: changes.close(), lambda changes: changes.__exit__(None, None, None)):
+        changes = fs.watch(f"{home}/*")
+        told = []
+        thread = threading.Thread(target=lambda: told.append(list(changes)), daemon=True)
+        thread.start()
+        time.sleep(0.1)
+        end(changes)
+        thread.join(5)
+        assert told == [[]]
+        assert list(changes) == []
+
+
+def test_without_wasmtime_all_but_running_here_works(fs, home, monkeypatch):
+    from emerge import _classes
+
+    monkeypatch.setitem(sys.modules, "wasmtime", None)
+    monkeypatch.setattr(_classes, "trusted", lambda _: None)
+    cls = emerge.wasm_class(CLASSES / "account.wasm")
+    fs.store(f"{home}/a", cls(owner="Ada", balance=3))
+    assert fs.call(f"{home}/a", "deposit", 4) == 7
+    with pytest.raises(errors.UnsupportedError, match=r"pip install wasmtime"):
+        fs.get(f"{home}/a").deposit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -137,16 +136,3 @@ def test_a_class_that_only_the_node_has_is_made_of_its_module_where_it_is_truste
     assert type(stranger) is not counter and stranger.count == 2
     again = fs.trust(path)
     assert fs.get(path).double == 4 and isinstance(fs.get(path), again)
-
-
-@pytest.mark.skipif(sys.platform == "emscripten", reason="the page has WebAssembly of its own")
-def test_without_wasmtime_all_but_running_here_works(fs, home, monkeypatch):
-    from emerge import _classes
-
-    monkeypatch.setitem(sys.modules, "wasmtime", None)
-    monkeypatch.setattr(_classes, "trusted", lambda _: None)
-    cls = emerge.wasm_class(CLASSES / "account.wasm")
-    fs.store(f"{home}/a", cls(owner="Ada", balance=3))
-    assert fs.call(f"{home}/a", "deposit", 4) == 7
-    with pytest.raises(errors.UnsupportedError, match=r"pip install wasmtime"):
-        fs.get(f"{home}/a").deposit(1)

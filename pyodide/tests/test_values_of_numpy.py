@@ -10,8 +10,10 @@ import pandas
 import pytest
 from emerge import _travel, errors
 
+from test_bad_arguments import Plain
 from test_compose import Costs, shelf
 from cells import cell
+from test_what_comes_back import Holder as Kept, refused_as_it_is
 from test_what_travels import Board, called
 
 
@@ -114,3 +116,38 @@ def test_a_table_is_a_frame_where_pandas_is(fs, home):
     fs.store(f"{home}/t", Costs(at=f"{home}/shelf"))
     frame = fs.query(f"{home}/t", frames=True)
     assert isinstance(frame, pandas.DataFrame) and frame["cost"].sum() == 6.0
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0), (0,), (2, 0, 4)])
+def test_arrays_without_elements(fs, home, shape):
+    at = f"{home}/a"
+    fs.store(at, Kept(numpy.zeros(shape)))
+    assert fs.call(at, "add").shape == shape
+    assert fs.get(at).held.shape == shape and fs.get(at).held.dtype == numpy.float64
+    assert fs.call(at, "echo", numpy.zeros(shape, "int32")).shape == shape
+    assert fs.call(at, "shape") == [list(shape), numpy.zeros(shape).tolist(), shape[0], numpy.zeros(shape).tolist()]
+
+
+class Grid(numpy.ndarray):
+    pass
+
+
+def test_a_class_that_extends_arrays_is_not_stored(fs, home):
+    value = numpy.zeros((1, 2)).view(Grid)
+    refused_as_it_is(fs, home, value)
+    # As an argument it is what it extends.
+    assert fs.call(f"{home}/a", "echo", value).tolist() == [[0.0, 0.0]]
+
+
+def test_numbers_of_numpy(fs, home):
+    for n in range(3):
+        fs.store(f"{home}/{n}", Plain(n))
+    at = numpy.str_(f"{home}/1")
+    assert fs.get(at, version=numpy.int64(1)).n == 1 and fs.call(at, "double") == 2 and fs.exists(at)
+    assert len(list(fs.search(directory=home, limit=numpy.int64(2)))) == 2
+    assert len(fs.page(home, page_size=numpy.int32(2))[0]) == 2
+    assert len(fs.history(at, limit=numpy.int64(1))) == 1
+    for limit in ("2", 2.5):
+        with pytest.raises(errors.BadArgumentError, match="limit is a whole number") as failed:
+            fs.search(limit=limit)
+        assert failed.value.field == "limit"

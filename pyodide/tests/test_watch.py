@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-import threading
-import time
 
 import pytest
 
@@ -113,17 +111,3 @@ def test_who_waits_hears_that_it_was_closed(fs, home):
         return await asyncio.wait_for(waiting, 5)
 
     assert run(block()) is None
-
-
-@pytest.mark.skipif(sys.platform == "emscripten", reason="there are no threads")
-def test_a_thread_that_waits_hears_that_it_was_closed(fs, home):
-    for end in (lambda changes: changes.close(), lambda changes: changes.__exit__(None, None, None)):
-        changes = fs.watch(f"{home}/*")
-        told = []
-        thread = threading.Thread(target=lambda: told.append(list(changes)), daemon=True)
-        thread.start()
-        time.sleep(0.1)
-        end(changes)
-        thread.join(5)
-        assert told == [[]]
-        assert list(changes) == []

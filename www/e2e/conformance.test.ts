@@ -9,8 +9,7 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import * as emerge from "emerge-client";
 import { runCases } from "../../conformance/reader.mjs";
-import { launch } from "./browser.js";
-import { cell, pythonIsReady } from "./cells.js";
+import { inNotebook, inPage } from "./hosts.js";
 import { TestNode } from "./node.js";
 
 interface File {
@@ -63,20 +62,11 @@ test("the file counts its own cases", () => assert.equal(file.passed, file.cases
 test("Node.js", async () => judge((await runCases(emerge, fs, file)) as Outcome));
 
 test("a page", async () => {
-  const browser = await launch();
-  try {
-    const page = await browser.newPage();
-    await page.goto(node.page());
-    await page.waitForSelector('#state[data-state="open"]');
-    const script = `(async () => {
-      const emerge = await import("/emerge-client/index.js");
-      const fs = await emerge.connect();
-      try { return await (${runCases.toString()})(emerge, fs, JSON.parse(${JSON.stringify(read("cases.json"))})); } finally { await fs.close(); }
-    })()`;
-    judge(await page.evaluate<Outcome>(script));
-  } finally {
-    await browser.close();
-  }
+  const outcome = await inPage<Outcome>(node, `
+    const fs = await emerge.connect();
+    try { return await (${runCases.toString()})(emerge, fs, JSON.parse(${JSON.stringify(read("cases.json"))})); } finally { await fs.close(); }
+  `);
+  judge(outcome);
 });
 
 /** What a Python reader printed, judged. */
@@ -95,19 +85,5 @@ test("CPython", async () => {
   judgePrinted(ran.stdout);
 });
 
-test("Pyodide", async () => {
-  const browser = await launch();
-  try {
-    const page = await browser.newPage();
-    await page.goto(node.notebook);
-    await pythonIsReady(page);
-    const defined = await cell(page, read("reader.py"));
-    assert.ok(defined.ok, defined.text);
-    // A JSON text is a Python text, too.
-    const shown = await cell(page, `_ = await main(${JSON.stringify(read("cases.json"))})`);
-    assert.ok(shown.ok, shown.text);
-    judgePrinted(shown.text);
-  } finally {
-    await browser.close();
-  }
-});
+// A JSON text is a Python text, too.
+test("Pyodide", async () => judgePrinted(await inNotebook(node, read("reader.py"), `_ = await main(${JSON.stringify(read("cases.json"))})`)));

@@ -7,8 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import * as emerge from "emerge-client";
-import { launch } from "./browser.js";
-import { cell, pythonIsReady } from "./cells.js";
+import { inNotebook, inPage } from "./hosts.js";
 import { TestNode } from "./node.js";
 
 const root = join(process.env["WWW"] ?? ".", "..");
@@ -65,49 +64,32 @@ print(json.dumps({"changed": changed, "moves": ada.moves, "grown": round(ada.gro
 `;
 
 test("a page stores it, and runs it", async () => {
-  const browser = await launch();
-  try {
-    const page = await browser.newPage();
-    await page.goto(node.page());
-    await page.waitForSelector('#state[data-state="open"]');
-    const script = `(async () => {
-      const emerge = await import("/emerge-client/index.js");
-      const fs = await emerge.connect();
-      const bytes = Uint8Array.from(atob(${JSON.stringify(module.toString("base64"))}), (letter) => letter.charCodeAt(0));
-      try { return await (${here.toString()})(emerge, fs, bytes); } finally { await fs.close(); }
-    })()`;
-    assert.deepEqual(await page.evaluate(script), WANTED);
-  } finally {
-    await browser.close();
-  }
+  const found = await inPage(node, `
+    const fs = await emerge.connect();
+    const bytes = Uint8Array.from(atob(${JSON.stringify(module.toString("base64"))}), (letter) => letter.charCodeAt(0));
+    try { return await (${here.toString()})(emerge, fs, bytes); } finally { await fs.close(); }
+  `);
+  assert.deepEqual(found, WANTED);
 });
 
 test("Node.js runs it", async () => assert.deepEqual(await here(emerge, fs, new Uint8Array(module)), WANTED));
 
+/** What Python printed last. */
+function printed(text: string): unknown {
+  return JSON.parse(text.trim().split("\n").pop() ?? "");
+}
+
 test("Pyodide runs it", async () => {
-  const browser = await launch();
-  try {
-    const page = await browser.newPage();
-    await page.goto(node.notebook);
-    await pythonIsReady(page);
-    const shown = await cell(page, `import emerge\nfs = emerge.connect()\n${PYTHON}`);
-    assert.ok(shown.ok, shown.text);
-    assert.deepEqual(JSON.parse(shown.text.trim().split("\n").pop() ?? ""), WANTED);
-  } finally {
-    await browser.close();
-  }
+  const shown = await inNotebook(node, `import emerge\nfs = emerge.connect()\n${PYTHON}`);
+  assert.deepEqual(printed(shown), WANTED);
 });
 
-test("CPython runs it, with wasmtime", async (context) => {
+test("CPython runs it, with wasmtime", async () => {
   const python = join(root, "target/tools/python/bin/python");
   const env = { ...process.env, EMERGE_URL: node.url, EMERGE_TOKEN: node.token, PYTHONPATH: join(root, "pyodide/src") };
-  const run = (text: string): Promise<{ stdout: string }> => promisify(execFile)(python, ["-c", text], { env });
-  if (!(await run("import wasmtime").then(() => true, () => false))) {
-    context.skip("the tools of the Python tests are not set up");
-    return;
-  }
-  const { stdout } = await run(`import emerge\nwith emerge.connect() as fs:\n${PYTHON.replace(/^(?=.)/gmu, "    ")}`);
-  assert.deepEqual(JSON.parse(stdout.trim().split("\n").pop() ?? ""), WANTED);
+  const program = `import emerge\nwith emerge.connect() as fs:\n${PYTHON.replace(/^(?=.)/gmu, "    ")}`;
+  const { stdout } = await promisify(execFile)(python, ["-c", program], { env });
+  assert.deepEqual(printed(stdout), WANTED);
 });
 
 test("the node runs it", async () => {

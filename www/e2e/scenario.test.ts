@@ -8,8 +8,7 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import * as emerge from "emerge-client";
 import { runScenario } from "../../conformance/scenario/reader.mjs";
-import { launch } from "./browser.js";
-import { cell, pythonIsReady } from "./cells.js";
+import { inNotebook, inPage } from "./hosts.js";
 import { root, TestNode } from "./node.js";
 import { LANGUAGES, type Outcome, runCommands, type Scenario } from "./scenario.js";
 
@@ -49,20 +48,11 @@ test("Node.js", async () => {
 });
 
 test("a page", async () => {
-  const browser = await launch();
-  try {
-    const page = await browser.newPage();
-    await page.goto(node.page());
-    await page.waitForSelector('#state[data-state="open"]');
-    const script = `(async () => {
-      const emerge = await import("/emerge-client/index.js");
-      const steps = JSON.parse(${JSON.stringify(read("steps.json"))});
-      return (${runScenario.toString()})(emerge, () => emerge.connect(), ${define}, steps, "/scenario/page");
-    })()`;
-    judge("a page", await page.evaluate<Outcome>(script));
-  } finally {
-    await browser.close();
-  }
+  const outcome = await inPage<Outcome>(node, `
+    const steps = JSON.parse(${JSON.stringify(read("steps.json"))});
+    return (${runScenario.toString()})(emerge, () => emerge.connect(), ${define}, steps, "/scenario/page");
+  `);
+  judge("a page", outcome);
 });
 
 test("CPython", async () => {
@@ -75,21 +65,8 @@ test("CPython", async () => {
 });
 
 test("Pyodide", async () => {
-  const browser = await launch();
-  try {
-    const page = await browser.newPage();
-    await page.goto(node.notebook);
-    await pythonIsReady(page);
-    for (const name of ["classes.py", "reader.py"]) {
-      const defined = await cell(page, read(name));
-      assert.ok(defined.ok, defined.text);
-    }
-    const shown = await cell(page, `_ = main(${JSON.stringify(read("steps.json"))}, globals(), "/scenario/pyodide")`);
-    assert.ok(shown.ok, shown.text);
-    judgePrinted("Pyodide", shown.text);
-  } finally {
-    await browser.close();
-  }
+  const run = `_ = main(${JSON.stringify(read("steps.json"))}, globals(), "/scenario/pyodide")`;
+  judgePrinted("Pyodide", await inNotebook(node, read("classes.py"), read("reader.py"), run));
 });
 
 test("the command, with classes in JavaScript", async () => {

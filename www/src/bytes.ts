@@ -7,7 +7,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 /** Texts up to this length are read here: calling out costs more. */
 const SHORT = 48;
 
-/** The text that some bytes are, if all are ASCII. Eight at a time: a string for each would be twice the work. */
+/** The text that some bytes are, if all are ASCII. Eight at a time: each call makes a string. */
 export function ascii(bytes: Uint8Array, at: number, end: number): string | undefined {
   let text = "";
   for (; at + 8 <= end; at += 8) {

@@ -58,13 +58,27 @@ impl Stream {
             return Cow::Borrowed(text);
         }
         let mut shown = String::with_capacity(text.len() + 16);
+        // A style that another's text began ends with its line.
+        let mut open = false;
+        let end = Mark::sequence(MARKS.len() - 1);
         for char in text.chars() {
             match MARKS.iter().position(|mark| *mark == char) {
-                Some(at) => shown.push_str(&Mark::sequence(at)),
-                None if stays(char) => shown.push(char),
+                Some(at) if self.has_colours => {
+                    open = at + 1 < MARKS.len();
+                    shown.push_str(&Mark::sequence(at));
+                }
+                None if stays(char) => {
+                    if char == '\n' && std::mem::take(&mut open) {
+                        shown.push_str(&end);
+                    }
+                    shown.push(char);
+                }
                 // As in JSON, which stays the same.
-                None => shown.push_str(&format!("\\u{:04x}", u32::from(char))),
+                _ => shown.push_str(&format!("\\u{:04x}", u32::from(char))),
             }
+        }
+        if open {
+            shown.push_str(&end);
         }
         Cow::Owned(shown)
     }
@@ -215,6 +229,11 @@ mod tests {
         assert_eq!(pipe.shown(text), text);
         assert_eq!(terminal.shown(text), "A\\u001b[31mB\\u000d\\u007f\\u009b\\u0000\tC\nD é😀");
         assert_eq!(terminal.shown("\u{fdd1}a\u{fdd4}"), "\u{1b}[1ma\u{1b}[0m");
+        // What another's text begins ends with its line, and without colours it is no style.
+        assert_eq!(terminal.shown("\u{fdd1}a\nb"), "\u{1b}[1ma\u{1b}[0m\nb");
+        assert_eq!(terminal.shown("\u{fdd1}a"), "\u{1b}[1ma\u{1b}[0m");
+        let grey = Stream { is_terminal: true, has_colours: false };
+        assert_eq!(grey.shown("\u{fdd1}a"), "\\ufdd1a");
         // What is JSON stays the same JSON.
         let json = serde_json::json!({ "a": "\u{7f}\u{9b}\u{1b}" });
         assert_eq!(serde_json::from_str::<Json>(&terminal.shown(&json.to_string())).unwrap(), json);

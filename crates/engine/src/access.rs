@@ -265,25 +265,8 @@ mod tests {
 
     #[test]
     fn the_first_class_that_fits_counts_alone() {
-        let object = Object {
-            kind: ObjectType::Object,
-            parent: ObjectId::ROOT,
-            name: "o".into(),
-            class: None,
-            owner: "ada".into(),
-            group: "staff".into(),
-            perms: Perms::parse("-w-r----x").unwrap(),
-            version: 1,
-            created: 0,
-            modified: 0,
-            author: "ada".into(),
-            method: None,
-            restored: None,
-            operation: None,
-            rules: None,
-            state: Bytes::new(),
-            blobs: Vec::new(),
-        };
+        let perms = Perms::parse("-w-r----x").unwrap();
+        let object = Object { kind: ObjectType::Object, perms, ..Object::of_test(ObjectId::ROOT) };
         let staff = |user: &str| Principal { groups: vec!["staff".into()], ..Principal::user(user) };
         assert!(
             user_may(&staff("ada"), &object, Want::Write) && !user_may(&staff("ada"), &object, Want::Read)

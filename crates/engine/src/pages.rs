@@ -137,7 +137,7 @@ impl Pages {
         }
     }
 
-    /// Keeps what a viewer saw of a page that is kept, if no object in it has been written since [`Pages::get`] gave it.
+    /// Keeps what a viewer saw of a page that is kept, if it has room and no object in it has been written since [`Pages::get`] gave it.
     pub(crate) fn show(
         &mut self,
         range: &Range<Key>,
@@ -145,7 +145,8 @@ impl Pages {
         kept: &Kept,
         (viewer, bytes, number): (Viewer, Bytes, u64),
     ) {
-        if !self.makes_room(bytes.len()) {
+        // All that there is would go for the sake of one, and with it the page that this is of.
+        if self.bytes + bytes.len() > self.budget {
             return;
         }
         let Some(directory) = keys::id_of(&range.start).and_then(|id| self.directories.get_mut(&id)) else {
@@ -245,6 +246,10 @@ mod tests {
         pages.written(&key, Some(&written(other)));
         assert!(pages.shown(&range, 10, &viewer("ada")).is_some());
         pages.written(&key, Some(&written(directory)));
+        assert_eq!((pages.shown(&range, 10, &viewer("ada")), pages.bytes), (None, page.weight()));
+        // There is room for no more.
+        let kept_now = pages.get(&range, 10).unwrap();
+        pages.show(&range, 10, &kept_now, (viewer("ada"), vec![7; 10_000].into(), 5));
         assert_eq!((pages.shown(&range, 10, &viewer("ada")), pages.bytes), (None, page.weight()));
         // Read before that write, shown after it.
         pages.show(&range, 10, &kept, (viewer("ada"), bytes(), 5));

@@ -251,8 +251,19 @@ fn a_change_of_rights_takes_away_and_gives() {
         tx.mv(&path("/w/pub/q"), "/w/pub/r").await.unwrap();
         tx.chmod(&path("/w/pub/r"), "644", false).await.unwrap();
         commit(tx).await.unwrap();
-        let told = shown(&all(engine, back, "/w/**", &eve).await.0);
-        assert!(told.iter().all(|line| line.contains(" /w/pub/r ")), "{told:?}");
+        assert_eq!(shown(&all(engine, back, "/w/**", &eve).await.0), ["created /w/pub/r Some(7)"]);
+        // Also when it is shown before it is moved.
+        for (at, perms, to, told) in [
+            ("/w/pub/r", "600", "/w/pub/s", "removed /w/pub/r None"),
+            ("/w/pub/s", "644", "/w/pub/t", "created /w/pub/t Some(9)"),
+        ] {
+            let before = engine.log_end();
+            let mut tx = admin(engine);
+            tx.chmod(&path(at), perms, false).await.unwrap();
+            tx.mv(&path(at), to).await.unwrap();
+            commit(tx).await.unwrap();
+            assert_eq!(shown(&all(engine, before, "/w/**", &eve).await.0), [told]);
+        }
         let (told, _) = all(engine, from, "/w/pub", &Principal::admin()).await;
         assert!(told.iter().all(|change| change.kind.as_str() == "changed"), "{:?}", shown(&told));
     });

@@ -397,22 +397,6 @@ async fn a_missing_method_is_named(of: Language) {
     }
 }
 
-/// A file system whose calls go to a sandbox of their own.
-struct Nesting(Arc<Sandbox>, Lineage);
-
-impl Fs for Nesting {
-    fn request(&self, op: Op) -> BoxFuture<'_, emerge_proto::Result<Vec<u8>>> {
-        Box::pin(async move {
-            let Op::Call { method, args, .. } = op else { panic!("{op:?} is not asked for") };
-            tokio::task::yield_now().await;
-            let mut call = call_of(&self.1, &method, map(&[]), vec![]);
-            call.args = args;
-            let returned = self.0.call(call, Arc::new(Nesting(self.0.clone(), self.1.clone()))).await?;
-            Ok(encode(&Called { result: returned.result, version: None, log: None }))
-        })
-    }
-}
-
 async fn nested_calls_do_not_wait_for_the_outer_ones(of: Language) {
     sandbox();
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");

@@ -5,12 +5,10 @@
 mod common;
 
 use common::*;
-use emerge_proto::class::encode;
 use emerge_proto::module::Description;
-use emerge_proto::record::Called;
 use emerge_proto::value::{Array, DType};
-use emerge_proto::{ClassHash, ClassVersion, Error, ErrorCode, FieldType, Op, Result, Value};
-use emerge_runtime::{BoxFuture, Fs, Runtime, Sandbox, SandboxOptions};
+use emerge_proto::{ClassHash, ClassVersion, ErrorCode, FieldType, Op, Result, Value};
+use emerge_runtime::{Runtime, Sandbox, SandboxOptions};
 use std::sync::Arc;
 
 type Lineage = Vec<Arc<ClassVersion>>;
@@ -182,22 +180,6 @@ async fn what_a_method_logs_comes_back_within_its_limit() {
         "{}",
         log.len()
     );
-}
-
-/// A file system whose calls go to a sandbox of their own.
-struct Nesting(Arc<Sandbox>, Lineage);
-
-impl Fs for Nesting {
-    fn request(&self, op: Op) -> BoxFuture<'_, Result<Vec<u8>, Error>> {
-        Box::pin(async move {
-            let Op::Call { method, args, .. } = op else { panic!("{op:?} is not asked for") };
-            tokio::task::yield_now().await;
-            let mut call = call_of(&self.1, &method, map(&[]), vec![]);
-            call.args = args;
-            let returned = self.0.call(call, Arc::new(Nesting(self.0.clone(), self.1.clone()))).await?;
-            Ok(encode(&Called { result: returned.result, version: None, log: None }))
-        })
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

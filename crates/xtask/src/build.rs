@@ -390,9 +390,9 @@ fn python_sources(folder: &Path) -> Result<()> {
 
 /// Builds the npm package and the page into `www/dist`.
 pub fn www() -> Result<()> {
-    let page = project::root().join("www/dist/index.html");
+    let dist = project::root().join("www/dist");
     let inputs = ["package-lock.json", "www", "www/pkg", "target/wheels"];
-    let ran = Step { name: "www", inputs: &inputs, facts: &[], outputs: std::slice::from_ref(&page) }
+    let ran = Step { name: "www", inputs: &inputs, facts: &[], outputs: &[dist.join("index.html"), dist] }
         .run(|| Cmd::new("npm").args(["run", "--silent", "build", "--workspace", "www"]).run())?;
     say("page", ran);
     Ok(())

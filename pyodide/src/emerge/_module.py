@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import os
 import random
 import time
@@ -121,6 +122,9 @@ def made(module: bytes) -> type[Object]:
         "__annotations__": {},
     }
     for each, kind, has_default, default, doc in source[4]:
+        if keyword.iskeyword(each):
+            why = f"the field {each!r} of class {name} is a word of Python, which has no attributes of such names; its methods run on the node"
+            raise ClassInvalidError(why, field=each)
         body["__annotations__"][each] = _HINTS.get(kind, Any)
         # Every object has a default of its own; what has none has to be given.
         factory: Any = {"default_factory": partial(deepcopy, default)} if has_default else {}

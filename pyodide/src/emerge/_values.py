@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .errors import BadArgumentError
@@ -24,6 +24,13 @@ class Ref:
             raise BadArgumentError(f"a reference has a path, which begins with /, not {path!r:.50}", field="path")
         object.__setattr__(self, "path", path if type(path) is str else str.__str__(path))
 
+    @classmethod
+    def stored(cls, path: str) -> Ref:
+        """One that an object holds, whatever it says: other languages, and earlier versions, store others too."""
+        made = cls.__new__(cls)
+        object.__setattr__(made, "path", path)
+        return made
+
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError("a Ref does not change; make another")
 
@@ -36,8 +43,8 @@ class Ref:
     def __repr__(self) -> str:
         return f"Ref({self.path!r})"
 
-    def __reduce__(self) -> tuple[type[Ref], tuple[str]]:
-        return Ref, (self.path,)
+    def __reduce__(self) -> tuple[Callable[[str], Ref], tuple[str]]:
+        return Ref.stored, (self.path,)
 
 
 class EmptyArray:

@@ -35,7 +35,7 @@ _FORMATS = {
 
 def ref(path: str) -> Ref:
     """A reference."""
-    return Ref(path)
+    return Ref.stored(path)
 
 
 def table(columns: list[str], rows: list[list[Any]]) -> Table:

@@ -168,13 +168,12 @@ impl<B: Backend> Tx<B> {
             let (class_id, field) =
                 keys::index_parts(&key).ok_or_else(|| crate::object::damaged("an index"))?;
             let mut known: IndexRecord = read(&record.bytes()?, "an index")?;
-            self.recount(&known.index(class_id, field), &mut known).await?;
             let user = self.maker();
-            let info = known.info(class_id, field, user.as_deref());
             let made = known.makers.iter().flatten().any(|maker| maker.user == user);
             // What others index, and how much of it there is, is theirs.
-            if made || self.principal.admin || self.has_class(class_id, &info.class).await? {
-                infos.push(info);
+            if made || self.principal.admin || self.has_class(class_id, &known.class).await? {
+                self.recount(&known.index(class_id, field), &mut known).await?;
+                infos.push(known.info(class_id, field, user.as_deref()));
             }
         }
         infos.sort_by(|one, other| (&one.class, &one.field).cmp(&(&other.class, &other.field)));

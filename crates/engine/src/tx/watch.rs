@@ -57,17 +57,21 @@ impl<B: Backend> Tx<B> {
             .filter_map(|change| if let Change::Moved(id, ..) = change { Some(*id) } else { None })
             .collect();
         let place = |change: &Change| match change {
-            Change::Created(id) | Change::Updated(id, _) => here(*id).map(|(path, object)| {
-                // Of what was moved too, its move tells it: who could see it before does not know where it is now.
-                let (rights, rights_after) = turned(*id, object).filter(|_| !moved.contains(id)).unzip();
-                Where {
+            Change::Created(id) | Change::Updated(id, _) => here(*id).and_then(|(path, object)| {
+                let turned = turned(*id, object);
+                // Of what was moved too, its move tells it: who could see it before does not know where it is now, and who can see it now did not know of it.
+                if turned.is_some() && moved.contains(id) {
+                    return None;
+                }
+                let (rights, rights_after) = turned.unzip();
+                Some(Where {
                     path: Some(path),
                     from: None,
                     version: Some(object.version),
                     directory: object.is_directory(),
                     rights,
                     rights_after,
-                }
+                })
             }),
             Change::Moved(id, directory, name) => here(*id).map(|(path, object)| {
                 let (was, rights_after) = turned(*id, object).unzip();

@@ -4,8 +4,10 @@ use super::{Description, INTERFACE, Method, invalid};
 use crate::class::is_name;
 use crate::{Error, FieldDecl, FieldType, MethodDecl, ParamDecl, Result, Value, limits};
 
-/// Names that mean something wherever a class is used.
-const RESERVED: &[&str] = &["then", "meta", "__proto__", "constructor"];
+/// What a description says.
+const KEYS: [&str; 5] = ["interface", "name", "doc", "fields", "methods"];
+/// Names that mean something wherever a class is used, as do all that begin with two underscores.
+const RESERVED: &[&str] = &["then", "meta", "constructor", "prototype"];
 
 pub(super) fn description(mut bytes: &[u8]) -> Result<Description> {
     let mut all: Vec<(String, Value)> = Vec::new();
@@ -23,6 +25,9 @@ pub(super) fn description(mut bytes: &[u8]) -> Result<Description> {
             return Err(invalid("the module's description is no map").field("module"));
         };
         for (key, value) in part {
+            if !KEYS.contains(&key.as_str()) {
+                return Err(unknown("", &key));
+            }
             match (all.iter_mut().find(|(known, _)| *known == key), value) {
                 (None, value) => all.push((key, value)),
                 (Some((_, Value::List(all))), Value::List(more)) => all.extend(more),
@@ -56,16 +61,12 @@ pub(super) fn description(mut bytes: &[u8]) -> Result<Description> {
         let name = &read.decl.name;
         let twice = methods.iter().any(|known| known.decl.name == *name)
             || fields.iter().any(|field| field.name == *name);
-        if twice || !is_name(name) || RESERVED.contains(&name.as_str()) {
+        let reserved = name.starts_with("__") || RESERVED.contains(&name.as_str());
+        if twice || !is_name(name) || reserved {
             let why = if twice { "is there twice" } else { "is not a name for a method" };
             return Err(invalid(format!("{name:?} {why}")).field(format!("{at}name")));
         }
         methods.push(read);
-    }
-    part.end()?;
-    if methods.len() > limits::MAX_MEMBERS {
-        let why = format!("the class has {} methods; the limit is {}", methods.len(), limits::MAX_MEMBERS);
-        return Err(invalid(why).limit(limits::MAX_MEMBERS as u64));
     }
     Ok(Description { name, doc, fields, methods })
 }
@@ -162,13 +163,17 @@ impl Part {
         }
     }
 
-    /// The maps of a list; none when it is absent.
+    /// The maps of a list, of which there is a bounded number; none when it is absent.
     fn parts(&mut self, key: &str) -> Result<Vec<Part>> {
         let list = match self.take(key) {
             None => return Ok(Vec::new()),
             Some(Value::List(list)) => list,
             Some(_) => return Err(self.wrong(key, "a list is needed")),
         };
+        if list.len() > limits::MAX_MEMBERS {
+            let why = format!("there are {}; the limit is {}", list.len(), limits::MAX_MEMBERS);
+            return Err(self.wrong(key, &why).limit(limits::MAX_MEMBERS as u64));
+        }
         let part = |(place, value)| match value {
             Value::Map(entries) => Ok(Part { entries, at: format!("{}{key}[{place}].", self.at) }),
             _ => Err(self.wrong(&format!("{key}[{place}]"), "a map is needed")),
@@ -180,12 +185,20 @@ impl Part {
     fn end(&self) -> Result<()> {
         match self.entries.first() {
             None => Ok(()),
-            Some((key, _)) => Err(self.wrong(key, "nothing of this name is known")),
+            Some((key, _)) => Err(unknown(&self.at, key)),
         }
     }
 
     fn wrong(&self, key: &str, why: &str) -> Error {
-        let place = format!("{}{key}", self.at);
-        invalid(format!("{place} of the module's description: {why}")).field(place)
+        wrong(&self.at, key, why)
     }
+}
+
+fn wrong(at: &str, key: &str, why: &str) -> Error {
+    let place = format!("{at}{key}");
+    invalid(format!("{place} of the module's description: {why}")).field(place)
+}
+
+fn unknown(at: &str, key: &str) -> Error {
+    wrong(at, key, "nothing of this name is known")
 }

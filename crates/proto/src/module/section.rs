@@ -31,6 +31,12 @@ pub fn described(module: &[u8]) -> Result<Vec<u8>> {
             let (length, content) = unsigned(content)?;
             let (name, content) = content.split_at_checked(length).ok_or_else(cut)?;
             if name == SECTION.as_bytes() {
+                if found.len() + content.len() > limits::MAX_SOURCE {
+                    let why =
+                        format!("the module describes itself in more than {} bytes", limits::MAX_SOURCE);
+                    let error = Error::new(ErrorCode::TooLarge, why);
+                    return Err(error.limit(limits::MAX_SOURCE as u64).field("module"));
+                }
                 found.extend_from_slice(content);
             }
         }

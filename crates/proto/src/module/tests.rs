@@ -87,6 +87,8 @@ fn what_describes_no_class_is_refused_with_its_place() {
         (r#"{"interface": 1, "name": "A", "methods": [{"name": "a b"}]}"#, "methods[0].name"),
         (r#"{"interface": 1, "name": "A", "methods": [{"name": "then"}]}"#, "methods[0].name"),
         (r#"{"interface": 1, "name": "A", "methods": [{"name": "f"}, {"name": "f"}]}"#, "methods[1].name"),
+        (r#"{"interface": 1, "name": "A", "methods": [{"name": "prototype"}]}"#, "methods[0].name"),
+        (r#"{"interface": 1, "name": "A", "methods": [{"name": "__init__"}]}"#, "methods[0].name"),
         (
             r#"{"interface": 1, "name": "A", "fields": [{"name": "x"}], "methods": [{"name": "x"}]}"#,
             "methods[0].name",
@@ -132,6 +134,25 @@ fn what_describes_no_class_is_refused_with_its_place() {
     }
     let error = Description::of(&vec![0; limits::MAX_MODULE + 1]).unwrap_err();
     assert_eq!((error.code, error.limit), (ErrorCode::TooLarge, Some(limits::MAX_MODULE as u64)));
+}
+
+#[test]
+fn a_description_is_bounded_before_it_is_looked_through() {
+    let many = |name: &str, members: &str| format!(r#""{name}": [{members}]"#);
+    let members =
+        (0..=limits::MAX_MEMBERS).map(|n| format!(r#"{{"name": "m{n}"}}"#)).collect::<Vec<_>>().join(",");
+    let params = format!(r#""methods": [{{"name": "f", {}}}]"#, many("params", &members));
+    for (list, field) in [
+        (many("fields", &members), "fields"),
+        (many("methods", &members), "methods"),
+        (params, "methods[0].params"),
+    ] {
+        let error = describe(&format!(r#"{{"interface": 1, "name": "A", {list}}}"#)).unwrap_err();
+        let told = (error.code, error.field.as_deref(), error.limit);
+        assert_eq!(told, (ErrorCode::ClassInvalid, Some(field), Some(limits::MAX_MEMBERS as u64)));
+    }
+    let error = Description::of(&module(&[(SECTION, &vec![0; limits::MAX_SOURCE + 1])])).unwrap_err();
+    assert_eq!((error.code, error.limit), (ErrorCode::TooLarge, Some(limits::MAX_SOURCE as u64)));
 }
 
 #[test]

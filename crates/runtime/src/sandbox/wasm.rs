@@ -32,9 +32,9 @@ pub(super) struct Wasm {
     ticker: Ticker,
     budget: Arc<Budget>,
     admission: Admission,
-    modules: Modules,
+    modules: Arc<Modules>,
     /// To compile takes a thread for as long as the module is large: of those that anybody sends one at a time does.
-    compiling: Semaphore,
+    compiling: Arc<Semaphore>,
 }
 
 impl Wasm {
@@ -49,8 +49,8 @@ impl Wasm {
             engine,
             budget,
             admission: Admission::new(options.calls),
-            modules: Modules::new(options.images),
-            compiling: Semaphore::new(1),
+            modules: Arc::new(Modules::new(options.images)),
+            compiling: Arc::new(Semaphore::new(1)),
         })
     }
 
@@ -75,17 +75,21 @@ impl Wasm {
             Ok(Ok(_)) => {}
         }
         let methods = compiled.description.methods.iter().map(|method| method.decl.clone()).collect();
-        self.modules.put(class.hash(), compiled);
         Ok(methods)
     }
 
     /// Runs a method.
     pub(super) async fn call(&self, call: Call, fs: Arc<dyn Fs>, nested: bool) -> Result<Returned> {
-        let admitted = self.admission.admit(&call, nested).await?;
         let Some(class) = call.lineage.first() else {
             return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
         };
-        let compiled = self.compiled(class).await?;
+        // Nobody who runs waits for one who compiles.
+        let compiled = tokio::time::timeout(call.deadline, self.compiled(class)).await.map_err(|_| {
+            let (name, limit) = (&class.source.name, call.deadline.as_millis());
+            let why = format!("the module of class {name:?} was not compiled within {limit} ms; it will be");
+            Error::new(ErrorCode::DeadlineExceeded, why).limit(u64::try_from(limit).unwrap_or(u64::MAX))
+        })??;
+        let admitted = self.admission.admit(&call, nested).await?;
         let defect = || Error::new(ErrorCode::Internal, "the class's methods are not those of its module");
         let method = compiled.description.method(&call.method).ok_or_else(defect)?;
         let args = method.arguments(&call.args, call.kwargs.as_deref())?;
@@ -132,26 +136,30 @@ impl Wasm {
         if let Some(compiled) = self.modules.get(&class.hash) {
             return Ok(compiled);
         }
-        let compiled = self.compile(&class.source, ErrorCode::MethodFailed).await?;
-        self.modules.put(class.hash, Arc::clone(&compiled));
-        Ok(compiled)
+        self.compile(&class.source, ErrorCode::MethodFailed).await
     }
 
+    /// Compiles a module and keeps it, one at a time. Once it has begun it comes to its end, and takes its turn, though nobody waits for it any more.
     async fn compile(&self, class: &ClassSource, failure: ErrorCode) -> Result<Arc<Compiled>> {
         let Some(bytes) = class.module.clone() else {
             let why = format!("class {:?} is in wasm and has no module", class.name);
             return Err(Error::new(failure, why).field("module"));
         };
         let stopping = |error: &dyn std::fmt::Display| internal("the sandbox is stopping", error);
-        let _turn = self.compiling.acquire().await.map_err(|error| stopping(&error))?;
+        let turn = Arc::clone(&self.compiling).acquire_owned().await.map_err(|error| stopping(&error))?;
         let hash = class.hash();
         if let Some(compiled) = self.modules.get(&hash) {
             return Ok(compiled);
         }
         let (engine, linker, name) = (self.engine.clone(), self.linker.clone(), class.name.clone());
-        let work = move || compile(&engine, &linker, &name, &bytes, failure);
-        let compiled = tokio::task::spawn_blocking(work).await.map_err(|error| stopping(&error))??;
-        Ok(Arc::new(compiled))
+        let modules = Arc::clone(&self.modules);
+        let work = move || {
+            let _turn = turn;
+            let compiled = Arc::new(compile(&engine, &linker, &name, &bytes, failure)?);
+            modules.put(hash, Arc::clone(&compiled));
+            Ok(compiled)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|error| stopping(&error))?
     }
 }
 

@@ -272,3 +272,19 @@ impl Fs for OneObject {
         })
     }
 }
+
+/// A file system whose calls go to a sandbox of their own.
+pub struct Nesting(pub Arc<Sandbox>, pub Vec<Arc<ClassVersion>>);
+
+impl Fs for Nesting {
+    fn request(&self, op: Op) -> BoxFuture<'_, Result<Vec<u8>>> {
+        Box::pin(async move {
+            let Op::Call { method, args, .. } = op else { panic!("{op:?} is not asked for") };
+            tokio::task::yield_now().await;
+            let mut call = call_of(&self.1, &method, map(&[]), vec![]);
+            call.args = args;
+            let returned = self.0.call(call, Arc::new(Nesting(self.0.clone(), self.1.clone()))).await?;
+            Ok(encode(&Called { result: returned.result, version: None, log: None }))
+        })
+    }
+}
