@@ -532,6 +532,25 @@ def test_users_and_groups_that_the_node_knows(fs):
         fs.new_token("py-ada")
 
 
+def test_tokens_for_less_than_everything(fs, home):
+    fs.store(f"{home}/granted/a", Closing(text="a"))
+    fs.store(f"{home}/other/a", Closing(text="b"))
+    end = datetime(2100, 1, 1, tzinfo=timezone.utc)
+    token, info = fs.create_token(scope=f"read:{home}/granted/**", expires=end, note="a test")
+    assert len(token) == 64
+    assert info[1:3] == ("admin", (f"read:{home}/granted/**",))
+    assert (info.expires, info.note, info.parent) == (end, "a test", None)
+    with pytest.raises(errors.BadArgumentError):
+        fs.create_token(scope=[])
+    with pytest.raises(errors.NotFoundError):
+        fs.create_token("py-nobody")
+    assert info in fs.tokens() and info in fs.tokens("admin")
+    (gone,) = fs.revoke_token(info.id)
+    assert gone == info and info not in fs.tokens()
+    with pytest.raises(errors.NotFoundError):
+        fs.revoke_token(info.id)
+
+
 def test_directories_are_values_sorted_and_filtered(fs, home):
     for name in ["b.txt", "a.txt", "c.md"]:
         fs.store(f"{home}/d/{name}", Closing(text=name))

@@ -1,5 +1,8 @@
 //! What an operator decides about a node.
 
+use crate::audit::AuditConfig;
+use crate::net::tls::TlsFiles;
+use emerge_node::Allowances;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -20,6 +23,12 @@ pub struct Config {
     pub allow_origins: Vec<String>,
     /// Names by which the node may be reached, beside loopback and its own address: `example.org`.
     pub allow_hosts: Vec<String>,
+    /// What each user and each address may take.
+    pub allowances: Allowances,
+    /// What is written into the audit log.
+    pub audit: AuditConfig,
+    /// The certificate and its key; without them the ports speak no TLS.
+    pub tls: Option<TlsFiles>,
 }
 
 impl Config {
@@ -36,6 +45,9 @@ impl Config {
             name: "node1".into(),
             allow_origins: Vec::new(),
             allow_hosts: Vec::new(),
+            allowances: Allowances::default(),
+            audit: AuditConfig::default(),
+            tls: None,
         }
     }
 }

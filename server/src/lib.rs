@@ -2,6 +2,7 @@
 //!
 //! [`start`] opens the store, compiles the guests, binds the port and gives a [`RunningNode`].
 
+mod audit;
 pub mod backend;
 pub mod backup;
 mod config;
@@ -13,6 +14,9 @@ mod sandbox;
 mod text;
 mod token;
 
+pub use audit::{AuditConfig, AuditLevel};
 pub use config::Config;
+pub use emerge_node::{Allowance, Allowances};
+pub use net::tls::TlsFiles;
 pub use running::{RunningNode, start, start_with};
 pub use sandbox::{run_file, sandbox, whole_sandbox};

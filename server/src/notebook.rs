@@ -24,11 +24,13 @@ struct Page {
     guard: Guard,
     /// The port of the node's protocol.
     node_port: u16,
+    /// Whether it speaks TLS, as this one does then.
+    tls: bool,
 }
 
 /// What the notebook's port serves: the files, and `/node.json`, which says where the node and the wheel are.
 pub(crate) fn router(config: &Config, address: SocketAddr, node_port: u16) -> Router {
-    let page = Arc::new(Page { guard: Guard::new(config, address), node_port });
+    let page = Arc::new(Page { guard: Guard::new(config, address), node_port, tls: config.tls.is_some() });
     Router::new()
         .route("/node.json", get(node))
         .fallback(get(file))
@@ -79,7 +81,8 @@ async fn node(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
     let wheel =
         Files::iter().find(|name| name.starts_with("notebook/wheels/emerge-") && name.ends_with(".whl"));
     let wheel = wheel.as_deref().and_then(|name| name.strip_prefix(FOLDER)).map(|name| format!("/{name}"));
-    let url = format!("ws://{}:{}", name_of(&headers), page.node_port);
+    let scheme = if page.tls { "wss" } else { "ws" };
+    let url = format!("{scheme}://{}:{}", name_of(&headers), page.node_port);
     Json(json!({ "url": url, "wheel": wheel })).into_response()
 }
 

@@ -1,23 +1,24 @@
 //! Starting and stopping a node.
 
+use crate::audit::AuditLog;
 use crate::backend::embedded::Embedded;
 use crate::config::Config;
+use crate::net::serve::Port;
+use crate::net::tls::Tls;
 use crate::net::{self, NotebookDoor, Shell};
 use crate::notebook;
 use crate::text::Text;
-use crate::token::{self, Scope, TokenRecord, Tokens};
+use crate::token::{self, Tokens};
 use axum::Router;
-use axum::serve::ListenerExt;
 use emerge_engine::{Backend, Engine, EngineOptions};
-use emerge_node::{Node, NodeOptions};
+use emerge_node::{Audit, Node, NodeOptions};
 use emerge_proto::{Error, ErrorCode, Result};
 use emerge_runtime::Runtime;
-use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -50,11 +51,15 @@ pub struct RunningNode {
     pub data: PathBuf,
     node: Node<Embedded>,
     stop: watch::Sender<bool>,
-    server: JoinHandle<std::io::Result<()>>,
-    notebook_server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
+    notebook_server: JoinHandle<()>,
     /// Tells when the committer has let go of the store.
     committer: oneshot::Receiver<()>,
     collector: JoinHandle<()>,
+    /// Follows the files of the certificate.
+    certificate: Option<JoinHandle<()>>,
+    /// Whether the ports speak TLS.
+    secure: bool,
 }
 
 /// Starts a node: opens the store, readies the guests, binds the port.
@@ -126,21 +131,21 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
     getrandom::fill(&mut entropy).map_err(|error| {
         Error::new(ErrorCode::Internal, format!("the system gives no randomness: {error}"))
     })?;
-    let tokens = Arc::new(Tokens::new(vec![
-        TokenRecord { token: token.clone(), scope: Scope::All },
-        TokenRecord { token: notebook_token.clone(), scope: Scope::Objects },
-    ]));
+    let tokens = Arc::new(Tokens { owner: token.clone(), notebook: notebook_token.clone() });
     let node = Node::with_text(
         engine.clone(),
         runtime,
         tokens.clone(),
-        NodeOptions::new(&config.name, entropy),
+        NodeOptions { allowances: config.allowances, ..NodeOptions::new(&config.name, entropy) },
         Arc::new(Text::open(&data.join(TEXT))),
     );
+    let audit = AuditLog::open(&data, config.audit)?;
+    let node = node.with_audit(audit.map(|audit| Arc::new(audit) as Arc<dyn Audit>));
+    let tls = config.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
 
     let (listener, address) = listen(SocketAddr::new(config.host, config.port), "--port").await?;
     let (notebook_listener, notebook_address) = listen_for_notebook(&config, address).await?;
-    let door = NotebookDoor { port: notebook_address.port(), token: notebook_token.clone(), tokens };
+    let door = NotebookDoor { port: notebook_address.port(), tls: tls.is_some(), tokens };
 
     let (runtime_lives, runtime_ended) = oneshot::channel();
     let committer = start_committer(engine.clone(), runtime_ended)?;
@@ -163,26 +168,11 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
     });
     let (stop, stopping) = watch::channel(false);
     let shell = Shell::new(node.clone(), &config, address, door, stopping.clone());
-    let mut stopped = stopping.clone();
-    let server = tokio::spawn(
-        axum::serve(
-            listener.tap_io(send_at_once),
-            net::router(shell, routes).into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .with_graceful_shutdown(async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
-        })
-        .into_future(),
-    );
-    let mut stopped = stopping;
+    let port = |router| Port { router, tls: tls.clone(), meters: node.meters().clone() };
+    let server = tokio::spawn(port(net::router(shell, routes)).serve(listener, stopping.clone()));
     let pages = notebook::router(&config, notebook_address, address.port());
-    let notebook_server = tokio::spawn(
-        axum::serve(notebook_listener.tap_io(send_at_once), pages)
-            .with_graceful_shutdown(async move {
-                let _ = stopped.wait_for(|stop| *stop).await;
-            })
-            .into_future(),
-    );
+    let notebook_server = tokio::spawn(port(pages).serve(notebook_listener, stopping));
+    let certificate = tls.clone().map(|tls| tokio::spawn(tls.follow()));
     tracing::info!(%address, notebook = %notebook_address, data = %data.display(), "the node is ready");
     Ok(RunningNode {
         address,
@@ -196,6 +186,8 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
         notebook_server,
         committer,
         collector,
+        certificate,
+        secure: tls.is_some(),
     })
 }
 
@@ -236,14 +228,6 @@ async fn listen(wanted: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAd
     Ok((listener, address))
 }
 
-/// What is written is a whole message. Nagle's algorithm (RFC 896) would keep a short one, such as the end of a stream, until the peer has acknowledged the one
-/// before, for which it takes up to 40 ms.
-fn send_at_once(connection: &mut TcpStream) {
-    if let Err(error) = connection.set_nodelay(true) {
-        tracing::debug!(%error, "the connection may be slow");
-    }
-}
-
 /// A port that was asked for must be free; the one after the main port is only a wish.
 async fn listen_for_notebook(config: &Config, main: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
     const FLAG: &str = "--notebook-port";
@@ -262,19 +246,24 @@ async fn listen_for_notebook(config: &Config, main: SocketAddr) -> Result<(TcpLi
 }
 
 impl RunningNode {
+    /// The end of a scheme: with TLS it is another.
+    fn s(&self) -> &'static str {
+        if self.secure { "s" } else { "" }
+    }
+
     /// The link that opens the explorer page, token included.
     pub fn link(&self) -> String {
-        format!("http://{}/?token={}", self.address, self.token)
+        format!("http{}://{}/?token={}", self.s(), self.address, self.token)
     }
 
     /// The link that opens the notebook page. Its token is in the fragment, which no server ever sees.
     pub fn notebook_link(&self) -> String {
-        format!("http://{}/#token={}", self.notebook_address, self.notebook_token)
+        format!("http{}://{}/#token={}", self.s(), self.notebook_address, self.notebook_token)
     }
 
     /// The address for clients.
     pub fn url(&self) -> String {
-        format!("ws://{}", self.address)
+        format!("ws{}://{}", self.s(), self.address)
     }
 
     /// The node itself, for what runs in the same process.
@@ -300,6 +289,9 @@ impl RunningNode {
             tracing::warn!("the store is still being written");
         }
         self.collector.abort();
+        if let Some(certificate) = self.certificate {
+            certificate.abort();
+        }
         flushed
     }
 }

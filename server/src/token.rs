@@ -2,6 +2,7 @@
 
 use emerge_engine::Principal;
 use emerge_node::Authenticator;
+use emerge_proto::Scope;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -40,56 +41,23 @@ pub(crate) fn read_or_make(data: &Path, name: &str) -> io::Result<String> {
     Ok(token)
 }
 
-/// What the bearer of a token may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// Everything: the administrator.
-    All,
-    /// What the administrator's user may do with objects, by their owners and rights, and nothing administrative.
-    Objects,
-}
-
-impl Scope {
-    fn principal(self) -> Principal {
-        let admin = Principal::admin();
-        match self {
-            Scope::All => admin,
-            Scope::Objects => Principal { admin: false, ..admin },
-        }
-    }
-}
-
-/// A token and its scope.
-pub(crate) struct TokenRecord {
-    pub(crate) token: String,
-    pub(crate) scope: Scope,
-}
-
-/// Knows the tokens of a store.
+/// Knows the tokens that lie beside a store.
 pub(crate) struct Tokens {
-    records: Vec<TokenRecord>,
-}
-
-impl Tokens {
-    pub(crate) fn new(records: Vec<TokenRecord>) -> Self {
-        Self { records }
-    }
-
-    /// The scope of a token, if it is known. All records are compared, each in constant time.
-    pub(crate) fn scope(&self, token: &str) -> Option<Scope> {
-        let mut found = None;
-        for record in &self.records {
-            if bool::from(record.token.as_bytes().ct_eq(token.as_bytes())) {
-                found = Some(record.scope);
-            }
-        }
-        found
-    }
+    /// The administrator's.
+    pub(crate) owner: String,
+    /// The notebook page's: the administrator's user, by owners and rights of objects, and nothing administrative.
+    pub(crate) notebook: String,
 }
 
 impl Authenticator for Tokens {
     fn authenticate(&self, token: &str) -> Option<Principal> {
-        self.scope(token).map(Scope::principal)
+        let is = |known: &str| bool::from(known.as_bytes().ct_eq(token.as_bytes()));
+        // Both are compared, each in constant time.
+        match (is(&self.owner), is(&self.notebook)) {
+            (true, _) => Some(Principal::admin()),
+            (false, true) => Some(Principal::admin().scoped(Scope::objects())),
+            (false, false) => None,
+        }
     }
 }
 
@@ -104,14 +72,12 @@ mod tests {
         let notebook = read_or_make(folder.path(), NOTEBOOK_FILE).unwrap();
         assert_eq!(read_or_make(folder.path(), NOTEBOOK_FILE).unwrap(), notebook);
         assert_ne!(owner, notebook);
-        let tokens = Tokens::new(vec![
-            TokenRecord { token: owner.clone(), scope: Scope::All },
-            TokenRecord { token: notebook.clone(), scope: Scope::Objects },
-        ]);
+        let tokens = Tokens { owner: owner.clone(), notebook: notebook.clone() };
         let of = |token: &str| tokens.authenticate(token);
         assert!(of(&owner).is_some_and(|principal| principal.admin));
         let scoped = of(&notebook).unwrap();
         assert_eq!((scoped.user, scoped.admin), (Principal::admin().user, false));
+        assert_eq!(scoped.scope.as_deref(), Some(&Scope::objects()));
         for wrong in ["", "x", &owner[1..], &format!("{owner}0")] {
             assert!(of(wrong).is_none(), "{wrong}");
         }

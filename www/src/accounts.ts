@@ -1,11 +1,11 @@
-// Users and groups, which only the administrator may see and change.
+// Users and groups, which only the administrator may see and change, and tokens, which are their users' too.
 
-import { TEXTS } from "./arguments.js";
+import { check, MOMENT, TEXT, TEXTS } from "./arguments.js";
 import { ByteReader } from "./bytes.js";
 import { errorOf } from "./error.js";
 import type { Options, Transport } from "./results.js";
-import { GroupAction, OP, UserAction } from "./generated.js";
-import { BYTES, NUMBER, operation, optional, text, texts } from "./operation.js";
+import { GroupAction, OP, TokenAction, UserAction } from "./generated.js";
+import { BYTES, members, NUMBER, operation, optional, text, texts } from "./operation.js";
 import { optionsFor, optionsOf } from "./options.js";
 import { hex, sha256 } from "./sha256.js";
 import { record } from "./wire.js";
@@ -24,6 +24,45 @@ export interface GroupInfo {
   /** Who is in it, by name. */
   readonly members: readonly string[];
 }
+
+/** A token that the node knows. What it is, is kept nowhere. */
+export interface TokenInfo {
+  /** By which it is taken back. */
+  readonly id: string;
+  /** Whom it stands for. */
+  readonly user: string;
+  /** What it is for: `read:/inventory/**`; `*` is everything that the user may. */
+  readonly scope: readonly string[];
+  readonly created: Date;
+  /** When it ends; `null` when it does not. */
+  readonly expires: Date | null;
+  /** What it was made for. */
+  readonly note: string | null;
+  /** The id of the token with which it was made, and with which it goes. */
+  readonly parent: string | null;
+}
+
+/** What a token is to be. */
+export interface TokenOptions extends Options {
+  /** For whom, which the administrator may say; the caller when left out. */
+  readonly user?: string | undefined;
+  /**
+   * What it is for: `VERB:/path` or `VERB:/path/**`, where VERB is `read`, `write`, `call`, `rights` or `*`; or `*` for everything. As much as
+   * the token in use when left out.
+   */
+  readonly scope?: readonly string[] | undefined;
+  /** When it ends. */
+  readonly expires?: Date | undefined;
+  /** What it is made for, for people. */
+  readonly note?: string | undefined;
+}
+
+type NewToken = [hash: Uint8Array, scope: readonly string[] | undefined, expires: number | undefined, note: string | undefined];
+
+const opTokens: (action: TokenAction, user?: string, id?: string, token?: NewToken) => Uint8Array = operation(
+  OP.tokens, NUMBER, optional(text("user")), optional(text("id")),
+  optional(members<NewToken>(BYTES, optional(texts("scope")), optional(NUMBER), optional(text("note")))),
+);
 
 const opUsers: (action: UserAction, name?: string, tokenHash?: Uint8Array, groups?: readonly string[]) => Uint8Array = operation(
   OP.users, NUMBER, optional(text("name")), optional(BYTES), optional(texts("groups")),
@@ -46,7 +85,7 @@ function readUsers(reader: ByteReader): UserInfo[] {
       record(reader, (has) => ({
         name: has(0) ? reader.text() : "",
         groups: has(1) ? readTexts(reader) : [],
-        created: new Date(Math.floor((has(2) ? reader.int() : 0) / 1000)),
+        created: dateOf(has(2) ? reader.int() : 0),
       })),
     );
   }
@@ -66,16 +105,42 @@ function readGroups(reader: ByteReader): GroupInfo[] {
   return groups;
 }
 
-const addUserOptions = optionsOf<Options & { groups?: readonly string[] | undefined }>({ groups: TEXTS });
-
-/** A token of 256 random bits. The node is told its hash alone. */
-function newToken(): string {
-  const { crypto } = globalThis as { crypto?: { getRandomValues(bytes: Uint8Array): Uint8Array } };
-  if (crypto === undefined) throw errorOf("unsupported", "this program has no secure randomness to make a token of");
-  return hex(crypto.getRandomValues(new Uint8Array(32)));
+function dateOf(micros: number): Date {
+  return new Date(Math.floor(micros / 1000));
 }
 
-/** The users and groups that a node knows: `fs.accounts`. */
+function readTokens(reader: ByteReader): TokenInfo[] {
+  const tokens = [];
+  for (let left = reader.array(); left > 0; left -= 1) {
+    tokens.push(
+      record(reader, (has) => ({
+        id: has(0) ? reader.text() : "",
+        user: has(1) ? reader.text() : "",
+        scope: has(2) ? readTexts(reader) : [],
+        created: dateOf(has(3) ? reader.int() : 0),
+        expires: has(4) ? dateOf(reader.int()) : null,
+        note: has(5) ? reader.text() : null,
+        parent: has(6) ? reader.text() : null,
+      })),
+    );
+  }
+  return tokens;
+}
+
+const tokenOptions = optionsOf<TokenOptions>({ user: TEXT, scope: TEXTS, expires: MOMENT, note: TEXT });
+const tokensOptions = optionsOf<Options & { user?: string | undefined }>({ user: TEXT });
+
+const addUserOptions = optionsOf<Options & { groups?: readonly string[] | undefined }>({ groups: TEXTS });
+
+/** A token of 256 random bits, and its hash, which is all that the node is told of it. */
+function newToken(): { token: string; hash: Uint8Array } {
+  const { crypto } = globalThis as { crypto?: { getRandomValues(bytes: Uint8Array): Uint8Array } };
+  if (crypto === undefined) throw errorOf("unsupported", "this program has no secure randomness to make a token of");
+  const token = hex(crypto.getRandomValues(new Uint8Array(32)));
+  return { token, hash: sha256(new TextEncoder().encode(token)) };
+}
+
+/** The users, groups and tokens that a node knows: `fs.accounts`. */
 export class Accounts {
   readonly #transport: Transport;
 
@@ -104,6 +169,33 @@ export class Accounts {
     await this.#transport.request(opUsers(UserAction.remove, name), optionsFor.any(options));
   }
 
+  /** The tokens that the caller may see: the caller's own; for the administrator those of all, or of a user. */
+  async tokens(options?: Options & { user?: string | undefined }): Promise<TokenInfo[]> {
+    const given = tokensOptions(options);
+    return readTokens(new ByteReader(await this.#transport.request(opTokens(TokenAction.list, given.user), given)));
+  }
+
+  /**
+   * Makes a token; it can neither grant more than the one in use nor end later. Gives the token, which is kept nowhere, and what the node
+   * knows of it.
+   */
+  async createToken(options?: TokenOptions): Promise<{ token: string; info: TokenInfo }> {
+    const given = tokenOptions(options);
+    const { token, hash } = newToken();
+    const expires = given.expires === undefined ? undefined : given.expires.getTime() * 1000;
+    const op = opTokens(TokenAction.create, given.user, undefined, [hash, given.scope, expires, given.note]);
+    const [info] = readTokens(new ByteReader(await this.#transport.request(op, given)));
+    if (info === undefined) throw errorOf("bad_frame", "the node tells of no token that it made");
+    return { token, info };
+  }
+
+  /** Takes a token back, and those that were made with it; gives what the node knew of them. */
+  async revokeToken(id: string, options?: Options & { user?: string | undefined }): Promise<TokenInfo[]> {
+    const given = tokensOptions(options);
+    check(TEXT, id, "id");
+    return readTokens(new ByteReader(await this.#transport.request(opTokens(TokenAction.revoke, given.user, id), given)));
+  }
+
   /** All groups, with their members. */
   async groups(options?: Options): Promise<GroupInfo[]> {
     return readGroups(new ByteReader(await this.#transport.request(opGroups(GroupAction.list), optionsFor.any(options))));
@@ -130,8 +222,7 @@ export class Accounts {
   }
 
   async #withToken(action: UserAction, name: string, groups?: readonly string[], options?: Options): Promise<string> {
-    const token = newToken();
-    const hash = sha256(new TextEncoder().encode(token));
+    const { token, hash } = newToken();
     await this.#transport.request(opUsers(action, name, hash, groups), optionsFor.any(options));
     return token;
   }

@@ -72,6 +72,7 @@ export const WHICH = kind<Which>(
   "a version's number or a moment",
   (value) => (value instanceof Date ? Number.isSafeInteger(value.getTime() * 1000) : isWhole(value)),
 );
+export const MOMENT = kind<Date>("a moment", (value) => value instanceof Date && Number.isSafeInteger(value.getTime() * 1000));
 /** A plain object, as of options, of aggregates or of arguments by name. */
 export const RECORD = kind<Record<string, unknown>>("an object", (value) => typeof value === "object" && value !== null && !Array.isArray(value));
 // What it takes is the business of who calls it.

@@ -14,6 +14,8 @@ export interface ErrorDetails {
   log?: string | undefined;
   /** Whether the change that a failed request asked for may have happened all the same. */
   effect?: Effect | undefined;
+  /** Milliseconds after which it may be tried again. */
+  retryAfter?: number | undefined;
 }
 
 /** `none`: it did not happen and will not. `unknown`: it may have happened. */
@@ -35,6 +37,8 @@ export class EmergeError extends Error {
   readonly log?: string;
   /** Whether the change may have happened all the same. */
   readonly effect: Effect;
+  /** Milliseconds after which it may be tried again, when that is known. */
+  readonly retryAfter?: number;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message);
@@ -45,6 +49,7 @@ export class EmergeError extends Error {
     if (details.trace !== undefined) this.trace = details.trace;
     if (details.log !== undefined) this.log = details.log;
     this.effect = details.effect ?? "none";
+    if (details.retryAfter !== undefined) this.retryAfter = details.retryAfter;
   }
 }
 

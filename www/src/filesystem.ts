@@ -41,7 +41,7 @@ import { opCreateIndex, opDropIndex, opIndexes, type RawMatch, readIndex, readIn
 export class FileSystem {
   readonly #transport: Transport;
   readonly #known: Known;
-  /** The users and groups that the node knows, which are the administrator's to see and to change. */
+  /** The users and groups that the node knows, which are the administrator's to see and to change, and tokens. */
   readonly accounts: Accounts;
 
   /** With another file system, what that knows of classes is shared. */

@@ -68,7 +68,7 @@ export const ERROR_CLASSES: Readonly<Record<ErrorCode, readonly [name: string, d
   out_of_memory: ["OutOfMemoryError", "The method used more memory than its limit."],
   cancelled: ["CancelledError", "The caller cancelled the request."],
   unmappable_value: ["UnmappableValueError", "A value has no mapping between the language and Emerge."],
-  limit_exceeded: ["LimitExceededError", "A count (requests in flight, items, depth of calls) is past its limit."],
+  limit_exceeded: ["LimitExceededError", "A count (requests in flight, items, depth of calls) or a rate is past its limit."],
   session_expired: ["SessionExpiredError", "The node no longer knows the session."],
   disconnected: ["DisconnectedError", "The connection is gone and will not be tried again."],
   storage_failed: ["StorageFailedError", "Storage did not accept the change."],
@@ -157,6 +157,20 @@ export const LIMITS = {
   MAX_SORTED: 20000,
   /** Users, or groups, that a node knows. */
   MAX_USERS: 4096,
+  /** Connections of one user, or from one address, by default. */
+  CONNECTIONS: 16384,
+  /** Requests a second of one user, or from one address, by default. */
+  REQUESTS_PER_SECOND: 1000000,
+  /** Bytes a second that one user, or one address, may move by default. */
+  BYTES_PER_SECOND: 4294967296,
+  /** Streams of one user, or to one address, at a time by default. */
+  STREAMS: 16384,
+  /** Tokens of one user, besides the one that was made with the user. */
+  MAX_TOKENS: 256,
+  /** Grants of the scope of one token. */
+  MAX_GRANTS: 64,
+  /** Bytes of the note of a token. */
+  MAX_NOTE: 256,
   /** Groups that one user may be in. */
   MAX_GROUPS: 64,
   /** Bytes of the text of a search's function. */
@@ -243,6 +257,8 @@ export const OP = {
   transactions: 23,
   /** Tells of changes, in the order of their commits, as a stream without end: a `watch::Change` for each item. */
   watch: 24,
+  /** Lists, makes or takes back tokens: a user's own, or for the administrator those of all. Replies with a list of `account::TokenInfo`: those that it is about. Not within a method or a transaction. */
+  tokens: 25,
   /** Finds objects that the caller may read: one `query::Matches`; as a stream, one for each page until the end. */
   search: 30,
   /** Runs a search and tells how: `query::Plan`. */
@@ -665,6 +681,25 @@ export type WatchArgs = [
   from?: string | null,
 ];
 
+/** Lists, makes or takes back tokens: a user's own, or for the administrator those of all. Replies with a list of `account::TokenInfo`: those that it is about. Not within a method or a transaction. */
+export const TOKENS_ARGS = {
+  /** What to do. */
+  action: 0,
+  /** Whose; with `create` the caller's own when absent, otherwise those of everybody whose tokens the caller may see. */
+  user: 1,
+  /** With `revoke`, and with `list` for one alone: the token's id. */
+  id: 2,
+  /** With `create`: what is to be made. */
+  token: 3,
+} as const;
+/** The decoded form of {@link TOKENS_ARGS}. */
+export type TokensArgs = [
+  action: TokenAction,
+  user?: string | null,
+  id?: string | null,
+  token?: NewToken | null,
+];
+
 /** Finds objects that the caller may read: one `query::Matches`; as a stream, one for each page until the end. */
 export const SEARCH_ARGS = {
   /** Which. */
@@ -842,6 +877,22 @@ export type Child = [
   fields?: Uint8Array | null,
 ];
 
+/** How a store meets what is at the path. */
+export const StoreMode = {
+  /** Makes the object, or makes a new version of the one that is there, with exactly these fields. */
+  put: 0,
+  /** Makes the object; `already_exists` when something is there. */
+  create: 1,
+  /** Sets and removes the given fields of the object that is there; `conflict` when its version is not `base`. */
+  patch: 2,
+  /** As `Patch`, whatever its version is. */
+  overwrite: 3,
+} as const;
+/** One of the numbers of {@link StoreMode}. */
+export type StoreMode = (typeof StoreMode)[keyof typeof StoreMode];
+/** Their names as people see them, by number. */
+export const STORE_MODE_NAMES = ["put", "create", "patch", "overwrite"] as const;
+
 /** What a listing is sorted by; members that are equal in it are in the order of their names. */
 export const SortBy = {
   /** The bytes of the name. */
@@ -859,22 +910,6 @@ export const SortBy = {
 export type SortBy = (typeof SortBy)[keyof typeof SortBy];
 /** Their names as people see them, by number. */
 export const SORT_BY_NAMES = ["name", "size", "modified", "created", "class"] as const;
-
-/** How a store meets what is at the path. */
-export const StoreMode = {
-  /** Makes the object, or makes a new version of the one that is there, with exactly these fields. */
-  put: 0,
-  /** Makes the object; `already_exists` when something is there. */
-  create: 1,
-  /** Sets and removes the given fields of the object that is there; `conflict` when its version is not `base`. */
-  patch: 2,
-  /** As `Patch`, whatever its version is. */
-  overwrite: 3,
-} as const;
-/** One of the numbers of {@link StoreMode}. */
-export type StoreMode = (typeof StoreMode)[keyof typeof StoreMode];
-/** Their names as people see them, by number. */
-export const STORE_MODE_NAMES = ["put", "create", "patch", "overwrite"] as const;
 
 /** What is stored at a path. */
 export const ObjectType = {
@@ -1219,6 +1254,67 @@ export const GroupAction = {
 export type GroupAction = (typeof GroupAction)[keyof typeof GroupAction];
 /** Their names as people see them, by number. */
 export const GROUP_ACTION_NAMES = ["list", "add", "remove", "join", "leave"] as const;
+
+/** What is done with tokens. */
+export const TokenAction = {
+  /** Tells tokens, which does not tell what they are. */
+  list: 0,
+  /** Makes one. */
+  create: 1,
+  /** Takes one back, and those that were made with it: they are not valid any more. */
+  revoke: 2,
+} as const;
+/** One of the numbers of {@link TokenAction}. */
+export type TokenAction = (typeof TokenAction)[keyof typeof TokenAction];
+/** Their names as people see them, by number. */
+export const TOKEN_ACTION_NAMES = ["list", "create", "revoke"] as const;
+
+/** A token that is to be made. */
+export const NEW_TOKEN = {
+  /** SHA-256 of the token, 32 bytes: the client makes the token, and nobody keeps it. */
+  hash: 0,
+  /** What it is for, as `Scope::parse` reads it: `read:/inventory/**`, or `*` for everything. As much as the token in use when absent. */
+  scope: 1,
+  /** Microseconds since 1970-01-01T00:00:00Z at which it ends; when the token in use does, if at all, when absent. */
+  expires: 2,
+  /** What it is made for, for people. */
+  note: 3,
+} as const;
+/** The decoded form of {@link NEW_TOKEN}. */
+export type NewToken = [
+  hash: Uint8Array,
+  scope?: string[] | null,
+  expires?: number | null,
+  note?: string | null,
+];
+
+/** A token that a node knows. What it is, is kept nowhere. */
+export const TOKEN_INFO = {
+  /** By which it is taken back. */
+  id: 0,
+  /** Whom it stands for. */
+  user: 1,
+  /** What it is for. */
+  scope: 2,
+  /** Microseconds since 1970-01-01T00:00:00Z. */
+  created: 3,
+  /** When it ends; none for one that does not. */
+  expires: 4,
+  /** What it was made for. */
+  note: 5,
+  /** The id of the token of the same user with which it was made, and with which it goes. */
+  parent: 6,
+} as const;
+/** The decoded form of {@link TOKEN_INFO}. */
+export type TokenInfo = [
+  id: string,
+  user: string,
+  scope: string[],
+  created: number,
+  expires?: number | null,
+  note?: string | null,
+  parent?: string | null,
+];
 
 /** A user that a node knows. */
 export const USER_INFO = {
@@ -1871,6 +1967,8 @@ export const ERROR = {
   effect: 6,
   /** What the method that failed had logged, when its log was asked for. */
   log: 7,
+  /** Milliseconds after which it may be tried again. */
+  retryAfterMs: 8,
 } as const;
 /** The decoded form of {@link ERROR}. */
 export type Error = [
@@ -1882,4 +1980,5 @@ export type Error = [
   trace?: string | null,
   effect?: Effect | null,
   log?: string | null,
+  retryAfterMs?: number | null,
 ];

@@ -289,6 +289,7 @@ export function readError(reader: ByteReader): EmergeError {
       trace: has(5) ? reader.text() : undefined,
       effect: has(6) && reader.uint() === 1 ? "unknown" : "none",
       log: has(7) ? reader.text() : undefined,
+      retryAfter: has(8) ? reader.uint() : undefined,
     });
   });
 }

@@ -111,6 +111,11 @@ const accounts: Record<keyof Accounts, readonly unknown[]> = {
   addUser: ["zed", { ...common, groups: ["staff"] } satisfies All<Accounts["addUser"], 1>],
   newToken: ["zed", common],
   removeUser: ["zed", common],
+  tokens: [{ ...common, user: "zed" } satisfies All<Accounts["tokens"], 0>],
+  createToken: [
+    { ...common, user: "zed", scope: ["read:/odd/**"], expires: new Date(4e12), note: "odd" } satisfies All<Accounts["createToken"], 0>,
+  ],
+  revokeToken: ["0000000000000000", { ...common, user: "zed" } satisfies All<Accounts["revokeToken"], 1>],
   groups: [common],
   addGroup: ["staff", common],
   removeGroup: ["staff", common],

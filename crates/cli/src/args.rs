@@ -1,10 +1,13 @@
 //! The command line.
 
+mod limits;
 mod rights;
 mod search;
+pub(crate) mod token;
 
 pub(crate) use rights::{Chmod, Chown, GroupCommand, Rules, UserCommand};
 pub(crate) use search::{Index, Search};
+pub(crate) use token::TokenCommand;
 
 use clap::{Args, Parser, Subcommand};
 use emerge_proto::frame::check_timeout;
@@ -97,6 +100,9 @@ pub(crate) enum Command {
     /// Groups that the node knows; the administrator's.
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Tokens: for less than everything, for a time, and to be taken back one by one.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Remove an object, or with -r a directory, and forget all its versions at once.
     Purge(Rm),
     /// Find objects by a function that says which are wanted.
@@ -144,7 +150,7 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodeCommand {
     /// Start a node and keep it running until Ctrl-C. With --json one line {"url", "token", "notebook", "data"} is printed when it is ready.
-    Start(NodeStart),
+    Start(Box<NodeStart>),
     /// Compile the sandboxes for JavaScript and Python now, once for each version, and not when a node starts; for the image of a machine, say.
     Prepare,
 }
@@ -255,6 +261,7 @@ impl Command {
             Command::Rules(args) => args.format,
             Command::User(command) => command.format(),
             Command::Group(command) => command.format(),
+            Command::Token(command) => command.format(),
             Command::Purge(args) => args.format,
             Command::History(args) => args.format,
             Command::Chmod(args) => args.format,
@@ -368,6 +375,28 @@ pub(crate) struct NodeStart {
     /// A name by which the node may be reached (may be given several times).
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_host: Vec<String>,
+    /// What each user may take: connections=N, requests=N a second, bytes=N a second, streams=N, with commas between them; 0 is
+    /// without a limit. What is not named stays as it is by default.
+    #[arg(long, env = "EMERGE_LIMIT_USER", value_name = "LIMITS", value_parser = limits::allowance)]
+    pub(crate) limit_user: Option<emerge_server::Allowance>,
+    /// What each address may take, likewise; of IPv6 the addresses of one /64 count as one.
+    #[arg(long, env = "EMERGE_LIMIT_ADDRESS", value_name = "LIMITS", value_parser = limits::allowance)]
+    pub(crate) limit_address: Option<emerge_server::Allowance>,
+    /// What is written into the audit log beside the store: off, admin (what administers, and what is refused), writes, all.
+    #[arg(long, env = "EMERGE_AUDIT", value_name = "LEVEL", default_value = "admin", value_parser = limits::level)]
+    pub(crate) audit: emerge_server::AuditLevel,
+    /// Bytes of one file of the audit log.
+    #[arg(long, env = "EMERGE_AUDIT_BYTES", value_name = "BYTES", default_value_t = 64 * 1024 * 1024, value_parser = clap::value_parser!(u64).range(1024..))]
+    pub(crate) audit_bytes: u64,
+    /// Files of the audit log that are kept, the current one included.
+    #[arg(long, env = "EMERGE_AUDIT_FILES", value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) audit_files: u32,
+    /// The certificate, as PEM, with which the node speaks TLS: clients come by wss: and https: then.
+    #[arg(long, env = "EMERGE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key, as PEM.
+    #[arg(long, env = "EMERGE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// What is logged to stderr: error, warn, info, debug, or a filter such as emerge_server=debug.
     #[arg(long, env = "EMERGE_LOG", default_value = "info", value_name = "FILTER")]
     pub(crate) log: String,

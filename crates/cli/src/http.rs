@@ -2,6 +2,7 @@
 
 use crate::args::Cli;
 use crate::settings::Settings;
+use emerge_client::native::tls::Wire;
 use emerge_proto::{Error, ErrorCode, Result};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, StreamBody};
@@ -11,7 +12,6 @@ use hyper_util::rt::TokioIo;
 use std::io::Write;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Bytes of a file that are read at a time.
@@ -38,13 +38,12 @@ pub(crate) async fn ask(
     let lost = |error: &dyn std::fmt::Display| {
         Error::new(ErrorCode::Disconnected, format!("{} cannot be reached: {error}", settings.url))
     };
-    let Some(host) = settings.url.strip_prefix("ws://") else {
-        let why =
-            "this program does not speak TLS; reach the node through ws:// on its own machine or a tunnel";
-        return Err(Error::new(ErrorCode::Unsupported, why).field("url"));
+    let (tls, host) = match settings.url.split_once("://") {
+        Some((scheme, host)) => (scheme == "wss", host),
+        None => (false, settings.url.as_str()),
     };
-    let with_port = if has_port(host) { host.to_owned() } else { format!("{host}:80") };
-    let stream = TcpStream::connect(with_port).await.map_err(|error| lost(&error))?;
+    let (name, port) = name_and_port(host, if tls { 443 } else { 80 });
+    let stream = Wire::connect(name, port, tls).await.map_err(|error| lost(&error))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
     // It ends with the answer.
@@ -124,12 +123,22 @@ pub(crate) fn problem(body: &[u8]) -> Option<Error> {
     error.path = json["path"].as_str().map(str::to_owned);
     error.field = json["field"].as_str().map(Into::into);
     error.limit = json["limit"].as_u64();
-    Some(error)
+    Some(match json["retry_after_ms"].as_u64() {
+        Some(after) => error.retry_after(after),
+        None => error,
+    })
 }
 
-fn has_port(host: &str) -> bool {
-    host.rsplit_once(':')
-        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+/// A host as the system knows it, and the port. An IPv6 address is bracketed in a URL.
+fn name_and_port(host: &str, default: u16) -> (&str, u16) {
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !name.is_empty() => match port.parse() {
+            Ok(port) => (name, port),
+            Err(_) => (host, default),
+        },
+        _ => (host, default),
+    };
+    (name.trim_start_matches('[').trim_end_matches(']'), port)
 }
 
 #[cfg(test)]
@@ -138,9 +147,14 @@ mod tests {
 
     #[test]
     fn ports_and_problems_are_read() {
-        assert!(
-            has_port("localhost:5558") && has_port("[::1]:5558") && !has_port("[::1]") && !has_port("a.b")
-        );
+        for (host, name, port) in [
+            ("localhost:5558", "localhost", 5558),
+            ("[::1]:7", "::1", 7),
+            ("[::1]", "::1", 80),
+            ("a.b", "a.b", 80),
+        ] {
+            assert_eq!(name_and_port(host, 80), (name, port));
+        }
         let error =
             problem(br#"{"code": "not_found", "detail": "no", "path": "/a", "status": 404}"#).unwrap();
         assert_eq!((error.code, error.path.as_deref()), (ErrorCode::NotFound, Some("/a")));

@@ -25,7 +25,12 @@
 //! | chown of the group | to own it, and to be in the new group |
 //! | chown of the owner | `admin` |
 //! | set_rules | to own the directory |
-//! | users, groups | `admin` |
+//! | users, groups, tokens of others | `admin` |
+//!
+//! **A token may have a scope** ([`emerge_proto::Scope`]), which takes away and never gives: besides what is above, each `r`
+//! needs the grant `read` at the path where it is needed, each `w` `write`, `x` on an object `call`, and what owners do `rights`. `x` on a directory needs that anything is granted there or below. What a
+//! method makes of the object that it is called on needs `call` or `write`. Storing a class needs `write` somewhere, making and dropping indexes `write:/**`. What the scope
+//! does not reach is not there. A scope and `admin` never go together.
 //!
 //! **What is not there for a caller.** What a user may not read does not appear. One rule, in two halves:
 //!
@@ -42,7 +47,11 @@
 
 use crate::change::Rights;
 use crate::object::{Object, Stored};
-use emerge_proto::{Error, ErrorCode, Path, Perms, Result};
+use core::net::IpAddr;
+use emerge_proto::scope::Verb;
+use emerge_proto::{Error, ErrorCode, Path, Perms, Result, Scope};
+use std::fmt::Display;
+use std::sync::Arc;
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,19 +60,40 @@ pub struct Principal {
     pub user: String,
     /// The groups that the user is in; new objects get the first.
     pub groups: Vec<String>,
-    /// Passes every check.
+    /// Passes every check. Nobody with a scope does.
     pub admin: bool,
+    /// What the token in use is for; everything when absent.
+    pub scope: Option<Arc<Scope>>,
+    /// The id of the token in use; none for the one that was made with the user, or by the host.
+    pub token: Option<Arc<str>>,
+    /// From where, for who writes down what was done; it decides nothing.
+    pub from: Option<IpAddr>,
 }
 
 impl Principal {
     /// A user without groups.
     pub fn user(name: impl Into<String>) -> Self {
-        Self { user: name.into(), groups: Vec::new(), admin: false }
+        Self { user: name.into(), groups: Vec::new(), admin: false, scope: None, token: None, from: None }
     }
 
     /// The administrator.
     pub fn admin() -> Self {
-        Self { user: ROOT_OWNER.into(), groups: vec![ROOT_OWNER.into()], admin: true }
+        Self { groups: vec![ROOT_OWNER.into()], admin: true, ..Self::user(ROOT_OWNER) }
+    }
+
+    /// The same user with a token that is for less.
+    pub fn scoped(self, scope: Scope) -> Self {
+        Self { admin: false, scope: Some(Arc::new(scope)), ..self }
+    }
+
+    /// Whether a verb is granted somewhere.
+    pub(crate) fn is_granted(&self, verb: Verb) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.has(verb))
+    }
+
+    /// Whether a verb is granted at a path.
+    pub(crate) fn is_granted_at(&self, verb: Verb, at: impl Display) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.allows(verb, &at.to_string()))
     }
 
     /// The group of what the user makes.
@@ -81,6 +111,17 @@ pub(crate) enum Want {
     Read,
     Write,
     Execute,
+    /// What a method that was called on the object makes of it.
+    Change,
+}
+
+/// A member of a directory, as a path.
+pub(crate) struct Member<'a>(pub(crate) &'a Path, pub(crate) &'a str);
+
+impl Display for Member<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.0.as_str().trim_end_matches('/'), self.1)
+    }
 }
 
 /// The three bits that count for the caller.
@@ -102,28 +143,52 @@ fn granted_by(principal: &Principal, owner: &str, group: &str, perms: Perms) -> 
     perms.0 >> shift & 7
 }
 
-pub(crate) fn may(principal: &Principal, object: &Object, want: Want) -> bool {
+/// Whether the user may, whatever the token is for. What counts in the end is [`may`].
+pub(crate) fn user_may(principal: &Principal, object: &Object, want: Want) -> bool {
     let bit = match want {
         Want::Read => 4,
-        Want::Write => 2,
+        Want::Write | Want::Change => 2,
         Want::Execute => 1,
     };
     granted(principal, object) & bit != 0
 }
 
-/// Whether the caller may read an object that was not taken out of the store.
-pub(crate) fn may_read_stored(principal: &Principal, object: &Stored<'_>) -> bool {
+/// Whether the user may read an object that was not taken out of the store, whatever the token is for.
+pub(crate) fn user_may_read(principal: &Principal, object: &Stored<'_>) -> bool {
     granted_by(principal, object.owner, object.group, object.perms) & 4 != 0
 }
 
-/// Whether the caller decides about an object's rights.
+/// Whether the token is for this, whatever the user may.
+fn is_in_scope(principal: &Principal, object: &Object, want: Want, at: impl Display) -> bool {
+    let Some(scope) = &principal.scope else { return true };
+    let path = at.to_string();
+    match want {
+        Want::Read => scope.allows(Verb::Read, &path),
+        Want::Write => scope.allows(Verb::Write, &path),
+        Want::Change => scope.allows(Verb::Call, &path) || scope.allows(Verb::Write, &path),
+        Want::Execute if object.is_directory() => scope.reaches(&path),
+        Want::Execute => scope.allows(Verb::Call, &path),
+    }
+}
+
+/// Whether the caller may do something with an object that is at a path.
+pub(crate) fn may(principal: &Principal, object: &Object, want: Want, at: impl Display) -> bool {
+    user_may(principal, object, want) && is_in_scope(principal, object, want, at)
+}
+
+/// Whether the user decides about an object's rights.
 pub(crate) fn owns(principal: &Principal, object: &Object) -> bool {
     principal.admin || object.owner == principal.user
 }
 
-/// Whether an object appears in what the caller is shown of a set.
-pub(crate) fn shows(principal: &Principal, object: &Object) -> bool {
-    may(principal, object, Want::Read) || owns(principal, object)
+/// Whether an object appears in what the user is shown of a set, whatever the token is for.
+pub(crate) fn user_sees(principal: &Principal, object: &Object) -> bool {
+    user_may(principal, object, Want::Read) || owns(principal, object)
+}
+
+/// Whether an object that is at a path appears in what the caller is shown of a set.
+pub(crate) fn shows(principal: &Principal, object: &Object, at: impl Display) -> bool {
+    user_sees(principal, object) && principal.is_granted_at(Verb::Read, at)
 }
 
 /// The same of what is gone, by the rights that it had.
@@ -133,9 +198,10 @@ pub(crate) fn showed(principal: &Principal, rights: &Rights) -> bool {
         || granted_by(principal, &rights.owner, &rights.group, rights.perms) & 4 != 0
 }
 
-/// Whether an object is there for the caller at all.
-pub(crate) fn knows(principal: &Principal, object: &Object) -> bool {
-    granted(principal, object) != 0 || owns(principal, object)
+/// Whether an object that is at a path is there for the caller at all.
+pub(crate) fn knows(principal: &Principal, object: &Object, at: impl Display) -> bool {
+    (granted(principal, object) != 0 || owns(principal, object))
+        && principal.scope.as_ref().is_none_or(|scope| scope.reaches(&at.to_string()))
 }
 
 /// Whether a sticky directory lets the caller remove or rename an entry.
@@ -154,6 +220,9 @@ pub(crate) fn check_sticky(
 
 /// Refuses to change the rights of what the caller does not own.
 pub(crate) fn check_owner(principal: &Principal, object: &Object, path: &Path) -> Result<()> {
+    if !principal.is_granted_at(Verb::Rights, path) {
+        return Err(out_of_scope(principal, Verb::Rights, path));
+    }
     if owns(principal, object) {
         return Ok(());
     }
@@ -162,16 +231,31 @@ pub(crate) fn check_owner(principal: &Principal, object: &Object, path: &Path) -
 }
 
 pub(crate) fn check(principal: &Principal, object: &Object, want: Want, path: &Path) -> Result<()> {
-    if may(principal, object, want) {
-        return Ok(());
+    if !user_may(principal, object, want) {
+        return Err(denied(principal, want, path));
     }
-    Err(denied(principal, want, path))
+    if !is_in_scope(principal, object, want, path) {
+        let verb = match want {
+            Want::Read => Verb::Read,
+            Want::Write => Verb::Write,
+            Want::Execute | Want::Change => Verb::Call,
+        };
+        return Err(out_of_scope(principal, verb, path));
+    }
+    Ok(())
+}
+
+/// The token in use is not for this.
+pub(crate) fn out_of_scope(principal: &Principal, verb: Verb, at: impl Display) -> Error {
+    let verb = verb.as_str();
+    let why = format!("the token in use of user {:?} does not grant {verb}:{at}", principal.user);
+    Error::new(ErrorCode::PermissionDenied, why).at(at)
 }
 
 pub(crate) fn denied(principal: &Principal, want: Want, path: &Path) -> Error {
     let letter = match want {
         Want::Read => "r",
-        Want::Write => "w",
+        Want::Write | Want::Change => "w",
         Want::Execute => "x",
     };
     Error::new(ErrorCode::PermissionDenied, format!("user {:?} lacks {letter:?} on {path}", principal.user))
@@ -189,17 +273,23 @@ mod tests {
         let perms = Perms::parse("-w-r----x").unwrap();
         let object = Object { kind: ObjectType::Object, perms, ..Object::of_test(ObjectId::ROOT) };
         let staff = |user: &str| Principal { groups: vec!["staff".into()], ..Principal::user(user) };
-        assert!(may(&staff("ada"), &object, Want::Write) && !may(&staff("ada"), &object, Want::Read));
-        assert!(may(&staff("bob"), &object, Want::Read) && !may(&staff("bob"), &object, Want::Execute));
-        assert!(may(&Principal::user("eve"), &object, Want::Execute));
-        assert!(!may(&Principal::user("eve"), &object, Want::Read));
-        assert!(may(&Principal::admin(), &object, Want::Read));
+        assert!(
+            user_may(&staff("ada"), &object, Want::Write) && !user_may(&staff("ada"), &object, Want::Read)
+        );
+        assert!(
+            user_may(&staff("bob"), &object, Want::Read) && !user_may(&staff("bob"), &object, Want::Execute)
+        );
+        assert!(user_may(&Principal::user("eve"), &object, Want::Execute));
+        assert!(!user_may(&Principal::user("eve"), &object, Want::Read));
+        assert!(user_may(&Principal::admin(), &object, Want::Read));
 
-        assert!(shows(&staff("ada"), &object), "its owner");
-        assert!(!shows(&Principal::user("eve"), &object) && knows(&Principal::user("eve"), &object));
+        assert!(shows(&staff("ada"), &object, "/o"), "its owner");
+        assert!(
+            !shows(&Principal::user("eve"), &object, "/o") && knows(&Principal::user("eve"), &object, "/o")
+        );
         let closed = Object { perms: Perms(0), ..object };
-        assert!(shows(&staff("ada"), &closed) && knows(&staff("ada"), &closed));
-        assert!(!knows(&staff("bob"), &closed) && knows(&Principal::admin(), &closed));
+        assert!(shows(&staff("ada"), &closed, "/o") && knows(&staff("ada"), &closed, "/o"));
+        assert!(!knows(&staff("bob"), &closed, "/o") && knows(&Principal::admin(), &closed, "/o"));
     }
 
     #[test]

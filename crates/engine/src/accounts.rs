@@ -5,7 +5,7 @@ use crate::backend::Backend;
 use crate::engine::Engine;
 use crate::keys;
 use crate::object::{Record, read};
-use emerge_proto::{Error, ErrorCode, Result};
+use emerge_proto::{Error, ErrorCode, Result, Scope};
 use minicbor::{Decode, Encode};
 use std::sync::atomic::Ordering;
 
@@ -26,6 +26,52 @@ impl Account {
     pub(crate) fn read(record: Record) -> Result<Self> {
         read(&record.bytes()?, "a user")
     }
+}
+
+/// A token that was made besides the user's first. The token itself is kept nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct NamedToken {
+    /// SHA-256 of the token.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub(crate) hash: [u8; 32],
+    /// The grants, as [`Scope::parse`] reads them.
+    #[n(1)]
+    pub(crate) scope: Vec<String>,
+    #[n(2)]
+    pub(crate) created: i64,
+    #[n(3)]
+    pub(crate) expires: Option<i64>,
+    #[n(4)]
+    pub(crate) note: Option<String>,
+    /// The id of the token with which it was made, and with which it goes.
+    #[n(5)]
+    pub(crate) parent: Option<String>,
+}
+
+impl NamedToken {
+    pub(crate) fn read(record: Record) -> Result<Self> {
+        read(&record.bytes()?, "a token")
+    }
+}
+
+/// Whom a token stands for, and how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    /// The user, with what the token is for.
+    pub principal: Principal,
+    /// Microseconds since 1970-01-01T00:00:00Z at which the token ends; none for one that does not.
+    pub expires: Option<i64>,
+}
+
+/// The user and the token's id in what is kept under a token's hash: names have no `/`.
+pub(crate) fn token_parts(bearer: &str) -> (&str, Option<&str>) {
+    bearer.split_once('/').map_or((bearer, None), |(name, id)| (name, Some(id)))
+}
+
+/// Compares in constant time. What is looked up is the hash of 256 random bits, so that no time tells of a token; this keeps it so.
+fn is_same(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    one.iter().zip(other).fold(0, |differ, (one, other)| differ | (one ^ other)) == 0
 }
 
 /// Bytes of the name of a user or a group.
@@ -59,17 +105,41 @@ impl<B: Backend> Engine<B> {
         self.shared.accounts.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The user whose token has this SHA-256, with the groups of now.
+    /// Whom a token of this SHA-256 stands for, with the groups of now. Whether it has expired is for the caller to see.
     ///
     /// # Errors
     /// `storage_failed`.
-    pub async fn user_of_token(&self, hash: &[u8; 32]) -> Result<Option<Principal>> {
+    pub async fn user_of_token(&self, hash: &[u8; 32]) -> Result<Option<Bearer>> {
         let Some(record) = self.look(&keys::token(hash)).await?.record else { return Ok(None) };
-        let name = String::from_utf8_lossy(&record.bytes()?).into_owned();
-        let Some(record) = self.look(&keys::user(&name)).await?.record else { return Ok(None) };
-        let account = Account::read(record)?;
-        // The two may be of different moments.
-        let same = account.token == *hash;
-        Ok(same.then_some(Principal { user: name, groups: account.groups, admin: false }))
+        let bearer = String::from_utf8_lossy(&record.bytes()?).into_owned();
+        let (name, id) = token_parts(&bearer);
+        let account = match self.look(&keys::user(name)).await?.record {
+            Some(record) => Some(Account::read(record)?),
+            None if is_builtin(name) => None,
+            None => return Ok(None),
+        };
+        let Some(id) = id else {
+            // The two may be of different moments.
+            let known = account.filter(|account| is_same(&account.token, hash));
+            return Ok(known.map(|account| Bearer {
+                principal: Principal { groups: account.groups, ..Principal::user(name) },
+                expires: None,
+            }));
+        };
+        let Some(record) = self.look(&keys::named_token(name, id)).await?.record else { return Ok(None) };
+        let token = NamedToken::read(record)?;
+        if !is_same(&token.hash, hash) {
+            return Ok(None);
+        }
+        let user = match account {
+            Some(account) => Principal { groups: account.groups, ..Principal::user(name) },
+            None => Principal::admin(),
+        };
+        let principal = match Scope::parse(&token.scope)? {
+            Some(scope) => user.scoped(scope),
+            None => user,
+        };
+        let principal = Principal { token: Some(id.into()), ..principal };
+        Ok(Some(Bearer { principal, expires: token.expires }))
     }
 }

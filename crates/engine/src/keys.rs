@@ -30,8 +30,10 @@ pub(crate) const SESSION: u8 = b'r';
 pub(crate) const LOG: u8 = b'l';
 /// `p name` -> [`crate::accounts::Account`]: a user.
 pub(crate) const USER: u8 = b'p';
-/// `h sha256` -> the name of the user whose token has this hash.
+/// `h sha256` -> the name of the user whose token has this hash, and after a `/` the token's id unless it is the user's first.
 pub(crate) const TOKEN: u8 = b'h';
+/// `q user-length user id` -> [`crate::accounts::NamedToken`].
+pub(crate) const NAMED_TOKEN: u8 = b'q';
 /// `g name` -> nothing: a group.
 pub(crate) const GROUP: u8 = b'g';
 /// `t id` -> nothing: unlinked, waits for collection.
@@ -198,6 +200,15 @@ pub(crate) fn user(name: &str) -> Vec<u8> {
 
 pub(crate) fn token(hash: &[u8; 32]) -> Vec<u8> {
     build(TOKEN, &[hash])
+}
+
+pub(crate) fn named_token(user: &str, id: &str) -> Vec<u8> {
+    build(NAMED_TOKEN, &[&(user.len() as u32).to_be_bytes(), user.as_bytes(), id.as_bytes()])
+}
+
+/// The user and the id in the key of a token.
+pub(crate) fn named_token_parts(key: &[u8]) -> Option<(&str, &str)> {
+    class_head_parts(key)
 }
 
 pub(crate) fn group(name: &str) -> Vec<u8> {

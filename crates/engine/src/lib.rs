@@ -63,6 +63,7 @@ mod upgrade;
 mod watch;
 
 pub use access::Principal;
+pub use accounts::Bearer;
 pub use backend::{Backend, BackendError, CommitRecord};
 pub use classes::Lineage;
 pub use collect::Collected;

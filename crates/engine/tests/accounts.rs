@@ -25,7 +25,7 @@ async fn group(
 }
 
 async fn groups_of(engine: &Engine<MemoryBackend>, token: u8) -> Option<(String, Vec<String>)> {
-    let principal = engine.user_of_token(&[token; 32]).await.unwrap()?;
+    let principal = engine.user_of_token(&[token; 32]).await.unwrap()?.principal;
     assert!(!principal.admin);
     Some((principal.user, principal.groups))
 }

@@ -1,9 +1,12 @@
 //! One connection of a session: messages and time in, messages out.
 
+use crate::audit::{self, Asked};
+use crate::meter::{Meter, Seat};
 use crate::node::{Node, Reply, RequestKey};
 use crate::session::Session;
 use crate::stream::{self, Items};
-use emerge_engine::Backend;
+use core::net::IpAddr;
+use emerge_engine::{Backend, Principal};
 use emerge_proto::error::Effect;
 use emerge_proto::frame::{Frame, Heard, Hello, Request, Welcome, check_timeout, encode_frame, receive};
 use emerge_proto::{Error, ErrorCode, Op, Result, limits};
@@ -58,6 +61,8 @@ struct Stream {
     deadline: Option<i64>,
     /// It never ends, so that a node that stops does not wait for it.
     endless: bool,
+    /// Its places among those of the user and of the address.
+    _seats: Vec<Seat>,
 }
 
 /// The node's side of one connection. Dropping it drops its requests; those that were committed keep their outcomes.
@@ -75,6 +80,10 @@ pub struct Connection<B: Backend> {
     gated_count: usize,
     out: Vec<u8>,
     last_heard: i64,
+    /// From where, and what that address takes.
+    from: Option<(IpAddr, Arc<Meter>)>,
+    /// What the user takes, and a place among the user's connections.
+    user: Option<(Arc<Meter>, Seat)>,
 }
 
 impl<B: Backend> Connection<B> {
@@ -92,7 +101,20 @@ impl<B: Backend> Connection<B> {
             gated_count: 0,
             out: Vec::new(),
             last_heard: now,
+            from: None,
+            user: None,
         }
+    }
+
+    /// The same, of a client at an address.
+    pub fn from(mut self, address: IpAddr, now: i64) -> Self {
+        self.from = Some((address, self.node.meters().address(address, now)));
+        self
+    }
+
+    fn meters(&self) -> impl Iterator<Item = &Arc<Meter>> {
+        let user = self.user.as_ref().map(|(meter, _)| meter);
+        self.from.iter().map(|(_, meter)| meter).chain(user)
     }
 
     /// Takes one message. What is wrong with it ends the request that it is in, or else the connection, with a typed error and changes nothing.
@@ -101,6 +123,7 @@ impl<B: Backend> Connection<B> {
         if self.is_closed() {
             return;
         }
+        self.meters().for_each(|meter| meter.bytes(message.len(), now));
         match receive(message) {
             Ok(all) => {
                 for heard in all {
@@ -155,7 +178,11 @@ impl<B: Backend> Connection<B> {
 
     /// All that is ready to be sent, as one message.
     pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
-        (!self.out.is_empty()).then(|| std::mem::take(&mut self.out))
+        if self.out.is_empty() {
+            return None;
+        }
+        self.meters().for_each(|meter| meter.bytes(self.out.len(), self.last_heard));
+        Some(std::mem::take(&mut self.out))
     }
 
     /// True when the host should send what is left and close the socket.
@@ -245,16 +272,26 @@ impl<B: Backend> Connection<B> {
     fn poll_greeting(&mut self, cx: &mut Context<'_>, now: i64) {
         let State::Greeting { connection, answer: Some(answer), waiting } = &mut self.state else { return };
         let Poll::Ready(answer) = answer.as_mut().poll(cx) else { return };
+        let connection = *connection;
         match answer {
             Ok((session, welcome)) => {
                 let waiting = std::mem::take(waiting);
-                self.state = State::Open { connection: *connection, session };
+                let meter = self.node.meters().user(&session.user, now);
+                match meter.connection() {
+                    Ok(seat) => self.user = Some((meter, seat)),
+                    Err(error) => return self.close(error),
+                }
+                self.state = State::Open { connection, session };
                 self.send(&Frame::Welcome(welcome));
                 for heard in waiting {
                     self.handle(heard, now);
                 }
             }
-            Err(error) => self.close(error),
+            Err(error) => {
+                let from = self.from.as_ref().map(|(address, _)| *address);
+                self.node.refused(from, error.code, now);
+                self.close(error);
+            }
         }
     }
 
@@ -313,7 +350,14 @@ impl<B: Backend> Connection<B> {
             self.send(&Frame::Result { seq, value: None, error: Some(error) });
             return;
         }
+        let admitted = self.meters().try_for_each(|meter| meter.request(now));
+        if let Err(error) = admitted {
+            self.send(&Frame::Result { seq, value: None, error: Some(error.effect(Effect::None)) });
+            return;
+        }
         let node = self.node.clone();
+        let asked = node.asked(|| Asked::of(&op));
+        let from = self.from.as_ref().map(|(address, _)| *address);
         let key = RequestKey {
             session: session.id,
             user: session.user.clone(),
@@ -325,19 +369,22 @@ impl<B: Backend> Connection<B> {
             .map(|ms| now.saturating_add(i64::try_from(ms.saturating_mul(1000)).unwrap_or(i64::MAX)));
         let streamed = credit.is_some();
         let mut future: BoxFuture<'static, Done> = Box::pin(async move {
-            let principal = match node.principal_of(&session).await {
+            let principal = match node.principal_of(&session, now).await {
                 Ok(principal) => principal,
-                Err(error) => return Done::Reply(Reply::error(error)),
-            };
-            let endless = matches!(op, Op::Watch { .. });
-            if streamed {
-                match stream::open(&node, &principal, Some(&key), &op, now).await {
-                    Ok(Some(items)) => return Done::Stream(items, endless),
-                    Ok(None) => {}
-                    Err(error) => return Done::Reply(Reply::error(error)),
+                Err(error) => {
+                    node.refused(from, error.code, now);
+                    return Done::Reply(Reply::error(error));
                 }
+            };
+            let done = answer(&node, &principal, &key, op, streamed, now).await;
+            if let (Some(audit), Some(asked)) = (node.audit(), asked) {
+                let result = match &done {
+                    Done::Reply(Reply { result: Err(error), .. }) => Some(error.code),
+                    _ => None,
+                };
+                audit::tell(audit, &asked, Some(&principal), from, result, now);
             }
-            Done::Reply(node.run(&principal, Some(&key), op, now).await)
+            done
         });
         // Most requests are done at once, in the order in which they came; only the others become tasks.
         match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -361,11 +408,19 @@ impl<B: Backend> Connection<B> {
     }
 
     fn open_stream(&mut self, seq: u64, items: Items, endless: bool, credit: u32, deadline: Option<i64>) {
+        let seats: Result<Vec<Seat>> = self.meters().map(Meter::stream).collect();
+        let seats = match seats {
+            Ok(seats) => seats,
+            Err(error) => {
+                self.send(&Frame::Result { seq, value: None, error: Some(error.effect(Effect::None)) });
+                return;
+            }
+        };
         if let Some(deadline) = deadline {
             self.deadlines.insert((deadline, seq));
         }
         let credit = credit.min(limits::MAX_CREDIT);
-        self.streams.insert(seq, Stream { items, credit, depends_on: 0, deadline, endless });
+        self.streams.insert(seq, Stream { items, credit, depends_on: 0, deadline, endless, _seats: seats });
     }
 
     fn finish(&mut self, seq: u64, done: Done) {
@@ -475,6 +530,26 @@ impl<B: Backend> Connection<B> {
 }
 
 const DEAD_AFTER_MICROS: i64 = limits::DEAD_AFTER_MS as i64 * 1000;
+
+/// What a request comes to.
+async fn answer<B: Backend>(
+    node: &Node<B>,
+    principal: &Principal,
+    key: &RequestKey,
+    op: Op,
+    streamed: bool,
+    now: i64,
+) -> Done {
+    let endless = matches!(op, Op::Watch { .. });
+    if streamed {
+        match stream::open(node, principal, Some(key), &op, now).await {
+            Ok(Some(items)) => return Done::Stream(items, endless),
+            Ok(None) => {}
+            Err(error) => return Done::Reply(Reply::error(error)),
+        }
+    }
+    Done::Reply(node.run(principal, Some(key), op, now).await)
+}
 
 fn too_many() -> Error {
     let limit = limits::MAX_IN_FLIGHT as u64;

@@ -70,6 +70,9 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[Met
         Op::Groups { action, name, user } => {
             encode(&tx.groups(*action, name.as_deref(), user.as_deref()).await?)
         }
+        Op::Tokens { action, user, id, token } => {
+            encode(&tx.tokens(*action, user.as_deref(), id.as_deref(), token.as_ref()).await?)
+        }
         Op::History { path, before, limit } => encode(&tx.history(path, *before, *limit).await?),
         Op::CreateIndex { field, .. } if field.starts_with(META) => {
             let why =

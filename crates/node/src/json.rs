@@ -5,7 +5,7 @@ mod query;
 mod read;
 
 use args::{Args, bad, digest};
-use emerge_proto::account::{GroupAction, GroupInfo, UserAction, UserInfo};
+use emerge_proto::account::{GroupAction, GroupInfo, NewToken, TokenAction, TokenInfo, UserAction, UserInfo};
 use emerge_proto::class::decode;
 use emerge_proto::op::{SortBy, StoreMode, Target};
 use emerge_proto::query::IndexInfo;
@@ -59,6 +59,7 @@ pub const OPERATIONS: &[&str] = &[
     "set_rules",
     "users",
     "groups",
+    "tokens",
 ];
 
 /// Reads an operation: `{"op": "get", "path": "/a", "version": 3}`; the names are those of [`Op`]'s fields. With `"tx"` it is done in
@@ -215,6 +216,19 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             name: args.optional_text("name")?.map(str::to_owned),
             user: args.optional_text("user")?.map(str::to_owned),
         },
+        "tokens" => {
+            let action = TokenAction::parse(args.text("action")?)
+                .ok_or_else(|| bad("action", "one of \"list\", \"create\", \"revoke\" is needed"))?;
+            let hash = args.optional("token_hash", "64 hexadecimal digits", digest)?;
+            let (scope, note) = (args.names("scope")?, args.optional_text("note")?.map(str::to_owned));
+            let expires = args.optional("expires", MOMENT, |json| moment(json.as_str()?))?;
+            Op::Tokens {
+                action,
+                user: args.optional_text("user")?.map(str::to_owned),
+                id: args.optional_text("id")?.map(str::to_owned),
+                token: hash.map(|hash| NewToken { hash, scope, expires, note }),
+            }
+        }
         "history" => Op::History {
             path: args.target("path")?,
             before: args.integer("before")?,
@@ -263,6 +277,7 @@ pub fn reply_to_json(op: &Op, reply: &[u8]) -> Result<Json> {
         Op::Rm { .. } | Op::Mv { .. } | Op::Cp { .. } | Op::Purge { .. } => Json::Null,
         Op::Users { .. } => decode::<Vec<UserInfo>>(reply)?.iter().map(user_to_json).collect(),
         Op::Groups { .. } => decode::<Vec<GroupInfo>>(reply)?.iter().map(group_to_json).collect(),
+        Op::Tokens { .. } => decode::<Vec<TokenInfo>>(reply)?.iter().map(token_to_json).collect(),
         Op::Call { with: Some(with), .. } if with.atomic == Some(true) => {
             let all: Vec<MemberCalled> = decode(reply)?;
             all.iter().map(member_to_json).collect::<Result<_>>()?
@@ -353,6 +368,14 @@ pub fn group_to_json(group: &GroupInfo) -> Json {
     json!({ "name": group.name, "members": group.members })
 }
 
+/// A token as JSON.
+pub fn token_to_json(token: &TokenInfo) -> Json {
+    json!({
+        "id": token.id, "user": token.user, "scope": token.scope, "created": time(token.created),
+        "expires": token.expires.map(time), "note": token.note, "parent": token.parent,
+    })
+}
+
 /// Rules of a directory as JSON.
 pub fn rules_to_json(rules: &Rules) -> Json {
     json!({ "keep": rules.keep, "mask": rules.mask, "keep_from": rules.keep_from, "mask_from": rules.mask_from })
@@ -376,6 +399,9 @@ pub fn error_to_json(error: &Error) -> Json {
     }
     if let Some(limit) = error.limit {
         map.insert("limit".into(), limit.into());
+    }
+    if let Some(retry_after_ms) = error.retry_after_ms {
+        map.insert("retry_after_ms".into(), retry_after_ms.get().into());
     }
     if let Some(effect) = error.effect {
         let text = match effect {
@@ -401,9 +427,17 @@ pub fn which_version(text: &str) -> Result<AsOf> {
     if let Ok(version) = text.parse() {
         return Ok(AsOf::Version(version));
     }
+    moment(text).map(AsOf::Moment).ok_or_else(|| bad("version", format!("{text:?}: {WHICH} is needed")))
+}
+
+/// What a moment looks like.
+const MOMENT: &str = "a moment such as 2026-01-31T12:00:00Z";
+
+/// A moment (RFC 3339) in microseconds since 1970-01-01T00:00:00Z.
+pub fn moment(text: &str) -> Option<i64> {
     match Value::from_json(&json!({ "$datetime": text })) {
-        Ok(Value::DateTime(micros)) => Ok(AsOf::Moment(micros)),
-        _ => Err(bad("version", format!("{text:?}: {WHICH} is needed"))),
+        Ok(Value::DateTime(micros)) => Some(micros),
+        _ => None,
     }
 }
 

@@ -13,6 +13,7 @@
 //! request finds its outcome and never runs twice.
 
 pub mod archive;
+mod audit;
 mod call;
 pub mod conditions;
 mod connection;
@@ -20,6 +21,7 @@ mod copy;
 mod dispatch;
 mod hot;
 pub mod json;
+mod meter;
 mod migrate;
 mod mixin;
 mod node;
@@ -34,6 +36,8 @@ mod transactions;
 mod turns;
 mod watch;
 
+pub use audit::{Asked, Audit, Audited};
 pub use connection::Connection;
+pub use meter::{Allowance, Allowances, Meter, Meters, Seat};
 pub use node::{Authenticator, Node, NodeOptions, Reply};
 pub use text::{Ranked, TextDocument, TextIndex, TextPosition};

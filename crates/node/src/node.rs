@@ -1,8 +1,10 @@
 //! A node: an engine, a runtime, the sessions, and the running of one operation from beginning to end.
 
+use crate::audit::{self, Asked, Audit};
 use crate::call::{self, MethodCall};
 use crate::dispatch::dispatch;
 use crate::hot::HotObjects;
+use crate::meter::{Allowances, Meters};
 use crate::migrate::Migration;
 use crate::mixin;
 use crate::search;
@@ -11,13 +13,14 @@ use crate::text::{TextIndex, Texts};
 use crate::transaction;
 use crate::transactions::Transactions;
 use crate::watch::{self, Watches};
-use emerge_engine::{Backend, CommitError, Engine, Outcome, Principal, Tx};
+use core::net::IpAddr;
+use emerge_engine::{Backend, Bearer, CommitError, Engine, Outcome, Principal, Tx};
 use emerge_proto::account::UserAction;
 use emerge_proto::frame::{Hello, Welcome};
 use emerge_proto::watch::Change;
 use emerge_proto::{Error, ErrorCode, MethodDecl, Op, Result, SessionId, limits};
 use emerge_runtime::Runtime;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,6 +43,8 @@ pub struct NodeOptions {
     pub call_deadline: Duration,
     /// Bytes of memory for one method call.
     pub call_memory: usize,
+    /// What each user and each address may take.
+    pub allowances: Allowances,
 }
 
 impl NodeOptions {
@@ -50,6 +55,7 @@ impl NodeOptions {
             entropy,
             call_deadline: Duration::from_millis(limits::CALL_DEADLINE_MS),
             call_memory: limits::CALL_MEMORY,
+            allowances: Allowances::default(),
         }
     }
 }
@@ -109,6 +115,8 @@ struct Shared<B: Backend> {
     watches: Arc<Watches>,
     wishes: search::Wishes,
     texts: Texts,
+    meters: Arc<Meters>,
+    audit: Option<Arc<dyn Audit>>,
     drawn: AtomicU64,
 }
 
@@ -126,6 +134,7 @@ impl<B: Backend> Node<B> {
         authenticator: Arc<dyn Authenticator>,
         options: NodeOptions,
     ) -> Self {
+        let meters = Arc::new(Meters::new(options.allowances));
         let shared = Shared {
             engine,
             runtime,
@@ -137,6 +146,8 @@ impl<B: Backend> Node<B> {
             watches: Arc::default(),
             wishes: search::Wishes::default(),
             texts: Texts::default(),
+            meters,
+            audit: None,
             drawn: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
@@ -155,6 +166,37 @@ impl<B: Backend> Node<B> {
             shared.texts = Texts::new(Some(text));
         }
         node
+    }
+
+    /// The same, with somebody who writes down what is done. To be called before the node is cloned.
+    pub fn with_audit(mut self, audit: Option<Arc<dyn Audit>>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.audit = audit;
+        }
+        self
+    }
+
+    /// What each user and each address takes.
+    pub fn meters(&self) -> &Arc<Meters> {
+        &self.shared.meters
+    }
+
+    /// Who writes down what is done, if this is to be.
+    pub fn audit(&self) -> Option<&dyn Audit> {
+        self.shared.audit.as_deref()
+    }
+
+    /// Tells of what a caller asked for over HTTP, and what came of it.
+    pub fn audited(&self, asked: Option<Asked>, caller: &Principal, result: Option<ErrorCode>, time: i64) {
+        if let (Some(audit), Some(asked)) = (self.audit(), asked) {
+            audit::tell(audit, &asked, Some(caller), caller.from, result, time);
+        }
+    }
+
+    /// What an operation asks for, if it is to be told of.
+    pub fn asked(&self, asked: impl FnOnce() -> Asked) -> Option<Asked> {
+        let audit = self.audit()?;
+        Some(asked()).filter(|asked| audit.wants(asked))
     }
 
     /// The engine that holds the objects.
@@ -203,27 +245,66 @@ impl<B: Backend> Node<B> {
         from: Option<&str>,
         now: i64,
     ) -> Result<impl Stream<Item = Result<Change>> + Send + use<B>> {
-        watch::changes(self, self.identify(token).await?, None, pattern, from, now)
+        let identity = self.identify(token, now).await?;
+        let meter = self.meters().user(&identity.principal.user, now);
+        meter.request(now)?;
+        let seat = meter.stream()?;
+        let changes = watch::changes(self, identity, None, pattern, from, now)?;
+        // The place is the stream's as long as it is.
+        Ok(changes.map(move |change| {
+            let _held = &seat;
+            change
+        }))
     }
 
     /// Lets go of what has expired: the host calls it now and then.
     pub fn handle_timeout(&self, now: i64) {
         self.shared.transactions.expire(now);
+        self.shared.meters.forget_idle(now);
     }
 
-    /// Whom a token stands for: by the host's authenticator, or else one of the users whom the engine knows.
+    /// Whom a token stands for: by the host's authenticator, or else one of the users whom the engine knows. For a request outside any session, which is
+    /// counted; it came from an address, with so many bytes.
     ///
     /// # Errors
-    /// `unauthenticated`, `storage_failed`.
-    pub async fn authenticate(&self, token: &str) -> Result<Arc<Principal>> {
-        Ok(self.identify(token).await?.principal.clone())
+    /// `unauthenticated`, `limit_exceeded`, `storage_failed`.
+    pub async fn authenticate(
+        &self,
+        token: &str,
+        from: Option<IpAddr>,
+        bytes: usize,
+        now: i64,
+    ) -> Result<Principal> {
+        let principal = match self.identify(token, now).await {
+            Ok(identity) => Principal { from, ..(*identity.principal).clone() },
+            Err(error) => {
+                self.refused(from, error.code, now);
+                return Err(error);
+            }
+        };
+        let meter = self.meters().user(&principal.user, now);
+        meter.bytes(bytes, now);
+        meter.request(now)?;
+        Ok(principal)
     }
 
-    async fn identify(&self, token: &str) -> Result<Arc<Identity>> {
+    /// Tells of a caller who is not let in.
+    pub(crate) fn refused(&self, from: Option<IpAddr>, code: ErrorCode, now: i64) {
+        if let Some(audit) = self.audit() {
+            audit::tell(audit, &Asked::hello(), None, from, Some(code), now);
+        }
+    }
+
+    async fn identify(&self, token: &str, now: i64) -> Result<Arc<Identity>> {
         if let Some(principal) = self.shared.authenticator.authenticate(token) {
-            return Ok(Arc::new(Identity { principal: Arc::new(principal), token: None, generation: 0 }));
+            return Ok(Arc::new(Identity::of(principal)));
         }
         let known = if token.is_empty() { None } else { self.account(Sha256::digest(token).into()).await? };
+        if let Some(known) = &known
+            && known.is_over(now)
+        {
+            return Err(expired(&known.principal.user));
+        }
         known.ok_or_else(|| {
             let why = if token.is_empty() { "a token is needed" } else { "the token is not valid here" };
             Error::new(
@@ -237,9 +318,9 @@ impl<B: Backend> Node<B> {
         let engine = &self.shared.engine;
         // Before the records are read, so that what changes meanwhile is noticed.
         let generation = engine.accounts_generation();
-        let principal = engine.user_of_token(&token).await?;
-        Ok(principal.map(|principal| {
-            Arc::new(Identity { principal: Arc::new(principal), token: Some(token), generation })
+        let bearer = engine.user_of_token(&token).await?;
+        Ok(bearer.map(|Bearer { principal, expires }| {
+            Arc::new(Identity { principal: Arc::new(principal), token: Some(token), expires, generation })
         }))
     }
 
@@ -247,20 +328,23 @@ impl<B: Backend> Node<B> {
     ///
     /// # Errors
     /// `unauthenticated`, `storage_failed`.
-    pub(crate) async fn principal_of(&self, session: &Session) -> Result<Arc<Principal>> {
+    pub(crate) async fn principal_of(&self, session: &Session, now: i64) -> Result<Arc<Principal>> {
         let known = session.identity();
-        let now = self.renewed(&known).await?;
-        if !Arc::ptr_eq(&known, &now) {
-            session.renew(now.clone());
+        let renewed = self.renewed(&known, now).await?;
+        if !Arc::ptr_eq(&known, &renewed) {
+            session.renew(renewed.clone());
         }
-        Ok(now.principal.clone())
+        Ok(renewed.principal.clone())
     }
 
-    /// An identity as it is by now: who was removed or has another token may do nothing any more, and groups are those of now.
+    /// An identity as it is by now: who was removed, or whose token has ended or was taken back, may do nothing any more, and groups are those of now.
     ///
     /// # Errors
     /// `unauthenticated`, `storage_failed`.
-    pub(crate) async fn renewed(&self, identity: &Arc<Identity>) -> Result<Arc<Identity>> {
+    pub(crate) async fn renewed(&self, identity: &Arc<Identity>, now: i64) -> Result<Arc<Identity>> {
+        if identity.is_over(now) {
+            return Err(expired(&identity.principal.user));
+        }
         let Some(token) = identity.token else { return Ok(identity.clone()) };
         if identity.generation == self.shared.engine.accounts_generation() {
             return Ok(identity.clone());
@@ -276,10 +360,7 @@ impl<B: Backend> Node<B> {
     /// Whom a request stands for that goes on for long: the session's identity, or outside of one the caller as it is.
     pub(crate) fn identity_of(&self, session: Option<SessionId>, principal: &Principal) -> Arc<Identity> {
         let session = session.and_then(|id| self.shared.sessions.get(id));
-        session.map_or_else(
-            || Arc::new(Identity { principal: Arc::new(principal.clone()), token: None, generation: 0 }),
-            |session| session.identity(),
-        )
+        session.map_or_else(|| Arc::new(Identity::of(principal.clone())), |session| session.identity())
     }
 
     /// 32 bytes that nobody can foretell without the host's entropy.
@@ -318,7 +399,7 @@ impl<B: Backend> Node<B> {
             )
             .limit(version.into()));
         }
-        let identity = self.identify(&hello.token).await?;
+        let identity = self.identify(&hello.token, now).await?;
         let known = match hello.session {
             Some(id) => self.find_session(id, &identity, now).await?,
             None => None,
@@ -361,7 +442,16 @@ impl<B: Backend> Node<B> {
         let user = &identity.principal.user;
         let foreign = || Error::new(ErrorCode::PermissionDenied, "the session belongs to another user");
         if let Some(session) = self.shared.sessions.get(id) {
-            return if session.user == *user { Ok(Some(session)) } else { Err(foreign()) };
+            if session.user != *user {
+                return Err(foreign());
+            }
+            // What was asked with a token for more is not answered to one for less.
+            let scope = &identity.principal.scope;
+            if scope.is_some() && *scope != session.identity().principal.scope {
+                let why = "the session was begun with a token that grants other things";
+                return Err(Error::new(ErrorCode::PermissionDenied, why));
+            }
+            return Ok(Some(session));
         }
         let acknowledged = match self.shared.engine.load_session(id).await? {
             Some(kept) if kept.user != *user => return Err(foreign()),
@@ -496,6 +586,10 @@ impl<B: Backend> Node<B> {
         let kept = self.shared.engine.outcome(key.session, key.seq, &key.part).await?;
         Ok(kept.map(|kept| Reply { result: Ok(kept.reply), depends_on: kept.depends_on }))
     }
+}
+
+fn expired(user: &str) -> Error {
+    Error::new(ErrorCode::Unauthenticated, format!("the token of user {user:?} has expired"))
 }
 
 fn streams_only(what: &str) -> Error {

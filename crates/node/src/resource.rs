@@ -164,7 +164,10 @@ impl Idempotency<'_> {
     /// Each key is a session of one request; its outcome is kept for as long as a silent session is.
     fn request_key(&self, principal: &Principal) -> RequestKey {
         let mut hash = Sha256::new();
-        for part in [&b"idempotency"[..], principal.user.as_bytes(), self.key, self.request] {
+        // What was done with one token is not told to another that grants other things.
+        let grants = principal.scope.as_ref().map(|scope| scope.grants()).unwrap_or_default();
+        let parts = [&b"idempotency"[..], principal.user.as_bytes(), self.key, self.request];
+        for part in parts.into_iter().chain(grants.iter().map(String::as_bytes)) {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }

@@ -11,8 +11,22 @@ pub(crate) struct Identity {
     pub(crate) principal: Arc<Principal>,
     /// SHA-256 of the token of a user whom the engine knows; none for one whom the host's authenticator knows.
     pub(crate) token: Option<[u8; 32]>,
+    /// Microseconds since 1970-01-01T00:00:00Z at which the token ends; none for one that does not.
+    pub(crate) expires: Option<i64>,
     /// The engine's [`emerge_engine::Engine::accounts_generation`] before the principal was read.
     pub(crate) generation: u64,
+}
+
+impl Identity {
+    /// A caller whom the host knows, for as long as it likes.
+    pub(crate) fn of(principal: Principal) -> Self {
+        Self { principal: Arc::new(principal), token: None, expires: None, generation: 0 }
+    }
+
+    /// Whether the token has ended.
+    pub(crate) fn is_over(&self, now: i64) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
 }
 
 /// One session.

@@ -23,9 +23,9 @@ pub(crate) async fn run<B: Backend>(
             let begun = begin(node, principal, key, name, lifetime_ms, now);
             reply(begun.map(|info| encode(&info)))
         }
-        Op::Transactions { tx: None } => reply(Ok(encode(&node.transactions().of(&principal.user, now)))),
+        Op::Transactions { tx: None } => reply(Ok(encode(&node.transactions().of(principal, now)))),
         Op::Transactions { tx: Some(tx) } => {
-            let found = node.transactions().find(&principal.user, &tx, now);
+            let found = node.transactions().find(principal, &tx, now);
             reply(found.map(|held| encode(&vec![held.info()])))
         }
         Op::In { tx, op, after: _ } => inside(node, principal, key, &tx, *op, now).await,
@@ -65,7 +65,7 @@ fn begin<B: Backend>(
     random.copy_from_slice(&node.random()[..10]);
     let id = TransactionId::v7(u64::try_from(now / 1000).unwrap_or(0), random);
     let times = (now, now.saturating_add(lifetime as i64 * 1000));
-    node.transactions().open(id, name, &principal.user, asked(key), times, || node.begin(principal, now))
+    node.transactions().open(id, name, principal, asked(key), times, || node.begin(principal, now))
 }
 
 /// Refuses what cannot be done in a transaction.
@@ -93,7 +93,7 @@ async fn inside<B: Backend>(
     now: i64,
 ) -> Reply {
     // The place in the queue is taken before anything is waited for, so that what came first is done first.
-    let held = check_inside(&op).and_then(|()| node.transactions().find(&principal.user, tx, now));
+    let held = check_inside(&op).and_then(|()| node.transactions().find(principal, tx, now));
     let (held, turn) = match held.and_then(|held| held.queue().map(|turn| (held, turn))) {
         Ok(queued) => queued,
         Err(error) => return Reply::error(error),
@@ -221,8 +221,7 @@ async fn end<B: Backend>(
     now: i64,
 ) -> Reply {
     let transactions = node.transactions();
-    let found =
-        transactions.find(&principal.user, tx, now).and_then(|held| held.queue().map(|turn| (held, turn)));
+    let found = transactions.find(principal, tx, now).and_then(|held| held.queue().map(|turn| (held, turn)));
     if let Ok((_, turn)) = &found {
         turn.come().await;
     }
@@ -244,7 +243,7 @@ async fn end<B: Backend>(
     }
     if held.is_over() {
         return Reply::error(
-            transactions.find(&principal.user, tx, now).err().unwrap_or_else(|| held.gone(EXPIRED)),
+            transactions.find(principal, tx, now).err().unwrap_or_else(|| held.gone(EXPIRED)),
         );
     }
     let taken_back = Reply { result: Ok(encode(&Ended { committed: None })), depends_on: 0 };

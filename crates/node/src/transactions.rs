@@ -3,9 +3,9 @@
 
 use crate::node::{Reply, RequestKey};
 use crate::turns::{Turn, Turns};
-use emerge_engine::{Backend, Tx};
+use emerge_engine::{Backend, Principal, Tx};
 use emerge_proto::transaction::Transaction;
-use emerge_proto::{Error, ErrorCode, Result, SessionId, TransactionId, limits};
+use emerge_proto::{Error, ErrorCode, Result, Scope, SessionId, TransactionId, limits};
 use futures_util::lock::Mutex as AsyncMutex;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +22,8 @@ pub(crate) struct Held<B: Backend> {
     pub(crate) id: TransactionId,
     pub(crate) name: Option<String>,
     pub(crate) user: String,
+    /// What the token was for with which it was opened.
+    scope: Option<Arc<Scope>>,
     began: i64,
     expires: i64,
     /// The request that opened it.
@@ -61,6 +63,11 @@ impl<B: Backend> Held<B> {
     /// A place in the queue of its operations.
     pub(crate) fn queue(&self) -> Result<Turn> {
         self.turns.queue()
+    }
+
+    /// Whether it is the caller's: a token for less has nothing to do with what one for more has begun.
+    fn is_of(&self, principal: &Principal) -> bool {
+        self.user == principal.user && (principal.scope.is_none() || principal.scope == self.scope)
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -163,12 +170,13 @@ impl<B: Backend> Transactions<B> {
         &self,
         id: TransactionId,
         name: Option<String>,
-        user: &str,
+        principal: &Principal,
         opened_by: Option<Asked>,
         (began, expires): (i64, i64),
         begin: impl FnOnce() -> Tx<B>,
     ) -> Result<Transaction> {
         self.expire(began);
+        let user = principal.user.as_str();
         let mut open = self.lock();
         if let Some(known) = opened_by.and_then(|asked| {
             open.by_id.values().find(|held| held.opened_by == Some(asked) && held.user == user)
@@ -194,6 +202,7 @@ impl<B: Backend> Transactions<B> {
             id,
             name,
             user: user.to_owned(),
+            scope: principal.scope.clone(),
             began,
             expires,
             opened_by,
@@ -214,12 +223,13 @@ impl<B: Backend> Transactions<B> {
     ///
     /// # Errors
     /// `transaction_expired`, `not_found` (a name that the user has given to none).
-    pub(crate) fn find(&self, user: &str, tx: &str, now: i64) -> Result<Arc<Held<B>>> {
+    pub(crate) fn find(&self, principal: &Principal, tx: &str, now: i64) -> Result<Arc<Held<B>>> {
+        let user = principal.user.as_str();
         let by_id = TransactionId::parse(tx);
         let found = {
             let open = self.lock();
             let id = by_id.or_else(|| open.names.get(&(user.to_owned(), tx.to_owned())).copied());
-            id.and_then(|id| open.by_id.get(&id)).filter(|held| held.user == user).cloned()
+            id.and_then(|id| open.by_id.get(&id)).filter(|held| held.is_of(principal)).cloned()
         };
         match found {
             Some(held) if held.expires <= now || held.is_over() => {
@@ -256,10 +266,10 @@ impl<B: Backend> Transactions<B> {
     }
 
     /// A user's open transactions, oldest first.
-    pub(crate) fn of(&self, user: &str, now: i64) -> Vec<Transaction> {
+    pub(crate) fn of(&self, principal: &Principal, now: i64) -> Vec<Transaction> {
         self.expire(now);
         let mut all: Vec<Transaction> =
-            self.lock().by_id.values().filter(|held| held.user == user).map(|held| held.info()).collect();
+            self.lock().by_id.values().filter(|held| held.is_of(principal)).map(|held| held.info()).collect();
         all.sort_by_key(|info| (info.began, info.id));
         all
     }

@@ -68,9 +68,12 @@ impl<B: Backend> Watching<B> {
     async fn next(&mut self) -> Result<Change> {
         loop {
             if let Some(change) = self.told.pop_front() {
+                // No clock runs here; what was committed after the token ended is not for its bearer.
+                self.now = self.now.max(change.time);
+                self.identity = self.node.renewed(&self.identity, self.now).await?;
                 return Ok(change);
             }
-            self.identity = self.node.renewed(&self.identity).await?;
+            self.identity = self.node.renewed(&self.identity, self.now).await?;
             let engine = self.node.engine();
             let who = &self.identity.principal;
             let seen = engine.changes_after(self.at, &self.pattern, who, self.now).await?;

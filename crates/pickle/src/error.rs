@@ -4,7 +4,7 @@ use crate::write::Writer;
 use emerge_proto::Error;
 use emerge_proto::error::Effect;
 
-/// An error as a tuple: code, message, field, limit, path, trace, effect (`"none"`, `"unknown"` or `None`), log.
+/// An error as a tuple: code, message, field, limit, path, trace, effect (`"none"`, `"unknown"` or `None`), log, milliseconds after which it may be tried again.
 pub fn error_to_pickle(error: &Error) -> Vec<u8> {
     let mut writer = Writer::new();
     write(&mut writer, error);
@@ -25,5 +25,6 @@ pub(crate) fn write(writer: &mut Writer, error: &Error) {
         });
         writer.optional(effect, Writer::text);
         writer.optional(error.log.as_deref(), Writer::text);
+        writer.optional(error.retry_after_ms.map(|after| after.get().into()), Writer::unsigned);
     });
 }

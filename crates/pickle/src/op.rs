@@ -3,7 +3,7 @@
 use crate::failing::bad;
 use crate::machine::{self, Heap, Node};
 use crate::value::Reader;
-use emerge_proto::account::{GroupAction, UserAction};
+use emerge_proto::account::{GroupAction, NewToken, TokenAction, UserAction};
 use emerge_proto::class::{BaseRef, Capture, Captured};
 use emerge_proto::op::{CallWith, Child, SortBy, StoreMode, Target};
 use emerge_proto::query::{Aggregate, AggregateKind, Group};
@@ -151,6 +151,15 @@ fn read_op(pickle: &[u8], outermost: bool) -> Result<Op> {
             name: args.optional_text("name")?,
             user: args.optional_text("user")?,
         },
+        "tokens" => {
+            let action = TokenAction::parse(&args.text("action")?)
+                .ok_or_else(|| wrong("action", "list, create or revoke"))?;
+            let (user, id) = (args.optional_text("user")?, args.optional_text("id")?);
+            let hash = args.optional_bytes("token_hash")?;
+            let (scope, expires) = (args.texts("scope")?, args.moment("expires")?);
+            let note = args.optional_text("note")?;
+            Op::Tokens { action, user, id, token: hash.map(|hash| NewToken { hash, scope, expires, note }) }
+        }
         "history" => Op::History {
             path: args.target()?,
             before: args.unsigned("before")?,
@@ -240,6 +249,16 @@ impl<'h, 'p> Args<'h, 'p> {
             _ => None,
         };
         self.next().map(|at| number(at).ok_or_else(|| wrong(name, "a whole number from 0"))).transpose()
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    fn moment(&mut self, name: &str) -> Result<Option<i64>> {
+        let heap = self.heap;
+        let moment = |at| match Reader::new(heap).value(at) {
+            Ok(Value::DateTime(micros)) => Ok(micros),
+            _ => Err(wrong(name, "a datetime with a time zone")),
+        };
+        self.next().map(moment).transpose()
     }
 
     fn which(&mut self, name: &str) -> Result<Option<AsOf>> {

@@ -2,7 +2,7 @@
 
 use crate::error;
 use crate::write::Writer;
-use emerge_proto::account::{GroupInfo, UserInfo};
+use emerge_proto::account::{GroupInfo, TokenInfo, UserInfo};
 use emerge_proto::class::{BaseRef, Capture, Captured, ClassSource, ClassVersion, MethodDecl, decode};
 use emerge_proto::query::{Highlight, IndexInfo, Matches, Plan, Row};
 use emerge_proto::record::{
@@ -39,6 +39,18 @@ pub fn reply_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
             writer.tuple(|writer| {
                 writer.text(&group.name);
                 texts(writer, &group.members)
+            })
+        })?,
+        "tokens" => writer.list(&decode::<Vec<TokenInfo>>(encoded)?, |writer, token| {
+            writer.tuple(|writer| {
+                writer.text(&token.id);
+                writer.text(&token.user);
+                texts(writer, &token.scope)?;
+                writer.int(token.created);
+                writer.optional(token.expires, Writer::int);
+                writer.optional(token.note.as_deref(), Writer::text);
+                writer.optional(token.parent.as_deref(), Writer::text);
+                Ok::<_, Error>(())
             })
         })?,
         "call" | "query" | "migrate" => called(&mut writer, &decode(encoded)?)?,

@@ -77,6 +77,81 @@ impl GroupAction {
     }
 }
 
+/// What is done with tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum TokenAction {
+    /// Tells tokens, which does not tell what they are.
+    #[n(0)]
+    List,
+    /// Makes one.
+    #[n(1)]
+    Create,
+    /// Takes one back, and those that were made with it: they are not valid any more.
+    #[n(2)]
+    Revoke,
+}
+
+impl TokenAction {
+    /// The name shown to people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TokenAction::List => "list",
+            TokenAction::Create => "create",
+            TokenAction::Revoke => "revoke",
+        }
+    }
+
+    /// Finds an action by its name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::List, Self::Create, Self::Revoke].into_iter().find(|action| action.as_str() == text)
+    }
+}
+
+/// A token that is to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct NewToken {
+    /// SHA-256 of the token, 32 bytes: the client makes the token, and nobody keeps it.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub hash: Vec<u8>,
+    /// What it is for, as [`crate::Scope::parse`] reads it: `read:/inventory/**`, or `*` for everything. As much as the token in use when absent.
+    #[n(1)]
+    pub scope: Option<Vec<String>>,
+    /// Microseconds since 1970-01-01T00:00:00Z at which it ends; when the token in use does, if at all, when absent.
+    #[n(2)]
+    pub expires: Option<i64>,
+    /// What it is made for, for people.
+    #[n(3)]
+    pub note: Option<String>,
+}
+
+/// A token that a node knows. What it is, is kept nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct TokenInfo {
+    /// By which it is taken back.
+    #[n(0)]
+    pub id: String,
+    /// Whom it stands for.
+    #[n(1)]
+    pub user: String,
+    /// What it is for.
+    #[n(2)]
+    pub scope: Vec<String>,
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    #[n(3)]
+    pub created: i64,
+    /// When it ends; none for one that does not.
+    #[n(4)]
+    pub expires: Option<i64>,
+    /// What it was made for.
+    #[n(5)]
+    pub note: Option<String>,
+    /// The id of the token of the same user with which it was made, and with which it goes.
+    #[n(6)]
+    pub parent: Option<String>,
+}
+
 /// A user that a node knows.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct UserInfo {

@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 use std::fmt;
+use std::num::NonZeroU32;
 
 /// A result with Emerge's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -92,7 +93,7 @@ codes! {
     Cancelled = 21, "cancelled";
     /// A value has no mapping between the language and Emerge.
     UnmappableValue = 22, "unmappable_value";
-    /// A count (requests in flight, items, depth of calls) is past its limit.
+    /// A count (requests in flight, items, depth of calls) or a rate is past its limit.
     LimitExceeded = 23, "limit_exceeded";
     /// The node no longer knows the session.
     SessionExpired = 24, "session_expired";
@@ -174,6 +175,9 @@ pub struct Error {
     /// What the method that failed had logged, when its log was asked for.
     #[n(7)]
     pub log: Option<Box<str>>,
+    /// Milliseconds after which it may be tried again.
+    #[n(8)]
+    pub retry_after_ms: Option<NonZeroU32>,
 }
 
 impl Error {
@@ -188,6 +192,7 @@ impl Error {
             trace: None,
             effect: None,
             log: None,
+            retry_after_ms: None,
         }
     }
 
@@ -218,6 +223,12 @@ impl Error {
     /// Adds what the method had logged.
     pub fn log(mut self, log: impl Into<String>) -> Self {
         self.log = Some(log.into().into());
+        self
+    }
+
+    /// Says after how many milliseconds it may be tried again.
+    pub fn retry_after(mut self, milliseconds: u64) -> Self {
+        self.retry_after_ms = NonZeroU32::new(u32::try_from(milliseconds).unwrap_or(u32::MAX));
         self
     }
 

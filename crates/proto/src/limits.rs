@@ -84,6 +84,20 @@ limits! {
     MAX_SORTED: usize = 20_000;
     /// Users, or groups, that a node knows.
     MAX_USERS: usize = 4096;
+    /// Connections of one user, or from one address, by default.
+    CONNECTIONS: u32 = 16_384;
+    /// Requests a second of one user, or from one address, by default.
+    REQUESTS_PER_SECOND: u32 = 1_000_000;
+    /// Bytes a second that one user, or one address, may move by default.
+    BYTES_PER_SECOND: u64 = 4 * 1024 * 1024 * 1024;
+    /// Streams of one user, or to one address, at a time by default.
+    STREAMS: u32 = 16_384;
+    /// Tokens of one user, besides the one that was made with the user.
+    MAX_TOKENS: usize = 256;
+    /// Grants of the scope of one token.
+    MAX_GRANTS: usize = 64;
+    /// Bytes of the note of a token.
+    MAX_NOTE: usize = 256;
     /// Groups that one user may be in.
     MAX_GROUPS: usize = 64;
     /// Bytes of the text of a search's function.

@@ -1,9 +1,10 @@
 //! Operations: what a request asks for. On the wire `[number, [argument, …]]`; trailing absent arguments may be left out.
 
-use crate::account::{GroupAction, UserAction};
+use crate::account::{GroupAction, NewToken, TokenAction, UserAction};
 use crate::class::{ClassHash, ClassSource};
 use crate::id::ObjectId;
 use crate::query::Query;
+pub use crate::sort::SortBy;
 use crate::version::AsOf;
 use minicbor::{Decode, Encode};
 
@@ -354,6 +355,23 @@ pub enum Op {
         #[n(1)]
         from: Option<String>,
     },
+    /// Lists, makes or takes back tokens: a user's own, or for the administrator those of all. Replies with a list of
+    /// [`crate::account::TokenInfo`]: those that it is about. Not within a method or a transaction.
+    #[n(25)]
+    Tokens {
+        /// What to do.
+        #[n(0)]
+        action: TokenAction,
+        /// Whose; with `create` the caller's own when absent, otherwise those of everybody whose tokens the caller may see.
+        #[n(1)]
+        user: Option<String>,
+        /// With `revoke`, and with `list` for one alone: the token's id.
+        #[n(2)]
+        id: Option<String>,
+        /// With `create`: what is to be made.
+        #[n(3)]
+        token: Option<NewToken>,
+    },
     /// Finds objects that the caller may read: one [`crate::query::Matches`]; as a stream, one for each page until the end.
     #[n(30)]
     Search {
@@ -497,6 +515,7 @@ impl Op {
             Op::SetRules { .. } => "set_rules",
             Op::Users { .. } => "users",
             Op::Groups { .. } => "groups",
+            Op::Tokens { .. } => "tokens",
             Op::Search { .. } => "search",
             Op::Explain { .. } => "explain",
             Op::CreateIndex { .. } => "create_index",
@@ -574,46 +593,6 @@ pub struct Child {
     #[n(2)]
     #[cbor(with = "minicbor::bytes")]
     pub fields: Option<Vec<u8>>,
-}
-
-/// What a listing is sorted by; members that are equal in it are in the order of their names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
-#[cbor(index_only)]
-pub enum SortBy {
-    /// The bytes of the name.
-    #[n(0)]
-    Name,
-    /// Bytes of the encoded state.
-    #[n(1)]
-    Size,
-    /// When it was last changed.
-    #[n(2)]
-    Modified,
-    /// When it was made.
-    #[n(3)]
-    Created,
-    /// The class's name; directories come first.
-    #[n(4)]
-    Class,
-}
-
-impl SortBy {
-    /// The name shown to people.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SortBy::Name => "name",
-            SortBy::Size => "size",
-            SortBy::Modified => "modified",
-            SortBy::Created => "created",
-            SortBy::Class => "class",
-        }
-    }
-
-    /// Finds it by its name.
-    pub fn parse(text: &str) -> Option<Self> {
-        let all = [Self::Name, Self::Size, Self::Modified, Self::Created, Self::Class];
-        all.into_iter().find(|by| by.as_str() == text)
-    }
 }
 
 /// How a store meets what is at the path.

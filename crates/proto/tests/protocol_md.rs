@@ -1,7 +1,7 @@
 //! What `PROTOCOL.md` says is so.
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
-use emerge_proto::account::{GroupAction, UserAction};
+use emerge_proto::account::{GroupAction, TokenAction, UserAction};
 use emerge_proto::class::encode;
 use emerge_proto::error::{Effect, Error, ErrorCode};
 use emerge_proto::frame::{Frame, Hello, Request, Welcome, decode_message, encode_frame};
@@ -163,6 +163,7 @@ fn the_operations_have_their_numbers() {
         Op::SetRules { path: path(), keep: None, mask: None },
         Op::Users { action: UserAction::List, name: None, token_hash: None, groups: None },
         Op::Groups { action: GroupAction::List, name: None, user: None },
+        Op::Tokens { action: TokenAction::List, user: None, id: None, token: None },
         Op::Mixin { first: path(), second: path(), to: "/b".into(), name: None },
         Op::Query { path: path() },
         Op::Migrate { path: path(), class: class().hash(), how: None, from: None, after: None },

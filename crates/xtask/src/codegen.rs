@@ -10,6 +10,7 @@ use syn::{Attribute, Expr, Fields, Item, Lit, Meta, Type};
 /// The records that a TypeScript client reads or writes itself, by the file that defines them.
 const SOURCES: &[(&str, &str)] = &[
     ("op.rs", include_str!("../../proto/src/op.rs")),
+    ("sort.rs", include_str!("../../proto/src/sort.rs")),
     ("record.rs", include_str!("../../proto/src/record.rs")),
     ("rules.rs", include_str!("../../proto/src/rules.rs")),
     ("account.rs", include_str!("../../proto/src/account.rs")),
@@ -227,7 +228,7 @@ fn type_of(kind: &Type, field: &syn::Field) -> Result<String> {
         "String" | "str" | "Text" => "string",
         "bool" => "boolean",
         // Past 2^53 the codec gives a bigint; no number of these records comes there.
-        "u16" | "u32" | "u64" | "i64" | "Perms" | "Score" => "number",
+        "u16" | "u32" | "u64" | "i64" | "NonZeroU32" | "Perms" | "Score" => "number",
         "ObjectId" | "SessionId" | "TransactionId" | "ClassHash" => "Uint8Array",
         "Target" => "string | Uint8Array | number",
         "AsOf" => "number | [number]",

@@ -9,7 +9,20 @@ from typing import Any, TypeVar
 
 from . import _address, _host
 from ._aio import AsyncFileSystem, Children
-from ._meta import Called, Diff, GroupInfo, MemberResult, Meta, Method, Mixed, Progress, UserInfo, VersionInfo
+from ._meta import (
+    Called,
+    Diff,
+    GroupInfo,
+    MemberResult,
+    Meta,
+    Method,
+    Mixed,
+    NewToken,
+    Progress,
+    TokenInfo,
+    UserInfo,
+    VersionInfo,
+)
 from ._begin import Begins
 from ._bulk import Bulk
 from ._calls import Several
@@ -372,6 +385,28 @@ class FileSystem(Begins, Bulk, Watches):
     def remove_user(self, name: str, *, timeout: float | None = None) -> None:
         """Forgets a user, whose token is not valid any more. Their objects stay."""
         run(self._all.remove_user(name, timeout=timeout))
+
+    def tokens(self, user: str | None = None, *, timeout: float | None = None) -> tuple[TokenInfo, ...]:
+        """The tokens that the caller may see; see :meth:`AsyncFileSystem.tokens`."""
+        return run(self._all.tokens(user, timeout=timeout))
+
+    def create_token(
+        self,
+        user: str | None = None,
+        *,
+        scope: str | Iterable[str] | None = None,
+        expires: datetime | None = None,
+        note: str | None = None,
+        timeout: float | None = None,
+    ) -> NewToken:
+        """Makes a token; see :meth:`AsyncFileSystem.create_token`."""
+        return run(self._all.create_token(user, scope=scope, expires=expires, note=note, timeout=timeout))
+
+    def revoke_token(
+        self, id: str, user: str | None = None, *, timeout: float | None = None
+    ) -> tuple[TokenInfo, ...]:
+        """Takes a token back, and those that were made with it."""
+        return run(self._all.revoke_token(id, user, timeout=timeout))
 
     def groups(self, *, timeout: float | None = None) -> tuple[GroupInfo, ...]:
         """The groups that the node knows, with their members."""

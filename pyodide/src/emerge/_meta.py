@@ -37,6 +37,32 @@ class UserInfo(NamedTuple):
     created: datetime
 
 
+class TokenInfo(NamedTuple):
+    """A token that the node knows. What it is, is kept nowhere."""
+
+    id: str
+    """By which it is taken back."""
+    user: str
+    """Whom it stands for."""
+    scope: tuple[str, ...]
+    """What it is for: ``read:/inventory/**``; ``*`` is everything that the user may."""
+    created: datetime
+    expires: datetime | None
+    """When it ends; ``None`` when it does not."""
+    note: str | None
+    """What it was made for."""
+    parent: str | None
+    """The id of the token with which it was made, and with which it goes."""
+
+
+class NewToken(NamedTuple):
+    """A token that was made."""
+
+    token: str
+    """It is kept nowhere else."""
+    info: TokenInfo
+
+
 class GroupInfo(NamedTuple):
     """A group that the node knows."""
 

@@ -1,15 +1,27 @@
-"""Rights, rules of directories, users and groups, as coroutines."""
+"""Rights, rules of directories, users, groups and tokens, as coroutines."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from ._arguments import names
-from ._meta import GroupInfo, UserInfo, moment
+from ._meta import GroupInfo, NewToken, TokenInfo, UserInfo, moment
 from ._paths import At
+
+
+def _new_token() -> tuple[str, bytes]:
+    """A token and its hash, which is all that the node is told of it."""
+    token = secrets.token_hex(32)
+    return token, hashlib.sha256(token.encode()).digest()
+
+
+def _token(raw: tuple[Any, ...]) -> TokenInfo:
+    id, user, scope, created, expires, note, parent = raw
+    return TokenInfo(id, user, tuple(scope), moment(created), expires and moment(expires), note, parent)
 
 
 class Rights:
@@ -82,15 +94,47 @@ class Rights:
         return await self._with_token("token", name, None, timeout)
 
     async def _with_token(self, action: str, name: str, groups: tuple[str, ...] | None, timeout: float | None) -> str:
-        # The node is told the hash alone.
-        token = secrets.token_hex(32)
-        digest = hashlib.sha256(token.encode()).digest()
+        token, digest = _new_token()
         await self._ask("users", action, name, digest, groups, timeout=timeout)
         return token
 
     async def remove_user(self, name: str, *, timeout: float | None = None) -> None:
         """Forgets a user, whose token is not valid any more. Their objects stay."""
         await self._ask("users", "remove", name, timeout=timeout)
+
+    async def tokens(self, user: str | None = None, *, timeout: float | None = None) -> tuple[TokenInfo, ...]:
+        """The tokens that the caller may see: the caller's own; for the administrator those of all, or of a user."""
+        return tuple(_token(raw) for raw in await self._ask("tokens", "list", user, timeout=timeout))
+
+    async def create_token(
+        self,
+        user: str | None = None,
+        *,
+        scope: str | Iterable[str] | None = None,
+        expires: datetime | None = None,
+        note: str | None = None,
+        timeout: float | None = None,
+    ) -> NewToken:
+        """Makes a token; it can neither grant more than the one in use nor end later.
+
+        Args:
+            user: for whom, which the administrator may say; the caller when left out.
+            scope: what it is for: ``"read:/inventory/**"`` or several of these, where the verb is ``read``, ``write``, ``call``,
+                ``rights`` or ``*``; ``"*"`` for everything. As much as the token in use when left out.
+            expires: when it ends.
+            note: what it is made for, for people.
+            timeout: seconds.
+        """
+        grants = (scope,) if isinstance(scope, str) else None if scope is None else tuple(names(scope, "scope"))
+        token, digest = _new_token()
+        made = await self._ask("tokens", "create", user, None, digest, grants, expires, note, timeout=timeout)
+        return NewToken(token, _token(made[0]))
+
+    async def revoke_token(
+        self, id: str, user: str | None = None, *, timeout: float | None = None
+    ) -> tuple[TokenInfo, ...]:
+        """Takes a token back, and those that were made with it; gives what the node knew of them."""
+        return tuple(_token(raw) for raw in await self._ask("tokens", "revoke", user, id, timeout=timeout))
 
     async def groups(self, *, timeout: float | None = None) -> tuple[GroupInfo, ...]:
         """The groups that the node knows, with their members."""

@@ -53,6 +53,7 @@ class EmergeError(Exception):
         trace: the traceback of a method that failed on the node.
         log: what the method that failed had logged, when its log was asked for.
         effect: ``"none"`` when the change did not happen, ``"unknown"`` when it may have.
+        retry_after: seconds after which it may be tried again, when that is known.
     """
 
     code: str = "internal"
@@ -67,6 +68,7 @@ class EmergeError(Exception):
         trace: str | None = None,
         effect: str | None = None,
         log: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -76,6 +78,7 @@ class EmergeError(Exception):
         self.trace = trace
         self.effect = effect
         self.log = log
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         text = f"{self.code}: {self.message}"
@@ -291,9 +294,12 @@ CODES: dict[str, type[EmergeError]] = {each.code: each for each in EmergeError._
 
 
 def from_wire(
-    parts: tuple[str, str, str | None, int | None, str | None, str | None, str | None, str | None],
+    parts: tuple[str, str, str | None, int | None, str | None, str | None, str | None, str | None, int | None],
 ) -> EmergeError:
     """Makes the error that a node or the session gave."""
-    code, message, field, limit, path, trace, effect, log = parts
+    code, message, field, limit, path, trace, effect, log, retry_after_ms = parts
+    retry_after = None if retry_after_ms is None else retry_after_ms / 1000
     kind = CODES.get(code, InternalError)
-    return kind(message, field=field, limit=limit, path=path, trace=trace, effect=effect, log=log)
+    return kind(
+        message, field=field, limit=limit, path=path, trace=trace, effect=effect, log=log, retry_after=retry_after
+    )

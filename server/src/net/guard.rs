@@ -4,9 +4,13 @@
 //! `fetch`, would let in (RFC 6455, section 10.2).
 
 use super::Shell;
+use super::http::status_of;
+use super::rest::retry_after;
+use super::serve::{Peer, length};
 use crate::config::Config;
+use crate::running::now_micros;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use emerge_engine::Backend;
@@ -126,7 +130,12 @@ pub(super) async fn check<B: Backend + 'static>(
     request: Request,
     next: Next,
 ) -> Response {
-    match shell.guard.allow(request.headers()) {
+    let paid = request.extensions().get::<Peer>().map_or(Ok(()), |peer| {
+        let now = now_micros();
+        peer.meter.bytes(length(request.headers()), now);
+        peer.meter.request(now)
+    });
+    match paid.and_then(|()| shell.guard.allow(request.headers())) {
         Ok(()) => next.run(request).await,
         Err(error) => {
             tracing::warn!(%error, "a request was refused");
@@ -145,7 +154,11 @@ pub(crate) fn refusal(headers: &HeaderMap, error: &Error) -> Response {
         ("application/json", error_to_json(error).to_string().into_bytes())
     };
     let headers = [(header::CONTENT_TYPE, kind), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
-    (StatusCode::FORBIDDEN, headers, body).into_response()
+    let mut response = (status_of(error.code), headers, body).into_response();
+    if let Some(after) = retry_after(error) {
+        response.headers_mut().insert(header::RETRY_AFTER, after);
+    }
+    response
 }
 
 #[cfg(test)]

@@ -2,25 +2,29 @@
 
 use super::Shell;
 use super::rest::{Problem, expected, whole};
+use super::serve::{Peer, length};
 use crate::running::now_micros;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use emerge_engine::Backend;
+use emerge_node::Asked;
 use emerge_node::json::{change_to_json, error_to_json, op_from_json, read_json, reply_to_json};
+use emerge_node::resource::Refusal;
 use emerge_proto::{Error, ErrorCode, Result};
 use futures_util::StreamExt;
 use std::sync::Arc;
 
 pub(super) async fn api<B: Backend + 'static>(
     State(shell): State<Arc<Shell<B>>>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let json = match answer(&shell, &headers, body).await {
+    let json = match answer(&shell, &peer, &headers, body).await {
         Ok(json) => json,
         Err(problem) => return problem.and_message().into_response(),
     };
@@ -40,15 +44,21 @@ pub(super) fn bearer(headers: &HeaderMap) -> &str {
 
 async fn answer<B: Backend>(
     shell: &Shell<B>,
+    peer: &Peer,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<serde_json::Value, Problem> {
-    let principal = shell.node.authenticate(bearer(headers)).await?;
+    let from = Some(peer.address.ip());
+    let principal = shell.node.authenticate(bearer(headers), from, length(headers), now_micros()).await?;
     let json = read_json(&whole(body).await?, "body")?;
     let expected = expected(headers)?;
     let op = op_from_json(&json)?;
-    let reply = shell.node.execute_expecting(&principal, None, &expected, op.clone(), now_micros()).await?;
-    Ok(reply_to_json(&op, &reply)?)
+    let (node, now) = (&shell.node, now_micros());
+    let asked = node.asked(|| Asked::of(&op));
+    let done = node.execute_expecting(&principal, None, &expected, op.clone(), now).await;
+    let code = done.as_ref().err().map(|(Refusal::Unexpected(error) | Refusal::Failed(error))| error.code);
+    node.audited(asked, &principal, code, now);
+    Ok(reply_to_json(&op, &done?)?)
 }
 
 /// An error as every address gives it, and its text under `message` too, as clients of these two addresses have read it.

@@ -3,21 +3,24 @@
 pub(crate) mod guard;
 mod http;
 mod rest;
+pub(crate) mod serve;
 mod socket;
+pub(crate) mod tls;
 
 use crate::config::Config;
 use crate::files;
-use crate::token::{Scope, Tokens};
+use crate::token::Tokens;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use emerge_engine::Backend;
-use emerge_node::Node;
+use emerge_node::{Authenticator, Node};
+use serve::Peer;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -26,9 +29,9 @@ use tokio::sync::watch;
 pub(crate) struct NotebookDoor {
     /// The notebook's port.
     pub(crate) port: u16,
-    /// The notebook's own token.
-    pub(crate) token: String,
-    /// Who may be given it.
+    /// Whether it speaks TLS, as this one does then.
+    pub(crate) tls: bool,
+    /// The notebook's own token, and who may be given it.
     pub(crate) tokens: Arc<Tokens>,
 }
 
@@ -80,12 +83,13 @@ async fn page(headers: HeaderMap, uri: Uri) -> Response {
 
 async fn page_or_socket<B: Backend + 'static>(
     State(shell): State<Arc<Shell<B>>>,
+    Extension(peer): Extension<Peer>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
     match upgrade {
-        Ok(upgrade) => socket::upgrade(shell, upgrade),
+        Ok(upgrade) => socket::upgrade(shell, peer, upgrade),
         // Not a WebSocket's handshake: a browser that wants the page.
         Err(_) => files::serve(headers, uri).await,
     }
@@ -104,10 +108,11 @@ async fn to_notebook<B: Backend + 'static>(
     headers: HeaderMap,
 ) -> Response {
     let door = &shell.notebook;
-    let mut to = format!("http://{}:{}/", guard::name_of(&headers), door.port);
-    if link.token.is_some_and(|token| door.tokens.scope(&token) == Some(Scope::All)) {
+    let scheme = if door.tls { "https" } else { "http" };
+    let mut to = format!("{scheme}://{}:{}/", guard::name_of(&headers), door.port);
+    if link.token.is_some_and(|token| door.tokens.authenticate(&token).is_some_and(|user| user.admin)) {
         to.push_str("#token=");
-        to.push_str(&door.token);
+        to.push_str(&door.tokens.notebook);
     }
     let headers = [
         (header::LOCATION, to.as_str()),

@@ -1,6 +1,7 @@
 //! The driver of one WebSocket: messages in, polls, messages out.
 
 use super::Shell;
+use super::serve::Peer;
 use crate::running::now_micros;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::{IntoResponse, Response};
@@ -22,21 +23,27 @@ const READ_BUFFER: usize = 16 * 1024;
 /// How long a reader may take no byte before its connection is given up.
 const STALLED: Duration = Duration::from_millis(limits::DEAD_AFTER_MS);
 
-pub(super) fn upgrade<B: Backend + 'static>(shell: Arc<Shell<B>>, upgrade: WebSocketUpgrade) -> Response {
+pub(super) fn upgrade<B: Backend + 'static>(
+    shell: Arc<Shell<B>>,
+    peer: Peer,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     upgrade
         .max_message_size(limits::MAX_MESSAGE + GRACE)
         .max_frame_size(limits::MAX_MESSAGE + GRACE)
         .write_buffer_size(0)
         .read_buffer_size(READ_BUFFER)
-        .on_upgrade(move |socket| drive(shell, socket))
+        .on_upgrade(move |socket| drive(shell, peer, socket))
         .into_response()
 }
 
-async fn drive<B: Backend + 'static>(shell: Arc<Shell<B>>, socket: WebSocket) {
+/// The peer's place among its connections is taken until the end.
+async fn drive<B: Backend + 'static>(shell: Arc<Shell<B>>, peer: Peer, socket: WebSocket) {
     let mut stopping = shell.stopping.clone();
     let stopped = stopping.wait_for(|stop| *stop);
     tokio::pin!(stopped);
-    let mut connection = Connection::new(shell.node.clone(), now_micros());
+    let mut connection =
+        Connection::new(shell.node.clone(), now_micros()).from(peer.address.ip(), now_micros());
     let (mut sender, mut receiver) = socket.split();
     let timer = sleep_until(Instant::now());
     tokio::pin!(timer);

@@ -12,6 +12,7 @@ mod node;
 mod rights;
 mod search;
 mod store;
+mod token;
 mod tx;
 mod versions;
 mod watch;
@@ -182,6 +183,7 @@ async fn dispatch(
         Command::Rules(args) => rights::rules(args, client, output).await,
         Command::User(command) => accounts::user(command, client, output).await,
         Command::Group(command) => accounts::group(command, client, output).await,
+        Command::Token(command) => token::run(command, client, output).await,
         Command::Purge(args) => change::purge(args, client).await,
         Command::Diff(args) => versions::diff(args, client, output).await,
         Command::Restore(args) => versions::restore(args, client, output).await,

@@ -3,13 +3,14 @@
 use crate::args::NodeStart;
 use crate::output::{NAME, Output};
 use emerge_proto::Result;
-use emerge_server::Config;
+use emerge_server::{Allowances, AuditConfig, Config, TlsFiles};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 pub(super) async fn start(args: &NodeStart, output: &Output) -> Result<()> {
     log(args);
+    let allowances = Allowances::default();
     let config = Config {
         data: args.data.clone(),
         host: args.host,
@@ -18,6 +19,16 @@ pub(super) async fn start(args: &NodeStart, output: &Output) -> Result<()> {
         name: args.name.clone(),
         allow_origins: args.allow_origin.clone(),
         allow_hosts: args.allow_host.clone(),
+        allowances: Allowances {
+            user: args.limit_user.unwrap_or(allowances.user),
+            address: args.limit_address.unwrap_or(allowances.address),
+        },
+        audit: AuditConfig { level: args.audit, max_bytes: args.audit_bytes, max_files: args.audit_files },
+        tls: args
+            .tls_cert
+            .clone()
+            .zip(args.tls_key.clone())
+            .map(|(certificate, key)| TlsFiles { certificate, key }),
     };
     let runtime = emerge_server::sandbox(&|step| output.note(step)).await?;
     let python = runtime.clone();

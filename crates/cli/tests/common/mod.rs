@@ -37,9 +37,15 @@ impl Node {
     }
 
     fn start_on(data: &Path, folder: TempDir, port: &str) -> Self {
+        Self::start_with(data, folder, port, &[])
+    }
+
+    /// With further words.
+    pub fn start_with(data: &Path, folder: TempDir, port: &str, words: &[&str]) -> Self {
         let mut child = Command::new(EMERGE)
             .args(["node", "start", "--json", "--port", port, "--log", "warn", "--data"])
             .arg(data)
+            .args(words)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

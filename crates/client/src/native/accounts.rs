@@ -1,7 +1,7 @@
 //! Users and groups, which only the administrator may see and change.
 
 use super::Client;
-use emerge_proto::account::{GroupAction, GroupInfo, UserAction, UserInfo};
+use emerge_proto::account::{GroupAction, GroupInfo, NewToken, TokenAction, TokenInfo, UserAction, UserInfo};
 use emerge_proto::{Error, ErrorCode, Op, Result};
 use sha2::{Digest, Sha256};
 
@@ -61,6 +61,49 @@ impl Client {
         let (action, name) = (UserAction::Remove, Some(name.to_owned()));
         self.ask::<Vec<UserInfo>>(Op::Users { action, name, token_hash: None, groups: None }).await?;
         Ok(())
+    }
+
+    /// The tokens that the caller may see: the own ones, or those of a user; for the administrator those of all.
+    ///
+    /// # Errors
+    /// `permission_denied`, `not_found` (the user).
+    pub async fn tokens(&self, user: Option<&str>) -> Result<Vec<TokenInfo>> {
+        let user = user.map(str::to_owned);
+        self.ask(Op::Tokens { action: TokenAction::List, user, id: None, token: None }).await
+    }
+
+    /// Makes a token, for the caller or, as the administrator may, for a user. `scope` is what it is for, such as `read:/inventory/**` (as much as the
+    /// token in use when absent), `expires` when it ends, in microseconds since 1970-01-01T00:00:00Z. Gives the token, which is kept nowhere, and what the node knows of it.
+    ///
+    /// # Errors
+    /// `permission_denied` (it would grant more than the one in use, or last longer), `bad_argument`, `not_found` (the user), `limit_exceeded`.
+    pub async fn create_token(
+        &self,
+        user: Option<&str>,
+        scope: Option<Vec<String>>,
+        expires: Option<i64>,
+        note: Option<String>,
+    ) -> Result<(String, TokenInfo)> {
+        let (token, hash) = new_token()?;
+        let op = Op::Tokens {
+            action: TokenAction::Create,
+            user: user.map(str::to_owned),
+            id: None,
+            token: Some(NewToken { hash, scope, expires, note }),
+        };
+        let made = self.ask::<Vec<TokenInfo>>(op).await?.into_iter().next();
+        let made =
+            made.ok_or_else(|| Error::new(ErrorCode::BadFrame, "the node tells of no token that it made"))?;
+        Ok((token, made))
+    }
+
+    /// Takes a token back, and those that were made with it; gives what the node knew of them.
+    ///
+    /// # Errors
+    /// `not_found`, `permission_denied`.
+    pub async fn revoke_token(&self, id: &str, user: Option<&str>) -> Result<Vec<TokenInfo>> {
+        let (user, id) = (user.map(str::to_owned), Some(id.to_owned()));
+        self.ask(Op::Tokens { action: TokenAction::Revoke, user, id, token: None }).await
     }
 
     /// All groups, with their members.

@@ -20,6 +20,7 @@ mod replies;
 mod socket;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 mod transaction;
 
 pub use bulk::{NewObject, STORES_AT_ONCE};
@@ -60,8 +61,7 @@ impl Client {
     /// Connects to a node, and waits until it has welcomed this client.
     ///
     /// # Errors
-    /// `bad_argument` (the URL), `disconnected` (nobody answers there), `unauthenticated`, `unsupported_version`,
-    /// `unsupported` (`wss:`).
+    /// `bad_argument` (the URL), `disconnected` (nobody answers there), `unauthenticated`, `unsupported_version`.
     pub async fn connect(url: &str, token: &str) -> Result<Self> {
         let client = Self::open(url, Config::new(token))?;
         client.opened().await?;
@@ -72,7 +72,7 @@ impl Client {
     /// closed or refused for good. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// `bad_argument` (the URL), `unsupported` (`wss:`).
+    /// `bad_argument` (the URL).
     pub fn open(url: &str, config: Config) -> Result<Self> {
         let address = socket::Address::parse(url)?;
         let shared = Arc::new(Shared::new(config));

@@ -1,9 +1,9 @@
 //! The WebSocket under a native client.
 
+use super::tls::Wire;
 use emerge_proto::class::decode;
 use emerge_proto::error::MEDIA_TYPE;
 use emerge_proto::{Error, ErrorCode, Result, limits};
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, Uri, header};
@@ -13,7 +13,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 /// Bytes read at a time. The library clears them all before each read, so that its default of 128 KiB costs more than a small reply does.
 const READ_BUFFER: usize = 16 * 1024;
 
-pub(super) type Socket = WebSocketStream<TcpStream>;
+pub(super) type Socket = WebSocketStream<Wire>;
 
 /// Why there is no WebSocket.
 #[derive(Debug)]
@@ -30,10 +30,11 @@ pub(super) struct Address {
     url: String,
     host: String,
     port: u16,
+    tls: bool,
 }
 
 impl Address {
-    /// Reads `ws://host:port/path`; `http:` means the same node.
+    /// Reads `ws://host:port/path`, or with TLS `wss:`; `http:` and `https:` mean the same node.
     pub(super) fn parse(url: &str) -> Result<Self> {
         let bad = |why: &str| {
             Error::new(ErrorCode::BadArgument, format!("{url:?} is not the URL of a node: {why}"))
@@ -41,11 +42,10 @@ impl Address {
         let url_of = |rest: &str| format!("ws://{rest}");
         let parsed: Uri = match url.split_once("://") {
             Some(("ws" | "http", rest)) => url_of(rest).parse().map_err(|_| bad("it is not well-formed"))?,
-            Some(("wss" | "https", _)) => {
-                let why = "this client does not speak TLS; reach the node through ws:// on its own machine or a tunnel";
-                return Err(Error::new(ErrorCode::Unsupported, why).field("url"));
+            Some(("wss" | "https", rest)) => {
+                format!("wss://{rest}").parse().map_err(|_| bad("it is not well-formed"))?
             }
-            _ => return Err(bad("it must begin with ws://").field("url")),
+            _ => return Err(bad("it must begin with ws:// or wss://").field("url")),
         };
         let host = parsed
             .host()
@@ -53,22 +53,23 @@ impl Address {
             .ok_or_else(|| bad("it names no host").field("url"))?;
         // An IPv6 address is bracketed in a URL and bare for the system.
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Self { host, port: parsed.port_u16().unwrap_or(80), url: parsed.to_string() })
+        let tls = parsed.scheme_str() == Some("wss");
+        let port = parsed.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        Ok(Self { host, port, tls, url: parsed.to_string() })
     }
 
     /// Opens the WebSocket.
     pub(super) async fn connect(self) -> Result<Socket, Failure> {
         let told =
             |error: &dyn std::fmt::Display| Failure::Lost(format!("{} cannot be reached: {error}", self.url));
-        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|error| told(&error))?;
-        tcp.set_nodelay(true).map_err(|error| told(&error))?;
+        let wire = Wire::connect(&self.host, self.port, self.tls).await.map_err(|error| told(&error))?;
         let mut request = self.url.as_str().into_client_request().map_err(|error| told(&error))?;
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(MEDIA_TYPE));
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .max_message_size(Some(4 * limits::MAX_MESSAGE))
             .max_frame_size(Some(4 * limits::MAX_MESSAGE));
-        match client_async_with_config(request, tcp, Some(config)).await {
+        match client_async_with_config(request, wire, Some(config)).await {
             Ok((socket, _)) => Ok(socket),
             Err(error) => Err(refusal(&error).unwrap_or_else(|| told(&error))),
         }
@@ -101,7 +102,9 @@ mod tests {
             ("::1", 7, "ws://[::1]:7/ws")
         );
         assert_eq!(Address::parse("ws://node").unwrap().port, 80);
-        assert_eq!(Address::parse("wss://node").unwrap_err().code, ErrorCode::Unsupported);
+        let secure = Address::parse("https://node").unwrap();
+        assert_eq!((secure.tls, secure.port, secure.url.as_str()), (true, 443, "wss://node/"));
+        assert!(!address.tls && Address::parse("wss://node:7").unwrap().port == 7);
         for bad in ["", "node:5558", "ftp://node", "ws://", "ws://a b"] {
             assert_eq!(Address::parse(bad).unwrap_err().code, ErrorCode::BadArgument, "{bad}");
         }

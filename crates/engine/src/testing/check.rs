@@ -1,6 +1,6 @@
 //! All that must hold of a store, checked over its bytes.
 
-use crate::accounts::{Account, is_builtin};
+use crate::accounts::{Account, NamedToken, is_builtin, token_parts};
 use crate::backend::{Backend, Key};
 use crate::change::{Change, LogRecord};
 use crate::index::{EVERY_CLASS, Index, IndexRecord};
@@ -59,6 +59,7 @@ struct Store {
     trash: HashSet<ObjectId>,
     users: BTreeMap<String, Account>,
     tokens: BTreeMap<[u8; 32], String>,
+    named_tokens: BTreeMap<String, NamedToken>,
     groups: BTreeSet<String>,
     sessions: HashMap<SessionId, Indexed>,
     checkpoint: u64,
@@ -130,6 +131,11 @@ impl Store {
             Some(keys::TOKEN) => {
                 let name = String::from_utf8(bytes.to_vec()).map_err(|error| error.to_string())?;
                 self.tokens.insert(hash(key).ok_or(short)?, name);
+            }
+            Some(keys::NAMED_TOKEN) => {
+                let (user, id) = keys::named_token_parts(key).ok_or(short)?;
+                let token = NamedToken::read(Record::Bytes(bytes)).map_err(text)?;
+                self.named_tokens.insert(format!("{user}/{id}"), token);
             }
             Some(keys::GROUP) => {
                 self.groups.insert(keys::name_of(key).ok_or("a bad name")?.to_owned());
@@ -351,10 +357,17 @@ impl Store {
     }
 
     fn check_accounts(&self) -> Result<(), String> {
-        let held: BTreeMap<[u8; 32], String> =
-            self.users.iter().map(|(name, account)| (account.token, name.clone())).collect();
-        if held != self.tokens || held.len() != self.users.len() {
+        let first = self.users.iter().map(|(name, account)| (account.token, name.clone()));
+        let named = self.named_tokens.iter().map(|(bearer, token)| (token.hash, bearer.clone()));
+        let held: BTreeMap<[u8; 32], String> = first.chain(named).collect();
+        if held != self.tokens || held.len() != self.users.len() + self.named_tokens.len() {
             return Err("the tokens are not those that users have".into());
+        }
+        for bearer in self.named_tokens.keys() {
+            let (user, _) = token_parts(bearer);
+            if !is_builtin(user) && !self.users.contains_key(user) {
+                return Err(format!("the token {bearer} is of nobody"));
+            }
         }
         for (name, account) in &self.users {
             let known = |group: &String| is_builtin(group) || self.groups.contains(group);

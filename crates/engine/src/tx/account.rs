@@ -65,6 +65,7 @@ impl<B: Backend> Tx<B> {
             }
             UserAction::Remove => {
                 let account = self.account(name).await?.ok_or_else(|| no_user(name))?;
+                self.forget_tokens(name).await?;
                 self.put(keys::token(&account.token), None);
                 self.put(keys::user(name), None);
                 self.accounts = true;
@@ -183,11 +184,11 @@ impl<B: Backend> Tx<B> {
         Err(Error::new(ErrorCode::PermissionDenied, why))
     }
 
-    async fn account(&mut self, name: &str) -> Result<Option<Account>> {
+    pub(super) async fn account(&mut self, name: &str) -> Result<Option<Account>> {
         self.read(&keys::user(name)).await?.map(Account::read).transpose()
     }
 
-    async fn accounts(&mut self) -> Result<Vec<(String, Account)>> {
+    pub(super) async fn accounts(&mut self) -> Result<Vec<(String, Account)>> {
         let records = self.scan(keys::all(keys::USER), limits::MAX_USERS).await?;
         let read = |(key, record): (crate::backend::Key, Record)| {
             let name = keys::name_of(&key).ok_or_else(|| crate::object::damaged("a user"))?;

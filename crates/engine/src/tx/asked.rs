@@ -32,7 +32,10 @@ impl<B: Backend> Tx<B> {
         ask: &mut (dyn FnMut(&[u8]) -> Option<A> + Send),
     ) -> Result<Option<Vec<(Candidate, Option<A>)>>> {
         let range = match &walk.source {
-            Source::All(Side::Start, range) if !walk.scope.noted => range.clone(),
+            // What a token is for depends on each object's path.
+            Source::All(Side::Start, range) if !walk.scope.noted && self.principal.scope.is_none() => {
+                range.clone()
+            }
             _ => {
                 let found = self.next_objects(walk, budget).await?;
                 return Ok(found.map(|found| found.into_iter().map(|candidate| (candidate, None)).collect()));
@@ -84,7 +87,7 @@ fn ask_one<A>(
         Shown::Stored(bytes) => {
             let stored: Stored<'_> = object::read(bytes, "an object")?;
             let Some(class) = stored.class else { return Ok(None) };
-            if !access::may_read_stored(principal, &stored) {
+            if !access::user_may_read(principal, &stored) {
                 return Ok(None);
             }
             let whole = || Object::decode(&Bytes::copy_from_slice(bytes)).map(Arc::new);
@@ -94,7 +97,7 @@ fn ask_one<A>(
         Shown::Held(record) => {
             let object = record.clone().object()?;
             let Some(class) = object.class else { return Ok(None) };
-            if !access::may(principal, &object, Want::Read) {
+            if !access::user_may(principal, &object, Want::Read) {
                 return Ok(None);
             }
             let state = object.blobs.is_empty().then_some(&object.state[..]);

@@ -59,7 +59,7 @@ impl<B: Backend> Tx<B> {
         Ok(ObjectForCall {
             id: place.id,
             class,
-            readable: access::may(&self.principal, &place.object, Want::Read),
+            readable: access::may(&self.principal, &place.object, Want::Read, &place.path),
             version: place.object.version,
             state: self.state_of(&place.object).await?,
             path: place.path.to_string(),
@@ -77,7 +77,7 @@ impl<B: Backend> Tx<B> {
             Some(Value::Object { class, fields }) => Ok(ObjectForCall {
                 id: place.id,
                 class,
-                readable: access::may(&self.principal, &place.object, Want::Read),
+                readable: access::may(&self.principal, &place.object, Want::Read, &place.path),
                 version: place.object.version,
                 state: Value::Map(fields).encode(),
                 path,
@@ -157,7 +157,7 @@ impl<B: Backend> Tx<B> {
             }
             _ => error,
         })?;
-        self.check(&place.object, Want::Write, &place.path)?;
+        self.check(&place.object, Want::Change, &place.path)?;
         if place.object.version != object.version {
             return Err(Error::new(
                 ErrorCode::Conflict,

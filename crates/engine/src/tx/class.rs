@@ -9,6 +9,7 @@ use crate::object::{ClassHead, Record, read};
 use bytes::Bytes;
 use emerge_proto::op::Target;
 use emerge_proto::record::ClassInfo;
+use emerge_proto::scope::Verb;
 use emerge_proto::{ClassHash, ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, ObjectId, Result};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,9 @@ impl<B: Backend> Tx<B> {
     /// `class_invalid`, `too_large`, `class_not_found` (a base).
     pub async fn put_class(&mut self, source: ClassSource, methods: Vec<MethodDecl>) -> Result<ClassVersion> {
         source.check()?;
+        if !self.principal.is_granted(Verb::Write) {
+            return Err(self.no_classes(Verb::Write));
+        }
         let hash = source.hash();
         if let Some(record) = self.read(&keys::class(hash)).await? {
             let class = classes::read_class(hash, Some(record))?;
@@ -54,6 +58,13 @@ impl<B: Backend> Tx<B> {
         self.put_class_head(&class);
         self.put(keys::class(hash), Some(Record::Bytes(emerge_proto::class::encode(&class).into())));
         Ok(class)
+    }
+
+    /// Classes lie at no path.
+    fn no_classes(&self, verb: Verb) -> Error {
+        let (user, verb) = (&self.principal.user, verb.as_str());
+        let why = format!("the token in use of user {user:?} grants {verb} nowhere, which classes need");
+        Error::new(ErrorCode::PermissionDenied, why)
     }
 
     /// Makes the caller one of the owners of a version that is there. Who is one already keeps the newest of the name as it is.
@@ -197,6 +208,9 @@ impl<B: Backend> Tx<B> {
     /// # Errors
     /// `class_not_found`.
     pub async fn class_by_name(&mut self, name: &str) -> Result<ClassInfo> {
+        if !self.principal.is_granted(Verb::Read) && !self.principal.is_granted(Verb::Write) {
+            return Err(self.no_classes(Verb::Read));
+        }
         let user = self.principal.user.clone();
         let head = self.class_head(&user, name).await?.ok_or_else(|| {
             Error::new(ErrorCode::ClassNotFound, format!("{user} has no class {name:?} here")).field(name)

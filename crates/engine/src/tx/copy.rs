@@ -9,6 +9,7 @@ use crate::backend::Backend;
 use crate::keys;
 use crate::object::Object;
 use emerge_proto::op::Target;
+use emerge_proto::scope::Verb;
 use emerge_proto::{Error, ErrorCode, ObjectId, ObjectType, Path, Perms, Result, limits};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -238,7 +239,8 @@ impl<B: Backend> Tx<B> {
         while object.is_directory() {
             self.check(&object, Want::Read, &path)?;
             self.check(&object, Want::Execute, &path)?;
-            if !access::owns(&self.principal, &target.object) {
+            let own = access::owns(&self.principal, &target.object);
+            if !own || !self.principal.is_granted_at(Verb::Write, &target.path) {
                 self.check(&target.object, Want::Write, &target.path)?;
             }
             let after = names.next().cloned();

@@ -126,7 +126,7 @@ impl<B: Backend> Tx<B> {
     async fn path_of_key(&mut self, key: &Key) -> Option<Path> {
         let id = keys::id_of(key)?;
         let place = self.place(&Target::Id(id)).await.ok()?;
-        if !access::shows(&self.principal, &place.object) {
+        if !access::shows(&self.principal, &place.object, &place.path) {
             return None;
         }
         if key.first() != Some(&keys::ENTRY) {
@@ -136,7 +136,7 @@ impl<B: Backend> Tx<B> {
         let name = std::str::from_utf8(key.get(17..)?).ok()?;
         let path = place.path.join(name).ok()?;
         match self.place(&Target::from(&path)).await {
-            Ok(entry) if access::shows(&self.principal, &entry.object) => Some(path),
+            Ok(entry) if access::shows(&self.principal, &entry.object, &entry.path) => Some(path),
             _ => Some(place.path),
         }
     }

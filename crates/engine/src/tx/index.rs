@@ -1,6 +1,7 @@
 //! Indexes in a transaction: making and dropping them, and keeping their entries.
 
 use super::Tx;
+use crate::access;
 use crate::backend::{Backend, Key};
 use crate::engine::Side;
 use crate::index::{self as indexes, EVERY_CLASS, Index, IndexRecord, Indexes, Maker};
@@ -8,6 +9,7 @@ use crate::keys;
 use crate::object::{ClassHead, Object, Record, read};
 use bytes::Bytes;
 use emerge_proto::query::IndexInfo;
+use emerge_proto::scope::Verb;
 use emerge_proto::value::order::{self, Kind};
 use emerge_proto::value::raw;
 use emerge_proto::{ClassHash, Error, ErrorCode, ObjectId, Result, Value, limits};
@@ -28,6 +30,7 @@ impl<B: Backend> Tx<B> {
                 .field("field")
                 .limit(limits::MAX_SEGMENT as u64));
         }
+        self.check_index_scope()?;
         let (class_id, name, owned) = self.indexed_class(class).await?;
         if !owned {
             return Err(self.may_not_index(&name));
@@ -84,6 +87,7 @@ impl<B: Backend> Tx<B> {
     /// # Errors
     /// As [`Tx::create_index`]; `permission_denied` when others made it, and the caller did not.
     pub async fn drop_index(&mut self, class: &str, field: &str) -> Result<bool> {
+        self.check_index_scope()?;
         let (class_id, name, owned) = self.indexed_class(class).await?;
         let key = keys::index(class_id, field);
         let record = match self.read(&key).await? {
@@ -126,6 +130,16 @@ impl<B: Backend> Tx<B> {
         (!self.principal.admin).then(|| self.principal.user.clone())
     }
 
+    /// An index is of objects wherever they are, so that no less than everything must be the token's to write.
+    fn check_index_scope(&self) -> Result<()> {
+        match &self.principal.scope {
+            Some(scope) if !scope.allows_below(Verb::Write, "/") => {
+                Err(access::out_of_scope(&self.principal, Verb::Write, "/**"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn may_not_index(&self, class: &str) -> Error {
         let (user, what) = (&self.principal.user, if class == "*" { "all classes" } else { class });
         let why = format!("user {user:?} may not index {what}: its owners and an administrator may");
@@ -147,6 +161,9 @@ impl<B: Backend> Tx<B> {
     /// `storage_failed`, `unavailable`.
     pub async fn index_infos(&mut self) -> Result<Vec<IndexInfo>> {
         let mut infos = Vec::new();
+        if !self.principal.is_granted(Verb::Read) {
+            return Ok(infos);
+        }
         for (key, record) in self.scan(keys::all(keys::INDEX_DEF), usize::MAX).await? {
             let (class_id, field) =
                 keys::index_parts(&key).ok_or_else(|| crate::object::damaged("an index"))?;

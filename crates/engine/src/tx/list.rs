@@ -105,7 +105,7 @@ impl<B: Backend> Tx<B> {
             return Ok(encode(&self.list_by(target, listing).await?));
         }
         let place = self.directory_to_list(target).await?;
-        let viewer = Viewer { principal: self.principal.clone(), path: place.path.clone() };
+        let viewer = Viewer::new(&self.principal, &place.path);
         if listing.glob.is_none() && Order::of(listing).is_natural() {
             let range = keys::entries_with(place.id, "", listing.after);
             if let Some(page) = self.shown_before(&range, limit_of(listing.limit)? + 1, &viewer).await? {
@@ -300,7 +300,7 @@ impl<B: Backend> Tx<B> {
         listed.reserve(objects.len());
         for (id, object) in ids.iter().zip(objects) {
             let object = object.ok_or_else(|| place::changed(path))?;
-            if access::shows(&self.principal, &object) {
+            if access::shows(&self.principal, &object, access::Member(path, &object.name)) {
                 listed.push((*id, object));
             }
         }
@@ -314,7 +314,8 @@ impl<B: Backend> Tx<B> {
         entries: Vec<(Key, Record)>,
     ) -> Result<Vec<Member>> {
         let mut members = self.members(path, entries).await?;
-        members.retain(|(_, object)| access::shows(&self.principal, object));
+        members
+            .retain(|(_, object)| access::shows(&self.principal, object, access::Member(path, &object.name)));
         Ok(members)
     }
 

@@ -21,6 +21,7 @@ mod rights;
 mod rules;
 mod search;
 mod system;
+mod token;
 mod tree;
 mod unique;
 mod version;

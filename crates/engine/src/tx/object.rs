@@ -17,6 +17,7 @@ use bytes::Bytes;
 use emerge_proto::op::{StoreMode, Target};
 use emerge_proto::record::Stored;
 use emerge_proto::rules::Keep;
+use emerge_proto::scope::Verb;
 use emerge_proto::value::raw;
 use emerge_proto::{
     AsOf, ClassHash, Error, ErrorCode, Fetched, ObjectId, ObjectType, Path, Perms, Result, Stat, Value,
@@ -348,6 +349,9 @@ impl<B: Backend> Tx<B> {
         let place = self.whole(target).await?;
         let mut stat = self.stat_of(place.id, &place.object, place.path.name()).await?;
         stat.path = path_to_tell(target, &place);
+        if !self.principal.is_granted_at(Verb::Read, &place.path) {
+            stat.class_hash = None;
+        }
         stat.rules = place.object.is_directory().then(|| self.rules_of(&place));
         Ok(stat)
     }
@@ -368,7 +372,7 @@ impl<B: Backend> Tx<B> {
         name: &str,
         lineage: Option<&Lineage>,
     ) -> Stat {
-        let class_hash = object.class.filter(|_| access::shows(&self.principal, object));
+        let class_hash = object.class.filter(|_| access::user_sees(&self.principal, object));
         Stat { class_hash, ..self.shown_stat(id, object, name, lineage) }.into_owned()
     }
 

@@ -7,6 +7,7 @@ use crate::backend::Backend;
 use crate::object::Object;
 use emerge_proto::op::Target;
 use emerge_proto::{Error, ErrorCode, ObjectId, Path, Result};
+use std::fmt;
 use std::sync::Arc;
 
 /// What lies at a path.
@@ -63,7 +64,7 @@ impl<B: Backend> Tx<B> {
                 let at = ancestor(&path, found);
                 return Err(Error::new(ErrorCode::NotADirectory, format!("{at} is not a directory")).at(at));
             }
-            if !access::may(&self.principal, &object, Want::Execute) {
+            if !access::may(&self.principal, &object, Want::Execute, Above(&path, found)) {
                 return Err(access::denied(&self.principal, Want::Execute, &ancestor(&path, found)));
             }
             above.push((id, object.clone()));
@@ -73,7 +74,7 @@ impl<B: Backend> Tx<B> {
             };
             id = entry.id;
             object = self.object(id).await?.ok_or_else(|| changed(&path))?;
-            if !access::knows(&self.principal, &object) {
+            if !access::knows(&self.principal, &object, Above(&path, found + 1)) {
                 (missing, taken) = (true, true);
                 break;
             }
@@ -124,9 +125,10 @@ impl<B: Backend> Tx<B> {
         above.reverse();
         names.reverse();
         let path = Path::parse(&format!("/{}", names.join("/")))?;
-        let passable =
-            |(_, directory): &(_, Arc<Object>)| access::may(&self.principal, directory, Want::Execute);
-        if !access::knows(&self.principal, &object) || !above.iter().all(passable) {
+        let passable = |(depth, (_, directory)): (usize, &(_, Arc<Object>))| {
+            access::may(&self.principal, directory, Want::Execute, Above(&path, depth))
+        };
+        if !access::knows(&self.principal, &object, &path) || !above.iter().enumerate().all(passable) {
             return Err(missing());
         }
         Ok(Place { id, object, path, above })
@@ -142,6 +144,15 @@ impl<B: Backend> Tx<B> {
 
     pub(super) fn check(&self, object: &Object, want: Want, path: &Path) -> Result<()> {
         access::check(&self.principal, object, want, path)
+    }
+}
+
+/// The first segments of a path, for who may need them as a text.
+struct Above<'a>(&'a Path, usize);
+
+impl fmt::Display for Above<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ancestor(self.0, self.1).fmt(f)
     }
 }
 

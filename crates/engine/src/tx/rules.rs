@@ -10,6 +10,7 @@ use crate::object::{Object, OwnRules};
 use emerge_proto::op::Target;
 use emerge_proto::record::Stored;
 use emerge_proto::rules::{Keep, Mask, Rules};
+use emerge_proto::scope::Verb;
 use emerge_proto::{ObjectId, Result};
 use std::sync::Arc;
 
@@ -88,8 +89,8 @@ impl<B: Backend> Tx<B> {
         keep: Option<&str>,
         mask: Option<&str>,
     ) -> Result<()> {
-        let object = self.place(target).await?.object;
-        if !access::owns(&self.principal, &object) {
+        let Place { object, path, .. } = self.place(target).await?;
+        if !access::owns(&self.principal, &object) || !self.principal.is_granted_at(Verb::Rights, &path) {
             return Ok(());
         }
         let own = object.rules.as_deref().cloned().unwrap_or_default();

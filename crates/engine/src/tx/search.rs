@@ -14,6 +14,7 @@ use crate::index::Index;
 use crate::keys::{self, ObjectKey};
 use crate::object::{Object, Record};
 use emerge_proto::op::Target;
+use emerge_proto::scope::Verb;
 use emerge_proto::{ClassHash, Error, ErrorCode, ObjectId, Result, Stat};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -215,7 +216,7 @@ impl<B: Backend> Tx<B> {
         while let Some(directory) = rest.pop() {
             if directory != root {
                 let Some(record) = self.peek(&keys::object(directory), noted).await? else { continue };
-                if !access::may(&self.principal, &*record.object()?, Want::Execute) {
+                if !access::user_may(&self.principal, &*record.object()?, Want::Execute) {
                     continue;
                 }
             }
@@ -291,7 +292,7 @@ impl<B: Backend> Tx<B> {
         object: Arc<Object>,
     ) -> Result<Option<Candidate>> {
         let Some(class) = object.class else { return Ok(None) };
-        if !access::may(&self.principal, &object, Want::Read) || !self.is_wanted(walk, class).await? {
+        if !access::user_may(&self.principal, &object, Want::Read) || !self.is_wanted(walk, class).await? {
             return Ok(None);
         }
         let directory = match &walk.last_directory {
@@ -303,6 +304,10 @@ impl<B: Backend> Tx<B> {
             }
         };
         let Some(directory) = directory else { return Ok(None) };
+        // Then all above it may be passed too.
+        if !self.principal.is_granted_at(Verb::Read, format_args!("{directory}/{}", object.name)) {
+            return Ok(None);
+        }
         walk.seen += 1;
         Ok(Some(Candidate { id, directory, object }))
     }
@@ -339,7 +344,7 @@ impl<B: Backend> Tx<B> {
                 None => false,
             };
             let parent = directory.parent;
-            let passable = is_linked && access::may(&self.principal, &directory, Want::Execute);
+            let passable = is_linked && access::user_may(&self.principal, &directory, Want::Execute);
             chain.push((at, directory));
             // The root of the store holds itself: it is above the walk's directory, or is it.
             if !passable || at == ObjectId::ROOT {

@@ -10,6 +10,7 @@ use crate::backend::Backend;
 use crate::keys;
 use crate::object::{ClassHead, read};
 use emerge_proto::op::{SortBy, Target};
+use emerge_proto::scope::Verb;
 use emerge_proto::{
     ClassHash, ClassVersion, Error, ErrorCode, Fetched, ObjectId, ObjectType, Page, Path, Perms, Result,
     Stat, Value, limits,
@@ -99,7 +100,12 @@ impl<B: Backend> Tx<B> {
             return Err(place::not_found(&path));
         }
         let member = path.segments().nth(1).map(str::to_owned);
-        Ok(Some(System { directory, member, path }))
+        let system = System { directory, member, path };
+        // An object has a place of its own, by which it is decided.
+        if !system.is_object() && !self.principal.is_granted_at(Verb::Read, &system.path) {
+            return Err(place::not_found(&system.path));
+        }
+        Ok(Some(system))
     }
 
     /// What lies at a target that is only read: a path below `/registry` leads to an object by its id.
@@ -223,7 +229,7 @@ impl<B: Backend> Tx<B> {
                     continue;
                 }
                 let place = match self.place(&Target::Id(id)).await {
-                    Ok(place) if access::shows(&self.principal, &place.object) => place,
+                    Ok(place) if access::shows(&self.principal, &place.object, &place.path) => place,
                     // What cannot be reached, or waits for collection.
                     Ok(_) => continue,
                     Err(error) if error.code == ErrorCode::NotFound => continue,

@@ -129,10 +129,10 @@ impl<B: Backend> Tx<B> {
     /// decides is noted: each directory and where it is, and the members of a directory in which one may remove only one's own. Members that come to
     /// a directory meanwhile are not: they go with it.
     async fn check_below(&mut self, place: &Place) -> Result<()> {
-        let mut waiting = vec![(place.id, place.object.clone())];
-        while let Some((id, directory)) = waiting.pop() {
-            let may = access::may(&self.principal, &directory, Want::Write)
-                && access::may(&self.principal, &directory, Want::Execute);
+        let mut waiting = vec![(place.id, place.object.clone(), place.path.clone())];
+        while let Some((id, directory, path)) = waiting.pop() {
+            let may = access::may(&self.principal, &directory, Want::Write, &path)
+                && access::may(&self.principal, &directory, Want::Execute, &path);
             let sticks = directory.perms.is_sticky() && !access::owns(&self.principal, &directory);
             let mut after: Option<String> = None;
             loop {
@@ -157,7 +157,8 @@ impl<B: Backend> Tx<B> {
                         return Err(Error::new(ErrorCode::PermissionDenied, why).at(&place.path));
                     }
                     if object.is_directory() {
-                        waiting.push((member, object));
+                        let path = path.join(&object.name)?;
+                        waiting.push((member, object, path));
                     }
                 }
                 if ended {
@@ -203,6 +204,15 @@ impl<B: Backend> Tx<B> {
         let slot = self.free_slot(to, &place).await?;
         if slot.above.contains(&place.id) {
             return Err(into_itself(&place.path, &slot.path, "moved"));
+        }
+        if let Some(scope) = &self.principal.scope
+            && !scope.may_move(place.path.as_str(), slot.path.as_str(), place.object.is_directory())
+        {
+            let why = format!(
+                "the token in use grants more at {} than at {}; what is moved there could be used in ways in which it cannot be used here",
+                slot.path, place.path
+            );
+            return Err(Error::new(ErrorCode::PermissionDenied, why).at(&slot.path));
         }
         let name = place.path.name().to_owned();
         self.put_entry(*parent, &name, None);

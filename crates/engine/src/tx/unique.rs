@@ -50,7 +50,8 @@ impl<B: Backend> Tx<B> {
             self.climb(id).await.map_or_else(|_| "another object".to_owned(), |place| place.path.to_string());
         // Its path is told to those alone who may read it.
         let shown = match self.climb(other).await {
-            Ok(place) => Some(place).filter(|place| access::may(&self.principal, &place.object, Want::Read)),
+            Ok(place) => Some(place)
+                .filter(|place| access::may(&self.principal, &place.object, Want::Read, &place.path)),
             Err(error) if error.code == ErrorCode::NotFound => None,
             Err(error) => return Err(error),
         };

@@ -7,6 +7,7 @@ use crate::change::{Change, Rights, Where};
 use crate::keys;
 use crate::object::{Object, Record};
 use emerge_proto::op::Target;
+use emerge_proto::scope::Verb;
 use emerge_proto::{ObjectId, Path, limits};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -103,7 +104,7 @@ impl<B: Backend> Tx<B> {
             return true;
         }
         let shown = match self.place(&Target::Id(id)).await {
-            Ok(place) => access::shows(&self.principal, &place.object),
+            Ok(place) => access::shows(&self.principal, &place.object, &place.path),
             Err(_) => rights.is_some_and(|rights| self.would_know(rights)),
         };
         shown && self.may_pass(path).await
@@ -114,14 +115,17 @@ impl<B: Backend> Tx<B> {
         access::showed(&self.principal, rights)
     }
 
-    /// Whether the caller may pass the directory of a path.
+    /// Whether the caller may pass the directory of a path, and be told of what is there.
     pub(crate) async fn may_pass(&mut self, path: &str) -> bool {
         if self.principal.admin {
             return true;
         }
+        if !self.principal.is_granted_at(Verb::Read, path) {
+            return false;
+        }
         let Some(parent) = Path::parse(path).ok().and_then(|path| path.parent()) else { return false };
         match self.place(&Target::from(&parent)).await {
-            Ok(place) => access::may(&self.principal, &place.object, Want::Execute),
+            Ok(place) => access::may(&self.principal, &place.object, Want::Execute, &place.path),
             Err(_) => false,
         }
     }

@@ -7,7 +7,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use emerge_proto::{Error, ErrorCode};
 
 /// The media type of a copy.
 pub(super) const MEDIA_TYPE: &str = "application/vnd.emerge.backup";
@@ -24,12 +23,7 @@ pub(super) async fn backup(
     State(doors): State<Doors>,
     Caller(principal): Caller,
 ) -> Result<Response, Problem> {
-    if !principal.admin {
-        let why =
-            format!("user {:?} is not the administrator, who alone may copy the whole store", principal.user);
-        return Err(Error::new(ErrorCode::PermissionDenied, why).into());
-    }
-    let copy = doors.backup()?;
+    let copy = doors.backup(&principal)?;
     let headers = [(header::CONTENT_TYPE, MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, Body::from_stream(copy)).into_response())
 }

@@ -25,6 +25,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use emerge_engine::{Backend, Principal};
+use emerge_node::Asked;
 use emerge_node::archive::Imported;
 use emerge_node::json::{op_from_json, reply_to_json};
 use emerge_node::resource::{Change, Changed, Expected, Idempotency, Refusal};
@@ -32,10 +33,11 @@ use emerge_proto::{Error, ErrorCode, Op, Path, Result};
 pub(super) use etag::expected;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
-pub(super) use problem::Problem;
+pub(super) use problem::{Problem, retry_after};
 pub(super) use request::whole;
 use serde_json::Value as Json;
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -47,7 +49,13 @@ const ALLOW_ALL: &str = "application/json, application/merge-patch+json";
 
 /// The node as the handlers see it, whatever it keeps its store on.
 trait Door: Send + Sync {
-    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Arc<Principal>>>;
+    /// Who asks with a request of so many bytes.
+    fn authenticate<'a>(
+        &'a self,
+        token: &'a str,
+        from: Option<IpAddr>,
+        bytes: usize,
+    ) -> BoxFuture<'a, Result<Principal>>;
 
     fn execute<'a>(
         &'a self,
@@ -80,7 +88,7 @@ trait Door: Send + Sync {
         change: &'a Change,
     ) -> BoxFuture<'a, Result<Changed, Refusal>>;
 
-    fn backup(&self) -> Result<CopyStream>;
+    fn backup(&self, principal: &Principal) -> Result<CopyStream>;
 
     fn export(&self, principal: &Principal, path: Path, history: bool) -> Pieces;
 
@@ -98,9 +106,57 @@ type CopyStream = BoxStream<'static, std::io::Result<Vec<u8>>>;
 type Pieces = BoxStream<'static, Result<Vec<u8>>>;
 type Doors = Arc<dyn Door>;
 
+/// What came of a request, for who writes it down.
+trait Told {
+    fn code(&self) -> ErrorCode;
+}
+
+impl Told for Error {
+    fn code(&self) -> ErrorCode {
+        self.code
+    }
+}
+
+impl Told for Refusal {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Refusal::Unexpected(error) | Refusal::Failed(error) => error.code,
+        }
+    }
+}
+
+impl<B: Backend> Shell<B> {
+    /// Does what a request asks for, and tells of it.
+    fn told<'a, T, E, F>(
+        &'a self,
+        principal: &'a Principal,
+        asked: Asked,
+        work: impl FnOnce(i64) -> F,
+    ) -> BoxFuture<'a, Result<T, E>>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'a,
+        T: Send,
+        E: Told + Send,
+    {
+        let now = now_micros();
+        let asked = self.node.asked(move || asked);
+        let done = work(now);
+        Box::pin(async move {
+            let done = done.await;
+            self.node.audited(asked, principal, done.as_ref().err().map(E::code), now);
+            done
+        })
+    }
+}
+
 impl<B: Backend> Door for Shell<B> {
-    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Arc<Principal>>> {
-        Box::pin(self.node.authenticate(token))
+    fn authenticate<'a>(
+        &'a self,
+        token: &'a str,
+        from: Option<IpAddr>,
+        bytes: usize,
+    ) -> BoxFuture<'a, Result<Principal>> {
+        Box::pin(self.node.authenticate(token, from, bytes, now_micros()))
     }
 
     fn execute<'a>(
@@ -109,7 +165,7 @@ impl<B: Backend> Door for Shell<B> {
         once: Option<Idempotency<'a>>,
         op: Op,
     ) -> BoxFuture<'a, Result<Vec<u8>>> {
-        Box::pin(self.node.execute_once(principal, once, op, now_micros()))
+        self.told(principal, Asked::of(&op), move |now| self.node.execute_once(principal, once, op, now))
     }
 
     fn execute_expecting<'a>(
@@ -119,7 +175,10 @@ impl<B: Backend> Door for Shell<B> {
         expected: &'a Expected,
         op: Op,
     ) -> BoxFuture<'a, Result<Vec<u8>, Refusal>> {
-        Box::pin(self.node.execute_expecting(principal, once, expected, op, now_micros()))
+        let asked = Asked::of(&op);
+        self.told(principal, asked, move |now| {
+            self.node.execute_expecting(principal, once, expected, op, now)
+        })
     }
 
     fn items<'a>(
@@ -128,7 +187,7 @@ impl<B: Backend> Door for Shell<B> {
         once: Option<Idempotency<'a>>,
         op: &'a Op,
     ) -> BoxFuture<'a, Result<Option<Pieces>>> {
-        Box::pin(self.node.items(principal, once, op, now_micros()))
+        self.told(principal, Asked::of(op), move |now| self.node.items(principal, once, op, now))
     }
 
     fn change<'a>(
@@ -139,11 +198,24 @@ impl<B: Backend> Door for Shell<B> {
         expected: &'a Expected,
         change: &'a Change,
     ) -> BoxFuture<'a, Result<Changed, Refusal>> {
-        Box::pin(self.node.change(principal, once, path, expected, change, now_micros()))
+        let asked = Asked::whole("change", Some(path.to_string()), true);
+        self.told(principal, asked, move |now| self.node.change(principal, once, path, expected, change, now))
     }
 
-    fn backup(&self) -> Result<CopyStream> {
-        let backup = self.node.engine().backup(now_micros())?;
+    fn backup(&self, principal: &Principal) -> Result<CopyStream> {
+        let now = now_micros();
+        let backup = match principal.admin {
+            true => self.node.engine().backup(now),
+            false => {
+                let user = &principal.user;
+                let why =
+                    format!("user {user:?} is not the administrator, who alone may copy the whole store");
+                Err(Error::new(ErrorCode::PermissionDenied, why))
+            }
+        };
+        let asked = self.node.asked(|| Asked::whole("backup", None, false));
+        self.node.audited(asked, principal, backup.as_ref().err().map(|error| error.code), now);
+        let backup = backup?;
         let copy = stream::unfold(Some(backup), async |backup| {
             let mut backup = backup?;
             match backup.next().await {
@@ -163,7 +235,10 @@ impl<B: Backend> Door for Shell<B> {
         path: Path,
         history: bool,
     ) -> BoxStream<'static, Result<Vec<u8>>> {
-        let export = self.node.export(principal, path, history, now_micros());
+        let now = now_micros();
+        let asked = self.node.asked(|| Asked::whole("export", Some(path.to_string()), false));
+        self.node.audited(asked, principal, None, now);
+        let export = self.node.export(principal, path, history, now);
         let file = stream::unfold(Some(export), async |export| {
             let mut export = export?;
             match export.next().await {
@@ -180,8 +255,9 @@ impl<B: Backend> Door for Shell<B> {
         to: Option<Path>,
         mut pieces: BoxStream<'a, Result<Bytes>>,
     ) -> BoxFuture<'a, Result<Imported>> {
-        Box::pin(async move {
-            let mut import = self.node.import(principal, to, now_micros());
+        let asked = Asked::whole("import", to.as_ref().map(Path::to_string), true);
+        self.told(principal, asked, async move |now| {
+            let mut import = self.node.import(principal, to, now);
             while let Some(piece) = pieces.next().await {
                 import.feed(&piece?).await?;
             }

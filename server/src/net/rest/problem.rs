@@ -12,6 +12,11 @@ use serde_json::{Map, Value as Json};
 /// The media type.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
+/// After how many seconds it may be tried again, as the header `Retry-After` has it.
+pub(in crate::net) fn retry_after(error: &Error) -> Option<HeaderValue> {
+    error.retry_after_ms.map(|milliseconds| HeaderValue::from(milliseconds.get().div_ceil(1000)))
+}
+
 /// An error on its way out.
 #[derive(Debug)]
 pub(in crate::net) struct Problem {
@@ -74,6 +79,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(after) = retry_after(&self.error) {
+            headers.insert(header::RETRY_AFTER, after);
+        }
         match self.status {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"emerge\""));

@@ -3,6 +3,7 @@
 use super::problem::Problem;
 use super::{Doors, JSON, MERGE_PATCH};
 use crate::net::http::bearer;
+use crate::net::serve::{Peer, length};
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
@@ -14,19 +15,19 @@ use emerge_node::resource::Idempotency;
 use emerge_proto::{Error, ErrorCode, Path, limits};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
 
 /// Bytes by which a body may pass its limit and still be read to its end.
 const GRACE: usize = 1024 * 1024;
 
 /// Who asks, by the bearer token.
-pub(super) struct Caller(pub(super) Arc<Principal>);
+pub(super) struct Caller(pub(super) Principal);
 
 impl FromRequestParts<Doors> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, Problem> {
-        Ok(Self(doors.authenticate(bearer(&parts.headers)).await?))
+        let from = parts.extensions.get::<Peer>().map(|peer| peer.address.ip());
+        Ok(Self(doors.authenticate(bearer(&parts.headers), from, length(&parts.headers)).await?))
     }
 }
 

@@ -195,6 +195,8 @@ pub(super) struct ProblemDetails {
     log: Option<String>,
     /// Whether the change has happened: `none` or `unknown`; when it is not there it has not.
     effect: Option<String>,
+    /// Milliseconds after which it may be tried again.
+    retry_after_ms: Option<u64>,
 }
 
 /// Properties of what is stored at a path.
