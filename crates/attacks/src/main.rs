@@ -35,7 +35,8 @@ fn main() -> ExitCode {
     attacks.retain(|attack| args.only.as_ref().is_none_or(|only| attack.name.contains(only.as_str())));
     if args.list {
         for attack in &attacks {
-            println!("{:34} {}", attack.name, attack.tries);
+            let guards: Vec<String> = attack.guards.iter().map(|guard| format!("{guard:?}")).collect();
+            println!("{:24} {:16} {}", attack.name, guards.join(" "), attack.tries);
         }
         return ExitCode::SUCCESS;
     }
@@ -52,7 +53,8 @@ fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         let field = Field::start().await?;
-        let outcome = if args.guards_off { off(&field, &attacks).await } else { Ok(on(&field, &attacks).await) };
+        let outcome =
+            if args.guards_off { off(&field, &attacks).await } else { Ok(on(&field, &attacks).await) };
         field.stop().await?;
         outcome
     });
@@ -79,7 +81,12 @@ async fn on(field: &Field, attacks: &[Attack]) -> bool {
             (Got::Contained(what), None) => (true, what.clone()),
         };
         contained += usize::from(is_contained);
-        println!("{} {:34} {what} ({:.1} ms)", if is_contained { "ok  " } else { "FAIL" }, attack.name, median.as_secs_f64() * 1e3);
+        println!(
+            "{} {:34} {what} ({:.1} ms)",
+            if is_contained { "ok  " } else { "FAIL" },
+            attack.name,
+            median.as_secs_f64() * 1e3
+        );
     }
     println!("{} attacks, {contained} contained", attacks.len());
     contained == attacks.len()
@@ -110,7 +117,7 @@ async fn off(field: &Field, attacks: &[Attack]) -> Result<bool, String> {
             println!("  {} {:34} {what}", if is_through { "succeeds" } else { "FAILS   " }, attack.name);
         }
     }
-    println!("{all} guarded, {shown} succeed unguarded");
+    println!("{all} attacks, {shown} succeed");
     Ok(all == shown)
 }
 

@@ -14,6 +14,8 @@ use clap::Parser;
 use output::Output;
 use std::process::ExitCode;
 
+const _: () = assert!(emerge_proto::guard::GUARDED, "a program without guards is for nobody");
+
 /// A node makes and drops many small records on several threads, which this does in less than half the time of the system's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -49,8 +49,6 @@ guards! {
     Body,
     /// A connection that does not say what it wants is closed.
     Slow,
-    /// What was done under a number of a session is not done again.
-    Replay,
 }
 
 #[cfg(not(feature = "guards-off"))]

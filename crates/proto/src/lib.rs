@@ -8,6 +8,7 @@ pub mod account;
 pub mod class;
 pub mod error;
 pub mod frame;
+pub mod guard;
 pub mod id;
 pub mod inside;
 pub mod limits;

@@ -1,6 +1,7 @@
 //! `cargo xtask COMMAND`: what a developer runs. Every command does the set-up that it needs by itself.
 
 mod args;
+mod attacks;
 mod bench;
 mod build;
 mod check;
@@ -31,7 +32,7 @@ struct Command {
     run: fn(Args) -> Result<bool>,
 }
 
-const COMMANDS: [Command; 10] = [
+const COMMANDS: [Command; 11] = [
     Command {
         name: "setup",
         about: "install all that the other commands need",
@@ -81,6 +82,13 @@ const COMMANDS: [Command; 10] = [
         options: "  --seeds N     run N seeds (1000)\n  --seed N      replay one\n  \
                   --mutations   show that deliberate defects are found\n",
         run: sim::run,
+    },
+    Command {
+        name: "attacks",
+        about: "named attacks on a real node: what each tries, and what it gets",
+        options: "  --guards-off  take each guard away and show that its attacks succeed then\n  \
+                  --only TEXT   only those in whose name it stands\n  --list        what each tries\n",
+        run: attacks::run,
     },
     Command {
         name: "dist",

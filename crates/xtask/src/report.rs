@@ -20,7 +20,7 @@ impl AddAssign for Counts {
 
 impl Counts {
     /// The tests that a line of a runner's output reports. Known: cargo's own runner (also of wasm-bindgen), nextest,
-    /// node's, `N seeds, N passed`, `N mutations, N found`, and `N passed, N failed`.
+    /// node's, `N seeds, N passed`, `N mutations, N found`, `N attacks, N contained`, and `N passed, N failed`.
     pub fn in_line(line: &str) -> Counts {
         let line = without_colour(line);
         // Nextest shows the output of a failed test again, pushed in: what stands there is counted in its summary.
@@ -47,7 +47,9 @@ impl Counts {
             ["#" | "ℹ", "pass", n] => Counts { passed: n.parse().unwrap_or(0), failed: 0 },
             ["#" | "ℹ", "fail" | "cancelled", n] => Counts { passed: 0, failed: n.parse().unwrap_or(0) },
             [_, "passed", _, "failed"] => both(),
-            [all, "seeds", good, "passed"] | [all, "mutations", good, "found"] => {
+            [all, "seeds", good, "passed"]
+            | [all, "mutations", good, "found"]
+            | [all, "attacks", good, "contained" | "succeed"] => {
                 let (all, good) = (all.parse().unwrap_or(0), good.parse().unwrap_or(0u64));
                 Counts { passed: good, failed: u64::saturating_sub(all, good) }
             }
@@ -194,6 +196,8 @@ mod tests {
         assert_eq!(counts("ℹ fail 2"), (0, 2));
         assert_eq!(counts("1000 seeds, 998 passed"), (998, 2));
         assert_eq!(counts("5 mutations, 4 found"), (4, 1));
+        assert_eq!(counts("130 attacks, 130 contained"), (130, 0));
+        assert_eq!(counts("9 attacks, 7 succeed"), (7, 2));
         assert_eq!(counts("9 passed, 1 failed"), (9, 1));
         assert_eq!(counts("nothing passed here"), (0, 0));
     }

@@ -4,7 +4,7 @@ use crate::args::Args;
 use crate::exec::Cmd;
 use crate::node::TestNode;
 use crate::report::{Counts, Report};
-use crate::{build, check, http, project, python, setup, sim};
+use crate::{attacks, build, check, http, project, python, setup, sim};
 use anyhow::{Context, Result, bail};
 
 /// Seeds of the quick set, and of `--all`.
@@ -54,6 +54,10 @@ pub fn run(mut args: Args) -> Result<bool> {
         if all {
             report.tests("simulation finds the mutations", sim::mutations);
         }
+    }
+    if all {
+        report.tests("attacks", attacks::guarded);
+        report.tests("attacks without the guards", attacks::unguarded);
     }
     if wanted("web") {
         report.tests("web tests", || npm("test"));

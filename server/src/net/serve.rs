@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Request, header};
 use axum::response::Response;
 use emerge_node::{Meter, Meters, Seat};
 use emerge_proto::Error;
+use emerge_proto::guard::Guard;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -119,7 +120,7 @@ impl Port {
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE)
+            .header_read_timeout(if Guard::Slow.holds() { PATIENCE } else { Duration::from_secs(3600) })
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut connection = pin!(connection);

@@ -7,6 +7,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::response::{IntoResponse, Response};
 use emerge_engine::Backend;
 use emerge_node::Connection;
+use emerge_proto::guard::Guard;
 use emerge_proto::{Error, ErrorCode, limits};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use std::future::poll_fn;
@@ -28,9 +29,10 @@ pub(super) fn upgrade<B: Backend + 'static>(
     peer: Peer,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    let most = if Guard::Message.holds() { limits::MAX_MESSAGE + GRACE } else { usize::MAX };
     upgrade
-        .max_message_size(limits::MAX_MESSAGE + GRACE)
-        .max_frame_size(limits::MAX_MESSAGE + GRACE)
+        .max_message_size(most)
+        .max_frame_size(most)
         .write_buffer_size(0)
         .read_buffer_size(READ_BUFFER)
         .on_upgrade(move |socket| drive(shell, peer, socket))

@@ -11,6 +11,7 @@ use super::{LOAD_DEADLINE, SandboxOptions, cache, guests, internal};
 use crate::javascript::{Analysis, ClassText, deep, file_module, placed};
 use crate::{Call, Fs, Returned};
 use emerge_proto::class::{decode, encode};
+use emerge_proto::guard::Guard;
 use emerge_proto::record::ClassInfo;
 use emerge_proto::{ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, ObjectId, Result, limits};
 use std::collections::HashSet;
@@ -305,7 +306,7 @@ impl JavaScript {
         deadline: Duration,
     ) -> Option<Result<T, Trapped>> {
         let _running: Running = self.ticker.run();
-        tokio::time::timeout(deadline, work).await.ok()
+        tokio::time::timeout(imports::patience(deadline), work).await.ok()
     }
 
     /// The output of a run, or why there is none.
@@ -345,7 +346,7 @@ impl JavaScript {
 
     /// Puts an instance back into the state from before its call, and keeps it.
     fn give_back(&self, mut instance: Instance, user: String, state: Arc<Loaded>) {
-        if let Ok(true) = instance.restore(&state.image) {
+        if !Guard::Reset.holds() || matches!(instance.restore(&state.image), Ok(true)) {
             self.instances.put(Idle { instance, user, state });
         }
     }

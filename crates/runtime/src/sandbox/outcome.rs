@@ -187,6 +187,11 @@ impl Subject<'_> {
                 format!("{} nests its calls, or a value, too deep for the stack", self.what),
             ),
             Some(trap) => Error::new(self.failure, format!("{} made the sandbox stop: {trap}", self.what)),
+            // What a component finds of WASI, and is not there, traps (`wasi.rs`).
+            None if trapped.root_cause().to_string().starts_with("unknown import") => Error::new(
+                self.failure,
+                format!("{} wanted something of the machine, of which stored code has nothing", self.what),
+            ),
             None => super::internal("the sandbox failed", trapped),
         }
     }

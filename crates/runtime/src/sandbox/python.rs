@@ -13,6 +13,7 @@ use super::wasi::{self, World};
 use super::{LOAD_DEADLINE, SandboxOptions, cache, guests, internal};
 use crate::{Call, Fs, Returned};
 use emerge_proto::class::encode;
+use emerge_proto::guard::Guard;
 use emerge_proto::record::ClassInfo;
 use emerge_proto::{
     ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, ObjectId, ParamDecl, Result, limits,
@@ -65,7 +66,7 @@ struct Instance {
 impl Instance {
     /// Puts the memory back into the image's state, if a call has been in it. False when a new instance is cheaper.
     fn restore(&mut self, image: &Image) -> bool {
-        !std::mem::take(&mut self.used) || self.memory.restore(image)
+        !std::mem::take(&mut self.used) || !Guard::Reset.holds() || self.memory.restore(image)
     }
 }
 
@@ -354,7 +355,8 @@ impl Python {
         instance.store.set_epoch_deadline(1);
         let running = self.ticker.run();
         let called = instance.run.call_async(&mut instance.store, (what, input, seed));
-        let ran = tokio::time::timeout(Duration::from_millis(subject.deadline_ms), called).await;
+        let ran =
+            tokio::time::timeout(imports::patience(Duration::from_millis(subject.deadline_ms)), called).await;
         drop(running);
         match ran {
             Err(_) => Err(subject.late()),

@@ -12,8 +12,10 @@ use super::outcome::{Subject, cut};
 use super::{LOAD_DEADLINE, SandboxOptions, engine, internal};
 use crate::{Call, Fs, Returned};
 use emerge_proto::class::{decode, encode};
+use emerge_proto::guard::Guard;
 use emerge_proto::module::{self, ALLOC, CALL, Description, IMPORTS, MEMORY, Reply, Request};
 use emerge_proto::{ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, Op, Result, limits};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -112,7 +114,11 @@ impl Wasm {
         };
         let mut store = self.store(Some(fs), call.log, call.deadline, call.memory);
         let _running = self.ticker.run();
-        let ran = tokio::time::timeout(call.deadline, run(&mut store, &compiled, &request.encode())).await;
+        let ran = tokio::time::timeout(
+            imports::patience(call.deadline),
+            run(&mut store, &compiled, &request.encode()),
+        )
+        .await;
         let done = match ran {
             Err(_) => Err(subject.late()),
             Ok(Err(error)) => Err(failure(&subject, &error, store.data_mut())),
@@ -176,7 +182,7 @@ fn compile(
         .map_err(|error| invalid(format!("its module is not valid here: {}", error.root_cause())))?;
     for import in module.imports() {
         let (from, what) = (import.module(), import.name());
-        if from != IMPORTS || !NAMES.contains(&what) {
+        if (from != IMPORTS || !NAMES.contains(&what)) && Guard::Imports.holds() {
             let why = format!(
                 "its module imports {from}.{what}, and may import {IMPORTS}.{} only; it has no WASI",
                 NAMES.join(&format!(", {IMPORTS}."))
@@ -195,6 +201,11 @@ fn compile(
     }
     if !matches!(module.get_export(MEMORY), Some(ExternType::Memory(_))) {
         return Err(invalid(format!("its module exports no memory of the name {MEMORY:?}")).field(MEMORY));
+    }
+    let mut linker = Cow::Borrowed(linker);
+    if !Guard::Imports.holds() {
+        let traps = linker.to_mut().define_unknown_imports_as_traps(&module);
+        traps.map_err(|error| invalid(error.to_string()))?;
     }
     let pre = linker
         .instantiate_pre(&module)

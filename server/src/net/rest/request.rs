@@ -12,6 +12,7 @@ use bytes::Bytes;
 use emerge_engine::Principal;
 use emerge_node::json::read_json;
 use emerge_node::resource::Idempotency;
+use emerge_proto::guard::Guard;
 use emerge_proto::{Error, ErrorCode, Path, limits};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
@@ -103,7 +104,7 @@ pub(in crate::net) async fn whole(body: Body) -> Result<Bytes, Error> {
         let piece = piece.map_err(|error| {
             Error::new(ErrorCode::BadArgument, format!("the body was cut short: {error}")).field("body")
         })?;
-        if surplus > 0 || whole.len() + piece.len() > limits::MAX_MESSAGE {
+        if Guard::Body.holds() && (surplus > 0 || whole.len() + piece.len() > limits::MAX_MESSAGE) {
             surplus += piece.len();
             if surplus > GRACE {
                 break;

@@ -1,0 +1,142 @@
+//! Stored code against the sandbox that it runs in.
+
+mod javascript;
+mod module;
+mod python;
+
+use crate::attack::{Attack, Got, brief};
+use crate::field::{CANARY, Field, SECRET, class, path};
+use emerge_client::native::Client;
+use emerge_proto::guard::Guard;
+use emerge_proto::op::CallWith;
+use emerge_proto::record::Called;
+use emerge_proto::{ErrorCode, Language, Result, Value, limits};
+use std::time::Duration;
+
+pub(crate) fn attacks() -> Vec<Attack> {
+    let mut all: Vec<Attack> = [(Language::Python, python::ALL), (Language::JavaScript, javascript::ALL)]
+        .into_iter()
+        .flat_map(|(language, codes)| codes.iter().map(move |code| attack(language, code)))
+        .collect();
+    all.extend(module::attacks());
+    all
+}
+
+/// A method that attacks. It gives a text that begins with `through` when it got what it tried; what is in `@…@` is put in before: `@canary@` a file on the node's
+/// machine, `@folder@` the folder around it, `@self@` the object's own path, `@port@` the node's port, `@pid@` its process.
+struct Code {
+    name: &'static str,
+    tries: &'static str,
+    body: &'static str,
+    guards: &'static [Guard],
+    by: By,
+}
+
+/// How it is run, and how what it got is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// Once; what it gives tells.
+    Answer,
+    /// Once; that it goes on long after its deadline tells.
+    Time,
+    /// Once; that its log is over the limit tells.
+    Log,
+    /// Once; that its result is over the limit tells.
+    Size,
+    /// Twice by Eve; what the second gives tells.
+    Twice,
+    /// By Eve, then by Ada; what the second gives tells.
+    Others,
+}
+
+const fn code(name: &'static str, tries: &'static str, body: &'static str) -> Code {
+    Code { name, tries, body, guards: &[], by: By::Answer }
+}
+
+const fn guarded(
+    name: &'static str,
+    tries: &'static str,
+    guards: &'static [Guard],
+    by: By,
+    body: &'static str,
+) -> Code {
+    Code { name, tries, body, guards, by }
+}
+
+/// What a call of an attack may take, unless that is what is tried.
+const DEADLINE_MS: u64 = 1_500;
+/// How long one that does not end is waited for.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+fn attack(language: Language, code: &'static Code) -> Attack {
+    Attack {
+        name: code.name,
+        tries: code.tries,
+        guards: code.guards,
+        run: Box::new(move |field| Box::pin(run(field, language, code))),
+    }
+}
+
+async fn run(field: &Field, language: Language, code: &Code) -> Got {
+    let at = field.fresh();
+    let body = (code.body)
+        .replace("@self@", &at)
+        .replace("@canary@", &field.canary().to_string_lossy())
+        .replace("@folder@", &field.canary().with_file_name("").to_string_lossy())
+        .replace("@port@", &field.address().port().to_string())
+        .replace("@pid@", &std::process::id().to_string());
+    let source = if language == Language::Python {
+        let body: String = body.lines().map(|line| format!("        {line}\n")).collect();
+        format!("class Attack(emerge.Object):\n    def run(self, n=0):\n{body}")
+    } else {
+        format!("class Attack extends EmergeObject {{\n  async run(n = 0) {{\n{body}\n  }}\n}}")
+    };
+    if let Err(error) = field.plant(&at, &class(language, "Attack", source)).await {
+        return Got::Contained(brief(&format!("not stored: {error}")));
+    }
+    let seconds: &[&Client] = match code.by {
+        By::Twice => &[&field.eve, &field.eve],
+        By::Others => &[&field.eve, &field.ada],
+        _ => &[&field.eve],
+    };
+    let mut got = None;
+    for client in seconds {
+        let with = CallWith { deadline_ms: Some(DEADLINE_MS), ..CallWith::default() };
+        let called =
+            tokio::time::timeout(PATIENCE, client.call_with(&path(&at), "run", &[], true, with)).await;
+        got = Some(called);
+    }
+    match got {
+        Some(Ok(called)) => judge(code.by, called),
+        _ => Got::Through(format!("it still ran after {PATIENCE:?}, with a deadline of {DEADLINE_MS} ms")),
+    }
+}
+
+fn judge(by: By, called: Result<Called>) -> Got {
+    match called {
+        Ok(called) => {
+            let log = called.log.unwrap_or_default();
+            if by == By::Log && log.len() > limits::CALL_LOG + 1000 {
+                return Got::Through(format!("a log of {} bytes", log.len()));
+            }
+            if by == By::Size && called.result.len() > limits::MAX_STATE {
+                return Got::Through(format!("a result of {} bytes", called.result.len()));
+            }
+            match Value::decode(&called.result) {
+                Ok(Value::Text(text)) if text.starts_with("through") || holds_secret(&text) => {
+                    Got::Through(brief(&text))
+                }
+                Ok(value) => Got::Contained(brief(&format!("it gave {value:?}"))),
+                Err(error) => Got::Contained(brief(&format!("what it gave is no value: {error}"))),
+            }
+        }
+        Err(error) if holds_secret(&format!("{error:?}")) => Got::Through(brief(&format!("{error:?}"))),
+        // The node's own trouble is nothing that stored code may bring about.
+        Err(error) if error.code == ErrorCode::Internal => Got::Through(brief(&error.to_string())),
+        Err(error) => Got::Contained(brief(&error.to_string())),
+    }
+}
+
+pub(crate) fn holds_secret(text: &str) -> bool {
+    [SECRET, CANARY].iter().any(|secret| text.contains(secret))
+}

@@ -1,0 +1,42 @@
+//! `attacks`: named attacks on a real node.
+
+use crate::args::Args;
+use crate::build;
+use crate::exec::Cmd;
+use crate::report::Counts;
+use anyhow::Result;
+
+pub fn run(mut args: Args) -> Result<bool> {
+    let off = args.switch("--guards-off");
+    let mut words: Vec<String> = args.switch("--list").then(|| "--list".into()).into_iter().collect();
+    if let Some(only) = args.value("--only")? {
+        words.extend(["--only".into(), only]);
+    }
+    args.finish()?;
+    if words.first().is_none_or(|word| word != "--list") {
+        build::assets()?;
+    }
+    Ok(suite(off, &words)?.failed == 0)
+}
+
+/// Runs all of them against a node with all its guards.
+pub fn guarded() -> Result<Counts> {
+    suite(false, &[])
+}
+
+/// Takes each guard away, and shows that its attacks succeed then.
+pub fn unguarded() -> Result<Counts> {
+    suite(true, &[])
+}
+
+fn suite(off: bool, words: &[String]) -> Result<Counts> {
+    let mut cmd = Cmd::new("cargo").args(["run", "--quiet", "--package", "emerge-attacks"]);
+    if off {
+        cmd = cmd.args(["--features", "guards-off"]);
+    }
+    cmd = cmd.arg("--").args(words);
+    if off {
+        cmd = cmd.arg("--guards-off");
+    }
+    cmd.run_tests()
+}
