@@ -1,7 +1,7 @@
 //! Strangers and broken clients against the node's doors.
 
 use crate::attack::{Attack, Got, Running, brief};
-use crate::field::{CANARY, Field, HIDDEN, SECRET};
+use crate::field::{CANARY, CONNECTIONS, Field, HIDDEN, SECRET};
 use emerge_proto::frame::{Frame, Hello, Request, decode_message, encode_frame};
 use emerge_proto::guard::Guard;
 use emerge_proto::op::Target;
@@ -114,7 +114,7 @@ const ROWS: &[Row] = &[
     ("door-traversal-encoded", "read a file of the machine by an encoded path", &[], "GET /%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\nHost: @at@\r\n\r\n", Through::Has("root:")),
     ("door-traversal-slash", "read a file by encoded slashes", &[], "GET /pkg/..%2f..%2f..%2f..%2fetc%2fpasswd HTTP/1.1\r\nHost: @at@\r\n\r\n", Through::Has("root:")),
     ("door-traversal-nul", "read a file behind a zero byte", &[], "GET /index.html%00/../../etc/passwd HTTP/1.1\r\nHost: @at@\r\n\r\n", Through::Has("root:")),
-    ("door-traversal-object", "leave a directory by its path", &[Guard::Rights], "POST /api HTTP/1.1\r\nHost: @at@\r\nAuthorization: Bearer @token@\r\nContent-Type: application/json\r\nContent-Length: 58\r\n\r\n{\"op\": \"get\", \"path\": \"/shared/eve-1/../ada/hidden\"      }", Through::Has(SECRET)),
+    ("door-traversal-object", "leave a directory by its path", &[], "POST /api HTTP/1.1\r\nHost: @at@\r\nAuthorization: Bearer @token@\r\nContent-Type: application/json\r\nContent-Length: 58\r\n\r\n{\"op\": \"get\", \"path\": \"/shared/eve-1/../ada/hidden\"      }", Through::Has(SECRET)),
     ("door-rest", "read another's object as a resource", &[Guard::Rights], "GET /objects/shared/ada/hidden HTTP/1.1\r\nHost: @at@\r\nAuthorization: Bearer @token@\r\n\r\n", Through::Has(SECRET)),
     ("door-rest-delete", "remove another's object as a resource", &[Guard::Rights], "DELETE /objects/shared/ada/hidden HTTP/1.1\r\nHost: @at@\r\nAuthorization: Bearer @token@\r\n\r\n", Through::Served),
     ("door-method-override", "remove by a header that names another method", &[], "GET /objects/shared/ada/hidden HTTP/1.1\r\nHost: @at@\r\nAuthorization: Bearer @token@\r\nX-HTTP-Method-Override: DELETE\r\n\r\n", Through::Served),
@@ -147,13 +147,16 @@ pub(crate) fn attacks() -> Vec<Attack> {
             run: Box::new(move |field| Box::pin(request(field, row.3, row.4))),
         })
         .collect();
-    let more: [(&str, &str, &[Guard], Run); 13] = [
+    let more: [(&str, &str, &[Guard], Run); 14] = [
         ("door-header-size", "a header of a megabyte", &[], |field| Box::pin(big_header(field))),
         ("door-header-count", "ten thousand headers", &[], |field| Box::pin(many_headers(field))),
         ("door-body-size", "a body over the limit", &[Guard::Body], |field| Box::pin(big_body(field))),
         ("door-json-deep", "a JSON text that nests without end", &[], |field| Box::pin(deep_json(field))),
         ("door-slow-loris", "hold hundreds of connections and say nothing", &[], |field| {
             Box::pin(slow(field))
+        }),
+        ("door-flood", "open more connections than an address may have", &[Guard::Limits], |field| {
+            Box::pin(flood(field))
         }),
         ("door-slow-head", "take for ever to say what is wanted", &[Guard::Slow], |field| {
             Box::pin(slow_head(field))
@@ -249,6 +252,16 @@ async fn slow(field: &Field) -> Got {
     } else {
         Got::Through(format!("another was not served: {} after {took:.1?}", answer.status))
     }
+}
+
+async fn flood(field: &Field) -> Got {
+    let mut held = Vec::new();
+    for _ in 0..CONNECTIONS {
+        held.extend(connect(field).await.ok());
+    }
+    // All of them are taken in before the next.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    told(&http(field, &format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", field.address())).await)
 }
 
 /// How long a client may take to say what it wants, and somewhat more.
@@ -351,11 +364,11 @@ const NO_WELCOME: &str = "the attack itself is wrong: there was no welcome";
 
 async fn big_message(field: &Field) -> Got {
     let Some((mut socket, _)) = welcomed(field).await else { return Got::Through(NO_WELCOME.into()) };
-    let mut bytes = Vec::new();
-    while bytes.len() <= limits::MAX_MESSAGE + 2 * 1024 * 1024 {
-        encode_frame(&Frame::Ack { through: 0 }, &mut bytes);
-    }
-    encode_frame(&Frame::Ping { token: 7 }, &mut bytes);
+    let args = vec![0x40; limits::MAX_MESSAGE + 2 * 1024 * 1024];
+    let path = Target::Path("/nought".into());
+    let op = Op::Call { path, method: "x".into(), args, log: false, after: None, with: None };
+    let call = Frame::Request(Request { seq: 1, acknowledged: 0, op, timeout_ms: None, credit: None });
+    let bytes = message(&[Frame::Ping { token: 7 }, call]);
     closed(say(&mut socket, bytes).await, |frame| matches!(frame, Frame::Pong { token: 7 }))
 }
 

@@ -24,6 +24,8 @@ pub(crate) const DEEP: &str = "/shared/ada/closed/deep";
 /// An object that all may call and only Ada may read.
 pub(crate) const CALLABLE: &str = "/shared/ada/callable";
 
+/// How many connections an address may have.
+pub(crate) const CONNECTIONS: u32 = 500;
 /// How long the sandbox may take to be compiled.
 const READY: Duration = Duration::from_secs(300);
 
@@ -74,7 +76,8 @@ impl Field {
         let folder = TempDir::new().map_err(text)?;
         std::fs::write(folder.path().join("canary"), CANARY).map_err(text)?;
         let runtime = emerge_server::sandbox(&|_| {}).await.map_err(text)?;
-        let config = Config { port: 0, ..Config::new(folder.path().join("data")) };
+        let mut config = Config { port: 0, ..Config::new(folder.path().join("data")) };
+        config.allowances.address.connections = CONNECTIONS;
         let node = emerge_server::start(config, runtime).await.map_err(text)?;
         let admin = Client::connect(&node.url(), &node.token).await.map_err(text)?;
         let ada_token = admin.add_user("ada", &[]).await.map_err(text)?;

@@ -3,6 +3,7 @@
 use crate::attack::{Attack, Got, brief};
 use crate::doors::{Answer, ask};
 use crate::field::{Field, HIDDEN, SECRET, SOURCE_SECRET, class, fields, path};
+use emerge_client::native::Client;
 use emerge_proto::guard::Guard;
 use emerge_proto::op::StoreMode;
 use emerge_proto::{Language, Op, Value};
@@ -19,6 +20,8 @@ enum Shown {
     Done,
     /// A text in the answer.
     Has(&'static str),
+    /// That a search has looked at something.
+    Sees,
     /// A count of more than nothing.
     Counts,
     /// That it is told otherwise than if nothing were there.
@@ -53,23 +56,23 @@ const ROWS: &[Row] = &[
     ("rights-mkdir", "make a directory in another's", RIGHTS, r#"{"op": "mkdir", "path": "/shared/ada/new", "exist_ok": false}"#, Shown::Done),
     ("rights-rm", "remove another's object", RIGHTS, r#"{"op": "rm", "path": "/shared/ada/hidden", "recursive": false}"#, Shown::Done),
     ("rights-rm-tree", "remove another's tree", RIGHTS, r#"{"op": "rm", "path": "/shared/ada", "recursive": true}"#, Shown::Done),
-    ("rights-mv", "move another's object away", RIGHTS, r#"{"op": "mv", "from": "/shared/ada/hidden", "to": "/shared/taken"}"#, Shown::Done),
-    ("rights-mv-sticky", "move another's directory out of a sticky one", RIGHTS, r#"{"op": "mv", "from": "/shared/ada", "to": "/shared/taken"}"#, Shown::Done),
-    ("rights-mv-over", "move something over another's object", RIGHTS, r#"{"op": "mv", "from": "@mine@", "to": "/shared/ada/hidden"}"#, Shown::Done),
-    ("rights-cp", "copy another's object", RIGHTS, r#"{"op": "cp", "from": "/shared/ada/hidden", "to": "/shared/copy", "recursive": false}"#, Shown::Done),
+    ("rights-mv", "move another's object away", RIGHTS, r#"{"op": "mv", "from": "/shared/ada/hidden", "to": "@new@"}"#, Shown::Done),
+    ("rights-mv-sticky", "move another's directory out of a sticky one", RIGHTS, r#"{"op": "mv", "from": "/shared/ada", "to": "@new@"}"#, Shown::Done),
+    ("rights-mv-over", "move something over another's object", &[], r#"{"op": "mv", "from": "@mine@", "to": "/shared/ada/hidden"}"#, Shown::Done),
+    ("rights-cp", "copy another's object", RIGHTS, r#"{"op": "cp", "from": "/shared/ada/hidden", "to": "@new@", "recursive": false}"#, Shown::Done),
     ("rights-chmod", "open another's object", RIGHTS, r#"{"op": "chmod", "path": "/shared/ada/callable", "perms": "777", "recursive": false}"#, Shown::Done),
-    ("rights-chown", "take another's object", RIGHTS, r#"{"op": "chown", "path": "/shared/ada/callable", "owner": "eve", "recursive": false}"#, Shown::Done),
+    ("rights-chown", "take another's object", &[Guard::Admin], r#"{"op": "chown", "path": "/shared/ada/callable", "owner": "eve", "recursive": false}"#, Shown::Done),
     ("rights-chown-give", "give an object of one's own to the administrator", &[], r#"{"op": "chown", "path": "@mine@", "owner": "admin", "recursive": false}"#, Shown::Done),
     ("rights-chgrp", "put an object of one's own into the administrators' group", &[], r#"{"op": "chown", "path": "@mine@", "group": "admin", "recursive": false}"#, Shown::Done),
     ("rights-purge", "purge another's object", RIGHTS, r#"{"op": "purge", "path": "/shared/ada/hidden", "recursive": false}"#, Shown::Done),
-    ("rights-rules", "prune another's versions", RIGHTS, r#"{"op": "set_rules", "path": "/shared/ada", "keep": "1"}"#, Shown::Done),
+    ("rights-rules", "prune another's versions", RIGHTS, r#"{"op": "set_rules", "path": "/shared/ada", "keep": "1 versions"}"#, Shown::Done),
     ("rights-call", "call a method of an object that may not be called", RIGHTS, r#"{"op": "call", "path": "/shared/ada/hidden", "method": "hint", "args": [], "log": false}"#, Shown::Has("method_failed")),
     ("rights-query", "run another's query", RIGHTS, r#"{"op": "query", "path": "/shared/ada/hidden"}"#, Shown::Has("method_")),
     ("rights-class", "read the source of a class by an object that may not be read", RIGHTS, r#"{"op": "class", "path": "/shared/ada/callable"}"#, Shown::Has(SOURCE_SECRET)),
     ("rights-class-by-name", "read the source of another's class by its name", &[], r#"{"op": "class", "name": "Vault"}"#, Shown::Has(SOURCE_SECRET)),
     ("rights-migrate", "make another's object one of one's own class", RIGHTS, r#"{"op": "migrate", "path": "/shared/ada/callable", "class": "@mine-class@"}"#, Shown::Done),
     ("rights-mixin", "mix another's state into an object of one's own", RIGHTS, r#"{"op": "mixin", "first": "@mine@", "second": "/shared/ada/hidden", "to": "@new@"}"#, Shown::Done),
-    ("rights-add", "add a child to another's object", RIGHTS, r#"{"op": "add", "path": "/shared/ada/callable", "field": "secret", "children": [{"path": "@mine@"}]}"#, Shown::Done),
+    ("rights-add", "add a child to another's object", RIGHTS, r#"{"op": "add", "path": "/shared/ada/callable", "field": "kids", "children": [{"path": "@mine@"}]}"#, Shown::Done),
     ("rights-search", "find another's object by a search", RIGHTS, r#"{"op": "search", "source": "lambda o: 'secret of' in o.secret", "language": "python", "class": "Vault"}"#, Shown::Secret),
     ("rights-search-js", "find another's object by a search in JavaScript", RIGHTS, r#"{"op": "search", "source": "o => o.secret.includes('secret of')", "language": "javascript"}"#, Shown::Secret),
     ("rights-search-sandbox", "find another's object by a search that the sandbox evaluates", RIGHTS, r#"{"op": "search", "source": "o => [...o.secret].join('').includes('secret of')", "language": "javascript"}"#, Shown::Secret),
@@ -77,13 +80,13 @@ const ROWS: &[Row] = &[
     ("rights-text", "find another's object by words", RIGHTS, r#"{"op": "search", "text": "secret", "language": "javascript"}"#, Shown::Secret),
     ("rights-group", "learn values by groups", RIGHTS, r#"{"op": "search", "language": "javascript", "group_by": "secret"}"#, Shown::Secret),
     ("rights-order", "learn a rank by an order", RIGHTS, r#"{"op": "search", "language": "javascript", "order": "secret", "directory": "/shared/ada"}"#, Shown::Secret),
-    ("rights-explain", "learn by a plan what a search has seen", RIGHTS, r#"{"op": "explain", "source": "o => o.secret !== undefined", "language": "javascript", "directory": "/shared/ada"}"#, Shown::Has(r#""found": 3"#)),
+    ("rights-explain", "learn by a plan what a search has seen", RIGHTS, r#"{"op": "explain", "source": "o => o.secret !== undefined", "language": "javascript", "directory": "/shared/ada"}"#, Shown::Sees),
     ("rights-index", "index another's class", &[], r#"{"op": "create_index", "class": "*", "field": "secret", "unique": false}"#, Shown::Done),
     ("rights-unique", "learn values by a unique index of all classes", &[], r#"{"op": "create_index", "class": "*", "field": "secret", "unique": true}"#, Shown::Done),
-    ("rights-users", "list the users", &[], r#"{"op": "users", "action": "list"}"#, Shown::Done),
-    ("rights-add-user", "make a user", &[], r#"{"op": "groups", "action": "add", "name": "mine"}"#, Shown::Done),
-    ("rights-join", "join the administrators", &[], r#"{"op": "groups", "action": "join", "name": "admin", "user": "eve"}"#, Shown::Done),
-    ("rights-tokens", "list another's tokens", &[], r#"{"op": "tokens", "action": "list", "user": "ada"}"#, Shown::Done),
+    ("rights-users", "list the users", &[Guard::Admin], r#"{"op": "users", "action": "list"}"#, Shown::Done),
+    ("rights-add-group", "make a group", &[Guard::Admin], r#"{"op": "groups", "action": "add", "name": "mine"}"#, Shown::Done),
+    ("rights-join", "join the administrators", &[Guard::Admin], r#"{"op": "groups", "action": "join", "name": "admin", "user": "eve"}"#, Shown::Done),
+    ("rights-tokens", "list another's tokens", &[Guard::Admin], r#"{"op": "tokens", "action": "list", "user": "ada"}"#, Shown::Done),
     ("rights-misuse", "learn default values of a signature by wrong arguments", &[Guard::Source], r#"{"op": "call", "path": "/shared/ada/callable", "method": "hint", "args": [1, 2, 3, 4], "log": false}"#, Shown::Has(SOURCE_SECRET)),
     ("rights-trace", "learn lines of a source by an error's trace", &[Guard::Source], r#"{"op": "call", "path": "/shared/ada/callable", "method": "hint", "args": [], "log": true}"#, Shown::Has(SOURCE_SECRET)),
     ("rights-error-get", "learn by an error that something is there", RIGHTS, r#"{"op": "get", "path": "/shared/ada/hidden"}"#, Shown::Differs),
@@ -116,6 +119,41 @@ pub(crate) fn attacks() -> Vec<Attack> {
         guards: &[],
         run: Box::new(|field| Box::pin(transaction(field))),
     });
+    let tokens: [(&str, &str, &[Guard], Scoped); 7] = [
+        (
+            "token-read",
+            "read beyond a token's scope",
+            &[Guard::Scope],
+            Scoped::Op(r#"{"op": "get", "path": "@mine@"}"#),
+        ),
+        (
+            "token-list",
+            "list beyond a token's scope",
+            &[Guard::Scope],
+            Scoped::Op(r#"{"op": "list", "path": "/shared"}"#),
+        ),
+        (
+            "token-write",
+            "write by a token that is for reading",
+            &[Guard::Scope],
+            Scoped::Op(r#"{"op": "mkdir", "path": "/open/new-@n@", "exist_ok": true}"#),
+        ),
+        (
+            "token-chmod",
+            "change rights by a token that is for reading",
+            &[Guard::Scope],
+            Scoped::Op(r#"{"op": "chmod", "path": "@mine@", "perms": "777", "recursive": false}"#),
+        ),
+        ("token-widen", "make a token that is for more", &[], Scoped::Widen),
+        ("token-expired", "use a token that has ended", &[Guard::End], Scoped::Expired),
+        ("token-revoked", "use a token that was taken back", &[Guard::Token], Scoped::Revoked),
+    ];
+    all.extend(tokens.into_iter().map(|(name, tries, guards, how)| Attack {
+        name,
+        tries,
+        guards,
+        run: Box::new(move |field| Box::pin(scoped(field, how))),
+    }));
     all.push(Attack {
         name: "rights-reference",
         tries: "read another's object through a reference of one's own",
@@ -127,7 +165,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
 
 async fn run(field: &Field, op: &str, shown: Shown) -> Got {
     let mine = field.fresh();
-    let own = class(Language::JavaScript, "Mine", "class Mine extends EmergeObject {}".into());
+    let own = class(Language::Python, "Mine", "class Mine(emerge.Object):\n    pass\n".into());
     if let Err(error) = field.plant(&mine, &own).await {
         return Got::Through(format!("the attack itself is wrong: {error}"));
     }
@@ -149,6 +187,7 @@ async fn run(field: &Field, op: &str, shown: Shown) -> Got {
             !answer.body.contains(text) && !answer.body.contains("permission_denied")
         }
         Shown::Has(text) => answer.body.contains(text),
+        Shown::Sees => answer.json()["seen"].as_u64().is_some_and(|count| count > 0),
         Shown::Counts => answer.json()["count"].as_u64().is_some_and(|count| count > 0),
         Shown::Differs => {
             let missing = ask(field, &field.eve_token, &op.replace("hidden", "nought")).await;
@@ -204,7 +243,7 @@ async fn transaction(field: &Field) -> Got {
 
 async fn reference(field: &Field) -> Got {
     let at = field.fresh();
-    let own = class(Language::JavaScript, "Mine", "class Mine extends EmergeObject {}".into());
+    let own = class(Language::Python, "Mine", "class Mine(emerge.Object):\n    pass\n".into());
     let state = Value::Map(vec![("to".into(), Value::List(vec![Value::Ref(HIDDEN.into())]))]).encode();
     let stored = match field.eve.put_class(&own).await {
         Ok(class) => field.eve.store(&path(&at), class.hash, state, StoreMode::Put).await,
@@ -224,4 +263,58 @@ async fn reference(field: &Field) -> Got {
     } else {
         Got::Contained(told(&answer))
     }
+}
+
+/// What is done with a token of Eve's that is for less.
+#[derive(Clone, Copy)]
+enum Scoped {
+    /// This operation, by one that reads below `/open`.
+    Op(&'static str),
+    Widen,
+    Expired,
+    Revoked,
+}
+
+async fn scoped(field: &Field, how: Scoped) -> Got {
+    match with_token(field, how).await {
+        Ok(got) => got,
+        Err(error) => Got::Through(format!("the attack itself is wrong: {error}")),
+    }
+}
+
+async fn with_token(field: &Field, how: Scoped) -> emerge_proto::Result<Got> {
+    let mine = field.fresh();
+    field
+        .plant(&mine, &class(Language::Python, "Mine", "class Mine(emerge.Object):\n    pass\n".into()))
+        .await?;
+    field.admin.mkdir(&path("/open"), true).await?;
+    field.admin.chmod(&path("/open"), "777", false).await?;
+    let scope = vec!["read:/open/**".to_owned()];
+    let soon = now() + 200_000;
+    let expires = matches!(how, Scoped::Expired).then_some(soon);
+    let (token, info) = field.eve.create_token(None, Some(scope), expires, None).await?;
+    let op = match how {
+        Scoped::Op(op) => op.replace("@n@", mine.trim_start_matches("/shared/")).replace("@mine@", &mine),
+        _ => r#"{"op": "list", "path": "/open"}"#.to_owned(),
+    };
+    match how {
+        Scoped::Op(_) => {}
+        Scoped::Widen => {
+            let scoped = Client::connect(&field.node.url(), &token).await?;
+            return Ok(match scoped.create_token(None, Some(vec!["*".to_owned()]), None, None).await {
+                Ok(_) => Got::Through("it was made".into()),
+                Err(error) => Got::Contained(brief(&error.to_string())),
+            });
+        }
+        Scoped::Expired => tokio::time::sleep(Duration::from_millis(300)).await,
+        Scoped::Revoked => drop(field.eve.revoke_token(&info.id, None).await?),
+    }
+    let answer = ask(field, &token, &op).await;
+    Ok(if answer.status == 200 { Got::Through(told(&answer)) } else { Got::Contained(told(&answer)) })
+}
+
+/// Microseconds since 1970.
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

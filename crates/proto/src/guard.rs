@@ -35,6 +35,14 @@ guards! {
     Depth,
     /// What is done to an object needs the right to it.
     Rights,
+    /// What is the administrator's is nobody else's.
+    Admin,
+    /// A token is for no more than its scope.
+    Scope,
+    /// A token ends.
+    End,
+    /// One address has so many connections.
+    Limits,
     /// Who may not read a class hears nothing of its source.
     Source,
     /// A request names one of the node's own hosts.
