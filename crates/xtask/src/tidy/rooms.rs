@@ -25,6 +25,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ),
     ("emerge-cli", &["emerge-proto", "emerge-client", "emerge-node", "emerge-runtime", "emerge-server"]),
     ("emerge-sim", &["emerge-proto", "emerge-client", "emerge-engine", "emerge-node", "emerge-runtime"]),
+    ("emerge-attacks", &["emerge-proto", "emerge-client", "emerge-server"]),
     ("emerge-wasm-tests", &["emerge-proto", "emerge-client", "emerge-wasm"]),
     (
         "emerge-bench",
