@@ -19,6 +19,8 @@ macro_rules! guards {
 guards! {
     /// A call is stopped at its deadline.
     Deadline,
+    /// Of the calls that run, one user has a part.
+    Share,
     /// A call gets no more memory than its limit.
     Memory,
     /// A log ends at its limit.

@@ -10,7 +10,7 @@ use emerge_client::native::Client;
 use emerge_proto::guard::Guard;
 use emerge_proto::op::CallWith;
 use emerge_proto::record::Called;
-use emerge_proto::{ErrorCode, Language, Result, Value, limits};
+use emerge_proto::{ErrorCode, Language, Path, Result, Value, limits};
 use std::time::Duration;
 
 pub(crate) fn attacks() -> Vec<Attack> {
@@ -19,7 +19,71 @@ pub(crate) fn attacks() -> Vec<Attack> {
         .flat_map(|(language, codes)| codes.iter().map(move |code| attack(language, code)))
         .collect();
     all.extend(module::attacks());
+    for (name, language, body) in
+        [("py-loops", Language::Python, "while True: pass"), ("js-loops", Language::JavaScript, "for (;;);")]
+    {
+        all.push(Attack {
+            name,
+            tries: "never end, many times at once, so that another's calls wait",
+            guards: &[Guard::Share],
+            run: Box::new(move |field| Box::pin(loops(field, language, body))),
+        });
+    }
     all
+}
+
+/// How many calls that do not end are made at once.
+const LOOPS: usize = 80;
+/// How long another's call may take meanwhile, the slowest of some, on a machine that has other work too.
+const SHARED: Duration = Duration::from_millis(700);
+
+async fn loops(field: &Field, language: Language, body: &str) -> Got {
+    // Calls of one object come one after the other, so that each has its own; and what Ada calls meanwhile.
+    let endless: Vec<String> = (0..LOOPS).map(|_| field.fresh()).collect();
+    let quick = field.fresh();
+    let small = if language == Language::Python { "return 1" } else { "return 1;" };
+    let planted = endless.iter().map(|at| (at, "Attack", body)).chain([(&quick, "Quick", small)]);
+    for (at, name, body) in planted {
+        if let Err(error) = field.plant(at, &class(language, name, source(language, name, body))).await {
+            return Got::Through(format!("the attack itself is wrong: {error}"));
+        }
+    }
+    // Its class is read once.
+    let _ = field.ada.call(&path(&quick), "run", &[], false).await;
+    let paths: Vec<Path> = endless.iter().map(|at| path(at)).collect();
+    let all = paths.iter().map(|at| {
+        let with = CallWith { deadline_ms: Some(DEADLINE_MS), ..CallWith::default() };
+        field.eve.call_with(at, "run", &[], false, with)
+    });
+    let slowest = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let mut times = Vec::new();
+        while times.len() < 7 {
+            let began = std::time::Instant::now();
+            if field.ada.call(&path(&quick), "run", &[], false).await.is_err() {
+                return None;
+            }
+            times.push(began.elapsed());
+        }
+        times.into_iter().max()
+    };
+    // Those that still run are given up when the other has been served.
+    tokio::select! {
+        _ = futures_util::future::join_all(all) => Got::Through("another was not served before they ended".into()),
+        slowest = slowest => match slowest {
+            Some(took) if took <= SHARED => Got::Contained(format!("the slowest of another's calls took {took:.1?}")),
+            other => Got::Through(format!("the slowest of another's calls took {other:.1?}")),
+        },
+    }
+}
+
+fn source(language: Language, name: &str, body: &str) -> String {
+    if language == Language::Python {
+        let body: String = body.lines().map(|line| format!("        {line}\n")).collect();
+        format!("class {name}(emerge.Object):\n    def run(self, n=0):\n{body}")
+    } else {
+        format!("class {name} extends EmergeObject {{\n  async run(n = 0) {{\n{body}\n  }}\n}}")
+    }
 }
 
 /// A method that attacks. It gives a text that begins with `through` when it got what it tried; what is in `@…@` is put in before: `@canary@` a file on the node's
@@ -85,13 +149,8 @@ async fn run(field: &Field, language: Language, code: &Code) -> Got {
         .replace("@folder@", &field.canary().with_file_name("").to_string_lossy())
         .replace("@port@", &field.address().port().to_string())
         .replace("@pid@", &std::process::id().to_string());
-    let source = if language == Language::Python {
-        let body: String = body.lines().map(|line| format!("        {line}\n")).collect();
-        format!("class Attack(emerge.Object):\n    def run(self, n=0):\n{body}")
-    } else {
-        format!("class Attack extends EmergeObject {{\n  async run(n = 0) {{\n{body}\n  }}\n}}")
-    };
-    if let Err(error) = field.plant(&at, &class(language, "Attack", source)).await {
+    if let Err(error) = field.plant(&at, &class(language, "Attack", source(language, "Attack", &body))).await
+    {
         return Got::Contained(brief(&format!("not stored: {error}")));
     }
     let seconds: &[&Client] = match code.by {

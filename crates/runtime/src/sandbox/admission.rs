@@ -4,31 +4,67 @@ use super::internal;
 use crate::{Call, Returned};
 use emerge_proto::guard::Guard;
 use emerge_proto::{Error, ErrorCode, Result, limits};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-/// Lets a number of calls run at once; more wait.
+/// Lets a number of calls run at once, and of each user a part of them; more wait. So whoever makes endless loops waits for them alone, and those of one user that do run take
+/// turns with the calls of others.
 pub(super) struct Admission {
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
+    share: usize,
+    /// What is left of the share of each user who has calls.
+    users: Mutex<HashMap<String, Weak<Semaphore>>>,
 }
 
+/// Users beyond whom those without calls are let go.
+const MANY_USERS: usize = 64;
+/// A share without a limit.
+const MOST: usize = Semaphore::MAX_PERMITS;
+
 /// A call that may run until this is dropped.
-pub(super) struct Admitted<'a> {
+pub(super) struct Admitted {
     /// `Airport.distanceTo`, for example.
     pub(super) what: String,
     pub(super) deadline_ms: u64,
-    _permit: Option<SemaphorePermit<'a>>,
+    _turn: Option<Turn>,
+}
+
+/// A place among the calls that run, and one among those of its user.
+struct Turn {
+    _place: OwnedSemaphorePermit,
+    _own: OwnedSemaphorePermit,
 }
 
 impl Admission {
-    pub(super) fn new(calls: usize) -> Self {
-        Self { permits: Semaphore::new(calls.max(1)) }
+    /// So many calls at once, and of each user so many.
+    pub(super) fn new(calls: usize, share: usize) -> Self {
+        Self { permits: Arc::new(Semaphore::new(calls.max(1))), share: share.max(1), users: Mutex::default() }
+    }
+
+    fn of_user(&self, user: &str) -> Arc<Semaphore> {
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = users.get(user).and_then(Weak::upgrade) {
+            return own;
+        }
+        if users.len() >= MANY_USERS {
+            users.retain(|_, own| own.strong_count() > 0);
+        }
+        let own = Arc::new(Semaphore::new(if Guard::Share.holds() { self.share } else { MOST }));
+        users.insert(user.to_owned(), Arc::downgrade(&own));
+        own
+    }
+
+    async fn turn(&self, user: &str) -> Result<Turn, AcquireError> {
+        let own = self.of_user(user).acquire_owned().await?;
+        Ok(Turn { _place: Arc::clone(&self.permits).acquire_owned().await?, _own: own })
     }
 
     /// Checks that the method is there, and waits for its turn.
     ///
     /// # Errors
     /// `class_not_found`, `method_not_found`, and `unavailable` when the turn has not come by the call's deadline.
-    pub(super) async fn admit(&self, call: &Call, nested: bool) -> Result<Admitted<'_>> {
+    pub(super) async fn admit(&self, call: &Call, nested: bool) -> Result<Admitted> {
         let Some(class) = call.lineage.first() else {
             return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
         };
@@ -44,21 +80,18 @@ impl Admission {
         let what = format!("{}.{}", class.source.name, call.method);
         let deadline_ms = u64::try_from(call.deadline.as_millis()).unwrap_or(u64::MAX);
         // A nested call goes on at once: its outer call holds a permit already, and the depth of nesting is limited.
-        let permit = if nested {
+        let turn = if nested {
             None
-        } else if let Ok(permit) = self.permits.try_acquire() {
-            Some(permit)
         } else {
-            let waiting = tokio::time::timeout(call.deadline, self.permits.acquire());
-            let permit = waiting.await.map_err(|_| {
+            let turn = tokio::time::timeout(call.deadline, self.turn(&call.user)).await.map_err(|_| {
                 Error::new(
                     ErrorCode::Unavailable,
                     format!("{what} waited {deadline_ms} ms for other calls to end"),
                 )
             })?;
-            Some(permit.map_err(|error| internal("the sandbox is stopping", &error))?)
+            Some(turn.map_err(|error| internal("the sandbox is stopping", &error))?)
         };
-        Ok(Admitted { what, deadline_ms, _permit: permit })
+        Ok(Admitted { what, deadline_ms, _turn: turn })
     }
 }
 

@@ -100,7 +100,7 @@ impl JavaScript {
             known: Arc::new(known.collect()),
             ticker,
             budget,
-            admission: Admission::new(options.calls),
+            admission: Admission::new(options.calls, options.share),
             images: Images::new(options.images),
             instances: Instances::new(options.idle),
         })

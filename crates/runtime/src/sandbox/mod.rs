@@ -44,6 +44,8 @@ pub struct SandboxOptions {
     pub threads: usize,
     /// Calls that run at once in each language, nested ones not counted; more wait.
     pub calls: usize,
+    /// How many of them one user may have.
+    pub share: usize,
     /// Instances of each language kept for later calls.
     pub idle: usize,
     /// Bytes of memory that all instances may hold together.
@@ -61,6 +63,8 @@ impl SandboxOptions {
             cache: cache.into(),
             threads,
             calls: threads * 16,
+            // As many as keep the threads at work.
+            share: threads * 2,
             idle: threads * 8,
             memory: 4 * 1024 * 1024 * 1024,
             images: 64 * 1024 * 1024,

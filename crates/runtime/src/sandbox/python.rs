@@ -80,7 +80,7 @@ impl Python {
             pre: OnceLock::new(),
             base: OnceCell::new(),
             budget,
-            admission: Admission::new(options.calls),
+            admission: Admission::new(options.calls, options.share),
             evaluations: Semaphore::new((options.calls / 4).max(1)),
             images: Images::new(options.images),
             instances: Instances::new(options.idle.min(options.memory / 2 / INSTANCE)),

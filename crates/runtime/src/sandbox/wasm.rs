@@ -50,7 +50,7 @@ impl Wasm {
             linker,
             engine,
             budget,
-            admission: Admission::new(options.calls),
+            admission: Admission::new(options.calls, options.share),
             modules: Arc::new(Modules::new(options.images)),
             compiling: Arc::new(Semaphore::new(1)),
         })
