@@ -42,7 +42,7 @@ impl PageOfEntries {
 /// To whom a page is shown, and as what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Viewer {
-    pub(crate) principal: Principal,
+    pub(crate) principal: Arc<Principal>,
     /// Where the directory is.
     pub(crate) path: Path,
 }
@@ -233,7 +233,7 @@ mod tests {
         let (directory, other) = (ObjectId([1; 16]), ObjectId([2; 16]));
         let page = Arc::new(PageOfEntries { ids: vec![ObjectId([9; 16])], count: 1, last: vec![1] });
         let range = keys::entries(directory, None);
-        let viewer = |name: &str| Viewer { principal: Principal::user(name), path: Path::root() };
+        let viewer = |name: &str| Viewer { principal: Principal::user(name).into(), path: Path::root() };
         let bytes = || Bytes::from_static(&[7; 100]);
         let written = |parent| Record::Object(Arc::new(Object::of_test(parent)));
         pages.put(&range, 10, &page);
