@@ -42,9 +42,21 @@ impl PageOfEntries {
 /// To whom a page is shown, and as what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Viewer {
-    pub(crate) principal: Arc<Principal>,
+    /// With all that decides what is seen, the scope of the token in use included; which token it is and from where it is used decide nothing.
+    principal: Principal,
     /// Where the directory is.
-    pub(crate) path: Path,
+    path: Path,
+}
+
+impl Viewer {
+    pub(crate) fn new(principal: &Principal, path: &Path) -> Self {
+        // All by name, so that what comes to decide something is not forgotten.
+        let Principal { user, groups, admin, parties, scope, token: _, from: _ } = principal.clone();
+        Self {
+            principal: Principal { user, groups, admin, parties, scope, token: None, from: None },
+            path: path.clone(),
+        }
+    }
 }
 
 /// A page as it was shown.
@@ -202,6 +214,7 @@ impl Pages {
 mod tests {
     use super::*;
     use crate::object::Object;
+    use emerge_proto::Scope;
 
     #[test]
     fn a_page_is_kept_until_its_directory_is_written_to() {
@@ -228,12 +241,37 @@ mod tests {
     }
 
     #[test]
+    fn viewers_are_told_apart_by_what_their_tokens_are_for() {
+        let scope = |grant: &str| Scope::parse(&[grant]).unwrap().unwrap();
+        let ada = || Principal::user("ada");
+        let at = |path: &str, principal: Principal| Viewer::new(&principal, &Path::parse(path).unwrap());
+        let all = [
+            at("/d", ada()),
+            at("/d", ada().scoped(scope("read:/d/**"))),
+            at("/d", ada().scoped(scope("read:/d/a"))),
+            at("/d", Principal { groups: vec!["staff".into()], ..ada() }),
+            at("/d", Principal { admin: true, ..ada() }),
+            at("/e", ada()),
+            at("/d", Principal::user("bob")),
+            at("/d", (*Arc::new(ada()).bound_by("bob", Vec::new())).clone()),
+            at("/d", (*Arc::new(ada()).bound_by("bob", vec!["staff".into()])).clone()),
+        ];
+        for (i, one) in all.iter().enumerate() {
+            for (j, other) in all.iter().enumerate() {
+                assert_eq!(one == other, i == j, "{one:?} {other:?}");
+            }
+        }
+        let elsewhere = Principal { token: Some("t".into()), from: Some([127, 0, 0, 1].into()), ..ada() };
+        assert_eq!(at("/d", elsewhere), at("/d", ada()));
+    }
+
+    #[test]
     fn what_was_shown_is_kept_until_an_object_is_written_and_not_past_one() {
         let mut pages = Pages::new(10_000);
         let (directory, other) = (ObjectId([1; 16]), ObjectId([2; 16]));
         let page = Arc::new(PageOfEntries { ids: vec![ObjectId([9; 16])], count: 1, last: vec![1] });
         let range = keys::entries(directory, None);
-        let viewer = |name: &str| Viewer { principal: Principal::user(name).into(), path: Path::root() };
+        let viewer = |name: &str| Viewer::new(&Principal::user(name), &Path::root());
         let bytes = || Bytes::from_static(&[7; 100]);
         let written = |parent| Record::Object(Arc::new(Object::of_test(parent)));
         pages.put(&range, 10, &page);

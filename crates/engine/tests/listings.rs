@@ -6,6 +6,7 @@ mod common;
 
 use common::*;
 use emerge_engine::{Engine, MemoryBackend, Principal};
+use emerge_proto::Scope;
 use emerge_proto::class::{decode, encode};
 use emerge_proto::record::{Listing, Page};
 use proptest::prelude::*;
@@ -150,6 +151,40 @@ fn a_page_that_was_kept_is_validated_as_one_that_was_read() {
             store(&mut writer, change, class, 2).await.unwrap();
             commit(writer).await.unwrap();
             assert!(commit(reader).await.is_err(), "what the listing told of {change} has changed");
+        }
+    });
+}
+
+#[test]
+fn what_was_shown_for_one_token_is_not_shown_for_another() {
+    on_memory(async |engine| {
+        let class = put_class(engine).await;
+        let mut tx = admin(engine);
+        for name in ["one", "two"] {
+            store(&mut tx, &format!("/d/{name}"), class, 1).await.unwrap();
+        }
+        commit(tx).await.unwrap();
+        settle(engine).await;
+        let ada = || Principal::user("ada");
+        let scoped = |grants: &[&str]| ada().scoped(Scope::parse(grants).unwrap().unwrap());
+        let viewers = [
+            (ada(), ["one", "two"].as_slice()),
+            (scoped(&["read:/d", "read:/d/one"]), &["one"]),
+            (scoped(&["read:/d", "read:/d/two"]), &["two"]),
+            (scoped(&["read:/d/**"]), &["one", "two"]),
+            (scoped(&["read:/d"]), &[]),
+        ];
+        for (first, sees) in &viewers {
+            for (second, sees_then) in &viewers {
+                // Twice each, so that the second time is of what was kept.
+                for (who, sees) in [(first, sees), (first, sees), (second, sees_then), (second, sees_then)] {
+                    let mut tx = engine.begin(who.clone(), NOW, seed());
+                    let page = tx.list_encoded(&path("/d"), &Listing::default()).await.unwrap();
+                    let page: Page = decode(&page).unwrap();
+                    let names: Vec<&str> = page.members.iter().map(|stat| stat.name.as_str()).collect();
+                    assert_eq!(&names, sees, "{who:?} after {first:?}");
+                }
+            }
         }
     });
 }

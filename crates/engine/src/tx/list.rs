@@ -105,7 +105,7 @@ impl<B: Backend> Tx<B> {
             return Ok(encode(&self.list_by(target, listing).await?));
         }
         let place = self.directory_to_list(target).await?;
-        let viewer = Viewer { principal: self.principal.clone(), path: place.path.clone() };
+        let viewer = Viewer::new(&self.principal, &place.path);
         if listing.glob.is_none() && Order::of(listing).is_natural() {
             let range = keys::entries_with(place.id, "", listing.after);
             if let Some(page) = self.shown_before(&range, limit_of(listing.limit)? + 1, &viewer).await? {
