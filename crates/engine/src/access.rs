@@ -32,6 +32,8 @@
 //! method makes of the object that it is called on needs `call` or `write`. Storing a class needs `write` somewhere, making and dropping indexes `write:/**`. What the scope
 //! does not reach is not there. A scope and `admin` never go together.
 //!
+//! **Within another's code** all of this holds for each party: for the caller, and for who answers for the code ([`crate::parties`]).
+//!
 //! **What is not there for a caller.** What a user may not read does not appear. One rule, in two halves:
 //!
 //! - *In sets* (a listing, a copy or a change of a tree, a call on a directory, a search, a count, a rank) appears what the caller may read
@@ -47,6 +49,7 @@
 
 use crate::change::Rights;
 use crate::object::{Object, Stored};
+use crate::parties::{Parties, Who};
 use core::net::IpAddr;
 use emerge_proto::guard::Guard;
 use emerge_proto::scope::Verb;
@@ -61,8 +64,10 @@ pub struct Principal {
     pub user: String,
     /// The groups that the user is in; new objects get the first.
     pub groups: Vec<String>,
-    /// Passes every check. Nobody with a scope does.
+    /// Passes every check. Nobody with a scope does, and nobody within another's code.
     pub admin: bool,
+    /// All whose rights count, the caller first, where code of others runs for the caller; none where the caller's count alone.
+    pub parties: Option<Parties>,
     /// What the token in use is for; everything when absent.
     pub scope: Option<Arc<Scope>>,
     /// The id of the token in use; none for the one that was made with the user, or by the host.
@@ -74,7 +79,15 @@ pub struct Principal {
 impl Principal {
     /// A user without groups.
     pub fn user(name: impl Into<String>) -> Self {
-        Self { user: name.into(), groups: Vec::new(), admin: false, scope: None, token: None, from: None }
+        Self {
+            user: name.into(),
+            groups: Vec::new(),
+            admin: false,
+            parties: None,
+            scope: None,
+            token: None,
+            from: None,
+        }
     }
 
     /// The administrator.
@@ -125,18 +138,18 @@ impl Display for Member<'_> {
     }
 }
 
-/// The three bits that count for the caller.
-fn granted(principal: &Principal, object: &Object) -> u16 {
-    granted_by(principal, &object.owner, &object.group, object.perms)
+/// The three bits that count for a party.
+fn granted(who: Who<'_>, object: &Object) -> u16 {
+    granted_by(who, &object.owner, &object.group, object.perms)
 }
 
-fn granted_by(principal: &Principal, owner: &str, group: &str, perms: Perms) -> u16 {
-    if principal.admin || !Guard::Rights.holds() {
+fn granted_by(who: Who<'_>, owner: &str, group: &str, perms: Perms) -> u16 {
+    if who.admin || !Guard::Rights.holds() {
         return 7;
     }
-    let shift = if owner == principal.user {
+    let shift = if owner == who.user {
         6
-    } else if principal.groups.iter().any(|own| own == group) {
+    } else if who.groups.iter().any(|own| own == group) {
         3
     } else {
         0
@@ -144,19 +157,27 @@ fn granted_by(principal: &Principal, owner: &str, group: &str, perms: Perms) -> 
     perms.0 >> shift & 7
 }
 
-/// Whether the user may, whatever the token is for. What counts in the end is [`may`].
-pub(crate) fn user_may(principal: &Principal, object: &Object, want: Want) -> bool {
+fn is_owner(who: Who<'_>, object: &Object) -> bool {
+    who.admin || object.owner == who.user || !Guard::Rights.holds()
+}
+
+fn may_by_perms(who: Who<'_>, object: &Object, want: Want) -> bool {
     let bit = match want {
         Want::Read => 4,
         Want::Write | Want::Change => 2,
         Want::Execute => 1,
     };
-    granted(principal, object) & bit != 0
+    granted(who, object) & bit != 0
+}
+
+/// Whether the user may, whatever the token is for. What counts in the end is [`may`].
+pub(crate) fn user_may(principal: &Principal, object: &Object, want: Want) -> bool {
+    principal.all(|who| may_by_perms(who, object, want))
 }
 
 /// Whether the user may read an object that was not taken out of the store, whatever the token is for.
 pub(crate) fn user_may_read(principal: &Principal, object: &Stored<'_>) -> bool {
-    granted_by(principal, object.owner, object.group, object.perms) & 4 != 0
+    principal.all(|who| granted_by(who, object.owner, object.group, object.perms) & 4 != 0)
 }
 
 /// Whether the token is for this, whatever the user may.
@@ -179,12 +200,12 @@ pub(crate) fn may(principal: &Principal, object: &Object, want: Want, at: impl D
 
 /// Whether the user decides about an object's rights.
 pub(crate) fn owns(principal: &Principal, object: &Object) -> bool {
-    principal.admin || object.owner == principal.user || !Guard::Rights.holds()
+    principal.all(|who| is_owner(who, object))
 }
 
 /// Whether an object appears in what the user is shown of a set, whatever the token is for.
 pub(crate) fn user_sees(principal: &Principal, object: &Object) -> bool {
-    user_may(principal, object, Want::Read) || owns(principal, object)
+    principal.all(|who| may_by_perms(who, object, Want::Read) || is_owner(who, object))
 }
 
 /// Whether an object that is at a path appears in what the caller is shown of a set.
@@ -194,14 +215,16 @@ pub(crate) fn shows(principal: &Principal, object: &Object, at: impl Display) ->
 
 /// The same of what is gone, by the rights that it had.
 pub(crate) fn showed(principal: &Principal, rights: &Rights) -> bool {
-    principal.admin
-        || rights.owner == principal.user
-        || granted_by(principal, &rights.owner, &rights.group, rights.perms) & 4 != 0
+    principal.all(|who| {
+        who.admin
+            || rights.owner == who.user
+            || granted_by(who, &rights.owner, &rights.group, rights.perms) & 4 != 0
+    })
 }
 
 /// Whether an object that is at a path is there for the caller at all.
 pub(crate) fn knows(principal: &Principal, object: &Object, at: impl Display) -> bool {
-    (granted(principal, object) != 0 || owns(principal, object))
+    principal.all(|who| granted(who, object) != 0 || is_owner(who, object))
         && principal
             .scope
             .as_ref()
@@ -215,10 +238,11 @@ pub(crate) fn check_sticky(
     entry: &Object,
     path: &Path,
 ) -> Result<()> {
-    if !directory.perms.is_sticky() || owns(principal, directory) || owns(principal, entry) {
+    if !directory.perms.is_sticky() || principal.all(|who| is_owner(who, directory) || is_owner(who, entry)) {
         return Ok(());
     }
-    let why = format!("user {:?} owns neither {path} nor its directory, which is sticky", principal.user);
+    let who = who_lacks(principal, |who| is_owner(who, directory) || is_owner(who, entry));
+    let why = format!("{who} owns neither {path} nor its directory, which is sticky");
     Err(Error::new(ErrorCode::PermissionDenied, why).at(path))
 }
 
@@ -230,13 +254,13 @@ pub(crate) fn check_owner(principal: &Principal, object: &Object, path: &Path) -
     if owns(principal, object) {
         return Ok(());
     }
-    Err(Error::new(ErrorCode::PermissionDenied, format!("user {:?} does not own {path}", principal.user))
-        .at(path))
+    let who = who_lacks(principal, |who| is_owner(who, object));
+    Err(Error::new(ErrorCode::PermissionDenied, format!("{who} does not own {path}")).at(path))
 }
 
 pub(crate) fn check(principal: &Principal, object: &Object, want: Want, path: &Path) -> Result<()> {
     if !user_may(principal, object, want) {
-        return Err(denied(principal, want, path));
+        return Err(denied(principal, object, want, path));
     }
     if !is_in_scope(principal, object, want, path) {
         let verb = match want {
@@ -256,14 +280,29 @@ pub(crate) fn out_of_scope(principal: &Principal, verb: Verb, at: impl Display) 
     Error::new(ErrorCode::PermissionDenied, why).at(at)
 }
 
-pub(crate) fn denied(principal: &Principal, want: Want, path: &Path) -> Error {
+/// Somebody's right on an object is lacking.
+pub(crate) fn denied(principal: &Principal, object: &Object, want: Want, path: &Path) -> Error {
+    lacks(&who_lacks(principal, |who| may_by_perms(who, object, want)), want, path)
+}
+
+/// `who` is as [`who_lacks`] says it.
+pub(crate) fn lacks(who: &str, want: Want, path: &Path) -> Error {
     let letter = match want {
         Want::Read => "r",
         Want::Write | Want::Change => "w",
         Want::Execute => "x",
     };
-    Error::new(ErrorCode::PermissionDenied, format!("user {:?} lacks {letter:?} on {path}", principal.user))
-        .at(path)
+    Error::new(ErrorCode::PermissionDenied, format!("{who} lacks {letter:?} on {path}")).at(path)
+}
+
+/// Who it is that may not, in the words of an error.
+pub(crate) fn who_lacks(principal: &Principal, holds: impl Fn(Who<'_>) -> bool) -> String {
+    match principal.lacking(holds) {
+        Some(user) if user != principal.user => {
+            format!("user {user:?}, who answers for code that runs for user {:?},", principal.user)
+        }
+        _ => format!("user {:?}", principal.user),
+    }
 }
 
 #[cfg(test)]

@@ -227,12 +227,12 @@ impl<B: Backend> Engine<B> {
     }
 
     /// Begins a transaction. `seed` makes the ids of new objects and must not be used twice.
-    pub fn begin(&self, principal: Principal, now_micros: i64, seed: u64) -> Tx<B> {
+    pub fn begin(&self, principal: impl Into<Arc<Principal>>, now_micros: i64, seed: u64) -> Tx<B> {
         let (began, indexes) = {
             let mut state = self.state();
             (state.begin(), state.indexes.clone())
         };
-        Tx::new(self.clone(), principal, now_micros, seed, began, indexes)
+        Tx::new(self.clone(), principal.into(), now_micros, seed, began, indexes)
     }
 
     /// A class version and those that it inherits from, nearest first.

@@ -51,6 +51,7 @@ mod memory;
 mod object;
 mod outcomes;
 mod pages;
+mod parties;
 mod pattern;
 mod queue;
 mod random;
@@ -73,10 +74,11 @@ pub use engine::{Engine, EngineOptions};
 pub use follow::Followed;
 pub use index::Index;
 pub use memory::MemoryBackend;
+pub use parties::Parties;
 pub use pattern::Pattern;
 pub use session::{KeptOutcome, KeptSession, Outcome};
 pub use tx::{
-    Base, Candidate, Commit, CommitError, CopyPart, IndexOrder, KeyRanges, Listing, MadeVersion,
+    Base, Candidate, Code, Commit, CommitError, CopyPart, IndexOrder, KeyRanges, Listing, MadeVersion,
     ObjectForCall, Ownership, Savepoint, Scope, Tx, Walk, is_told_by_node, yield_now,
 };
 pub use watch::{Mark, Seen};

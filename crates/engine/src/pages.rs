@@ -50,9 +50,10 @@ pub(crate) struct Viewer {
 
 impl Viewer {
     pub(crate) fn new(principal: &Principal, path: &Path) -> Self {
-        let Principal { user, groups, admin, scope, .. } = principal.clone();
+        // All by name, so that what comes to decide something is not forgotten.
+        let Principal { user, groups, admin, parties, scope, token: _, from: _ } = principal.clone();
         Self {
-            principal: Principal { user, groups, admin, scope, token: None, from: None },
+            principal: Principal { user, groups, admin, parties, scope, token: None, from: None },
             path: path.clone(),
         }
     }
@@ -252,6 +253,8 @@ mod tests {
             at("/d", Principal { admin: true, ..ada() }),
             at("/e", ada()),
             at("/d", Principal::user("bob")),
+            at("/d", (*Arc::new(ada()).bound_by("bob", Vec::new())).clone()),
+            at("/d", (*Arc::new(ada()).bound_by("bob", vec!["staff".into()])).clone()),
         ];
         for (i, one) in all.iter().enumerate() {
             for (j, other) in all.iter().enumerate() {

@@ -1,10 +1,9 @@
 //! Method calls: a call is a transaction, run again after a conflict, with its outcome in the same commit.
 
 use crate::dispatch::dispatch;
+use crate::method_fs::{Caller, MethodFs};
 use crate::migrate::Migration;
-use crate::mixin;
 use crate::node::{Node, Reply, RequestKey, too_much_contention};
-use crate::search;
 use crate::source_lines;
 use emerge_engine::{Backend, CommitError, ObjectForCall, Principal, Tx};
 use emerge_proto::class::encode;
@@ -34,6 +33,8 @@ pub(crate) struct MethodCall {
     pub(crate) log: bool,
     pub(crate) kwargs: Option<Vec<u8>>,
     pub(crate) deadline: Option<Duration>,
+    /// Class versions that the caller trusts with all of the caller's rights.
+    pub(crate) trusted: Arc<[ClassHash]>,
     pub(crate) work: Work,
 }
 
@@ -70,7 +71,16 @@ impl MethodCall {
     }
 
     fn of(path: Target, method: String, args: Vec<u8>, log: bool) -> Self {
-        Self { path, method, args, log, kwargs: None, deadline: None, work: Work::Call }
+        Self {
+            path,
+            method,
+            args,
+            log,
+            kwargs: None,
+            deadline: None,
+            trusted: Arc::default(),
+            work: Work::Call,
+        }
     }
 
     /// The call of a query object's own method.
@@ -133,7 +143,7 @@ pub(crate) async fn run<B: Backend>(
             Err(error) => return Reply::error(error),
         }
         let attempt = Attempt::new(node, principal, now);
-        let object = match attempt.object(&call).await {
+        let object = match attempt.object(&call, &attempt.caller).await {
             Ok(object) => object,
             Err(error) => match attempt.failed(error).await {
                 Some(reply) => return reply,
@@ -148,7 +158,7 @@ pub(crate) async fn run<B: Backend>(
                 continue;
             }
         }
-        let called = match attempt.perform(object, &call, 0).await {
+        let called = match attempt.perform(object, &call, &attempt.caller, 0).await {
             Ok(called) => called,
             Err(error) => match attempt.failed(error).await {
                 Some(reply) => return reply,
@@ -231,15 +241,19 @@ pub(crate) async fn inside<B: Backend>(
     op: Op,
     now: i64,
 ) -> Result<Vec<u8>> {
+    let caller = Arc::new(principal.clone());
     let attempt = Arc::new(Attempt {
         node: node.clone(),
-        user: principal.user.clone(),
+        caller: caller.clone(),
         now,
         tx,
         over: AtomicBool::new(false),
     });
     let _ending = Ending(attempt.clone());
-    MethodFs { attempt, depth: 0, owner: None }.request(op).await
+    let done = MethodFs::outermost(&attempt).request(op).await;
+    // What comes after it is the caller's own, and no longer a method's.
+    drop(attempt.lock(&caller).await);
+    done
 }
 
 /// Ends an attempt, also one that nobody waits for any more.
@@ -254,7 +268,7 @@ impl<B: Backend> Drop for Ending<B> {
 /// One attempt at a call: its transaction, shared with the operations that the method asks for.
 pub(crate) struct Attempt<B: Backend> {
     node: Node<B>,
-    user: String,
+    caller: Arc<Principal>,
     now: i64,
     /// Gone once the attempt has ended, so that a method that lives on can change nothing.
     tx: Arc<Mutex<Option<Tx<B>>>>,
@@ -264,22 +278,38 @@ pub(crate) struct Attempt<B: Backend> {
 
 impl<B: Backend> Attempt<B> {
     fn new(node: &Node<B>, principal: &Principal, now: i64) -> Arc<Self> {
+        let tx = node.begin(principal, now);
         Arc::new(Self {
             node: node.clone(),
-            user: principal.user.clone(),
+            caller: tx.principal().clone(),
             now,
-            tx: Arc::new(Mutex::new(Some(node.begin(principal, now)))),
+            tx: Arc::new(Mutex::new(Some(tx))),
             over: AtomicBool::new(false),
         })
     }
 
-    /// The transaction, alone; see [`open`].
-    pub(crate) async fn lock(&self) -> MutexGuard<'_, Option<Tx<B>>> {
-        self.tx.lock().await
+    /// The transaction, alone, in which these rights count; see [`open`].
+    pub(crate) async fn lock(&self, rights: &Arc<Principal>) -> MutexGuard<'_, Option<Tx<B>>> {
+        let mut tx = self.tx.lock().await;
+        if let Some(tx) = &mut *tx {
+            tx.act_as(rights);
+        }
+        tx
     }
 
-    async fn object(&self, call: &MethodCall) -> Result<ObjectForCall> {
-        let mut tx = self.lock().await;
+    /// Who asked for it.
+    pub(crate) fn caller(&self) -> &Arc<Principal> {
+        &self.caller
+    }
+
+    /// Whether the attempt has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    /// The object of a call.
+    pub(crate) async fn object(&self, call: &MethodCall, rights: &Arc<Principal>) -> Result<ObjectForCall> {
+        let mut tx = self.lock(rights).await;
         let tx = open(&mut tx)?;
         match call.work {
             Work::Migrate(_) => tx.object_to_migrate(&call.path).await,
@@ -287,8 +317,13 @@ impl<B: Backend> Attempt<B> {
         }
     }
 
-    async fn dispatch(&self, op: &Op, methods: &[MethodDecl]) -> Result<Vec<u8>> {
-        dispatch(open(&mut *self.lock().await)?, op, methods).await
+    pub(crate) async fn dispatch(
+        &self,
+        op: &Op,
+        methods: &[MethodDecl],
+        rights: &Arc<Principal>,
+    ) -> Result<Vec<u8>> {
+        dispatch(open(&mut *self.lock(rights).await)?, op, methods).await
     }
 
     /// The reply for an error; none when the attempt should be made again, since what it read while others committed may
@@ -318,7 +353,8 @@ impl<B: Backend> Attempt<B> {
         let mut all = Vec::with_capacity(members.len());
         for (name, path) in members {
             let one = MethodCall { path: path.clone(), ..call.clone() };
-            let called = async { self.perform(self.object(&one).await?, &one, 0).await };
+            let called =
+                async { self.perform(self.object(&one, &self.caller).await?, &one, &self.caller, 0).await };
             let called = called.await.map_err(|mut error| {
                 error.message = format!("{name}: {}", error.message);
                 match &path {
@@ -333,7 +369,7 @@ impl<B: Backend> Attempt<B> {
 
     /// The members of a directory that are objects.
     async fn members(&self, target: &Target) -> Result<Vec<(String, Target)>> {
-        let directory = open(&mut *self.lock().await)?.path_of(target).await?;
+        let directory = open(&mut *self.lock(&self.caller).await)?.path_of(target).await?;
         let mut members = Vec::new();
         let mut after = None;
         loop {
@@ -345,7 +381,7 @@ impl<B: Backend> Attempt<B> {
                 sort: None,
                 descending: None,
             };
-            let page: Page = class::decode(&self.dispatch(&list, &[]).await?)?;
+            let page: Page = class::decode(&self.dispatch(&list, &[], &self.caller).await?)?;
             for member in page.members.into_iter().filter(|member| member.kind == ObjectType::Object) {
                 let path = directory.join(&member.name)?;
                 members.push((member.name, (&path).into()));
@@ -360,16 +396,21 @@ impl<B: Backend> Attempt<B> {
         }
     }
 
-    /// Does the work of a call on its object, in this attempt's transaction.
-    fn perform<'a>(
+    /// Does the work of a call on its object, in this attempt's transaction. `rights` are those of who calls: of the object itself is read and written what
+    /// these allow, and the method's file system may do what who answers for its code may too.
+    pub(crate) fn perform<'a>(
         self: &'a Arc<Self>,
         object: ObjectForCall,
         call: &'a MethodCall,
+        rights: &'a Arc<Principal>,
         depth: usize,
     ) -> BoxFuture<'a, Result<Called>> {
         match &call.work {
-            Work::Call | Work::Query => self.invoke(object, call, depth),
-            Work::Migrate(migration) => Box::pin(migration.migrate(self, object, depth)),
+            Work::Call | Work::Query => self.invoke(object, call, rights, depth),
+            Work::Migrate(migration) => Box::pin(async move {
+                let caller = Caller { attempt: self, rights, trusted: &call.trusted, depth };
+                migration.migrate(&caller, object).await
+            }),
         }
     }
 
@@ -378,16 +419,17 @@ impl<B: Backend> Attempt<B> {
         self: &'a Arc<Self>,
         mut object: ObjectForCall,
         call: &'a MethodCall,
+        rights: &'a Arc<Principal>,
         depth: usize,
     ) -> BoxFuture<'a, Result<Called>> {
         Box::pin(async move {
             let (lineage, captured, shows_source) = {
-                let mut tx = self.lock().await;
+                let mut tx = self.lock(rights).await;
                 let tx = open(&mut tx)?;
                 let lineage = tx.class(object.class).await?;
                 // Who may call it need not be one who may read its class.
                 let shows_source = match lineage.first() {
-                    Some(class) if !object.readable => tx.owns_version(class, &self.user).await?,
+                    Some(class) if !object.readable => tx.all_own_version(class).await?,
                     _ => true,
                 };
                 let sources: Vec<&ClassSource> = lineage.iter().map(|class| &class.source).collect();
@@ -406,7 +448,8 @@ impl<B: Backend> Attempt<B> {
                 log: call.log,
                 ..self.request(lineage.to_vec(), captured, call.deadline)
             };
-            let fs = self.fs(depth, request.lineage.first());
+            let caller = Caller { attempt: self, rights, trusted: &call.trusted, depth };
+            let fs = caller.fs(&request, &object.owner).await?;
             let called = self.node.runtime().call(request, fs).await;
             let returned =
                 if shows_source || !Guard::Source.holds() { called } else { source_lines::hide(called) }?;
@@ -419,7 +462,7 @@ impl<B: Backend> Attempt<B> {
             };
             let version = match state {
                 Some(state) => {
-                    let mut tx = self.lock().await;
+                    let mut tx = self.lock(rights).await;
                     Some(open(&mut tx)?.set_state(&object, &state, &call.method).await?.version)
                 }
                 None => None,
@@ -445,7 +488,7 @@ impl<B: Backend> Attempt<B> {
             args: Vec::new(),
             kwargs: None,
             is_query: false,
-            user: self.user.clone(),
+            user: self.caller.user.clone(),
             now_micros: self.now,
             seed: self.node.seed(),
             deadline: deadline.map_or(options.call_deadline, |deadline| deadline.min(options.call_deadline)),
@@ -454,10 +497,9 @@ impl<B: Backend> Attempt<B> {
         }
     }
 
-    /// The file system for a method of a class that runs this deep.
-    pub(crate) fn fs(self: &Arc<Self>, depth: usize, class: Option<&Arc<ClassVersion>>) -> Arc<dyn Fs> {
-        let owner = class.map(|class| class.owner.clone());
-        Arc::new(MethodFs { attempt: self.clone(), depth, owner })
+    /// The time of the call.
+    pub(crate) fn now(&self) -> i64 {
+        self.now
     }
 
     /// The node that this is an attempt on.
@@ -467,101 +509,9 @@ impl<B: Backend> Attempt<B> {
 
     /// The state of a query object with what its query gave, when and for whom.
     fn with_results(&self, state: &[u8], results: &[u8]) -> Result<Vec<u8>> {
-        let (at, by) = (Value::DateTime(self.now).encode(), Value::Text(self.user.clone()).encode());
+        let (at, by) = (Value::DateTime(self.now).encode(), Value::Text(self.caller.user.clone()).encode());
         let kept = raw::build(&[("results", results), ("results_at", &at[..]), ("results_by", &by[..])]);
         raw::patch(state, &kept, &[])
-    }
-}
-
-/// The file system inside a method: each operation joins the call's transaction.
-struct MethodFs<B: Backend> {
-    attempt: Arc<Attempt<B>>,
-    depth: usize,
-    /// The first owner of the class whose method runs; none where no method does.
-    owner: Option<String>,
-}
-
-impl<B: Backend> MethodFs<B> {
-    async fn call(&self, call: MethodCall) -> Result<Vec<u8>> {
-        let depth = self.depth + 1;
-        if depth > limits::MAX_CALL_DEPTH && Guard::Depth.holds() {
-            return Err(Error::new(
-                ErrorCode::LimitExceeded,
-                format!("calls nest deeper than {}", limits::MAX_CALL_DEPTH),
-            )
-            .limit(limits::MAX_CALL_DEPTH as u64));
-        }
-        let object = self.attempt.object(&call).await?;
-        Ok(encode(&self.attempt.perform(object, &call, depth).await?))
-    }
-
-    /// A class version that the method meets. Sandboxes run its code within the method when it has the owner of the running class, so of several owners
-    /// that one is told: the running class's first, who answers for both sources. Who stored the running class later does not count: to store a known
-    /// source would let anyone's code run with the rights of those who call it.
-    async fn class(&self, hash: ClassHash) -> Result<Vec<u8>> {
-        let mut tx = self.attempt.lock().await;
-        let tx = open(&mut tx)?;
-        let mut info = tx.class_by_hash(hash).await?;
-        if let (Some(owner), Some(met)) = (&self.owner, info.lineage.first_mut())
-            && tx.owns_version(met, owner).await?
-        {
-            met.owner.clone_from(owner);
-        }
-        Ok(encode(&info))
-    }
-}
-
-impl<B: Backend> Fs for MethodFs<B> {
-    fn request(&self, op: Op) -> BoxFuture<'_, Result<Vec<u8>>> {
-        Box::pin(async move {
-            if self.attempt.over.load(Ordering::Acquire) {
-                return Err(ended());
-            }
-            match op {
-                Op::Call { path, method, args, log, after: _, with } => {
-                    if with.as_ref().is_some_and(|with| with.paths.is_some()) {
-                        let why =
-                            "inside a method the objects are called one by one: all of it is one transaction";
-                        return Err(Error::new(ErrorCode::BadArgument, why).field("paths"));
-                    }
-                    self.call(MethodCall::new(path, method, args, log, with.as_deref())?).await
-                }
-                Op::Query { path } => self.call(MethodCall::query(path)).await,
-                Op::Migrate { path, class, how, from, after: _ } => {
-                    let migration = {
-                        let mut tx = self.attempt.lock().await;
-                        Migration::prepare(self.attempt.node(), open(&mut tx)?, class, how, from).await?
-                    };
-                    self.call(MethodCall::migrate(path, migration)).await
-                }
-                Op::Mixin { first, second, to, name } => {
-                    let mut tx = self.attempt.lock().await;
-                    mixin::mixin(self.attempt.node(), open(&mut tx)?, &first, &second, &to, name.as_deref())
-                        .await
-                }
-                Op::Class { path: None, hash: Some(hash), name: None } => self.class(hash).await,
-                Op::PutClass { ref class } => {
-                    let methods = analyse(self.attempt.node(), class).await?;
-                    self.attempt.dispatch(&op, &methods).await
-                }
-                // Whoever calls a method lends it rights over objects, not over people.
-                Op::Users { .. } | Op::Groups { .. } | Op::Tokens { .. } => {
-                    let place = if self.owner.is_none() { "for transactions" } else { "for methods" };
-                    let why = format!(
-                        "{:?} is not {place}: users, groups and tokens are administered by a client, each change by itself",
-                        op.name()
-                    );
-                    Err(Error::new(ErrorCode::Unsupported, why))
-                }
-                Op::Search { .. } | Op::Explain { .. } => {
-                    let mut tx = self.attempt.lock().await;
-                    let place =
-                        search::Place { node: self.attempt.node(), now: self.attempt.now, noted: true };
-                    search::reply(&place, open(&mut tx)?, &op).await
-                }
-                op => self.attempt.dispatch(&op, &[]).await,
-            }
-        })
     }
 }
 

@@ -22,6 +22,7 @@ mod dispatch;
 mod hot;
 pub mod json;
 mod meter;
+mod method_fs;
 mod migrate;
 mod mixin;
 mod node;

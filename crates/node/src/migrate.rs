@@ -1,6 +1,7 @@
 //! Migration: an object gets another class version, and its fields become what that declares.
 
-use crate::call::{Attempt, open};
+use crate::call::open;
+use crate::method_fs::Caller;
 use crate::node::Node;
 use emerge_engine::{Backend, ObjectForCall, Tx};
 use emerge_proto::class::{Capture, Captured, MethodDecl};
@@ -75,7 +76,8 @@ impl Migration {
                     hash: source.hash(),
                     class_id: ObjectId([0; 16]),
                     version: 1,
-                    owner: String::new(),
+                    // Whoever gives the function answers for it.
+                    owner: tx.principal().user.clone(),
                     created: 0,
                     source,
                     methods,
@@ -121,9 +123,8 @@ impl Migration {
     /// Migrates one object.
     pub(crate) async fn migrate<B: Backend>(
         &self,
-        attempt: &Arc<Attempt<B>>,
+        caller: &Caller<'_, B>,
         mut object: ObjectForCall,
-        depth: usize,
     ) -> Result<Called> {
         let nothing = Value::Null.encode();
         if object.class == self.class {
@@ -131,16 +132,16 @@ impl Migration {
         }
         let old = std::mem::take(&mut object.state);
         let fields = match &self.how {
-            Some(how) => how.fields(attempt, &object.path, old, depth).await?,
+            Some(how) => how.fields(caller, &object, old).await?,
             None => fields_of(Value::decode(&old)?).unwrap_or_default(),
         };
         let fields = match &self.factories {
-            Some(factories) => factories.made(attempt, &object.path, fields, depth).await?,
+            Some(factories) => factories.made(caller, &object, fields).await?,
             None => fields,
         };
         let fields = self.completed(fields).map_err(|error| error.at(&object.path))?;
-        let state = self.with_versions(attempt.node(), fields).await?.encode();
-        let stored = open(&mut *attempt.lock().await)?.migrate(&object, self.class, &state).await?;
+        let state = self.with_versions(caller.attempt.node(), fields).await?.encode();
+        let stored = open(&mut *caller.lock().await)?.migrate(&object, self.class, &state).await?;
         Ok(Called { result: nothing, version: Some(stored.version), log: None })
     }
 
@@ -195,10 +196,9 @@ impl How {
     /// The fields with those that the class's own factories make; where a field has none, or a default that is a value, it stays away.
     async fn made<B: Backend>(
         &self,
-        attempt: &Arc<Attempt<B>>,
-        path: &str,
+        caller: &Caller<'_, B>,
+        object: &ObjectForCall,
         fields: Vec<(String, Value)>,
-        depth: usize,
     ) -> Result<Vec<(String, Value)>> {
         let missing: Vec<Value> = self
             .lineage
@@ -214,35 +214,34 @@ impl How {
         }
         let state = Value::Map(fields).encode();
         let call = emerge_runtime::Call {
-            path: path.to_owned(),
+            path: object.path.clone(),
             state: state.clone(),
             method: self.method.clone(),
             args: Value::List(missing).encode(),
-            ..attempt.request(self.lineage.clone(), self.captured.clone(), None)
+            ..caller.attempt.request(self.lineage.clone(), self.captured.clone(), None)
         };
-        let fs = attempt.fs(depth, call.lineage.first());
-        let returned = attempt.node().runtime().call(call, fs).await?;
+        let fs = caller.fs(&call, &object.owner).await?;
+        let returned = caller.attempt.node().runtime().call(call, fs).await?;
         Ok(fields_of(Value::decode(&returned.state.unwrap_or(state))?).unwrap_or_default())
     }
 
     /// The new fields for the old ones. A method that gives nothing has changed its object, which began with the old fields.
     async fn fields<B: Backend>(
         &self,
-        attempt: &Arc<Attempt<B>>,
-        path: &str,
+        caller: &Caller<'_, B>,
+        object: &ObjectForCall,
         old: Vec<u8>,
-        depth: usize,
     ) -> Result<Vec<(String, Value)>> {
         let args = Value::List(vec![Value::decode(&old)?]).encode();
         let call = emerge_runtime::Call {
-            path: path.to_owned(),
+            path: object.path.clone(),
             state: old.clone(),
             method: self.method.clone(),
             args,
-            ..attempt.request(self.lineage.clone(), self.captured.clone(), None)
+            ..caller.attempt.request(self.lineage.clone(), self.captured.clone(), None)
         };
-        let fs = attempt.fs(depth, call.lineage.first());
-        let returned = attempt.node().runtime().call(call, fs).await?;
+        let fs = caller.fs(&call, &object.owner).await?;
+        let returned = caller.attempt.node().runtime().call(call, fs).await?;
         let given = match Value::decode(&returned.result)? {
             Value::Null => Value::decode(&returned.state.unwrap_or(old))?,
             given => given,
@@ -250,7 +249,7 @@ impl How {
         let kind = given.type_name();
         fields_of(given).ok_or_else(|| {
             let why = format!("{}() gave a {kind} and not the new fields", self.method);
-            Error::new(ErrorCode::BadArgument, why).at(path).field("how")
+            Error::new(ErrorCode::BadArgument, why).at(&object.path).field("how")
         })
     }
 }

@@ -10,7 +10,7 @@ use emerge_node::Node;
 use emerge_proto::account::UserAction;
 use emerge_proto::class::decode;
 use emerge_proto::op::StoreMode;
-use emerge_proto::record::Page;
+use emerge_proto::record::{ClassInfo, Page};
 use emerge_proto::{Error, ErrorCode, Op, Path, Result, Stat, Value};
 
 type TestNode = Node<MemoryBackend>;
@@ -213,4 +213,44 @@ async fn what_the_node_tells_is_not_exported() {
     assert_eq!(file, exported(&node, &admin, "/d").await);
     import(&node, &admin, "/copy", &file).await.unwrap();
     assert_eq!(names(&node, "/copy/deep").await.unwrap(), ["a"]);
+}
+
+/// Whose a class is by its address, and whether a user has one of that name.
+async fn owner_of(node: &TestNode, user: &Principal) -> (String, bool) {
+    let class = |hash, name| Op::Class { path: None, hash, name };
+    let reply = execute(node, user, class(Some(thing().hash()), None)).await.unwrap();
+    let own = execute(node, user, class(None, Some("Thing".into()))).await;
+    (decode::<ClassInfo>(&reply).unwrap().lineage[0].owner.clone(), own.is_ok())
+}
+
+#[tokio::test]
+async fn nobody_answers_for_a_class_of_another_s_for_having_imported_it() {
+    let (first, other) = (node(), node());
+    for node in [&first, &other] {
+        let engine = node.engine().clone();
+        tokio::spawn(async move { engine.run().await });
+        let op = Op::Chmod { path: "/".into(), perms: "777".into(), recursive: false };
+        execute(node, &Principal::admin(), op).await.unwrap();
+    }
+    let (admin, ada, eve) = (Principal::admin(), Principal::user("ada"), Principal::user("eve"));
+    execute(&first, &eve, Op::PutClass { class: thing() }).await.unwrap();
+    put(&first, &eve, "/eve/one", 1).await.unwrap();
+    let op = Op::Chmod { path: "/eve".into(), perms: "777".into(), recursive: true };
+    execute(&first, &eve, op).await.unwrap();
+    let file = exported(&first, &admin, "/eve").await;
+
+    for (user, to) in [(&ada, "/ada"), (&admin, "/again")] {
+        import(&first, user, to, &file).await.unwrap();
+        assert_eq!(owner_of(&first, user).await, ("eve".into(), false));
+    }
+    import(&other, &admin, "/eve", &file).await.unwrap();
+    assert_eq!(owner_of(&other, &admin).await, ("eve".into(), false));
+    // Where nobody has stored it, a user who imports it does.
+    let third = node();
+    let engine = third.engine().clone();
+    tokio::spawn(async move { engine.run().await });
+    let op = Op::Chmod { path: "/".into(), perms: "777".into(), recursive: false };
+    execute(&third, &admin, op).await.unwrap();
+    import(&third, &ada, "/ada", &file).await.unwrap();
+    assert_eq!(owner_of(&third, &ada).await, ("ada".into(), true));
 }

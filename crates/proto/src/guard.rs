@@ -37,6 +37,8 @@ guards! {
     Depth,
     /// What is done to an object needs the right to it.
     Rights,
+    /// What a method does needs the rights of all who answer for its code.
+    Parties,
     /// What is the administrator's is nobody else's.
     Admin,
     /// A token is for no more than its scope.

@@ -105,6 +105,21 @@ pub(super) const ALL: &[Code] = &[
         "throw { get message() { for (;;); }, toString() { for (;;); } };",
     ),
     code("js-throw-null", "throw nothing", "throw null;"),
+    // The rights of who calls.
+    guarded(
+        "js-deputy-ada",
+        "have another call code that reads the other's object",
+        &[Guard::Parties],
+        By::Others,
+        "try { return `through: ${(await fs.get('/shared/ada/hidden')).secret}`; } catch (e) { return String(e); }",
+    ),
+    guarded(
+        "js-deputy-nested",
+        "have the administrator call code that calls more of it",
+        &[Guard::Parties],
+        By::Admin,
+        "if (n === 0) return fs.call('@self@', 'run', 1); return `through: ${(await fs.get('/shared/ada/hidden')).secret}`;",
+    ),
     // Leftover state.
     guarded(
         "js-leftover",

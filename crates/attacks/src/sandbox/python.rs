@@ -214,6 +214,35 @@ pub(super) const ALL: &[Code] = &[
         "return 'through: ' + str(emerge.fs.add_user('mallory'))",
     ),
     code("py-fs-users", "list users from within a method", "return 'through: ' + str(emerge.fs.users())"),
+    // The rights of who calls.
+    guarded(
+        "py-deputy-ada",
+        "have another call code that reads the other's object",
+        &[Guard::Parties],
+        By::Others,
+        "try: return 'through: ' + emerge.fs.get('/shared/ada/hidden').secret\nexcept emerge.EmergeError as e: return str(e)",
+    ),
+    guarded(
+        "py-deputy-admin",
+        "have the administrator call code that reads everything",
+        &[Guard::Parties],
+        By::Admin,
+        "return 'through: ' + emerge.fs.get('/shared/ada/hidden').secret",
+    ),
+    guarded(
+        "py-deputy-search",
+        "have the administrator call code that searches everything",
+        &[Guard::Parties],
+        By::Admin,
+        "return 'through: ' + str([o.secret for o in emerge.fs.search(lambda o: hasattr(o, 'secret'), directory='/shared/ada')][0])",
+    ),
+    guarded(
+        "py-deputy-chmod",
+        "have another call code that opens the other's object",
+        &[Guard::Parties],
+        By::Others,
+        "try:\n    emerge.fs.chmod('/shared/ada/hidden', '777')\n    return 'through'\nexcept emerge.EmergeError as e: return str(e)",
+    ),
     // Leftover state.
     guarded(
         "py-leftover",

@@ -4,12 +4,14 @@ use super::Tx;
 use super::inside::{self, End, Spot};
 use super::object::{Base, Cause};
 use super::place::{self, Place};
-use crate::access::{self, Want};
+use crate::access::{self, Principal, Want};
 use crate::backend::Backend;
+use compact_str::CompactString;
 use emerge_proto::op::Target;
 use emerge_proto::record::Stored;
 use emerge_proto::value::{FieldPath, Step};
-use emerge_proto::{ClassHash, Error, ErrorCode, ObjectId, Result, Value};
+use emerge_proto::{ClassHash, ClassVersion, Error, ErrorCode, ObjectId, Result, Value};
+use std::sync::Arc;
 
 /// An object whose method is to be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub struct ObjectForCall {
     pub inside: Option<Box<[Step]>>,
     /// Its class version.
     pub class: ClassHash,
+    /// Its owner's user name.
+    pub owner: CompactString,
     /// Whether the caller may read it, and so its class.
     pub readable: bool,
     /// Its version.
@@ -33,7 +37,102 @@ pub struct ObjectForCall {
 /// What the history names as the method of a version that a migration made.
 const MIGRATE: &str = "migrate";
 
+/// Code that runs for a caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Code<'a> {
+    /// A class version, and those that it inherits from.
+    pub lineage: &'a [Arc<ClassVersion>],
+    /// Those that these use.
+    pub captured: &'a [Arc<ClassVersion>],
+    /// The owner of the object on which it runs.
+    pub object_owner: &'a str,
+    /// Versions that the caller trusts. Trust in the first of the lineage covers all that its address is made of.
+    pub trusted: &'a [ClassHash],
+}
+
+impl Code<'_> {
+    fn classes(&self) -> impl Iterator<Item = &Arc<ClassVersion>> {
+        self.lineage.iter().chain(self.captured)
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.lineage.first().is_some_and(|class| self.trusted.contains(&class.hash))
+    }
+}
+
 impl<B: Backend> Tx<B> {
+    /// The rights of code that runs for a caller with these rights: those that the caller and all who answer for the code have.
+    ///
+    /// Who answers for a class version is somebody who has stored its source: the caller, else who owns the object, if these have, else who stored it
+    /// first. Then nobody's rights are touched by who stores a known source: it lends the storer's name to what the storer calls or owns alone.
+    /// The administrator has all rights, so that the administrator's classes narrow nothing.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn narrowed(&mut self, caller: &Arc<Principal>, code: &Code<'_>) -> Result<Arc<Principal>> {
+        let mut narrowed = caller.clone();
+        if code.is_trusted() {
+            return Ok(narrowed);
+        }
+        for class in code.classes() {
+            if narrowed.is_bound_by(&class.owner)
+                || code.trusted.contains(&class.hash)
+                || self.owns_version(class, &caller.user).await?
+            {
+                continue;
+            }
+            let answers = match self.owns_version(class, code.object_owner).await? {
+                true => code.object_owner,
+                false => &class.owner,
+            };
+            let groups = match narrowed.is_bound_by(answers) {
+                true => continue,
+                false => self.account(answers).await?.map(|account| account.groups),
+            };
+            narrowed = narrowed.bound_by(answers, groups.unwrap_or_default());
+        }
+        Ok(narrowed)
+    }
+
+    /// Whether code may run among that of others with the rights that count now: when for each class of it somebody answers whose rights these do not
+    /// exceed. Whose the object is does not matter.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn may_join(&mut self, code: &Code<'_>) -> Result<bool> {
+        let rights = self.principal.clone();
+        if code.is_trusted() {
+            return Ok(true);
+        }
+        for class in code.classes() {
+            if rights.is_bound_by(&class.owner) || code.trusted.contains(&class.hash) {
+                continue;
+            }
+            let mut answers = false;
+            for user in rights.users() {
+                answers = answers || self.owns_version(class, user).await?;
+            }
+            if !answers {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether all whose rights count now have stored the source of a class version.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn all_own_version(&mut self, class: &ClassVersion) -> Result<bool> {
+        let rights = self.principal.clone();
+        for user in rights.users() {
+            if !self.owns_version(class, user).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// An object that the caller may call, which needs `x` on it and nothing more: a method may show and use what its
     /// caller may not read.
     ///
@@ -59,6 +158,7 @@ impl<B: Backend> Tx<B> {
         Ok(ObjectForCall {
             id: place.id,
             class,
+            owner: place.object.owner.clone(),
             readable: access::may(&self.principal, &place.object, Want::Read, &place.path),
             version: place.object.version,
             state: self.state_of(&place.object).await?,
@@ -77,6 +177,7 @@ impl<B: Backend> Tx<B> {
             Some(Value::Object { class, fields }) => Ok(ObjectForCall {
                 id: place.id,
                 class,
+                owner: place.object.owner.clone(),
                 readable: access::may(&self.principal, &place.object, Want::Read, &place.path),
                 version: place.object.version,
                 state: Value::Map(fields).encode(),

@@ -55,8 +55,11 @@ impl<B: Backend> Tx<B> {
     /// Goes on for a caller at a time. What was written so far stays: there is no going back to an earlier savepoint.
     pub fn go_on(&mut self, principal: &Principal, now_micros: i64) {
         self.undo.clear();
-        self.regrouped |= self.principal.groups != principal.groups;
-        self.principal.clone_from(principal);
+        self.regrouped |= self.caller.groups != principal.groups;
+        if *self.caller != *principal {
+            self.caller = Arc::new(principal.clone());
+        }
+        self.principal = self.caller.clone();
         self.now = now_micros;
     }
 
@@ -65,7 +68,7 @@ impl<B: Backend> Tx<B> {
     /// # Errors
     /// `permission_denied`.
     pub fn check_groups(&self, principal: &Principal) -> Result<()> {
-        if !self.regrouped && self.principal.groups == principal.groups {
+        if !self.regrouped && self.caller.groups == principal.groups {
             return Ok(());
         }
         let why = format!(
@@ -113,7 +116,7 @@ impl<B: Backend> Tx<B> {
             read.chain(together.map(|(key, _)| Key::from(key))).take(MOST_TRIED).collect()
         };
         // As the caller sees it now.
-        let mut now = self.engine.begin(self.principal.clone(), self.now, 0);
+        let mut now = self.engine.begin(self.caller.clone(), self.now, 0);
         for key in &stale {
             let path = now.path_of_key(key).await;
             if path.is_some() {

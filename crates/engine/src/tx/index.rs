@@ -130,8 +130,16 @@ impl<B: Backend> Tx<B> {
         (!self.principal.admin).then(|| self.principal.user.clone())
     }
 
-    /// An index is of objects wherever they are, so that no less than everything must be the token's to write.
+    /// An index is of objects wherever they are, so that no less than everything must be the token's to write. It decides about what its class's owners
+    /// store later, so that none is made within another's code.
     fn check_index_scope(&self) -> Result<()> {
+        if self.principal.is_narrowed() {
+            let why = format!(
+                "indexes are made and dropped by user {:?} alone, and by no code that others answer for",
+                self.principal.user
+            );
+            return Err(Error::new(ErrorCode::PermissionDenied, why));
+        }
         match &self.principal.scope {
             Some(scope) if !scope.allows_below(Verb::Write, "/") => {
                 Err(access::out_of_scope(&self.principal, Verb::Write, "/**"))
@@ -161,7 +169,7 @@ impl<B: Backend> Tx<B> {
     /// `storage_failed`, `unavailable`.
     pub async fn index_infos(&mut self) -> Result<Vec<IndexInfo>> {
         let mut infos = Vec::new();
-        if !self.principal.is_granted(Verb::Read) {
+        if !self.principal.is_granted(Verb::Read) || self.principal.is_narrowed() {
             return Ok(infos);
         }
         for (key, record) in self.scan(keys::all(keys::INDEX_DEF), usize::MAX).await? {
@@ -185,8 +193,10 @@ impl<B: Backend> Tx<B> {
     /// # Errors
     /// `storage_failed`, `unavailable`.
     pub async fn knows_class(&mut self, name: &str) -> Result<bool> {
-        let user = self.principal.user.clone();
-        if self.class_head(&user, name).await?.is_some() {
+        let user = self.principal.sees_classes_of().map(str::to_owned);
+        if let Some(user) = user
+            && self.class_head(&user, name).await?.is_some()
+        {
             return Ok(true);
         }
         if !self.principal.admin {

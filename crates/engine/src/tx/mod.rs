@@ -27,7 +27,7 @@ mod unique;
 mod version;
 mod watch;
 
-pub use call::ObjectForCall;
+pub use call::{Code, ObjectForCall};
 pub use copy::CopyPart;
 pub use held::Savepoint;
 pub use import::{MadeVersion, Ownership};
@@ -66,7 +66,10 @@ use std::task::Poll;
 /// An operation that fails changes nothing of the transaction, so that it can go on with others.
 pub struct Tx<B: Backend> {
     engine: Engine<B>,
-    principal: Principal,
+    /// Whose rights count now: the caller's, or within a method those of all parties to it.
+    principal: Arc<Principal>,
+    /// Whose transaction it is.
+    caller: Arc<Principal>,
     now: i64,
     random: Random,
     began: u64,
@@ -146,7 +149,7 @@ impl From<Error> for CommitError {
 impl<B: Backend> Tx<B> {
     pub(crate) fn new(
         engine: Engine<B>,
-        principal: Principal,
+        caller: Arc<Principal>,
         now: i64,
         seed: u64,
         began: u64,
@@ -154,7 +157,8 @@ impl<B: Backend> Tx<B> {
     ) -> Self {
         Self {
             engine,
-            principal,
+            principal: caller.clone(),
+            caller,
             now,
             random: Random(seed),
             began,
@@ -175,9 +179,16 @@ impl<B: Backend> Tx<B> {
         }
     }
 
-    /// Who asks.
-    pub fn principal(&self) -> &Principal {
+    /// Who asks, with the rights that count now.
+    pub fn principal(&self) -> &Arc<Principal> {
         &self.principal
+    }
+
+    /// From now on these rights count.
+    pub fn act_as(&mut self, principal: &Arc<Principal>) {
+        if !Arc::ptr_eq(&self.principal, principal) {
+            self.principal = principal.clone();
+        }
     }
 
     /// The highest commit that was read and may not be durable yet; 0 for none.
@@ -220,6 +231,7 @@ impl<B: Backend> Tx<B> {
     /// # Errors
     /// As [`Tx::commit`].
     pub async fn try_commit(&mut self, outcome: Option<Outcome>) -> Result<Commit, CommitError> {
+        self.principal = self.caller.clone();
         if self.writes.is_empty() {
             self.engine.state().usable()?;
             return match self.is_current() {
@@ -255,7 +267,7 @@ impl<B: Backend> Tx<B> {
             time: self.now,
             changes: std::mem::take(&mut self.changes),
             outcome: outcome.map(LoggedOutcome::from),
-            author: (!places.is_empty()).then(|| self.principal.user.clone()),
+            author: (!places.is_empty()).then(|| self.caller.user.clone()),
             places: (!places.is_empty()).then_some(places),
             ended: (!self.ended.is_empty()).then(|| self.ended.iter().map(|(session, _)| *session).collect()),
         };

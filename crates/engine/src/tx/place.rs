@@ -65,7 +65,7 @@ impl<B: Backend> Tx<B> {
                 return Err(Error::new(ErrorCode::NotADirectory, format!("{at} is not a directory")).at(at));
             }
             if !access::may(&self.principal, &object, Want::Execute, Above(&path, found)) {
-                return Err(access::denied(&self.principal, Want::Execute, &ancestor(&path, found)));
+                return Err(access::denied(&self.principal, &object, Want::Execute, &ancestor(&path, found)));
             }
             above.push((id, object.clone()));
             let Some(entry) = self.entry(id, segment).await? else {

@@ -115,7 +115,9 @@ impl<B: Backend> Tx<B> {
             return denied(format!("only an administrator may give {path} to another owner"));
         }
         let own = |group: &str| {
-            group == object.group || group == caller.user || caller.groups.iter().any(|own| own == group)
+            group == object.group
+                || caller
+                    .all(|who| who.admin || group == who.user || who.groups.iter().any(|own| own == group))
         };
         match group {
             Some(group) if !own(group) => denied(format!(

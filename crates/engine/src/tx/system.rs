@@ -263,11 +263,14 @@ impl<B: Backend> Tx<B> {
         filter: &Filter,
         path: &Path,
     ) -> Result<Page> {
-        let range = match self.principal.admin {
-            true => keys::all(keys::CLASS_HEAD),
-            false => keys::prefix(&keys::class_head(&self.principal.user, "")),
+        let range = match (self.principal.admin, self.principal.sees_classes_of()) {
+            (true, _) => Some(keys::all(keys::CLASS_HEAD)),
+            (false, user) => user.map(|user| keys::prefix(&keys::class_head(user, ""))),
         };
-        let heads = self.scan(range, limits::MAX_SORTED + 1).await?;
+        let heads = match range {
+            Some(range) => self.scan(range, limits::MAX_SORTED + 1).await?,
+            None => Vec::new(),
+        };
         if heads.len() > limits::MAX_SORTED {
             let why = format!("there are more than {} classes", limits::MAX_SORTED);
             return Err(Error::new(ErrorCode::LimitExceeded, why).at(path).limit(limits::MAX_SORTED as u64));
@@ -299,7 +302,7 @@ impl<B: Backend> Tx<B> {
     async fn class_of(&mut self, name: &str, path: &Path) -> Result<Arc<ClassVersion>> {
         let (owner, name) = name.split_once(':').unwrap_or((self.principal.user.as_str(), name));
         let (owner, name) = (owner.to_owned(), name.to_owned());
-        if !self.principal.admin && owner != self.principal.user {
+        if !self.principal.admin && self.principal.sees_classes_of() != Some(&*owner) {
             return Err(place::not_found(path));
         }
         let record =

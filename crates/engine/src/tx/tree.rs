@@ -66,7 +66,8 @@ impl<B: Backend> Tx<B> {
         };
         self.check(&lowest, Want::Write, &place::ancestor(path, found))?;
         if taken {
-            return Err(access::denied(&self.principal, Want::Write, &place::ancestor(path, found + 1)));
+            let who = access::who_lacks(&self.principal, |_| true);
+            return Err(access::lacks(&who, Want::Write, &place::ancestor(path, found + 1)));
         }
         let missing = path.segments().count() - found;
         for segment in path.segments().skip(found).take(missing.saturating_sub(1)) {

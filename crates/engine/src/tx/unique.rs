@@ -7,6 +7,7 @@ use crate::index::{Index, IndexRecord};
 use crate::keys;
 use emerge_proto::value::order::{self, Kind};
 use emerge_proto::{Error, ErrorCode, ObjectId, Result, Value};
+use std::sync::Arc;
 
 /// Entries of objects with one value that are looked at at a time.
 const SAME: usize = 64;
@@ -131,7 +132,7 @@ impl<B: Backend> Tx<B> {
 
     /// Whether an object can be reached from the root, by whoever may.
     pub(super) async fn is_linked(&mut self, id: ObjectId) -> Result<bool> {
-        let caller = std::mem::replace(&mut self.principal, Principal::admin());
+        let caller = std::mem::replace(&mut self.principal, Arc::new(Principal::admin()));
         let climbed = self.climb(id).await;
         self.principal = caller;
         match climbed {

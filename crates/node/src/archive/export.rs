@@ -245,7 +245,7 @@ impl<B: Backend> Export<B> {
         if self.classes.contains(&hash) {
             return Ok(());
         }
-        let mut sources: BTreeMap<ClassHash, ClassSource> = BTreeMap::new();
+        let mut sources: BTreeMap<ClassHash, (ClassSource, String)> = BTreeMap::new();
         let mut wanted = vec![hash];
         while let Some(hash) = wanted.pop() {
             if self.classes.contains(&hash) || sources.contains_key(&hash) {
@@ -254,18 +254,18 @@ impl<B: Backend> Export<B> {
             let info: ClassInfo = self.ask(Op::Class { path: None, hash: Some(hash), name: None }).await?;
             if let Some(class) = info.lineage.into_iter().next() {
                 wanted.extend(needs(&class.source));
-                sources.insert(hash, class.source);
+                sources.insert(hash, (class.source, class.owner));
             }
         }
         // A class is addressed by what it needs, so that none needs itself and each round finds one at least.
         while !sources.is_empty() {
             let ready = sources
                 .iter()
-                .find(|(_, source)| needs(source).iter().all(|needed| !sources.contains_key(needed)))
+                .find(|(_, (source, _))| needs(source).iter().all(|needed| !sources.contains_key(needed)))
                 .map(|(hash, _)| *hash);
             let Some(hash) = ready.or_else(|| sources.keys().next().copied()) else { break };
-            if let Some(source) = sources.remove(&hash) {
-                Item::Class(Box::new(source)).put(&mut self.writer);
+            if let Some((source, owner)) = sources.remove(&hash) {
+                Item::Class(Box::new(source), Some(owner)).put(&mut self.writer);
                 self.classes.insert(hash);
             }
         }

@@ -135,8 +135,8 @@ impl<B: Backend> Import<B> {
     }
 
     async fn add(&mut self, item: Item) -> Result<()> {
-        let class = match item {
-            Item::Class(class) => class,
+        let (class, owner) = match item {
+            Item::Class(class, owner) => (class, owner),
             item => {
                 let (path, bytes) = match &item {
                     Item::Version(path, version) => (Some(path), version.fields.len()),
@@ -156,7 +156,18 @@ impl<B: Backend> Import<B> {
             }
         };
         // What waits does not need it, and goes with what comes: an export that fits into one transaction is imported whole or not at all.
-        self.node.execute(&self.principal, Op::PutClass { class: *class }, self.now).await?;
+        match owner.filter(|owner| self.principal.admin && *owner != self.principal.user) {
+            // As all that an administrator imports it belongs to whom it belonged to: who has stored a source answers for what it does.
+            Some(owner) => {
+                let owner = Principal::user(owner);
+                self.node.execute(&owner, Op::PutClass { class: *class }, self.now).await?;
+            }
+            // What others have stored here already is not the importer's for being in an export.
+            None if !self.principal.admin && self.node.engine().class(class.hash()).await.is_ok() => {}
+            None => {
+                self.node.execute(&self.principal, Op::PutClass { class: *class }, self.now).await?;
+            }
+        }
         self.count(|imported| imported.classes += 1)
     }
 
@@ -176,7 +187,7 @@ impl<B: Backend> Import<B> {
         self.number = self.number.max(self.commit(&root, &items).await?);
         for item in items {
             match item {
-                Item::Class(_) => {}
+                Item::Class(..) => {}
                 Item::Directory(..) => self.count(|imported| imported.directories += 1)?,
                 Item::Version(path, _) => {
                     let first = self.last_object.as_ref() != Some(&path);
@@ -212,7 +223,7 @@ async fn apply<B: Backend>(tx: &mut Tx<B>, root: &Path, items: &[Item]) -> Resul
     let admin = tx.principal().admin;
     for item in items {
         match item {
-            Item::Class(_) => {}
+            Item::Class(..) => {}
             Item::Directory(path, owned, rules) => {
                 let target = at(root, path)?;
                 match admin {

@@ -105,7 +105,8 @@ impl From<Version> for MadeVersion {
 /// One item after the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Item {
-    Class(Box<ClassSource>),
+    /// A class, and who stored it first where that is known.
+    Class(Box<ClassSource>, Option<String>),
     Directory(String, Owned, OwnRules),
     Version(String, Box<Version>),
 }
@@ -114,7 +115,8 @@ impl Item {
     pub(crate) fn put(&self, to: &mut SequenceWriter) {
         to.item(|e| {
             match self {
-                Item::Class(source) => e.array(2)?.str("class")?.encode(source)?,
+                Item::Class(source, None) => e.array(2)?.str("class")?.encode(source)?,
+                Item::Class(source, Some(owner)) => e.array(3)?.str("class")?.encode(source)?.str(owner)?,
                 // As programs that know of no rules have it.
                 Item::Directory(path, owned, rules) if *rules == OwnRules::default() => {
                     e.array(3)?.str("directory")?.str(path)?.encode(owned)?
@@ -138,7 +140,11 @@ impl Item {
         let mut d = Decoder::new(bytes);
         let length = d.array()?;
         Ok(match d.str()? {
-            "class" => Item::Class(Box::new(d.decode()?)),
+            "class" => {
+                let source = Box::new(d.decode()?);
+                let owner = (length == Some(3)).then(|| d.str().map(str::to_owned)).transpose()?;
+                Item::Class(source, owner)
+            }
             "directory" => {
                 let (path, owned) = (d.str()?.to_owned(), d.decode()?);
                 let rules = if length == Some(3) { OwnRules::default() } else { d.decode()? };
