@@ -176,7 +176,7 @@ pub(crate) fn user_may(principal: &Principal, object: &Object, want: Want) -> bo
 }
 
 /// Whether the user may read an object that was not taken out of the store, whatever the token is for.
-pub(crate) fn user_may_read(principal: &Principal, object: &Stored<'_>) -> bool {
+pub(crate) fn user_may_read_stored(principal: &Principal, object: &Stored<'_>) -> bool {
     principal.all(|who| granted_by(who, object.owner, object.group, object.perms) & 4 != 0)
 }
 

@@ -99,7 +99,7 @@ pub(crate) struct Stored<'a> {
     #[n(5)]
     pub(crate) parent: ObjectId,
     #[b(6)]
-    name: &'a str,
+    pub(crate) name: &'a str,
     #[b(7)]
     pub(crate) owner: &'a str,
     #[b(8)]

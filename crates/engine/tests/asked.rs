@@ -6,7 +6,7 @@ mod common;
 
 use common::*;
 use emerge_engine::{MemoryBackend, Principal, Scope, Tx};
-use emerge_proto::ClassHash;
+use emerge_proto::{ClassHash, Scope as Grants};
 use proptest::prelude::*;
 
 /// So many that either directory has more than a walk over a tree would look at: all objects of the store are.
@@ -90,7 +90,11 @@ proptest! {
             take(&mut tx, class, &recent).await;
             commit(tx).await.unwrap();
 
-            for who in [Principal::admin(), Principal::user("ada")] {
+            let token_for = |grants: &[&str]| {
+                Principal::user("ada").scoped(Grants::parse(grants).unwrap().unwrap())
+            };
+            let part = token_for(&["read:/", "read:/d1/**"]);
+            for who in [Principal::admin(), Principal::user("ada"), part.clone()] {
                 let mut tx = engine.begin(who.clone(), NOW, seed());
                 take(&mut tx, class, &own).await;
                 let scope = Scope { class: class_alone.then(|| "Counter".into()), ..Scope::default() };
@@ -110,7 +114,10 @@ proptest! {
                         answered.extend(said.map(|_| one.path()));
                     }
                 }
-                prop_assert_eq!(&answered, &given, "for {}", who.user);
+                prop_assert_eq!(&answered, &given, "for {:?}", who);
+                if who == part {
+                    prop_assert!(answered.iter().all(|path| path.starts_with("/d1/")), "{answered:?}");
+                }
                 prop_assert_eq!(asking.seen(), walk.seen());
                 // The first page learns classes and directories.
                 prop_assert!(asked > 0 || given.is_empty(), "none was asked where it lies");

@@ -8,6 +8,7 @@ use crate::engine::{Shown, Side};
 use crate::keys;
 use crate::object::{self, Object, Stored};
 use bytes::Bytes;
+use emerge_proto::scope::Verb;
 use emerge_proto::{ClassHash, ObjectId, Result};
 use std::sync::Arc;
 
@@ -32,10 +33,7 @@ impl<B: Backend> Tx<B> {
         ask: &mut (dyn FnMut(&[u8]) -> Option<A> + Send),
     ) -> Result<Option<Vec<(Candidate, Option<A>)>>> {
         let range = match &walk.source {
-            // What a token is for depends on each object's path.
-            Source::All(Side::Start, range) if !walk.scope.noted && self.principal.scope.is_none() => {
-                range.clone()
-            }
+            Source::All(Side::Start, range) if !walk.scope.noted => range.clone(),
             _ => {
                 let found = self.next_objects(walk, budget).await?;
                 return Ok(found.map(|found| found.into_iter().map(|candidate| (candidate, None)).collect()));
@@ -87,12 +85,12 @@ fn ask_one<A>(
         Shown::Stored(bytes) => {
             let stored: Stored<'_> = object::read(bytes, "an object")?;
             let Some(class) = stored.class else { return Ok(None) };
-            if !access::user_may_read(principal, &stored) {
+            if !access::user_may_read_stored(principal, &stored) {
                 return Ok(None);
             }
             let whole = || Object::decode(&Bytes::copy_from_slice(bytes)).map(Arc::new);
             let state = stored.blobs.is_none().then_some(stored.state);
-            ask_readable(walk, (id, class, stored.parent), state, whole, ask)
+            ask_readable(walk, principal, (id, class, stored.parent, stored.name), state, whole, ask)
         }
         Shown::Held(record) => {
             let object = record.clone().object()?;
@@ -101,15 +99,18 @@ fn ask_one<A>(
                 return Ok(None);
             }
             let state = object.blobs.is_empty().then_some(&object.state[..]);
-            ask_readable(walk, (id, class, object.parent), state, || Ok(object.clone()), ask)
+            let place = (id, class, object.parent, object.name.as_str());
+            ask_readable(walk, principal, place, state, || Ok(object.clone()), ask)
         }
     }
 }
 
-/// Asks an object that the caller may read by its own rights, if its class and its directory are known and its fields lie in one piece.
+/// Asks an object that the user may read by its own rights, if its class and its directory are known, its fields lie in one piece, and the token is for where
+/// it is.
 fn ask_readable<A>(
     walk: &mut Walk,
-    (id, class, parent): (ObjectId, ClassHash, ObjectId),
+    principal: &Principal,
+    (id, class, parent, name): (ObjectId, ClassHash, ObjectId, &str),
     state: Option<&[u8]>,
     whole: impl Fn() -> Result<Arc<Object>>,
     ask: &mut (dyn FnMut(&[u8]) -> Option<A> + Send),
@@ -125,6 +126,9 @@ fn ask_readable<A>(
     match (is_wanted, directory, state) {
         (Some(false), ..) | (_, Some(None), _) => Ok(None),
         (Some(true), Some(Some(directory)), Some(state)) => {
+            if !principal.is_granted_at(Verb::Read, format_args!("{directory}/{name}")) {
+                return Ok(None);
+            }
             walk.seen += 1;
             let Some(answer) = ask(state) else { return Ok(None) };
             let candidate = Candidate { id, directory: directory.clone(), object: whole()? };
