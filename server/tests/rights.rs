@@ -280,3 +280,29 @@ async fn code_of_others_plants_no_code_that_its_caller_answers_for() {
     refused(call(&admin, "/vault/mixed", "take", &[text("/vault/secret")]).await, "a mixture");
     drop(node);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_s_function_runs_no_code_of_whoever_gave_the_same_function_before() {
+    let world = world().await;
+    let plain = source("Plain", Language::JavaScript, "class Plain extends EmergeObject {}");
+    let inner = source(
+        "Inner",
+        Language::JavaScript,
+        "class Inner extends EmergeObject { get told() { return 'ran'; } }",
+    );
+    let how = "old => ({ ...old, told: old.inner?.told ?? null })";
+    let of_eve = world.eve.put_class(&inner).await.unwrap().hash;
+    let holding = fields(&[("inner", Value::Object { class: of_eve, fields: Vec::new() })]);
+    for (client, at, told) in
+        [(&world.eve, "/eve/one", text("ran")), (&world.admin, "/shared/two", Value::Null)]
+    {
+        let class = client.put_class(&plain).await.unwrap().hash;
+        client.store(&path(at), class, holding.clone(), StoreMode::Put).await.unwrap();
+        client.migrate(&path(at), class, Some(how)).await.unwrap();
+        let state = Value::decode(&client.get(&path(at), None).await.unwrap().state).unwrap();
+        let Value::Map(entries) = state else { panic!("{state:?}") };
+        let found = entries.iter().find(|(name, _)| name == "told").map(|(_, value)| value);
+        assert_eq!(found, Some(&told), "{at}");
+    }
+    world.node.stop().await.unwrap();
+}

@@ -133,6 +133,8 @@ impl Field {
         ] {
             self.ada.chmod(&path(at), perms, false).await.map_err(text)?;
         }
+        std::fs::write(self.canary().with_extension("py"), format!("through = 'through: {CANARY}'\n"))
+            .map_err(text)?;
         std::fs::write(self.canary(), CANARY).map_err(text)
     }
 

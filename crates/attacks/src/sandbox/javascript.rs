@@ -54,11 +54,6 @@ pub(super) const ALL: &[Code] = &[
     ),
     code("js-timer", "stay after the call", "globalThis.setTimeout(() => {}, 1); return 'through';"),
     code(
-        "js-global-leak",
-        "find more in the global object than the language has",
-        "const known = /^[A-Z]|^(globalThis|undefined|eval|parse|is[A-Z]|decode|encode|escape|unescape|console|fs|[a-z]+)/; const odd = Object.getOwnPropertyNames(globalThis).filter((n) => !known.test(n)); return odd.length ? `through: ${odd}` : 'nothing';",
-    ),
-    code(
         "js-raw-ask",
         "read another's object by fs",
         "return `through: ${(await fs.get('/shared/ada/hidden')).secret}`;",
@@ -77,16 +72,6 @@ pub(super) const ALL: &[Code] = &[
         "js-callee",
         "reach the caller",
         "try { return `through: ${(function f() { return f.caller; })().name}`; } catch (e) { return String(e); }",
-    ),
-    code(
-        "js-promise-hijack",
-        "catch what the host's library awaits",
-        "let got; const then = Promise.prototype.then; Promise.prototype.then = function (...a) { got ??= this; return then.apply(this, a); }; try { await fs.get('/shared/ada/hidden'); } catch {} return JSON.stringify(got ?? null).includes('secret of') ? 'through' : 'nothing of others';",
-    ),
-    code(
-        "js-array-hijack",
-        "catch what the library pushes",
-        "const all = []; const push = Array.prototype.push; Array.prototype.push = function (...a) { all[all.length] = a; return push.apply(this, a); }; try { await fs.list('/shared'); } catch {} return JSON.stringify(all).includes('secret of') ? 'through' : 'nothing of others';",
     ),
     code(
         "js-pollute-then",

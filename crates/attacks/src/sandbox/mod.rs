@@ -10,7 +10,7 @@ use emerge_client::native::Client;
 use emerge_proto::guard::Guard;
 use emerge_proto::op::CallWith;
 use emerge_proto::record::Called;
-use emerge_proto::{ErrorCode, Language, Path, Result, Value, limits};
+use emerge_proto::{Error, ErrorCode, Language, Path, Result, Value, limits};
 use std::time::Duration;
 
 pub(crate) fn attacks() -> Vec<Attack> {
@@ -113,6 +113,8 @@ enum By {
     Others,
     /// By the administrator.
     Admin,
+    /// By Ada, with her secret, then by Eve; what the second gives tells.
+    After,
 }
 
 const fn code(name: &'static str, tries: &'static str, body: &'static str) -> Code {
@@ -159,13 +161,16 @@ async fn run(field: &Field, language: Language, code: &Code) -> Got {
         By::Twice => &[&field.eve, &field.eve],
         By::Others => &[&field.eve, &field.ada],
         By::Admin => &[&field.admin],
+        By::After => &[&field.ada, &field.eve],
         _ => &[&field.eve],
     };
     let mut got = None;
-    for client in seconds {
+    for (at_call, client) in seconds.iter().enumerate() {
+        let secret = [Value::Text(SECRET.into())];
+        let args = if code.by == By::After && at_call == 0 { &secret[..] } else { &[] };
         let with = CallWith { deadline_ms: Some(DEADLINE_MS), ..CallWith::default() };
         let called =
-            tokio::time::timeout(PATIENCE, client.call_with(&path(&at), "run", &[], true, with)).await;
+            tokio::time::timeout(PATIENCE, client.call_with(&path(&at), "run", args, true, with)).await;
         got = Some(called);
     }
     match got {
@@ -193,9 +198,16 @@ fn judge(by: By, called: Result<Called>) -> Got {
             }
         }
         Err(error) if holds_secret(&format!("{error:?}")) => Got::Through(brief(&format!("{error:?}"))),
-        // The node's own trouble is nothing that stored code may bring about.
-        Err(error) if error.code == ErrorCode::Internal => Got::Through(brief(&error.to_string())),
-        Err(error) => Got::Contained(brief(&error.to_string())),
+        Err(error) => refused(&error),
+    }
+}
+
+/// Whether a refusal is one. The node's own trouble is nothing that stored code may bring about, and what is not ready has contained nothing.
+fn refused(error: &Error) -> Got {
+    let told = brief(&error.to_string());
+    match error.code {
+        ErrorCode::Internal | ErrorCode::Unavailable => Got::Through(told),
+        _ => Got::Contained(told),
     }
 }
 

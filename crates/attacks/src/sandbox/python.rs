@@ -81,7 +81,7 @@ pub(super) const ALL: &[Code] = &[
     code(
         "py-zipimport",
         "import from a file",
-        "import sys\nsys.path.append('@folder@')\nimport canary\nreturn 'through'",
+        "import sys\nsys.path.append('@folder@')\nimport canary\nreturn canary.through",
     ),
     // Processes.
     code("py-system", "run a command", "import os\nreturn f'through: {os.system(\"id\")}'"),
@@ -174,16 +174,6 @@ pub(super) const ALL: &[Code] = &[
         "for cls in ().__class__.__base__.__subclasses__():\n    f = getattr(cls.__init__, '__globals__', {})\n    if 'system' in f and callable(f['system']):\n        return f\"through: {f['system']('id')}\"\nreturn 'no way out'",
     ),
     code(
-        "py-gc",
-        "find what other users left in memory",
-        "import gc\nreturn next((f'through: {o[:40]}' for o in gc.get_objects() if isinstance(o, str) and 'secret of' + ' ada' in o), 'nothing')",
-    ),
-    code(
-        "py-memory-walk",
-        "find what other users left, by every container",
-        "import gc, sys\nwanted = 'secret of' + ' ada'\nfor o in gc.get_objects():\n    if isinstance(o, dict):\n        for v in list(o.values()):\n            if isinstance(v, (str, bytes)) and wanted in str(v): return 'through: ' + str(v)[:40]\nreturn 'nothing'",
-    ),
-    code(
         "py-frames",
         "reach the host through the frames above",
         "import sys\nf, seen = sys._getframe(), []\nwhile f:\n    seen.append(f.f_code.co_filename)\n    f = f.f_back\nreturn 'through: ' + str(seen) if any('/root' in s or '/home' in s for s in seen) else str(len(seen))",
@@ -265,6 +255,13 @@ pub(super) const ALL: &[Code] = &[
         By::Twice,
         "import emerge\nif getattr(emerge.Object, 'patched', 0): return 'through'\nemerge.Object.patched = 1\nreturn 'first'",
     ),
+    guarded(
+        "py-gc",
+        "find what another user's call left in memory",
+        &[Guard::Reset, Guard::Users],
+        By::After,
+        "import gc\nif isinstance(n, str):\n    import builtins\n    builtins.left = [n]\n    return 'kept'\nreturn next((f'through: {o[0]}' for o in gc.get_objects() if type(o) is list and o and isinstance(o[0], str) and o[0].startswith('the secret of')), 'nothing')",
+    ),
     // Time, memory, output.
     guarded("py-loop", "never end", &[Guard::Deadline], By::Time, "while True: pass"),
     guarded(
@@ -328,10 +325,12 @@ pub(super) const ALL: &[Code] = &[
         "x = []\nwhile True:\n    try: x.append(bytearray(10 ** 7))\n    except BaseException: pass",
     ),
     code("py-memory-string", "a text of a terabyte", "return 'a' * 10 ** 12"),
-    code(
+    guarded(
         "py-zip-bomb",
-        "unpack a bomb",
-        "import zlib\nreturn str(len(zlib.decompress(zlib.compress(bytes(10 ** 7)) * 1)) and len(bytes(10 ** 9)))",
+        "unpack three hundred megabytes of four hundred bytes",
+        &[Guard::Memory],
+        By::Answer,
+        "import base64, zlib\nreturn f\"through: {len(zlib.decompress(zlib.decompress(base64.b64decode('eNrt3C1OXAEYRuE7YQSlyQBpKhpMl4EhAYNtBegGiaivm0kInh2wBBQLwLEDfhQLaCsqUFAIswvueZ4lfPLNl/Pr/vfVZDIMw+Ls/8Xf1bUBAAAAGLnF3cnK2xgwfH252f9+CAAAAIzd0fpsuhwFnn5s7TkHAAAAjN7pzvbG8kPg3/zn1DkAAABg9D4/Puwut4Drl8vNA/cAAACA0bsVDAAAAIAUwQAAAABoEQwAAACAFsEAAAAAiBEMAAAAgBbBAAAAAGgRDAAAAIAWwQAAAACIEQwAAACAFsEAAAAAaBEMAAAAgBbBAAAAAIgRDAAAAIAWwQAAAABoEQwAAACAFsEAAAAAiBEMAAAAgBbBAAAAAGgRDAAAAIAWwQAAAACIEQwAAACAFsEAAAAAaBEMAAAAgBbBAAAAAIgRDAAAAIAWwQAAAABoEQwAAACAFsEAAAAAiBEMAAAAgBbBAAAAAGgRDAAAAIAWwQAAAACIEQwAAACAFsEAAAAAaBEMAAAAgBbBAAAAAIgRDAAAAIAWwQAAAABoEQwAAACAFsEAAAAAiBEMAAAAgBbBAAAAAGgRDAAAAIAWwQAAAACIEQwAAACAFsEAAAAAaBEMAAAAgBbBAAAAAIgRDAAAAIAWwQAAAABoEQwAAACAFsEAAAAAiBEMAAAAgBbBAAAAAGgRDAAAAIAWwQAAAACIEQwAAACAFsEAAAAAaBEMAAAAgBbBAAAAAIgRDAAAAIAWwQAAAABoEQwAAACAFsEAAAAAiBEMAAAAgBbBAAAAAGgRDAAAAIAWwQAAAACIEQwAAACAluP12Ye3LWD6PP/z8dMAAO/W+fDl2zB5BfTl5MQ='))))} bytes\"",
     ),
     guarded(
         "py-log-flood",

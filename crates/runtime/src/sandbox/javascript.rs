@@ -6,7 +6,7 @@ use super::image::Image;
 use super::imports::{self, Budget, Host};
 use super::instance::{Instance, Output, Trapped};
 use super::outcome::{Listing, Subject, join, split};
-use super::pool::{ClassKey, Idle, Images, Instances, Loaded};
+use super::pool::{Idle, Images, Instances, Loaded, key_of};
 use super::{LOAD_DEADLINE, SandboxOptions, cache, guests, internal};
 use crate::javascript::{Analysis, ClassText, deep, file_module, placed};
 use crate::{Call, Fs, Returned};
@@ -255,7 +255,7 @@ impl JavaScript {
         let Some(class) = lineage.first() else {
             return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
         };
-        let key: ClassKey = (class.hash, class.class_id);
+        let key = key_of(class);
         if let Some(loaded) = self.images.get(&key) {
             return Ok(loaded);
         }

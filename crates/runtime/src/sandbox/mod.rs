@@ -63,8 +63,8 @@ impl SandboxOptions {
             cache: cache.into(),
             threads,
             calls: threads * 16,
-            // As many as keep the threads at work.
-            share: threads * 2,
+            // The other half is for whoever else comes; those that run take turns of some milliseconds.
+            share: threads * 8,
             idle: threads * 8,
             memory: 4 * 1024 * 1024 * 1024,
             images: 64 * 1024 * 1024,

@@ -8,7 +8,7 @@ use super::instance::{Output, Trapped};
 use super::javascript::{FileObject, FileObjects, check_source, file_objects};
 use super::memory::{Base, Making, Memories, Memory};
 use super::outcome::{Subject, join, split};
-use super::pool::{Idle, Images, Instances, Loaded};
+use super::pool::{Idle, Images, Instances, Loaded, key_of};
 use super::wasi::{self, World};
 use super::{LOAD_DEADLINE, SandboxOptions, cache, guests, internal};
 use crate::{Call, Fs, Returned};
@@ -226,7 +226,7 @@ impl Python {
         let Some(class) = call.lineage.first() else {
             return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
         };
-        let key = (class.hash, class.class_id);
+        let key = key_of(class);
         if let Some(loaded) = self.images.get(&key) {
             return Ok(loaded);
         }

@@ -16,6 +16,7 @@ use emerge_proto::guard::Guard;
 use emerge_proto::{Error, ErrorCode, Path, limits};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use std::time::Duration;
 
 /// Bytes by which a body may pass its limit and still be read to its end.
 const GRACE: usize = 1024 * 1024;
@@ -96,8 +97,18 @@ impl<T: DeserializeOwned> FromRequest<Doors> for Sent<T> {
     }
 }
 
+/// How long the whole of a body may take: enough for the largest message over a slow line.
+const BODY_TIME: Duration = Duration::from_secs(120);
+
 /// All of a body. Of one that is too large a little more is read, so that its sender has sent it and hears the answer.
 pub(in crate::net) async fn whole(body: Body) -> Result<Bytes, Error> {
+    tokio::time::timeout(BODY_TIME, read_whole(body)).await.unwrap_or_else(|_| {
+        let why = format!("the body took longer than {} s", BODY_TIME.as_secs());
+        Err(Error::new(ErrorCode::BadArgument, why).field("body").limit(BODY_TIME.as_secs()))
+    })
+}
+
+async fn read_whole(body: Body) -> Result<Bytes, Error> {
     let (mut whole, mut surplus) = (Vec::<u8>::new(), 0);
     let mut pieces = body.into_data_stream();
     while let Some(piece) = pieces.next().await {
