@@ -61,7 +61,8 @@ impl Images {
             kept.bytes -= cost(&old);
         }
         while kept.bytes > self.limit && kept.images.len() > 1 {
-            let Some(oldest) = kept.images.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key)
+            let Some(oldest) =
+                kept.images.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone())
             else {
                 break;
             };
