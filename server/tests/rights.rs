@@ -285,6 +285,7 @@ async fn code_of_others_plants_no_code_that_its_caller_answers_for() {
 async fn a_migration_s_function_runs_no_code_of_whoever_gave_the_same_function_before() {
     let world = world().await;
     let plain = source("Plain", Language::JavaScript, "class Plain extends EmergeObject {}");
+    let newer = source("Plain", Language::JavaScript, "class Plain extends EmergeObject { a() {} }");
     let inner = source(
         "Inner",
         Language::JavaScript,
@@ -298,7 +299,8 @@ async fn a_migration_s_function_runs_no_code_of_whoever_gave_the_same_function_b
     {
         let class = client.put_class(&plain).await.unwrap().hash;
         client.store(&path(at), class, holding.clone(), StoreMode::Put).await.unwrap();
-        client.migrate(&path(at), class, Some(how)).await.unwrap();
+        let newer = client.put_class(&newer).await.unwrap().hash;
+        client.migrate(&path(at), newer, Some(how)).await.unwrap();
         let state = Value::decode(&client.get(&path(at), None).await.unwrap().state).unwrap();
         let Value::Map(entries) = state else { panic!("{state:?}") };
         let found = entries.iter().find(|(name, _)| name == "told").map(|(_, value)| value);
