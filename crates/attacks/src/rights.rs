@@ -61,7 +61,7 @@ const ROWS: &[Row] = &[
     ("rights-mv-over", "move something over another's object", &[], r#"{"op": "mv", "from": "@mine@", "to": "/shared/ada/hidden"}"#, Shown::Done),
     ("rights-cp", "copy another's object", RIGHTS, r#"{"op": "cp", "from": "/shared/ada/hidden", "to": "@new@", "recursive": false}"#, Shown::Done),
     ("rights-chmod", "open another's object", RIGHTS, r#"{"op": "chmod", "path": "/shared/ada/callable", "perms": "777", "recursive": false}"#, Shown::Done),
-    ("rights-chown", "take another's object", &[Guard::Admin], r#"{"op": "chown", "path": "/shared/ada/callable", "owner": "eve", "recursive": false}"#, Shown::Done),
+    ("rights-chown", "take another's object", &[Guard::Admin, Guard::Rights], r#"{"op": "chown", "path": "/shared/ada/callable", "owner": "eve", "recursive": false}"#, Shown::Done),
     ("rights-chown-give", "give an object of one's own to the administrator", &[], r#"{"op": "chown", "path": "@mine@", "owner": "admin", "recursive": false}"#, Shown::Done),
     ("rights-chgrp", "put an object of one's own into the administrators' group", &[], r#"{"op": "chown", "path": "@mine@", "group": "admin", "recursive": false}"#, Shown::Done),
     ("rights-purge", "purge another's object", RIGHTS, r#"{"op": "purge", "path": "/shared/ada/hidden", "recursive": false}"#, Shown::Done),
