@@ -34,8 +34,10 @@ pub(crate) fn attacks() -> Vec<Attack> {
 
 /// How many calls that do not end are made at once.
 const LOOPS: usize = 80;
-/// How long another's call may take meanwhile, the slowest of some, on a machine that has other work too.
-const SHARED: Duration = Duration::from_millis(700);
+/// How long each may run.
+const ENDLESS_MS: u64 = 3_000;
+/// How long another's call may take meanwhile, the slowest of some, on a machine that has much other work too: half of what it takes to wait for their end.
+const SHARED: Duration = Duration::from_millis(1_450);
 
 async fn loops(field: &Field, language: Language, body: &str) -> Got {
     // Calls of one object come one after the other, so that each has its own; and what Ada calls meanwhile.
@@ -52,7 +54,7 @@ async fn loops(field: &Field, language: Language, body: &str) -> Got {
     let _ = field.ada.call(&path(&quick), "run", &[], false).await;
     let paths: Vec<Path> = endless.iter().map(|at| path(at)).collect();
     let all = paths.iter().map(|at| {
-        let with = CallWith { deadline_ms: Some(DEADLINE_MS), ..CallWith::default() };
+        let with = CallWith { deadline_ms: Some(ENDLESS_MS), ..CallWith::default() };
         field.eve.call_with(at, "run", &[], false, with)
     });
     let slowest = async {
