@@ -25,16 +25,7 @@ async fn node(folder: &TempDir) -> (RunningNode, u64) {
     let runtime = emerge_server::sandbox(&|_| {}).await.unwrap();
     let node = emerge_server::start(Config { port: 0, ..Config::new(folder.path()) }, runtime).await.unwrap();
     let client = Client::connect(&node.url(), &node.token).await.unwrap();
-    let source = ClassSource {
-        name: "Leaf".into(),
-        language: Language::JavaScript,
-        source: "class Leaf extends EmergeObject {}".into(),
-        bases: Vec::new(),
-        fields: Vec::new(),
-        doc: None,
-        captures: None,
-        module: None,
-    };
+    let source = ClassSource::new("Leaf", Language::JavaScript, "class Leaf extends EmergeObject {}");
     let class = client.put_class(&source).await.unwrap().hash;
     client.close().await;
     let fields = Value::Map(Vec::new()).encode();

@@ -204,16 +204,11 @@ async fn foreign_pages_and_hosts_are_refused() {
 async fn bad_requests_get_typed_errors_and_change_nothing() {
     let (node, _folder) = node().await;
     let client = Client::connect(&node.url(), &node.token).await.unwrap();
-    let class = ClassSource {
-        name: "Thing".into(),
-        language: Language::JavaScript,
-        source: "class Thing extends EmergeObject { loud() { return 1; } }".into(),
-        bases: Vec::new(),
-        fields: Vec::new(),
-        doc: None,
-        captures: None,
-        module: None,
-    };
+    let class = ClassSource::new(
+        "Thing",
+        Language::JavaScript,
+        "class Thing extends EmergeObject { loud() { return 1; } }",
+    );
     let hash = client.put_class(&class).await.unwrap().hash;
     let thing = Path::parse("/thing").unwrap();
     let state = |value| Value::Map(vec![("x".into(), value)]).encode();

@@ -31,16 +31,7 @@ fn on<T>(folder: &Path, body: impl AsyncFnOnce(&Engine<Embedded>) -> T) -> T {
 }
 
 fn source() -> ClassSource {
-    ClassSource {
-        name: "Sample".into(),
-        language: Language::JavaScript,
-        source: "class Sample {}".into(),
-        bases: vec![],
-        fields: vec![],
-        doc: None,
-        captures: None,
-        module: None,
-    }
+    ClassSource::new("Sample", Language::JavaScript, "class Sample {}")
 }
 
 /// An encoded map of ten fields, about 200 bytes, no two alike.

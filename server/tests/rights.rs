@@ -15,22 +15,9 @@ fn path(text: &str) -> Path {
     Path::parse(text).unwrap()
 }
 
-fn source(name: &str, language: Language, source: &str) -> ClassSource {
-    ClassSource {
-        name: name.into(),
-        language,
-        source: source.into(),
-        bases: Vec::new(),
-        fields: Vec::new(),
-        doc: None,
-        captures: None,
-        module: None,
-    }
-}
-
 /// Methods that try to use their caller's rights.
 fn trap() -> ClassSource {
-    source(
+    ClassSource::new(
         "Trap",
         Language::JavaScript,
         "class Trap extends EmergeObject {
@@ -104,7 +91,7 @@ async fn world() -> World {
         admin.mkdir(&path(at), false).await.unwrap();
         admin.chmod(&path(at), perms, false).await.unwrap();
     }
-    let word = source(
+    let word = ClassSource::new(
         "Word",
         Language::JavaScript,
         "class Word extends EmergeObject { say() { return this.word; } }",
@@ -284,9 +271,10 @@ async fn code_of_others_plants_no_code_that_its_caller_answers_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_s_function_runs_no_code_of_whoever_gave_the_same_function_before() {
     let world = world().await;
-    let plain = source("Plain", Language::JavaScript, "class Plain extends EmergeObject {}");
-    let newer = source("Plain", Language::JavaScript, "class Plain extends EmergeObject { a() {} }");
-    let inner = source(
+    let plain = ClassSource::new("Plain", Language::JavaScript, "class Plain extends EmergeObject {}");
+    let newer =
+        ClassSource::new("Plain", Language::JavaScript, "class Plain extends EmergeObject { a() {} }");
+    let inner = ClassSource::new(
         "Inner",
         Language::JavaScript,
         "class Inner extends EmergeObject { get told() { return 'ran'; } }",

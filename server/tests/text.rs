@@ -21,16 +21,7 @@ fn path(text: &str) -> Path {
 }
 
 async fn class(client: &Client) -> ClassHash {
-    let source = ClassSource {
-        name: "Note".into(),
-        language: Language::JavaScript,
-        source: "class Note extends EmergeObject {}".into(),
-        bases: Vec::new(),
-        fields: Vec::new(),
-        doc: None,
-        captures: None,
-        module: None,
-    };
+    let source = ClassSource::new("Note", Language::JavaScript, "class Note extends EmergeObject {}");
     client.put_class(&source).await.unwrap().hash
 }
 

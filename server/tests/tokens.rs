@@ -41,21 +41,12 @@ fn grants(scope: &[&str]) -> Option<Vec<String>> {
 
 /// A class whose methods go beyond their own object.
 fn till() -> ClassSource {
-    ClassSource {
-        name: "Till".into(),
-        language: Language::JavaScript,
-        source: "class Till extends EmergeObject {
+    ClassSource::new("Till", Language::JavaScript, "class Till extends EmergeObject {
             add() { this.n += 1; return this.n; }
             async peek(path) { return (await fs.get(path)).n; }
             async spread(path) { const other = await fs.get(path); other.n = 99; await fs.store(path, other); }
         }"
-        .into(),
-        bases: Vec::new(),
-        fields: Vec::new(),
-        doc: None,
-        captures: None,
-        module: None,
-    }
+        )
 }
 
 /// `/shop/a`, `/shop/b` and `/vault/c`, all of them ada's.

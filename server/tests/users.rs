@@ -40,20 +40,7 @@ fn code<T>(result: Result<T>) -> ErrorCode {
 
 fn counter() -> ClassSource {
     let source = "class Counter extends EmergeObject { add() { this.n += 1; return this.n; } show() { return this.n; } }";
-    class("Counter", Language::JavaScript, source)
-}
-
-fn class(name: &str, language: Language, source: &str) -> ClassSource {
-    ClassSource {
-        name: name.into(),
-        language,
-        source: source.into(),
-        bases: Vec::new(),
-        fields: Vec::new(),
-        doc: None,
-        captures: None,
-        module: None,
-    }
+    ClassSource::new("Counter", Language::JavaScript, source)
 }
 
 fn fields(n: i64) -> Vec<u8> {
@@ -139,7 +126,7 @@ async fn who_may_call_and_not_read_hears_nothing_of_the_source() {
         let at = path(at);
         let captures = (language == Language::Python)
             .then(|| vec![Capture { name: "emerge".into(), what: Captured::Module("emerge".into()) }]);
-        let class = ClassSource { captures, ..class("Safe", language, source) };
+        let class = ClassSource { captures, ..ClassSource::new("Safe", language, source) };
         let class = admin.put_class(&class).await.unwrap().hash;
         admin.store(&at, class, fields(1), StoreMode::Put).await.unwrap();
         admin.chmod(&at, "711", false).await.unwrap();

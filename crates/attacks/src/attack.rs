@@ -2,7 +2,9 @@
 
 use crate::field::Field;
 use crate::{doors, rights, sandbox};
+use emerge_proto::Error;
 use emerge_proto::guard::Guard;
+use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -24,6 +26,32 @@ pub(crate) struct Attack {
     /// What holds it off and can be taken away; all of them together let it through. None where there is nothing to take away: what it tries is not there.
     pub(crate) guards: &'static [Guard],
     pub(crate) run: Box<dyn for<'a> Fn(&'a Field) -> Running<'a> + Send + Sync>,
+}
+
+impl Attack {
+    pub(crate) fn new(
+        name: &'static str,
+        tries: &'static str,
+        guards: &'static [Guard],
+        run: impl for<'a> Fn(&'a Field) -> Running<'a> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, tries, guards, run: Box::new(run) }
+    }
+}
+
+impl Got {
+    /// The attack could not be made, which shows nothing.
+    pub(crate) fn wrong(why: impl Display) -> Self {
+        Self::Through(format!("the attack itself is wrong: {why}"))
+    }
+
+    /// What a caller got of whom nothing was to be done.
+    pub(crate) fn of<T>(done: Result<T, Error>) -> Self {
+        match done {
+            Ok(_) => Self::Through("it was done".into()),
+            Err(error) => Self::Contained(brief(&error.to_string())),
+        }
+    }
 }
 
 /// All attacks, each with a name of its own.

@@ -1,7 +1,7 @@
 //! Strangers and broken clients against the node's doors.
 
 use crate::attack::{Attack, Got, Running, brief};
-use crate::field::{CANARY, CONNECTIONS, Field, HIDDEN, SECRET};
+use crate::field::{CONNECTIONS, Field, HIDDEN, SECRET, holds_secret};
 use emerge_proto::frame::{Frame, Hello, Request, decode_message, encode_frame};
 use emerge_proto::guard::Guard;
 use emerge_proto::op::Target;
@@ -23,6 +23,20 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// What it says, for people.
+    pub(crate) fn told(&self) -> String {
+        brief(&format!("{} {}", self.status, self.body.trim()))
+    }
+
+    /// What an attack got that should not be served.
+    pub(crate) fn got(&self) -> Got {
+        if (200..300).contains(&self.status) {
+            Got::Through(self.told())
+        } else {
+            Got::Contained(self.told())
+        }
+    }
+
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
@@ -137,12 +151,7 @@ const ROWS: &[Row] = &[
 pub(crate) fn attacks() -> Vec<Attack> {
     let mut all: Vec<Attack> = ROWS
         .iter()
-        .map(|row| Attack {
-            name: row.0,
-            tries: row.1,
-            guards: row.2,
-            run: Box::new(move |field| Box::pin(request(field, row.3, row.4))),
-        })
+        .map(|row| Attack::new(row.0, row.1, row.2, move |field| Box::pin(request(field, row.3, row.4))))
         .collect();
     let more: [(&str, &str, &[Guard], Run); 15] = [
         ("door-header-size", "a header of a megabyte", &[], |field| Box::pin(big_header(field))),
@@ -173,12 +182,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
         ("door-replay", "send a request of a session again", &[], |field| Box::pin(replay(field))),
         ("door-session", "go on with another's session", &[], |field| Box::pin(session(field))),
     ];
-    all.extend(more.into_iter().map(|(name, tries, guards, run)| Attack {
-        name,
-        tries,
-        guards,
-        run: Box::new(run),
-    }));
+    all.extend(more.into_iter().map(|(name, tries, guards, run)| Attack::new(name, tries, guards, run)));
     all
 }
 
@@ -195,35 +199,23 @@ async fn request(field: &Field, text: &str, through: Through) -> Got {
         Through::Has(text) => got.contains(text),
         Through::Two => got.matches("HTTP/1.1 ").count() > 1,
     };
-    let told = brief(&format!("{} {}", answer.status, answer.body.trim()));
-    if is_through || [SECRET, CANARY].iter().any(|secret| got.contains(secret)) {
-        Got::Through(told)
-    } else {
-        Got::Contained(told)
-    }
-}
-
-fn told(answer: &Answer) -> Got {
-    let told = brief(&format!("{} {}", answer.status, answer.body.trim()));
-    if (200..300).contains(&answer.status) { Got::Through(told) } else { Got::Contained(told) }
+    if is_through || holds_secret(&got) { Got::Through(answer.told()) } else { Got::Contained(answer.told()) }
 }
 
 async fn big_header(field: &Field) -> Got {
     let at = field.address();
-    told(
-        &http(field, &format!("GET /healthz HTTP/1.1\r\nHost: {at}\r\nX: {}\r\n\r\n", "x".repeat(1 << 20)))
-            .await,
-    )
+    let header = "x".repeat(1 << 20);
+    http(field, &format!("GET /healthz HTTP/1.1\r\nHost: {at}\r\nX: {header}\r\n\r\n")).await.got()
 }
 
 async fn many_headers(field: &Field) -> Got {
     let (at, headers) = (field.address(), "X: y\r\n".repeat(10_000));
-    told(&http(field, &format!("GET /healthz HTTP/1.1\r\nHost: {at}\r\n{headers}\r\n")).await)
+    http(field, &format!("GET /healthz HTTP/1.1\r\nHost: {at}\r\n{headers}\r\n")).await.got()
 }
 
 async fn big_body(field: &Field) -> Got {
     let padding = " ".repeat(limits::MAX_MESSAGE + 1000);
-    told(&ask(field, &field.eve_token, &format!("{OP}{padding}")).await)
+    ask(field, &field.eve_token, &format!("{OP}{padding}")).await.got()
 }
 
 async fn deep_json(field: &Field) -> Got {
@@ -232,7 +224,7 @@ async fn deep_json(field: &Field) -> Got {
         "[".repeat(100_000),
         "]".repeat(100_000)
     );
-    told(&ask(field, &field.eve_token, &deep).await)
+    ask(field, &field.eve_token, &deep).await.got()
 }
 
 /// Connections that say nothing. That others are served meanwhile, at the door too, is what counts.
@@ -261,7 +253,7 @@ async fn flood(field: &Field) -> Got {
     }
     // All of them are taken in before the next.
     tokio::time::sleep(Duration::from_millis(200)).await;
-    told(&http(field, &format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", field.address())).await)
+    http(field, &format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", field.address())).await.got()
 }
 
 /// [`OP`], compressed.
@@ -278,7 +270,7 @@ async fn zipped(field: &Field) -> Got {
         field.eve_token,
         ZIPPED.len()
     );
-    told(&answer(&raw(field, &[head.as_bytes(), ZIPPED].concat()).await))
+    answer(&raw(field, &[head.as_bytes(), ZIPPED].concat()).await).got()
 }
 
 /// How long a client may take to say what it wants, and somewhat more.
@@ -377,10 +369,10 @@ fn closed(frames: Option<Vec<Frame>>, good: impl Fn(&Frame) -> bool) -> Got {
     }
 }
 
-const NO_WELCOME: &str = "the attack itself is wrong: there was no welcome";
+const NO_WELCOME: &str = "there was no welcome";
 
 async fn big_message(field: &Field) -> Got {
-    let Some((mut socket, _)) = welcomed(field).await else { return Got::Through(NO_WELCOME.into()) };
+    let Some((mut socket, _)) = welcomed(field).await else { return Got::wrong(NO_WELCOME) };
     let args = vec![0x40; limits::MAX_MESSAGE + 2 * 1024 * 1024];
     let path = Target::Path("/nought".into());
     let op = Op::Call { path, method: "x".into(), args, log: false, after: None, with: None };
@@ -390,7 +382,7 @@ async fn big_message(field: &Field) -> Got {
 }
 
 async fn huge_frame(field: &Field) -> Got {
-    let Some((socket, _)) = welcomed(field).await else { return Got::Through(NO_WELCOME.into()) };
+    let Some((socket, _)) = welcomed(field).await else { return Got::wrong(NO_WELCOME) };
     let mut stream = socket.into_inner();
     let _ = stream
         .write_all(&[0x82, 0xff, 0x3f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 1, 2, 3])
@@ -403,12 +395,12 @@ async fn huge_frame(field: &Field) -> Got {
 }
 
 async fn garbage(field: &Field) -> Got {
-    let Some((mut socket, _)) = welcomed(field).await else { return Got::Through(NO_WELCOME.into()) };
+    let Some((mut socket, _)) = welcomed(field).await else { return Got::wrong(NO_WELCOME) };
     closed(say(&mut socket, vec![0xff; 1000]).await, |frame| !matches!(frame, Frame::Close { .. }))
 }
 
 async fn deep_frame(field: &Field) -> Got {
-    let Some((mut socket, _)) = welcomed(field).await else { return Got::Through(NO_WELCOME.into()) };
+    let Some((mut socket, _)) = welcomed(field).await else { return Got::wrong(NO_WELCOME) };
     closed(say(&mut socket, vec![0x81; 1_000_000]).await, |frame| !matches!(frame, Frame::Close { .. }))
 }
 
@@ -418,7 +410,7 @@ fn mkdir(at: &str) -> Vec<u8> {
 }
 
 async fn replay(field: &Field) -> Got {
-    let Some((mut socket, _)) = welcomed(field).await else { return Got::Through(NO_WELCOME.into()) };
+    let Some((mut socket, _)) = welcomed(field).await else { return Got::wrong(NO_WELCOME) };
     let at = field.fresh();
     let first = say(&mut socket, mkdir(&at)).await;
     let again = say(&mut socket, mkdir(&at)).await;
@@ -433,13 +425,13 @@ async fn replay(field: &Field) -> Got {
 
 async fn session(field: &Field) -> Got {
     // Eve goes on with a session that Ada has.
-    let Some(mut of_ada) = websocket(field).await else { return Got::Through(NO_WELCOME.into()) };
+    let Some(mut of_ada) = websocket(field).await else { return Got::wrong(NO_WELCOME) };
     let welcome = say(&mut of_ada, message(&[hello(&field.ada_token, None, 1)])).await;
     let session = welcome.iter().flatten().find_map(|frame| match frame {
         Frame::Welcome(welcome) => Some(welcome.session),
         _ => None,
     });
-    let Some(mut of_eve) = websocket(field).await else { return Got::Through(NO_WELCOME.into()) };
+    let Some(mut of_eve) = websocket(field).await else { return Got::wrong(NO_WELCOME) };
     let mut first = message(&[hello(&field.eve_token, session, 2)]);
     let op = Op::Get { path: Target::Path(HIDDEN.into()), version: None, children: None };
     encode_frame(

@@ -29,6 +29,11 @@ pub(crate) const CONNECTIONS: u32 = 500;
 /// How long the sandbox may take to be compiled.
 const READY: Duration = Duration::from_secs(300);
 
+/// Whether anything of what is Ada's or the machine's stands in a text.
+pub(crate) fn holds_secret(text: &str) -> bool {
+    [SECRET, CANARY].iter().any(|secret| text.contains(secret))
+}
+
 pub(crate) struct Field {
     pub(crate) node: RunningNode,
     folder: TempDir,
@@ -59,16 +64,7 @@ pub(crate) fn fields(secret: &str) -> Vec<u8> {
 pub(crate) fn class(language: Language, name: &str, source: String) -> ClassSource {
     let captures = (language == Language::Python)
         .then(|| vec![Capture { name: "emerge".into(), what: Captured::Module("emerge".into()) }]);
-    ClassSource {
-        name: name.into(),
-        language,
-        source,
-        bases: Vec::new(),
-        fields: Vec::new(),
-        doc: None,
-        captures,
-        module: None,
-    }
+    ClassSource { captures, ..ClassSource::new(name, language, source) }
 }
 
 impl Field {

@@ -1,12 +1,12 @@
 //! One user against what is another's, by each operation.
 
 use crate::attack::{Attack, Got, brief};
-use crate::doors::{Answer, ask};
+use crate::doors::ask;
 use crate::field::{Field, HIDDEN, SECRET, SOURCE_SECRET, class, fields, path};
 use emerge_client::native::Client;
 use emerge_proto::guard::Guard;
 use emerge_proto::op::StoreMode;
-use emerge_proto::{Language, Op, Value};
+use emerge_proto::{ClassSource, Language, Op, Value};
 use futures_util::StreamExt;
 use std::pin::pin;
 use std::time::Duration;
@@ -24,6 +24,8 @@ enum Shown {
     Sees,
     /// A count of more than nothing.
     Counts,
+    /// Anything but that nothing is there.
+    There,
     /// That it is told otherwise than if nothing were there.
     Differs,
 }
@@ -94,31 +96,14 @@ const ROWS: &[Row] = &[
     ("rights-error-call", "learn by call's error that something is there", RIGHTS, r#"{"op": "call", "path": "/shared/ada/hidden", "method": "x", "args": [], "log": false}"#, Shown::Differs),
     ("rights-error-history", "learn by history's error that something is there", RIGHTS, r#"{"op": "history", "path": "/shared/ada/hidden"}"#, Shown::Differs),
     ("rights-error-set", "learn by set's error that something is there", RIGHTS, r#"{"op": "set", "path": "/shared/ada/hidden#secret", "value": 1}"#, Shown::Differs),
-    ("rights-error-deep", "learn by an error what is in a closed directory", RIGHTS, r#"{"op": "get", "path": "/shared/ada/closed/deep"}"#, Shown::Has("not_found")),
+    ("rights-error-deep", "learn by an error what is in a closed directory", RIGHTS, r#"{"op": "get", "path": "/shared/ada/closed/deep"}"#, Shown::There),
 ];
 
 pub(crate) fn attacks() -> Vec<Attack> {
     let mut all: Vec<Attack> = ROWS
         .iter()
-        .map(|row| Attack {
-            name: row.0,
-            tries: row.1,
-            guards: row.2,
-            run: Box::new(move |field| Box::pin(run(field, row.3, row.4))),
-        })
+        .map(|row| Attack::new(row.0, row.1, row.2, move |field| Box::pin(run(field, row.3, row.4))))
         .collect();
-    all.push(Attack {
-        name: "rights-watch",
-        tries: "be told of another's changes",
-        guards: RIGHTS,
-        run: Box::new(|field| Box::pin(watch(field))),
-    });
-    all.push(Attack {
-        name: "rights-transaction",
-        tries: "commit another's transaction",
-        guards: &[],
-        run: Box::new(|field| Box::pin(transaction(field))),
-    });
     let tokens: [(&str, &str, &[Guard], Scoped); 7] = [
         (
             "token-read",
@@ -148,30 +133,38 @@ pub(crate) fn attacks() -> Vec<Attack> {
         ("token-expired", "use a token that has ended", &[Guard::End], Scoped::Expired),
         ("token-revoked", "use a token that was taken back", &[Guard::Token], Scoped::Revoked),
     ];
-    all.extend(tokens.into_iter().map(|(name, tries, guards, how)| Attack {
-        name,
-        tries,
-        guards,
-        run: Box::new(move |field| Box::pin(scoped(field, how))),
+    all.extend(tokens.into_iter().map(|(name, tries, guards, how)| {
+        Attack::new(name, tries, guards, move |field| Box::pin(scoped(field, how)))
     }));
-    all.push(Attack {
-        name: "rights-reference",
-        tries: "read another's object through a reference of one's own",
-        guards: RIGHTS,
-        run: Box::new(|field| Box::pin(reference(field))),
-    });
+    all.extend([
+        Attack::new("rights-watch", "be told of another's changes", RIGHTS, |field| Box::pin(watch(field))),
+        Attack::new("rights-transaction", "commit another's transaction", &[], |field| {
+            Box::pin(transaction(field))
+        }),
+        Attack::new(
+            "rights-reference",
+            "read another's object through a reference of one's own",
+            RIGHTS,
+            |field| Box::pin(reference(field)),
+        ),
+    ]);
     all
+}
+
+/// A class of Eve's own.
+fn own_class() -> ClassSource {
+    class(Language::Python, "Mine", "class Mine(emerge.Object):\n    pass\n".into())
 }
 
 async fn run(field: &Field, op: &str, shown: Shown) -> Got {
     let mine = field.fresh();
-    let own = class(Language::Python, "Mine", "class Mine(emerge.Object):\n    pass\n".into());
+    let own = own_class();
     if let Err(error) = field.plant(&mine, &own).await {
-        return Got::Through(format!("the attack itself is wrong: {error}"));
+        return Got::wrong(error);
     }
     let id = match field.ada.stat(&path(HIDDEN)).await {
         Ok(stat) => stat.id.to_string(),
-        Err(error) => return Got::Through(format!("the attack itself is wrong: {error}")),
+        Err(error) => return Got::wrong(error),
     };
     let op = op
         .replace("@class@", &field.vault.to_string())
@@ -183,9 +176,7 @@ async fn run(field: &Field, op: &str, shown: Shown) -> Got {
     let is_through = match shown {
         Shown::Secret => answer.body.contains(SECRET),
         Shown::Done => answer.status == 200,
-        Shown::Has(text) if text == "not_found" => {
-            !answer.body.contains(text) && !answer.body.contains("permission_denied")
-        }
+        Shown::There => !answer.body.contains("not_found"),
         Shown::Has(text) => answer.body.contains(text),
         Shown::Sees => answer.json()["seen"].as_u64().is_some_and(|count| count > 0),
         Shown::Counts => answer.json()["count"].as_u64().is_some_and(|count| count > 0),
@@ -196,14 +187,10 @@ async fn run(field: &Field, op: &str, shown: Shown) -> Got {
     };
     // What the answer tells beside, whatever was asked for.
     if is_through || answer.body.contains(SECRET) {
-        Got::Through(told(&answer))
+        Got::Through(answer.told())
     } else {
-        Got::Contained(told(&answer))
+        Got::Contained(answer.told())
     }
-}
-
-fn told(answer: &Answer) -> String {
-    brief(&format!("{} {}", answer.status, answer.body.trim()))
 }
 
 async fn watch(field: &Field) -> Got {
@@ -212,7 +199,7 @@ async fn watch(field: &Field) -> Got {
     for _ in 0..2 {
         let write = field.ada.store(&path(HIDDEN), field.vault, fields(SECRET), StoreMode::Put).await;
         if let Err(error) = write {
-            return Got::Through(format!("the attack itself is wrong: {error}"));
+            return Got::wrong(error);
         }
         while let Ok(Some(change)) = tokio::time::timeout(Duration::from_millis(150), changes.next()).await {
             told.push(format!("{change:?}"));
@@ -227,41 +214,40 @@ async fn watch(field: &Field) -> Got {
 async fn transaction(field: &Field) -> Got {
     let begun = match field.ada.begin(Some("mine"), None).await {
         Ok(begun) => begun,
-        Err(error) => return Got::Through(format!("the attack itself is wrong: {error}")),
+        Err(error) => return Got::wrong(error),
     };
     let op = Op::End { tx: begun.info().id.to_string(), commit: true };
     let ended = match field.eve.request(&op) {
         Ok(reply) => reply.await.map(|_| ()),
         Err(error) => Err(error),
     };
-    match (ended, begun.rollback().await) {
-        (Ok(()), _) => Got::Through("it was committed".into()),
-        (_, Err(error)) => Got::Through(format!("it is gone: {error}")),
-        (Err(error), Ok(())) => Got::Contained(brief(&error.to_string())),
+    match begun.rollback().await {
+        Ok(()) => Got::of(ended),
+        Err(error) => Got::Through(format!("it is gone: {error}")),
     }
 }
 
 async fn reference(field: &Field) -> Got {
     let at = field.fresh();
-    let own = class(Language::Python, "Mine", "class Mine(emerge.Object):\n    pass\n".into());
+    let own = own_class();
     let state = Value::Map(vec![("to".into(), Value::List(vec![Value::Ref(HIDDEN.into())]))]).encode();
     let stored = match field.eve.put_class(&own).await {
         Ok(class) => field.eve.store(&path(&at), class.hash, state, StoreMode::Put).await,
         Err(error) => Err(error),
     };
     if let Err(error) = stored {
-        return Got::Through(format!("the attack itself is wrong: {error}"));
+        return Got::wrong(error);
     }
     let op = format!(r#"{{"op": "get", "path": "{at}#to[0].secret"}}"#);
     let answer = ask(field, &field.eve_token, &op).await;
     let children = field.eve.children(emerge_proto::op::Target::Path(format!("{at}#to"))).await;
     let children = format!("{children:?}");
     if answer.body.contains(SECRET) || answer.status == 200 {
-        Got::Through(told(&answer))
+        Got::Through(answer.told())
     } else if children.contains("state: Some") {
         Got::Through(brief(&children))
     } else {
-        Got::Contained(told(&answer))
+        Got::Contained(answer.told())
     }
 }
 
@@ -278,15 +264,13 @@ enum Scoped {
 async fn scoped(field: &Field, how: Scoped) -> Got {
     match with_token(field, how).await {
         Ok(got) => got,
-        Err(error) => Got::Through(format!("the attack itself is wrong: {error}")),
+        Err(error) => Got::wrong(error),
     }
 }
 
 async fn with_token(field: &Field, how: Scoped) -> emerge_proto::Result<Got> {
     let mine = field.fresh();
-    field
-        .plant(&mine, &class(Language::Python, "Mine", "class Mine(emerge.Object):\n    pass\n".into()))
-        .await?;
+    field.plant(&mine, &own_class()).await?;
     field.admin.mkdir(&path("/open"), true).await?;
     field.admin.chmod(&path("/open"), "777", false).await?;
     let scope = vec!["read:/open/**".to_owned()];
@@ -301,16 +285,13 @@ async fn with_token(field: &Field, how: Scoped) -> emerge_proto::Result<Got> {
         Scoped::Op(_) => {}
         Scoped::Widen => {
             let scoped = Client::connect(&field.node.url(), &token).await?;
-            return Ok(match scoped.create_token(None, Some(vec!["*".to_owned()]), None, None).await {
-                Ok(_) => Got::Through("it was made".into()),
-                Err(error) => Got::Contained(brief(&error.to_string())),
-            });
+            return Ok(Got::of(scoped.create_token(None, Some(vec!["*".to_owned()]), None, None).await));
         }
         Scoped::Expired => tokio::time::sleep(Duration::from_millis(300)).await,
         Scoped::Revoked => drop(field.eve.revoke_token(&info.id, None).await?),
     }
     let answer = ask(field, &token, &op).await;
-    Ok(if answer.status == 200 { Got::Through(told(&answer)) } else { Got::Contained(told(&answer)) })
+    Ok(answer.got())
 }
 
 /// Microseconds since 1970.

@@ -74,15 +74,6 @@ pub(crate) fn entries_with(directory: ObjectId, prefix: &str, after: Option<&str
     start..range.end
 }
 
-/// The objects after an id, in the order of their ids.
-pub(crate) fn objects_after(id: Option<ObjectId>) -> Range<Key> {
-    let all = all(OBJECT);
-    match id {
-        Some(id) => join(OBJECT, &[&id.0, &[0]])..all.end,
-        None => all,
-    }
-}
-
 /// The owner and the name in the key of a class.
 pub(crate) fn class_head_parts(key: &[u8]) -> Option<(&str, &str)> {
     let owner = u32::from_be_bytes(key.get(1..5)?.try_into().ok()?) as usize;

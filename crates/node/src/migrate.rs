@@ -327,16 +327,7 @@ fn function_class(language: Language, how: &str) -> Result<ClassSource> {
             );
         }
     };
-    let source = ClassSource {
-        name: CLASS.into(),
-        language,
-        source,
-        bases: Vec::new(),
-        fields: Vec::new(),
-        doc: None,
-        captures,
-        module: None,
-    };
+    let source = ClassSource { captures, ..ClassSource::new(CLASS, language, source) };
     source.check()?;
     Ok(source)
 }

@@ -16,16 +16,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 fn class(name: &str) -> ClassSource {
-    ClassSource {
-        name: name.into(),
-        language: Language::JavaScript,
-        source: format!("class {name} {{}}"),
-        bases: vec![],
-        fields: vec![],
-        doc: None,
-        captures: None,
-        module: None,
-    }
+    ClassSource::new(name, Language::JavaScript, format!("class {name} {{}}"))
 }
 
 fn ask(node: &Node<MemoryBackend>, user: &str, op: Op) -> Vec<u8> {

@@ -356,6 +356,20 @@ pub struct BaseRef {
 }
 
 impl ClassSource {
+    /// A class of a text alone: no bases, no declared fields, nothing of a module.
+    pub fn new(name: impl Into<String>, language: Language, source: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            language,
+            source: source.into(),
+            bases: Vec::new(),
+            fields: Vec::new(),
+            doc: None,
+            captures: None,
+            module: None,
+        }
+    }
+
     /// The address of this version: over the encoding of all of the above.
     pub fn hash(&self) -> ClassHash {
         let digest = Sha256::digest(encode(self));

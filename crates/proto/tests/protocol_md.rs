@@ -123,16 +123,7 @@ fn the_tables_are_complete() {
 #[test]
 fn the_operations_have_their_numbers() {
     let path = || Target::Path("/a".into());
-    let class = || emerge_proto::ClassSource {
-        name: "A".into(),
-        language: emerge_proto::Language::JavaScript,
-        source: String::new(),
-        bases: Vec::new(),
-        fields: Vec::new(),
-        doc: None,
-        captures: None,
-        module: None,
-    };
+    let class = || emerge_proto::ClassSource::new("A", emerge_proto::Language::JavaScript, String::new());
     let query = || emerge_proto::Query::new(emerge_proto::Language::Python, Some("lambda o: True"));
     let ops = [
         Op::Mkdir { path: path(), exist_ok: false },

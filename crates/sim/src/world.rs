@@ -296,16 +296,7 @@ impl World {
     }
 
     fn class_source(&self) -> ClassSource {
-        ClassSource {
-            name: "Tokens".into(),
-            language: Language::JavaScript,
-            source: "class Tokens extends EmergeObject {}".into(),
-            bases: Vec::new(),
-            fields: Vec::new(),
-            doc: None,
-            captures: None,
-            module: None,
-        }
+        ClassSource::new("Tokens", Language::JavaScript, "class Tokens extends EmergeObject {}")
     }
 
     fn handle(&mut self, event: Event) -> Result<(), String> {

@@ -8,14 +8,14 @@ use anyhow::Result;
 
 pub fn run(mut args: Args) -> Result<bool> {
     let off = args.switch("--guards-off");
-    let mut words: Vec<String> = args.switch("--list").then(|| "--list".into()).into_iter().collect();
-    if let Some(only) = args.value("--only")? {
-        words.extend(["--only".into(), only]);
-    }
+    let list = args.switch("--list");
+    let only = args.value("--only")?;
     args.finish()?;
-    if words.first().is_none_or(|word| word != "--list") {
+    if !list {
         build::assets()?;
     }
+    let mut words: Vec<&str> = only.iter().flat_map(|only| ["--only", only.as_str()]).collect();
+    words.extend(list.then_some("--list"));
     Ok(suite(off, &words)?.failed == 0)
 }
 
@@ -29,7 +29,7 @@ pub fn unguarded() -> Result<Counts> {
     suite(true, &[])
 }
 
-fn suite(off: bool, words: &[String]) -> Result<Counts> {
+fn suite(off: bool, words: &[&str]) -> Result<Counts> {
     let mut cmd = Cmd::new("cargo").args(["run", "--quiet", "--package", "emerge-attacks"]);
     if off {
         cmd = cmd.args(["--features", "guards-off"]);

@@ -5,7 +5,7 @@ mod module;
 mod python;
 
 use crate::attack::{Attack, Got, brief};
-use crate::field::{CANARY, Field, SECRET, class, path};
+use crate::field::{Field, SECRET, class, holds_secret, path};
 use emerge_client::native::Client;
 use emerge_proto::guard::Guard;
 use emerge_proto::op::CallWith;
@@ -14,21 +14,21 @@ use emerge_proto::{Error, ErrorCode, Language, Path, Result, Value, limits};
 use std::time::Duration;
 
 pub(crate) fn attacks() -> Vec<Attack> {
-    let mut all: Vec<Attack> = [(Language::Python, python::ALL), (Language::JavaScript, javascript::ALL)]
+    let codes = [(Language::Python, python::ALL), (Language::JavaScript, javascript::ALL)];
+    let mut all: Vec<Attack> = codes
         .into_iter()
-        .flat_map(|(language, codes)| codes.iter().map(move |code| attack(language, code)))
+        .flat_map(|(language, codes)| codes.iter().map(move |code| (language, code)))
+        .map(|(language, code)| {
+            Attack::new(code.name, code.tries, code.guards, move |field| Box::pin(run(field, language, code)))
+        })
         .collect();
     all.extend(module::attacks());
-    for (name, language, body) in
-        [("py-loops", Language::Python, "while True: pass"), ("js-loops", Language::JavaScript, "for (;;);")]
-    {
-        all.push(Attack {
-            name,
-            tries: "never end, many times at once, so that another's calls wait",
-            guards: &[Guard::Share],
-            run: Box::new(move |field| Box::pin(loops(field, language, body))),
-        });
-    }
+    let loops =
+        [("py-loops", Language::Python, "while True: pass"), ("js-loops", Language::JavaScript, "for (;;);")];
+    all.extend(loops.map(|(name, language, body)| {
+        let tries = "never end, many times at once, so that another's calls wait";
+        Attack::new(name, tries, &[Guard::Share], move |field| Box::pin(self::loops(field, language, body)))
+    }));
     all
 }
 
@@ -47,7 +47,7 @@ async fn loops(field: &Field, language: Language, body: &str) -> Got {
     let planted = endless.iter().map(|at| (at, "Attack", body)).chain([(&quick, "Quick", small)]);
     for (at, name, body) in planted {
         if let Err(error) = field.plant(at, &class(language, name, source(language, name, body))).await {
-            return Got::Through(format!("the attack itself is wrong: {error}"));
+            return Got::wrong(error);
         }
     }
     // Its class is read once.
@@ -138,15 +138,6 @@ const DEADLINE_MS: u64 = 1_500;
 /// How long one that does not end is waited for.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-fn attack(language: Language, code: &'static Code) -> Attack {
-    Attack {
-        name: code.name,
-        tries: code.tries,
-        guards: code.guards,
-        run: Box::new(move |field| Box::pin(run(field, language, code))),
-    }
-}
-
 async fn run(field: &Field, language: Language, code: &Code) -> Got {
     let at = field.fresh();
     let body = (code.body)
@@ -211,8 +202,4 @@ fn refused(error: &Error) -> Got {
         ErrorCode::Internal | ErrorCode::Unavailable => Got::Through(told),
         _ => Got::Contained(told),
     }
-}
-
-pub(crate) fn holds_secret(text: &str) -> bool {
-    [SECRET, CANARY].iter().any(|secret| text.contains(secret))
 }

@@ -144,23 +144,15 @@ pub(super) fn attacks() -> Vec<Attack> {
     all.extend(
         modules.into_iter().map(|(name, tries, guards, text)| attack(name, tries, guards, text, true)),
     );
-    all.push(Attack {
-        name: "wasm-garbage",
-        tries: "store what is no module",
-        guards: &[],
-        run: Box::new(|field| {
-            Box::pin(async move {
-                let class = ClassSource {
-                    module: Some(vec![0, 97, 115, 109, 1, 0, 0, 0, 255, 255]),
-                    ..crate::field::class(Language::Wasm, "Attack", String::new())
-                };
-                match field.plant(&field.fresh(), &class).await {
-                    Ok(()) => Got::Through("it was stored".into()),
-                    Err(error) => Got::Contained(brief(&error.to_string())),
-                }
-            })
-        }),
-    });
+    all.push(Attack::new("wasm-garbage", "store what is no module", &[], |field| {
+        Box::pin(async move {
+            let class = ClassSource {
+                module: Some(vec![0, 97, 115, 109, 1, 0, 0, 0, 255, 255]),
+                ..ClassSource::new("Attack", Language::Wasm, "")
+            };
+            Got::of(field.plant(&field.fresh(), &class).await)
+        })
+    }));
     all
 }
 
@@ -171,21 +163,16 @@ fn attack(
     members: String,
     stored_is_through: bool,
 ) -> Attack {
-    Attack {
-        name,
-        tries,
-        guards,
-        run: Box::new(move |field| {
-            let members = members.clone();
-            Box::pin(async move { run(field, &members, stored_is_through).await })
-        }),
-    }
+    Attack::new(name, tries, guards, move |field| {
+        let members = members.clone();
+        Box::pin(async move { run(field, &members, stored_is_through).await })
+    })
 }
 
 async fn run(field: &Field, members: &str, stored_is_through: bool) -> Got {
     let bytes = match wat::parse_str(format!("(module {members} {})", section())) {
         Ok(bytes) => bytes,
-        Err(error) => return Got::Through(format!("the attack itself is wrong: {error}")),
+        Err(error) => return Got::wrong(error),
     };
     let class = match Description::of(&bytes) {
         Ok(description) => description.class(bytes),

@@ -147,16 +147,7 @@ mod tests {
     fn every_op() -> Vec<Op> {
         let path = Target::from("/a");
         let query = Query::new(Language::Python, Some("lambda o: o.x < 3"));
-        let class = ClassSource {
-            name: "A".into(),
-            language: Language::JavaScript,
-            source: "class A {}".into(),
-            bases: vec![],
-            fields: vec![],
-            doc: None,
-            captures: None,
-            module: None,
-        };
+        let class = ClassSource::new("A", Language::JavaScript, "class A {}");
         vec![
             Op::Mkdir { path: path.clone(), exist_ok: true },
             Op::Store {

@@ -220,7 +220,7 @@ impl<B: Backend> Tx<B> {
         let mut page = Page { members: Vec::new(), next: None, last: None };
         let mut passed = 0;
         loop {
-            let found = self.scan(keys::objects_after(from), limits::MAX_PAGE).await?;
+            let found = self.scan(keys::objects(from), limits::MAX_PAGE).await?;
             let ended = found.len() < limits::MAX_PAGE;
             for (key, _) in found {
                 let Some(id) = keys::id_of(&key) else { continue };

@@ -70,16 +70,7 @@ pub fn n_of(state: &[u8]) -> u64 {
 }
 
 pub fn source(name: &str, text: &str) -> ClassSource {
-    ClassSource {
-        name: name.into(),
-        language: Language::JavaScript,
-        source: text.into(),
-        bases: vec![],
-        fields: vec![],
-        doc: None,
-        captures: None,
-        module: None,
-    }
+    ClassSource::new(name, Language::JavaScript, text)
 }
 
 pub async fn put_class<B: Backend>(engine: &Engine<B>) -> ClassHash {

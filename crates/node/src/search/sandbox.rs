@@ -51,16 +51,7 @@ impl Sandboxed {
             // The source is a part of the class, so that what is wrong with it is told with its line, and free names by name.
             _ => (JAVASCRIPT.replace("FUNCTION", source), None, vec![params]),
         };
-        let source = ClassSource {
-            name: NAME.into(),
-            language: query.language,
-            source: text,
-            bases: Vec::new(),
-            fields: Vec::new(),
-            doc: None,
-            captures,
-            module: None,
-        };
+        let source = ClassSource { captures, ..ClassSource::new(NAME, query.language, text) };
         let run = MethodDecl {
             name: METHOD.into(),
             params: Vec::new(),

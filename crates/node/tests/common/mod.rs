@@ -134,16 +134,7 @@ pub fn mkdir(path: &str) -> Op {
 }
 
 pub fn thing() -> ClassSource {
-    ClassSource {
-        name: "Thing".into(),
-        language: emerge_proto::Language::JavaScript,
-        source: "class Thing extends EmergeObject {}".into(),
-        bases: Vec::new(),
-        fields: Vec::new(),
-        doc: None,
-        captures: None,
-        module: None,
-    }
+    ClassSource::new("Thing", emerge_proto::Language::JavaScript, "class Thing extends EmergeObject {}")
 }
 
 pub fn store(path: &str, class: &ClassSource) -> Op {

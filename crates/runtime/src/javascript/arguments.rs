@@ -73,16 +73,7 @@ mod tests {
             is_property: false,
             returns: None,
         };
-        let source = ClassSource {
-            name: "A".into(),
-            language: Language::JavaScript,
-            source: String::new(),
-            bases: vec![],
-            fields: vec![],
-            doc: None,
-            captures: None,
-            module: None,
-        };
+        let source = ClassSource::new("A", Language::JavaScript, String::new());
         let (hash, class_id) = (ClassHash([0; 16]), ObjectId([0; 16]));
         vec![Arc::new(ClassVersion {
             hash,

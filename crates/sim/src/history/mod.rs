@@ -153,16 +153,7 @@ impl World {
     }
 
     async fn put_class(&self) -> Result<ClassHash> {
-        let source = ClassSource {
-            name: "Number".into(),
-            language: Language::JavaScript,
-            source: "class Number {}".into(),
-            bases: Vec::new(),
-            fields: Vec::new(),
-            doc: None,
-            captures: None,
-            module: None,
-        };
+        let source = ClassSource::new("Number", Language::JavaScript, "class Number {}");
         let mut tx = self.begin();
         let class = tx.put_class(source, Vec::new()).await?;
         tx.create_index("*", "n", false).await?;
