@@ -111,14 +111,43 @@ pub(super) const ALL: &[Code] = &[
         "leave something for the next call",
         &[Guard::Reset],
         By::Twice,
-        "if (globalThis.left) return `through: ${globalThis.left}`; globalThis.left = 'mine'; return 'first';",
+        "const own = this.constructor; if (own.left) return `through: ${own.left}`; own.left = 'mine'; return 'first';",
     ),
-    guarded(
+    // The language's own objects are frozen.
+    code(
         "js-pollution",
-        "pollute a prototype for the next call",
-        &[Guard::Reset],
-        By::Twice,
-        "if ({}.polluted) return 'through'; Object.prototype.polluted = 1; return 'first';",
+        "give every object a member",
+        "Object.prototype.polluted = 1; return ({}).polluted === 1 ? 'through' : 'nothing came of it';",
+    ),
+    code(
+        "js-patched-map",
+        "put something in the place of what the library works with",
+        "const get = Map.prototype.get; try { Map.prototype.get = function (key) { return get.call(this, key); }; } catch (e) { return String(e); } return 'through';",
+    ),
+    code(
+        "js-redefined",
+        "define what cannot be assigned",
+        "return Reflect.defineProperty(Array.prototype, 'map', { value: () => 1 }) ? 'through' : 'refused';",
+    ),
+    code(
+        "js-chain",
+        "put an object into the chain of every other",
+        "return Reflect.setPrototypeOf(Array.prototype, { stolen: 1 }) ? 'through' : 'refused';",
+    ),
+    code(
+        "js-hidden-prototype",
+        "change what only a syntax reaches",
+        "const hidden = Object.getPrototypeOf(Object.getPrototypeOf(async function* () {}).prototype); return Reflect.set(hidden, 'next', () => 1) ? 'through' : 'refused';",
+    ),
+    code(
+        "js-override-setter",
+        "write to a prototype by the setter that lets objects have a member of their own",
+        "const { set } = Object.getOwnPropertyDescriptor(Object.prototype, 'toString'); try { set.call(Object.prototype, () => 'stolen'); } catch (e) { return String(e); } return `${{}}` === 'stolen' ? 'through' : 'nothing came of it';",
+    ),
+    code(
+        "js-global",
+        "put something in the place of a global",
+        "try { globalThis.Map = class {}; } catch (e) { return String(e); } return 'through';",
     ),
     guarded(
         "js-patched-fs",

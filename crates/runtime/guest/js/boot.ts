@@ -3,6 +3,7 @@ import { call } from "./call.js";
 import { load, scope } from "./classes.js";
 import { failure } from "./failure.js";
 import { file } from "./file.js";
+import { freezeIntrinsics } from "./frozen.js";
 import * as client from "./client.js";
 import { natives } from "./natives.js";
 import { split, success, textOf } from "./parts.js";
@@ -14,6 +15,7 @@ export function boot(): ((input: Uint8Array) => Uint8Array | Promise<Uint8Array>
   for (const name of ["performance", "SharedArrayBuffer", "Atomics"]) Reflect.deleteProperty(globalThis, name);
   Object.defineProperty(Math, "random", { value: () => natives.random(), writable: true, configurable: true });
   Object.defineProperty(globalThis, CLIENT, { value: client });
+  freezeIntrinsics();
   return [
     () => success(words(scope.keys()), words(Object.getOwnPropertyNames(globalThis))),
     guarded((parts) => {
@@ -30,7 +32,7 @@ export function boot(): ((input: Uint8Array) => Uint8Array | Promise<Uint8Array>
   ];
 }
 
-/** What is thrown becomes an output. It awaits and does not call `catch`, which a method may have replaced. */
+/** What is thrown becomes an output. */
 function guarded(work: (parts: Uint8Array[]) => Uint8Array | Promise<Uint8Array>): (input: Uint8Array) => Promise<Uint8Array> {
   return async (input) => {
     try {
