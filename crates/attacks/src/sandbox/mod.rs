@@ -23,59 +23,102 @@ pub(crate) fn attacks() -> Vec<Attack> {
         })
         .collect();
     all.extend(module::attacks());
-    let loops =
-        [("py-loops", Language::Python, "while True: pass"), ("js-loops", Language::JavaScript, "for (;;);")];
-    all.extend(loops.map(|(name, language, body)| {
-        let tries = "never end, many times at once, so that another's calls wait";
-        Attack::new(name, tries, &[Guard::Share], move |field| Box::pin(self::loops(field, language, body)))
+    all.extend(CROWDS.iter().map(|crowd| {
+        Attack::new(crowd.name, crowd.tries, crowd.guards, move |field| Box::pin(crowd.comes(field)))
     }));
     all
 }
 
-/// How many calls that do not end are made at once.
-const LOOPS: usize = 80;
 /// How long each may run.
 const ENDLESS_MS: u64 = 3_000;
 /// How long another's call may take meanwhile, the slowest of some, on a machine that has much other work too: half of what it takes to wait for their end.
 const SHARED: Duration = Duration::from_millis(1_450);
 
-async fn loops(field: &Field, language: Language, body: &str) -> Got {
-    // Calls of one object come one after the other, so that each has its own; and what Ada calls meanwhile.
-    let endless: Vec<String> = (0..LOOPS).map(|_| field.fresh()).collect();
-    let quick = field.fresh();
-    let small = if language == Language::Python { "return 1" } else { "return 1;" };
-    let planted = endless.iter().map(|at| (at, "Attack", body)).chain([(&quick, "Quick", small)]);
-    for (at, name, body) in planted {
-        if let Err(error) = field.plant(at, &class(language, name, source(language, name, body))).await {
-            return Got::wrong(error);
-        }
-    }
-    // Its class is read once.
-    let _ = field.ada.call(&path(&quick), "run", &[], false).await;
-    let paths: Vec<Path> = endless.iter().map(|at| path(at)).collect();
-    let all = paths.iter().map(|at| {
-        let with = CallWith { deadline_ms: Some(ENDLESS_MS), ..CallWith::default() };
-        field.eve.call_with(at, "run", &[], false, with)
-    });
-    let slowest = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let mut times = Vec::new();
-        while times.len() < 7 {
-            let began = std::time::Instant::now();
-            if field.ada.call(&path(&quick), "run", &[], false).await.is_err() {
-                return None;
+/// Many calls at once that do not end, so that another's are not served.
+struct Crowd {
+    name: &'static str,
+    tries: &'static str,
+    guards: &'static [Guard],
+    /// So many calls, each of the next of these methods.
+    calls: usize,
+    bodies: &'static [(Language, &'static str)],
+    /// What another calls meanwhile.
+    quick: (Language, &'static str),
+}
+
+const LOOPS: &str = "never end, many times at once, so that another's calls wait";
+const CROWDS: &[Crowd] = &[
+    Crowd {
+        name: "py-loops",
+        tries: LOOPS,
+        guards: &[Guard::Share],
+        calls: 80,
+        bodies: &[(Language::Python, "while True: pass")],
+        quick: (Language::Python, "return 1"),
+    },
+    Crowd {
+        name: "js-loops",
+        tries: LOOPS,
+        guards: &[Guard::Share],
+        calls: 80,
+        bodies: &[(Language::JavaScript, "for (;;);")],
+        quick: (Language::JavaScript, "return 1;"),
+    },
+    Crowd {
+        name: "memory-of-others",
+        tries: "hold much memory in many calls of both languages, so that there is none for another's",
+        guards: &[Guard::MemoryShare],
+        // Of each language as many as one user may have at once on a small machine; with 180 MiB each more than there is in all.
+        calls: 32,
+        bodies: &[
+            (Language::Python, "held = bytearray(180 << 20)\nwhile True: pass"),
+            (Language::JavaScript, "const held = new ArrayBuffer(180 << 20); for (;;) held.byteLength;"),
+        ],
+        quick: (Language::JavaScript, "return new ArrayBuffer(40 << 20).byteLength;"),
+    },
+];
+
+impl Crowd {
+    async fn comes(&self, field: &Field) -> Got {
+        // Calls of one object come one after the other, so that each has its own; and what Ada calls meanwhile.
+        let endless: Vec<String> = (0..self.calls).map(|_| field.fresh()).collect();
+        let quick = field.fresh();
+        let bodies = self.bodies.iter().cycle();
+        let planted = endless.iter().zip(bodies).map(|(at, (language, body))| (at, "Attack", language, body));
+        for (at, name, language, body) in planted.chain([(&quick, "Quick", &self.quick.0, &self.quick.1)]) {
+            if let Err(error) = field.plant(at, &class(*language, name, source(*language, name, body))).await
+            {
+                return Got::wrong(error);
             }
-            times.push(began.elapsed());
         }
-        times.into_iter().max()
-    };
-    // Those that still run are given up when the other has been served.
-    tokio::select! {
-        _ = futures_util::future::join_all(all) => Got::Through("another was not served before they ended".into()),
-        slowest = slowest => match slowest {
-            Some(took) if took <= SHARED => Got::Contained(format!("the slowest of another's calls took {took:.1?}")),
-            other => Got::Through(format!("the slowest of another's calls took {other:.1?}")),
-        },
+        // Its class is read once.
+        let _ = field.ada.call(&path(&quick), "run", &[], false).await;
+        let paths: Vec<Path> = endless.iter().map(|at| path(at)).collect();
+        let all = paths.iter().map(|at| {
+            let with = CallWith { deadline_ms: Some(ENDLESS_MS), ..CallWith::default() };
+            field.eve.call_with(at, "run", &[], false, with)
+        });
+        let slowest = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let mut times = Vec::new();
+            while times.len() < 7 {
+                let began = std::time::Instant::now();
+                if let Err(error) = field.ada.call(&path(&quick), "run", &[], false).await {
+                    return Err(brief(&error.to_string()));
+                }
+                times.push(began.elapsed());
+            }
+            Ok(times.into_iter().max().unwrap_or_default())
+        };
+        // Those that still run are given up when the other has been served.
+        tokio::select! {
+            _ = futures_util::future::join_all(all) => Got::Through("another was not served before they ended".into()),
+            slowest = slowest => match slowest {
+                Ok(took) if took <= SHARED => Got::Contained(format!("the slowest of another's calls took {took:.1?}")),
+                Ok(took) => Got::Through(format!("the slowest of another's calls took {took:.1?}")),
+                Err(error) => Got::Through(format!("another's call got {error}")),
+            },
+        }
     }
 }
 

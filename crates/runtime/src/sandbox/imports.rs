@@ -1,5 +1,6 @@
 //! The guest's imports, all of them: `emerge.ask` and `emerge.log`. And what a store holds of its call.
 
+use super::budget::{Held, UsedUp};
 use super::javascript::class_parts;
 use super::outcome::{Listing, join};
 use super::wasi::World;
@@ -13,22 +14,9 @@ use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use wasmtime::{Caller, Linker, Memory, ResourceLimiter, StoreContextMut, TypedFunc, UpdateDeadline};
-
-/// The bytes of memory that all instances of a sandbox hold together.
-pub(super) struct Budget {
-    used: AtomicUsize,
-    limit: usize,
-}
-
-impl Budget {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { used: AtomicUsize::new(0), limit }
-    }
-}
 
 /// How long the work of a call is waited for.
 pub(super) fn patience(deadline: Duration) -> Duration {
@@ -45,8 +33,8 @@ pub(super) enum Stopped {
     Deadline,
     /// The call wanted more memory than it may have.
     Memory,
-    /// The sandbox's memory is used up by all calls together.
-    Budget,
+    /// Memory that is shared is used up.
+    UsedUp(UsedUp),
 }
 
 /// What a store holds: the host's side of the call that runs in it.
@@ -57,7 +45,7 @@ pub(super) struct Host {
     /// What a class in wasm said before it gave up.
     pub(super) failed: Option<String>,
     pub(super) stopped: Option<Stopped>,
-    budget: Arc<Budget>,
+    held: Held,
     pub(super) fs: Option<Arc<dyn Fs>>,
     reply: Vec<u8>,
     /// The classes that the call has met.
@@ -66,19 +54,18 @@ pub(super) struct Host {
     log_full: bool,
     deadline: Instant,
     limit: usize,
-    size: usize,
     /// Elements of all tables.
     elements: usize,
 }
 
 impl Host {
-    pub(super) fn new(budget: Arc<Budget>) -> Self {
+    pub(super) fn new(held: Held) -> Self {
         Self {
             memory: None,
             alloc: None,
             failed: None,
             stopped: None,
-            budget,
+            held,
             fs: None,
             reply: Vec::new(),
             met: Vec::new(),
@@ -87,7 +74,6 @@ impl Host {
             // An instance is made before its call begins, and on a busy machine that takes more than a tick.
             deadline: Instant::now() + LOAD_DEADLINE,
             limit: 0,
-            size: 0,
             elements: 0,
         }
     }
@@ -138,25 +124,16 @@ impl Host {
     }
 }
 
-impl Drop for Host {
-    fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.size, Ordering::Relaxed);
-    }
-}
-
 impl ResourceLimiter for Host {
     fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         // The memory that a module begins with, and that an image needs, is the sandbox's own affair: only what a call adds is limited.
         if self.limit != 0 && desired > self.limit && Guard::Memory.holds() {
             self.stopped = Some(Stopped::Memory);
         } else {
-            let more = desired.saturating_sub(self.size);
-            if self.budget.used.fetch_add(more, Ordering::Relaxed) + more <= self.budget.limit {
-                self.size += more;
-                return Ok(true);
+            match self.held.grow(desired) {
+                Ok(()) => return Ok(true),
+                Err(used_up) => self.stopped = Some(Stopped::UsedUp(used_up)),
             }
-            self.budget.used.fetch_sub(more, Ordering::Relaxed);
-            self.stopped = Some(Stopped::Budget);
         }
         // An error and not `false`: the guest is stopped here, and need not cope with a refusal in the middle of anything.
         Err(wasmtime::Error::msg("the guest wants more memory than it may have"))

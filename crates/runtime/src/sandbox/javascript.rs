@@ -1,9 +1,10 @@
 //! The JavaScript guest: booting it, loading classes into it, calling methods in it.
 
 use super::admission::{Admission, returned, with_log};
+use super::budget::{Budget, Held};
 use super::engine::{Running, Ticker};
 use super::image::Image;
-use super::imports::{self, Budget, Host};
+use super::imports::{self, Host};
 use super::instance::{Instance, Output, Trapped};
 use super::outcome::{Listing, Subject, join, split};
 use super::pool::{Idle, Images, Instances, Loaded, key_of};
@@ -240,7 +241,7 @@ impl JavaScript {
         self.parse(&subject, name, source).await?;
         let (of_name, of_source) = (name.to_owned(), source.to_owned());
         let text = deep(move || file_module(&of_name, &of_source)).await?;
-        let mut instance = self.fresh(&self.base).await?;
+        let mut instance = self.fresh(self.budget.of_nobody(), &self.base).await?;
         instance.store.data_mut().begin(None, true, deadline, limits::CALL_MEMORY);
         let input = join(&[name.as_bytes(), text.as_bytes()]);
         let ran = self.run(instance.run(FILE, &input, now_micros, seed), deadline).await;
@@ -280,7 +281,7 @@ impl JavaScript {
             deadline_ms: limits::CALL_DEADLINE_MS,
             memory: limits::CALL_MEMORY,
         };
-        let mut instance = self.fresh(&self.base).await?;
+        let mut instance = self.fresh(self.budget.of_nobody(), &self.base).await?;
         instance.store.data_mut().begin(None, false, LOAD_DEADLINE, limits::CALL_MEMORY);
         let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
         let ran = self.run(instance.run(LOAD, &join(&parts), 0, 0), LOAD_DEADLINE).await;
@@ -291,7 +292,7 @@ impl JavaScript {
 
     /// Lets QuickJS parse a module, and no more. It has little stack, so that what it takes does not nest too deep for [`deep`].
     async fn parse(&self, subject: &Subject<'_>, file: &str, text: &str) -> Result<()> {
-        let mut instance = self.fresh(&self.base).await?;
+        let mut instance = self.fresh(self.budget.of_nobody(), &self.base).await?;
         instance.store.data_mut().begin(None, false, LOAD_DEADLINE, limits::CALL_MEMORY);
         let input = join(&[text.as_bytes(), file.as_bytes()]);
         let ran = self.run(instance.run(PARSE, &input, 0, 0), LOAD_DEADLINE).await;
@@ -333,11 +334,11 @@ impl JavaScript {
         {
             return Ok(idle.instance);
         }
-        self.fresh(&loaded.image).await
+        self.fresh(self.budget.of(user), &loaded.image).await
     }
 
-    async fn fresh(&self, image: &Image) -> Result<Instance> {
-        let mut instance = Instance::new(&self.pre, Host::new(Arc::clone(&self.budget)))
+    async fn fresh(&self, held: Held, image: &Image) -> Result<Instance> {
+        let mut instance = Instance::new(&self.pre, Host::new(held))
             .await
             .map_err(|error| internal("an instance of the guest could not be made", &error))?;
         instance.restore(image)?;
@@ -395,7 +396,7 @@ pub(super) fn check_source(name: &str, source: &str) -> Result<()> {
 /// Evaluates the prelude, and gives the state that it leaves and the names that it knows.
 async fn boot(pre: &InstancePre<Host>, budget: Arc<Budget>, prelude: &[u8]) -> Result<(Image, Vec<Vec<u8>>)> {
     let failed = |error: Trapped| internal("the guest did not start", &error);
-    let mut instance = Instance::new(pre, Host::new(budget)).await.map_err(failed)?;
+    let mut instance = Instance::new(pre, Host::new(budget.of_nobody())).await.map_err(failed)?;
     instance.store.data_mut().begin(None, false, LOAD_DEADLINE, limits::CALL_MEMORY);
     if let Output::Broken(text) = instance.start(prelude).await.map_err(failed)? {
         return Err(internal("the guest's prelude failed", &text));

@@ -5,6 +5,7 @@
 //! Calls run on threads of the sandbox's own, and a guest that computes yields its thread every few milliseconds.
 
 mod admission;
+mod budget;
 mod cache;
 mod engine;
 mod guests;
@@ -103,7 +104,7 @@ impl Sandbox {
             .map_err(|error| internal("the sandbox's threads could not be started", &error))?;
         let engine = engine::engine(None)?;
         let ticker = engine::Ticker::start(&engine)?;
-        let budget = Arc::new(imports::Budget::new(options.memory));
+        let budget = budget::Budget::new(options.memory);
         let javascript = javascript::JavaScript::open(
             options,
             progress,

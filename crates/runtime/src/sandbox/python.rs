@@ -1,9 +1,10 @@
 //! The Python guest: CPython as a component, compiled when it is first needed. Booting it, loading classes into it, calling methods in it.
 
 use super::admission::{Admission, returned, with_log};
+use super::budget::{Budget, Held};
 use super::engine::{self, Ticker};
 use super::image::Image;
-use super::imports::{self, Budget, Host};
+use super::imports::{self, Host};
 use super::instance::{Output, Trapped};
 use super::javascript::{FileObject, FileObjects, check_source, file_objects};
 use super::memory::{Base, Making, Memories, Memory};
@@ -269,7 +270,7 @@ impl Python {
         {
             return Ok(idle.instance);
         }
-        self.fresh(&loaded.image).await
+        self.fresh(self.budget.of(user), &loaded.image).await
     }
 
     /// Puts the memory of an instance back that waits for its next call. It is out of reach of other calls meanwhile, for some microseconds.
@@ -283,12 +284,12 @@ impl Python {
 
     /// A new instance in which nothing of anybody's has run.
     async fn booted(&self) -> Result<Instance> {
-        self.fresh(&self.base().await?.image).await
+        self.fresh(self.budget.of_nobody(), &self.base().await?.image).await
     }
 
-    async fn fresh(&self, image: &Image) -> Result<Instance> {
+    async fn fresh(&self, held: Held, image: &Image) -> Result<Instance> {
         let base = self.base().await?;
-        let mut instance = self.unbooted(image.len()).await?;
+        let mut instance = self.unbooted(held, image.len()).await?;
         if !instance.memory.begin(image, base) {
             return Err(Error::new(
                 ErrorCode::Internal,
@@ -301,7 +302,7 @@ impl Python {
     async fn base(&self) -> Result<&Base> {
         self.base
             .get_or_try_init(|| async {
-                let mut instance = self.unbooted(0).await?;
+                let mut instance = self.unbooted(self.budget.of_nobody(), 0).await?;
                 let subject =
                     subject("the Python guest", ErrorCode::Internal, LOAD_DEADLINE, limits::CALL_MEMORY);
                 self.work(&mut instance, &subject, BOOT, &[], 0).await??;
@@ -311,10 +312,10 @@ impl Python {
     }
 
     /// An instance as the component begins, with `size` bytes of memory at least.
-    async fn unbooted(&self, size: usize) -> Result<Instance> {
+    async fn unbooted(&self, held: Held, size: usize) -> Result<Instance> {
         let pre = self.ready(&|_| {})?;
         let failed = |error: Trapped| internal("an instance of the Python guest could not be made", &error);
-        let mut store = Store::new(&self.engine, World::new(Host::new(Arc::clone(&self.budget))));
+        let mut store = Store::new(&self.engine, World::new(Host::new(held)));
         store.limiter(|world| &mut world.host);
         store.epoch_deadline_callback(|mut context| context.data_mut().host.tick());
         store.set_epoch_deadline(1);

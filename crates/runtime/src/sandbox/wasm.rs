@@ -4,8 +4,9 @@
 //! when the call is over. So nothing of one call is there in the next, whoever makes it.
 
 use super::admission::{Admission, returned, with_log};
+use super::budget::{Budget, Held};
 use super::engine::Ticker;
-use super::imports::{self, Budget, Host};
+use super::imports::{self, Host};
 use super::instance::Trapped;
 use super::modules::{Compiled, Modules};
 use super::outcome::{Subject, cut};
@@ -68,7 +69,7 @@ impl Wasm {
             deadline_ms: limits::CALL_DEADLINE_MS,
             memory: limits::CALL_MEMORY,
         };
-        let mut store = self.store(None, false, LOAD_DEADLINE, limits::CALL_MEMORY);
+        let mut store = self.store(self.budget.of_nobody(), None, false, LOAD_DEADLINE, limits::CALL_MEMORY);
         let _running = self.ticker.run();
         let made = tokio::time::timeout(LOAD_DEADLINE, compiled.pre.instantiate_async(&mut store)).await;
         match made {
@@ -112,7 +113,8 @@ impl Wasm {
             deadline_ms: admitted.deadline_ms,
             memory: call.memory,
         };
-        let mut store = self.store(Some(fs), call.log, call.deadline, call.memory);
+        let mut store =
+            self.store(self.budget.of(&call.user), Some(fs), call.log, call.deadline, call.memory);
         let _running = self.ticker.run();
         let ran = tokio::time::timeout(
             imports::patience(call.deadline),
@@ -127,8 +129,15 @@ impl Wasm {
         with_log(done, store.data_mut().end())
     }
 
-    fn store(&self, fs: Option<Arc<dyn Fs>>, log: bool, deadline: Duration, memory: usize) -> Store<Host> {
-        let mut host = Host::new(Arc::clone(&self.budget));
+    fn store(
+        &self,
+        held: Held,
+        fs: Option<Arc<dyn Fs>>,
+        log: bool,
+        deadline: Duration,
+        memory: usize,
+    ) -> Store<Host> {
+        let mut host = Host::new(held);
         host.begin(fs, log, deadline, memory);
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| host);

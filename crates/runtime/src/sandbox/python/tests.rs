@@ -71,7 +71,7 @@ fn call(class: &Arc<ClassVersion>, method: &str, args: &[i64]) -> Call {
 
 fn python() -> Python {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tmp/compiled");
-    let python = Python::new(&SandboxOptions::new(folder), Arc::new(Budget::new(1 << 32))).unwrap();
+    let python = Python::new(&SandboxOptions::new(folder), Budget::new(1 << 32)).unwrap();
     python.ready(&|_| {}).unwrap();
     python
 }
