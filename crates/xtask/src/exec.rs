@@ -196,6 +196,13 @@ impl Cmd {
         self.spawn_as(command)
     }
 
+    /// Starts it with a file for all that it prints.
+    pub fn spawn_into(&self, file: std::fs::File) -> Result<Running> {
+        let mut command = self.command();
+        command.stdout(file.try_clone()?).stderr(file);
+        self.spawn_as(command)
+    }
+
     /// Starts it with the terminal's output as its own.
     pub fn spawn(&self) -> Result<Running> {
         self.spawn_as(self.command())

@@ -9,6 +9,7 @@ mod codegen;
 mod dist;
 mod exec;
 mod fresh;
+mod fuzz;
 mod http;
 mod node;
 mod project;
@@ -32,7 +33,7 @@ struct Command {
     run: fn(Args) -> Result<bool>,
 }
 
-const COMMANDS: [Command; 11] = [
+const COMMANDS: [Command; 12] = [
     Command {
         name: "setup",
         about: "install all that the other commands need",
@@ -101,6 +102,12 @@ const COMMANDS: [Command; 11] = [
         about: "write the code that is generated from the protocol's records",
         options: "  --check       only tell whether it is stale\n",
         run: check::codegen,
+    },
+    Command {
+        name: "fuzz",
+        about: "what strangers send, led by what it covers: frames, paths, functions of searches, what workers say",
+        options: "  --seconds N   how long each target runs (600)\n  --only NAME   one target\n",
+        run: fuzz::run,
     },
     Command {
         name: "soak",

@@ -10,13 +10,16 @@ use std::path::{Path, PathBuf};
 const WASM_PACK: &str = "0.15.1";
 /// The version of cargo-deny; its lock file is that of its release.
 const CARGO_DENY: &str = "0.20.2";
+/// The version of cargo-fuzz; its lock file is that of its release.
+const CARGO_FUZZ: &str = "0.13.2";
 
 /// Everything that any command needs.
 pub fn everything() -> Result<()> {
     for_build()?;
     for_browser_tests()?;
     wasm_pack()?;
-    cargo_deny()
+    cargo_deny()?;
+    cargo_fuzz()
 }
 
 /// What building the node, the client's wasm and the page needs.
@@ -83,6 +86,15 @@ pub fn redis() -> Result<()> {
     packages(&missing, "to compare with Redis")
 }
 
+/// A PostgreSQL server, against which the bench measures.
+pub fn postgres() -> Result<()> {
+    let debian = std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| versions.next().is_some());
+    if debian || project::find_program(&["postgres"]).is_some() {
+        return Ok(());
+    }
+    packages(&["postgresql"], "to measure against PostgreSQL")
+}
+
 /// The browser's program.
 pub fn chromium() -> Option<PathBuf> {
     std::env::var_os("CHROMIUM")
@@ -140,6 +152,14 @@ pub fn wasm_pack() -> Result<()> {
 /// `cargo-deny`, which checks licences and sources.
 pub fn cargo_deny() -> Result<()> {
     tool("cargo-deny", "cargo-deny", CARGO_DENY, true)
+}
+
+/// `cargo-fuzz`, and the C++ compiler of the fuzzing engine that it links.
+pub fn cargo_fuzz() -> Result<()> {
+    if project::find_program(&["c++", "g++", "clang++"]).is_none() {
+        packages(&["g++"], "to build the fuzzers")?;
+    }
+    tool("cargo-fuzz", "cargo-fuzz", CARGO_FUZZ, true)
 }
 
 fn tool(program: &str, package: &str, version: &str, locked: bool) -> Result<()> {

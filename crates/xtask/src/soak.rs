@@ -1,9 +1,8 @@
 //! `soak`: fuzzing, seeds without end and the page's tests in a loop, for as long as one likes.
 
 use crate::args::Args;
-use crate::exec::Cmd;
 use crate::report::{Counts, Report};
-use crate::{build, setup, sim, test};
+use crate::{build, fuzz, setup, sim, test};
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
@@ -18,18 +17,11 @@ pub fn run(mut args: Args) -> Result<bool> {
     let ready = report.stage("set up", || setup::for_build().and_then(|()| setup::for_browser_tests()))
         && report.stage("build", build::everything);
     if ready {
-        report.tests("fuzzing the decoders", || fuzz(third));
+        report.tests("fuzzing", || fuzz::all(third.as_secs() / 2));
         report.tests("simulation", || until(third, |round| sim::seeds_from(round * ROUND, ROUND)));
         report.tests("page in a browser", || until(third, |_| test::npm("e2e")));
     }
     Ok(report.finish(true))
-}
-
-fn fuzz(time: Duration) -> Result<Counts> {
-    Cmd::new("cargo")
-        .args(["run", "--quiet", "--release", "--manifest-path", "crates/proto/fuzz/Cargo.toml", "--"])
-        .args(["--seconds", &time.as_secs().to_string()])
-        .run_tests()
 }
 
 /// Repeats a round until the time is over or something failed; at least one round.

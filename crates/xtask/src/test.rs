@@ -4,12 +4,14 @@ use crate::args::Args;
 use crate::exec::Cmd;
 use crate::node::TestNode;
 use crate::report::{Counts, Report};
-use crate::{attacks, build, check, http, project, python, setup, sim};
+use crate::{attacks, build, check, fuzz, http, project, python, setup, sim};
 use anyhow::{Context, Result, bail};
 
 /// Seeds of the quick set, and of `--all`.
 const QUICK_SEEDS: u64 = 100;
 const ALL_SEEDS: u64 = 1000;
+/// Seconds of each fuzz target with `--all`.
+const FUZZ_SECONDS: u64 = 60;
 
 const PARTS: [&str; 8] = ["rust", "web", "python", "http", "browser", "e2e", "docs", "sim"];
 
@@ -58,6 +60,7 @@ pub fn run(mut args: Args) -> Result<bool> {
     if all {
         report.tests("attacks", attacks::guarded);
         report.tests("attacks without the guards", attacks::unguarded);
+        report.tests("fuzzing", || fuzz::all(FUZZ_SECONDS));
     }
     if wanted("web") {
         report.tests("web tests", || npm("test"));
