@@ -6,12 +6,14 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import emerge
 import redis
 
 SECONDS = 1.0
 IN_FLIGHT = 64
+CALLS_IN_FLIGHT = 16
 KEYS = 1000
 
 
@@ -33,7 +35,7 @@ def rate(operation: Callable[[int], object]) -> float:
     return done / (time.perf_counter() - begun)
 
 
-async def rate_in_flight(operation: Callable[[int], Awaitable[object]]) -> float:
+async def rate_in_flight(operation: Callable[[int], Awaitable[object]], in_flight: int = IN_FLIGHT) -> float:
     begun = time.perf_counter()
 
     async def chain(number: int) -> int:
@@ -43,7 +45,7 @@ async def rate_in_flight(operation: Callable[[int], Awaitable[object]]) -> float
             done += 1
         return done
 
-    done = sum(await asyncio.gather(*(chain(number) for number in range(IN_FLIGHT))))
+    done = sum(await asyncio.gather(*(chain(number) for number in range(in_flight))))
     return done / (time.perf_counter() - begun)
 
 
@@ -97,6 +99,28 @@ def calls(fs: emerge.FileSystem, port: int) -> tuple[Callable[[], float], Callab
     return lambda: rate(lambda n: fs.call(path(0), "scaled", 2.0)), lambda: rate(lambda n: remote.scaled(2.0))
 
 
+def calls_in_flight(fs: emerge.FileSystem, port: int) -> tuple[Callable[[], float], Callable[[], float]]:
+    import Pyro5.api
+
+    Pyro5.config.SERIALIZER = "msgpack"
+    ready: "multiprocessing.Queue[str]" = multiprocessing.Queue()
+    multiprocessing.Process(target=serve_pyro, args=(ready,), daemon=True).start()
+    address = ready.get(timeout=20)
+
+    async def ours() -> float:
+        return await rate_in_flight(lambda n: fs.aio.call(path(n), "scaled", 2.0), CALLS_IN_FLIGHT)
+
+    def one_client(number: int) -> float:
+        with Pyro5.api.Proxy(address) as remote:
+            return rate(lambda n: remote.scaled(2.0))
+
+    def theirs() -> float:
+        with ThreadPoolExecutor(CALLS_IN_FLIGHT) as clients:
+            return sum(clients.map(one_client, range(CALLS_IN_FLIGHT)))
+
+    return lambda: asyncio.run(ours()), theirs
+
+
 def main() -> None:
     question, url, port, runs = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     with emerge.connect(url) as fs:
@@ -104,7 +128,7 @@ def main() -> None:
         for number in range(KEYS):
             fs.store(path(number), Account(balance=2.5, owner="x" * 150))
             server.set(f"k{number}", b"x" * 200)
-        sides = {"get": gets, "asyncio": gets_in_flight, "call": calls}[question](fs, port)
+        sides = {"get": gets, "asyncio": gets_in_flight, "call": calls, "calls": calls_in_flight}[question](fs, port)
         figures: dict[str, list[float]] = {"ours": [], "theirs": []}
         for run in range(runs + 1):
             pair = [side() for side in sides]

@@ -5,6 +5,7 @@ mod client_size;
 mod cpython;
 mod disk_bytes;
 mod durable_stores;
+mod evalsha;
 mod exactly_once;
 mod hot_object;
 mod listing;
@@ -12,6 +13,7 @@ mod many_gets;
 mod native_gets;
 mod page;
 mod page_gets;
+mod postgres;
 mod pyodide;
 mod redis;
 mod report;
@@ -20,11 +22,14 @@ mod searches;
 mod setting;
 mod texts;
 mod transaction;
+mod transfers;
 
 use clap::Parser;
+use emerge_proto::Language;
 use report::{Answer, Report};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use transfers::Spread;
 
 /// A node makes and drops many small records on several threads, which this does in less than half the time of the system's allocator.
 #[global_allocator]
@@ -83,7 +88,28 @@ async fn main() -> ExitCode {
     report.ask_less("objects/indexed-search", 20.0, 5.0, async || searches::indexed(runs).await).await;
     report.ask_less("objects/text-search", 10.0, 2.0, async || texts::best(runs).await).await;
     report.ask("objects/lambda-scan", 0.4, 0.8, async || searches::unindexed(runs).await).await;
+    report.ask("runtimes/python-call", 0.9, 1.3, async || cpython::measure("call", call, runs).await).await;
+    let calls =
+        "a Python method on the node, 16 in flight on one connection, Pyro5 (msgpack) calls of 16 clients";
+    report
+        .ask("runtimes/python-call-16", 1.5, 4.0, async || cpython::measure("calls", calls, runs).await)
+        .await;
+    report.ask("runtimes/javascript-call", 0.7, 1.2, async || evalsha::measure(runs).await).await;
     report.ask("runtimes/wasm-method", 2.0, 20.0, async || runtimes::wasm_method(runs).await).await;
+    report.ask("runtimes/python-fib", 0.5, 0.8, async || runtimes::fibonacci(runs).await).await;
+    for (name, language, floor, aim) in [
+        ("runtimes/fresh-python-ms", Language::Python, 10.0, 2.0),
+        ("runtimes/fresh-javascript-ms", Language::JavaScript, 2.0, 0.5),
+        ("runtimes/fresh-wasm-ms", Language::Wasm, 0.2, 0.05),
+    ] {
+        report.ask_less(name, floor, aim, async || runtimes::fresh(language, runs).await).await;
+    }
+    report.ask("runtimes/64-principals", 0.5, 0.9, async || runtimes::principals(runs).await).await;
+    for (name, spread, aim) in
+        [("runtimes/transfer-uniform", Spread::Uniform, 5.0), ("runtimes/transfer-zipf", Spread::Zipf, 10.0)]
+    {
+        report.ask(name, 1.0, aim, async || transfers::measure(spread, runs).await).await;
+    }
     report.print();
     if let Some(file) = args.json
         && let Err(error) = report.write(&file)

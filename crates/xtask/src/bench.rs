@@ -12,8 +12,10 @@ pub fn run(mut args: Args) -> Result<bool> {
     let ready = report.stage("set up", || {
         setup::for_build()?;
         setup::for_browser_tests()?;
-        // The bench itself says which question it leaves out for want of Redis.
-        let _ = setup::redis().map_err(|error| println!("   {error:#}"));
+        // The bench itself says which questions it leaves out for want of a peer.
+        for peer in [setup::redis, setup::postgres] {
+            let _ = peer().map_err(|error| println!("   {error:#}"));
+        }
         Ok(())
     }) && report.stage("build the sandbox, the client and the page", build::assets)
         && report.stage("build for speed", || {

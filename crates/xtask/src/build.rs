@@ -160,7 +160,7 @@ fn python_guest() -> Result<()> {
 
 /// Builds the classes in Rust that are examples and tests, into `target/classes`.
 fn classes() -> Result<()> {
-    const NAMES: [&str; 3] = ["account", "counter", "sample"];
+    const NAMES: [&str; 4] = ["account", "counter", "purse", "sample"];
     let module = |folder: &Path, name: &str| folder.join(name).with_extension("wasm");
     let folder = project::root().join("target/classes");
     let inputs = [
