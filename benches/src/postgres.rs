@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 /// Who runs the server when we are root, as which it does not run.
@@ -71,12 +72,19 @@ impl Postgres {
 
     /// Runs statements, and gives what the last of them gave: rows without alignment.
     pub(crate) async fn ask(&self, statements: &str) -> Result<String, String> {
-        let output = self
+        let mut psql = self
             .client("psql")
-            .args(["-qAt", "-v", "ON_ERROR_STOP=1", "-c", statements, "postgres"])
-            .output()
-            .await
+            // Each statement on its own, and not all in one transaction, in which there is no vacuum.
+            .args(["-qAt", "-v", "ON_ERROR_STOP=1", "-f", "-", "postgres"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .map_err(text)?;
+        let mut input = psql.stdin.take().ok_or("psql has no input")?;
+        input.write_all(statements.as_bytes()).await.map_err(text)?;
+        drop(input);
+        let output = psql.wait_with_output().await.map_err(text)?;
         if !output.status.success() {
             return Err(format!("psql: {}", String::from_utf8_lossy(&output.stderr)));
         }
