@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import guest_loop
+import guest_packages
 import guest_world
 from guest_parts import done, in_parts, join
 from guest_text import class_error, fields_of, free_names, made_methods, methods_of
@@ -29,6 +30,7 @@ from emerge._search import Search
 from emerge._shared import Shared
 from emerge._texts import unmarked
 
+_WAY = "its operator can add packages of pure Python, by --python-packages"
 _texts: dict[str, str] = {}
 _loaded: dict[bytes, type[Object]] = {}
 # What each class has by each name, its bases' included.
@@ -42,9 +44,10 @@ def _see(file: str, text: str) -> None:
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
 
 
-def boot(_: list[bytes]) -> list[bytes]:
-    """Shuts the world, and makes all that a call goes through fast."""
+def boot(packages: list[bytes]) -> list[bytes]:
+    """Shuts the world, adds the operator's packages, and makes all that a call goes through fast."""
     guest_world.seal()
+    guest_packages.add(packages)
     guest_loop.seal()
     _warm()
     guest_loop.leave()
@@ -113,7 +116,7 @@ def _module(owner: str, name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise class_error(f"class {owner} uses the module {name}, which the node does not have", name) from error
+        raise class_error(f"class {owner} uses the module {name}, which the node does not have ({_WAY})", name) from error
 
 
 def _compile(owner: str, text: str, file: str) -> Any:

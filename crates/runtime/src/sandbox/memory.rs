@@ -48,6 +48,18 @@ impl Region {
         Ok(region)
     }
 
+    /// Lets the memory begin with a state.
+    fn map(&self, begun: &Begun) -> io::Result<()> {
+        if begun.length > self.size.load(Ordering::Acquire) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        let how = MapFlags::PRIVATE | MapFlags::FIXED;
+        // SAFETY: the range is accessible already and lies in the region's own mapping; nobody writes to the file, so that it stays as it is.
+        unsafe { mmap(self.base.cast(), begun.length, access, how, &begun.file, 0) }?;
+        Ok(())
+    }
+
     fn grow(&self, size: usize) -> io::Result<()> {
         if size > self.mapped {
             return Err(io::ErrorKind::OutOfMemory.into());
@@ -103,6 +115,10 @@ unsafe impl MemoryCreator for Memories {
         let mapped = reserved.unwrap_or(minimum).max(minimum) + guard;
         let size = minimum.max(WANTED.get());
         let region = Arc::new(Region::new(minimum, size, mapped).map_err(|error| error.to_string())?);
+        if let Some(base) = BEGUN.take() {
+            // Where this fails, the guest writes its data itself.
+            let _ = region.map(&base);
+        }
         MADE.with_borrow_mut(|made| *made = Some(Arc::clone(&region)));
         Ok(Box::new(Owned(region)))
     }
@@ -113,19 +129,23 @@ thread_local! {
     static MADE: RefCell<Option<Arc<Region>>> = const { RefCell::new(None) };
     /// The least size of memories that are made in the present poll.
     static WANTED: Cell<usize> = const { Cell::new(0) };
+    /// What memories begin with that are made in the present poll.
+    static BEGUN: RefCell<Option<Arc<Begun>>> = const { RefCell::new(None) };
 }
 
 /// Makes an instance and gives its memory too, when it has one.
 pub(super) struct Making<F> {
     instantiate: Pin<Box<F>>,
     size: usize,
+    begun: Option<Arc<Begun>>,
     made: Option<Arc<Region>>,
 }
 
 impl<F: Future> Making<F> {
-    /// The memory will have `size` bytes at least.
-    pub(super) fn new(instantiate: F, size: usize) -> Self {
-        Self { instantiate: Box::pin(instantiate), size, made: None }
+    /// The memory will have `size` bytes at least, and begin with the state of a base.
+    pub(super) fn new(instantiate: F, size: usize, base: Option<&Base>) -> Self {
+        let begun = base.and_then(|base| base.begun.clone());
+        Self { instantiate: Box::pin(instantiate), size, begun, made: None }
     }
 }
 
@@ -135,8 +155,10 @@ impl<F: Future> Future for Making<F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         MADE.take();
         WANTED.set(self.size);
+        BEGUN.set(self.begun.clone());
         let polled = self.instantiate.as_mut().poll(context);
         WANTED.set(0);
+        BEGUN.take();
         if let Some(made) = MADE.take() {
             self.made = Some(made);
         }
@@ -144,11 +166,17 @@ impl<F: Future> Future for Making<F> {
     }
 }
 
-/// The image from which all others stem, and the same as a file without a name: memories that begin with it share its pages until they write to them.
+/// The image from which all others stem.
 pub(super) struct Base {
     pub(super) image: Image,
     /// Absent where the system has no such files.
-    file: Option<File>,
+    begun: Option<Arc<Begun>>,
+}
+
+/// The base as a file without a name: memories that begin with it share its pages until they write to them.
+struct Begun {
+    file: File,
+    length: usize,
 }
 
 impl Base {
@@ -157,9 +185,9 @@ impl Base {
             for page in (0..).map_while(|at| image.page(at)) {
                 file.write_all(page)?;
             }
-            Ok(file)
+            Ok(Arc::new(Begun { file, length: image.len() }))
         });
-        Self { image, file: file.ok() }
+        Self { image, begun: file.ok() }
     }
 }
 
@@ -194,7 +222,9 @@ impl Memory {
         if !self.fits(image) {
             return false;
         }
-        if self.map(base).is_err() {
+        // Again: an instance that was made has written to its memory.
+        let mapped = base.begun.as_ref().is_some_and(|begun| self.0.map(begun).is_ok());
+        if !mapped {
             self.forget();
             image.write(self.bytes());
         } else {
@@ -205,26 +235,6 @@ impl Memory {
             }
         }
         true
-    }
-
-    /// Lets the memory begin with the base's file.
-    fn map(&mut self, base: &Base) -> io::Result<()> {
-        let file = base.file.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-        if base.image.len() > self.bytes().len() {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        // SAFETY: the range is accessible already and lies in the region's own mapping; nobody writes to the file, so that it stays as it is.
-        unsafe {
-            mmap(
-                self.0.base.cast(),
-                base.image.len(),
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::PRIVATE | MapFlags::FIXED,
-                file,
-                0,
-            )
-        }?;
-        Ok(())
     }
 
     /// Puts the memory back into the state of the image in which it was before its last call. False when it has grown so much that a new instance is

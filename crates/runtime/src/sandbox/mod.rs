@@ -16,6 +16,7 @@ mod javascript;
 mod memory;
 mod modules;
 mod outcome;
+mod packages;
 mod pool;
 mod python;
 mod wasi;
@@ -41,6 +42,8 @@ pub struct SandboxOptions {
     pub guests: Option<PathBuf>,
     /// The folder for compiled guests; made when absent. It must be ours alone.
     pub cache: PathBuf,
+    /// A folder of packages of pure Python that methods in Python can import, besides the library: such as `pip install --target` fills.
+    pub python_packages: Option<PathBuf>,
     /// The threads on which methods run.
     pub threads: usize,
     /// Calls that run at once in each language, nested ones not counted; more wait.
@@ -62,11 +65,12 @@ impl SandboxOptions {
         Self {
             guests: None,
             cache: cache.into(),
+            python_packages: None,
             threads,
             calls: threads * 16,
             // The other half is for whoever else comes; those that run take turns of some milliseconds.
             share: threads * 8,
-            idle: threads * 8,
+            idle: 64,
             memory: 4 * 1024 * 1024 * 1024,
             images: 64 * 1024 * 1024,
         }

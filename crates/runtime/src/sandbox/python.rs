@@ -9,6 +9,7 @@ use super::instance::{Output, Trapped};
 use super::javascript::{FileObject, FileObjects, check_source, file_objects};
 use super::memory::{Base, Making, Memories, Memory};
 use super::outcome::{Subject, join, split};
+use super::packages::{self, Module};
 use super::pool::{Idle, Images, Instances, Loaded, key_of};
 use super::wasi::{self, World};
 use super::{LOAD_DEADLINE, SandboxOptions, cache, guests, internal};
@@ -43,6 +44,8 @@ type Run = TypedFunc<(u32, Vec<u8>, u64), (Vec<u8>,)>;
 
 pub(super) struct Python {
     options: SandboxOptions,
+    /// What the operator added.
+    packages: Vec<Module>,
     engine: Engine,
     pre: OnceLock<Result<InstancePre<World>>>,
     /// The state after boot: no class loaded, nothing of anybody's has run.
@@ -76,6 +79,7 @@ impl Python {
         let engine = engine::engine(Some(Arc::new(Memories)))?;
         Ok(Self {
             options: options.clone(),
+            packages: options.python_packages.as_deref().map_or_else(|| Ok(Vec::new()), packages::read)?,
             ticker: Ticker::start(&engine)?,
             engine,
             pre: OnceLock::new(),
@@ -289,7 +293,7 @@ impl Python {
 
     async fn fresh(&self, held: Held, image: &Image) -> Result<Instance> {
         let base = self.base().await?;
-        let mut instance = self.unbooted(held, image.len()).await?;
+        let mut instance = self.unbooted(held, image.len(), Some(base)).await?;
         if !instance.memory.begin(image, base) {
             return Err(Error::new(
                 ErrorCode::Internal,
@@ -302,17 +306,18 @@ impl Python {
     async fn base(&self) -> Result<&Base> {
         self.base
             .get_or_try_init(|| async {
-                let mut instance = self.unbooted(self.budget.of_nobody(), 0).await?;
+                let mut instance = self.unbooted(self.budget.of_nobody(), 0, None).await?;
                 let subject =
                     subject("the Python guest", ErrorCode::Internal, LOAD_DEADLINE, limits::CALL_MEMORY);
-                self.work(&mut instance, &subject, BOOT, &[], 0).await??;
+                let parts: Vec<&[u8]> = self.packages.iter().flat_map(Module::parts).collect();
+                self.work(&mut instance, &subject, BOOT, &parts, 0).await??;
                 Ok(Base::new(instance.memory.image(None)))
             })
             .await
     }
 
-    /// An instance as the component begins, with `size` bytes of memory at least.
-    async fn unbooted(&self, held: Held, size: usize) -> Result<Instance> {
+    /// An instance as the component begins, with `size` bytes of memory at least; what `base` has is in them already.
+    async fn unbooted(&self, held: Held, size: usize, base: Option<&Base>) -> Result<Instance> {
         let pre = self.ready(&|_| {})?;
         let failed = |error: Trapped| internal("an instance of the Python guest could not be made", &error);
         let mut store = Store::new(&self.engine, World::new(Host::new(held)));
@@ -322,7 +327,7 @@ impl Python {
         let host = &mut store.data_mut().host;
         host.begin(None, false, LOAD_DEADLINE, limits::CALL_MEMORY);
         host.memory_growing(0, size, None).map_err(failed)?;
-        let (instance, memory) = Making::new(pre.instantiate_async(&mut store), size).await;
+        let (instance, memory) = Making::new(pre.instantiate_async(&mut store), size, base).await;
         let (instance, memory) = instance
             .and_then(|instance| {
                 Ok((instance, memory.ok_or_else(|| Trapped::msg("it has no memory of its own"))?))

@@ -4,6 +4,9 @@
 //! The memory becomes 4 MiB larger. That last part of its initial size is the map: one byte for each card, 1 KiB of a 32-bit memory, which is 1 when
 //! the card was written. Every store, and every bulk operation, sets the bytes of its cards first. So do the functions by which the component model's
 //! canonical functions get memory from the guest, and the calls of imported functions, which are given a place for what they return.
+//!
+//! The data with which a memory begins is written by the module itself, and only when the memory does not hold it already: then a host that lets the
+//! memory begin with an earlier state has an instance without writing tens of megabytes.
 
 mod module;
 

@@ -1,13 +1,14 @@
-//! A core module whose writes are marked.
+//! A core module whose writes are marked, and whose data is written into memory only where that does not hold it already.
 
 use crate::MAP_PAGES;
 use anyhow::{Result, anyhow};
 use std::collections::BTreeMap;
 use wasm_encoder::reencode::{Reencode, utils};
 use wasm_encoder::{
-    CodeSection, Function, FunctionSection, Instruction, MemArg, MemorySection, Module, TypeSection, ValType,
+    BlockType, CodeSection, DataCountSection, DataSection, Function, FunctionSection, Instruction, MemArg,
+    MemorySection, Module, SectionId, StartSection, TypeSection, ValType,
 };
-use wasmparser::{FunctionBody, Operator, Parser, Payload, TypeRef};
+use wasmparser::{Data, DataKind, FunctionBody, Operator, Parser, Payload, TypeRef};
 
 type Error = wasm_encoder::reencode::Error<String>;
 
@@ -15,6 +16,8 @@ type Error = wasm_encoder::reencode::Error<String>;
 const CARD_SHIFT: i32 = 10;
 /// Bytes at a place for results that a host's function writes at most.
 const RESULTS: i32 = 256;
+/// The last byte of the map, which no memory is large enough to need: 1 when the data is there.
+const FILLED: u32 = MAP_PAGES as u32 * 64 * 1024 - 1;
 /// The functions by which a host gets memory of the guest.
 const REALLOC: [&str; 3] = ["cabi_realloc", "cabi_import_realloc", "cabi_export_realloc"];
 
@@ -42,11 +45,28 @@ struct Marker {
     functions: Vec<u32>,
     /// In the order of the functions that stand for them, which come after all others.
     wrapped: BTreeMap<u32, Wrapped>,
+    /// The data that is written at a known place when an instance is made: the place, and the length.
+    data: BTreeMap<u32, (i32, u32)>,
+    all_data: u32,
+    /// The function that the module itself begins with.
+    start: Option<u32>,
+    has_count: bool,
+    has_started: bool,
 }
 
 impl Marker {
     fn of(bytes: &[u8], map: u32) -> Result<Option<Self>> {
-        let mut marker = Self { map, types: Vec::new(), functions: Vec::new(), wrapped: BTreeMap::new() };
+        let mut marker = Self {
+            map,
+            types: Vec::new(),
+            functions: Vec::new(),
+            wrapped: BTreeMap::new(),
+            data: BTreeMap::new(),
+            all_data: 0,
+            start: None,
+            has_count: false,
+            has_started: false,
+        };
         let mut has_memory = false;
         for payload in Parser::new(0).parse_all(bytes) {
             match payload? {
@@ -79,6 +99,17 @@ impl Marker {
                     }
                 }
                 Payload::MemorySection(_) => has_memory = true,
+                Payload::StartSection { func, .. } => marker.start = Some(func),
+                Payload::DataCountSection { .. } => marker.has_count = true,
+                Payload::DataSection(section) => {
+                    marker.all_data = section.count();
+                    for (at, data) in section.into_iter().enumerate() {
+                        let data = data?;
+                        if let Some(place) = place(&data) {
+                            marker.data.insert(at as u32, (place, data.data.len() as u32));
+                        }
+                    }
+                }
                 Payload::ExportSection(section) => {
                     for export in section {
                         let export = export?;
@@ -104,6 +135,45 @@ impl Marker {
         self.functions.len() as u32
     }
 
+    /// The function that fills the memory, if there is something to fill it with. It comes last.
+    fn fill(&self) -> Option<u32> {
+        (!self.data.is_empty()).then(|| self.mark_range() + 1 + self.wrapped.len() as u32)
+    }
+
+    /// Writes the data unless the memory has it: a host that begins a memory with an earlier state of it saves the time that this takes.
+    fn fill_body(&mut self) -> Result<Function, Error> {
+        let flag = MemArg { offset: u64::from(self.map) + u64::from(FILLED), align: 0, memory_index: 0 };
+        let mut body = Function::new([]);
+        let mut steps = vec![
+            Instruction::I32Const(0),
+            Instruction::I32Load8U(flag),
+            Instruction::I32Eqz,
+            Instruction::If(BlockType::Empty),
+        ];
+        for (at, (place, length)) in &self.data {
+            steps.extend([
+                Instruction::I32Const(*place),
+                Instruction::I32Const(0),
+                Instruction::I32Const(*length as i32),
+                Instruction::MemoryInit { mem: 0, data_index: *at },
+            ]);
+        }
+        steps.extend([
+            Instruction::I32Const(0),
+            Instruction::I32Const(1),
+            Instruction::I32Store8(flag),
+            Instruction::End,
+        ]);
+        if let Some(start) = self.start {
+            steps.push(Instruction::Call(self.function_index(start)?));
+        }
+        steps.push(Instruction::End);
+        for step in &steps {
+            body.instruction(step);
+        }
+        Ok(body)
+    }
+
     fn map_byte(&self) -> MemArg {
         MemArg { offset: u64::from(self.map), align: 0, memory_index: 0 }
     }
@@ -115,7 +185,7 @@ impl Marker {
         let steps = [
             Instruction::LocalGet(len),
             Instruction::I32Eqz,
-            Instruction::If(wasm_encoder::BlockType::Empty),
+            Instruction::If(BlockType::Empty),
             Instruction::Return,
             Instruction::End,
             // From here on `at` is a card, and `len` the last one.
@@ -131,7 +201,7 @@ impl Marker {
             Instruction::I32Const(CARD_SHIFT),
             Instruction::I32ShrU,
             Instruction::LocalSet(at),
-            Instruction::Loop(wasm_encoder::BlockType::Empty),
+            Instruction::Loop(BlockType::Empty),
             Instruction::LocalGet(at),
             Instruction::I32Const(1),
             Instruction::I32Store8(self.map_byte()),
@@ -273,6 +343,7 @@ impl Reencode for Marker {
     ) -> Result<(), Error> {
         utils::parse_type_section(self, types, section)?;
         types.ty().function([ValType::I32, ValType::I32], []);
+        types.ty().function([], []);
         Ok(())
     }
 
@@ -285,6 +356,9 @@ impl Reencode for Marker {
         functions.function(self.types.len() as u32);
         for wrapped in self.wrapped.keys() {
             functions.function(self.functions[*wrapped as usize]);
+        }
+        if self.fill().is_some() {
+            functions.function(self.types.len() as u32 + 1);
         }
         Ok(())
     }
@@ -303,7 +377,54 @@ impl Reencode for Marker {
         for (function, wrapped) in &self.wrapped {
             code.function(&self.wrapper_body(*function, wrapped)?);
         }
+        if self.fill().is_some() {
+            let body = self.fill_body()?;
+            code.function(&body);
+        }
         Ok(())
+    }
+
+    fn start_section(&mut self, start: u32) -> Result<u32, Error> {
+        self.has_started = true;
+        self.fill().map_or_else(|| self.function_index(start), Ok)
+    }
+
+    fn intersperse_section_hook(
+        &mut self,
+        module: &mut Module,
+        _: Option<SectionId>,
+        before: Option<SectionId>,
+    ) -> Result<(), Error> {
+        let Some(fill) = self.fill() else { return Ok(()) };
+        let follows_start = matches!(
+            before,
+            Some(SectionId::Element | SectionId::DataCount | SectionId::Code | SectionId::Data)
+        );
+        if follows_start && !std::mem::replace(&mut self.has_started, true) {
+            module.section(&StartSection { function_index: fill });
+        }
+        if before == Some(SectionId::Code) && !std::mem::replace(&mut self.has_count, true) {
+            module.section(&DataCountSection { count: self.all_data });
+        }
+        Ok(())
+    }
+
+    fn parse_data(&mut self, data: &mut DataSection, datum: Data<'_>) -> Result<(), Error> {
+        if place(&datum).is_some() {
+            data.passive(datum.data.iter().copied());
+            return Ok(());
+        }
+        utils::parse_data(self, data, datum)
+    }
+}
+
+/// Where data is written when an instance is made, as far as that is a constant.
+fn place(data: &Data<'_>) -> Option<i32> {
+    let DataKind::Active { memory_index: 0, offset_expr } = &data.kind else { return None };
+    let mut operators = offset_expr.get_operators_reader();
+    match (operators.read(), operators.read()) {
+        (Ok(Operator::I32Const { value }), Ok(Operator::End)) => Some(value),
+        _ => None,
     }
 }
 
