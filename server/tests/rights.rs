@@ -30,10 +30,14 @@ fn source(name: &str, language: Language, source: &str) -> ClassSource {
 
 /// Methods that try to use their caller's rights.
 fn trap() -> ClassSource {
+    trap_by("Trap")
+}
+
+fn trap_by(name: &str) -> ClassSource {
     source(
-        "Trap",
+        name,
         Language::JavaScript,
-        "class Trap extends EmergeObject {
+        &"class Trap extends EmergeObject {
             count() { this.n += 1; return this.n; }
             async read(path) { return (await fs.get(path)).word; }
             async byRef() { return (await fs.get(this.ref)).word; }
@@ -63,8 +67,13 @@ fn trap() -> ClassSource {
                 await fs.store('/shared/evil', new Evil(), { overwrite: true });
                 return 'done';
             }
+            async trust(path) {
+                await fs.trust.add('/eve/trap');
+                return await fs.call('/eve/trap', 'read', path);
+            }
             async make(path) { await fs.mkdir(path); return 'done'; }
-        }",
+        }"
+        .replace("class Trap", &format!("class {name}")),
     )
 }
 
@@ -278,5 +287,48 @@ async fn code_of_others_plants_no_code_that_its_caller_answers_for() {
     refused(call(&admin, "/vault/moved", "take", &[text("/vault/secret")]).await, "what was moved");
     admin.mixin(&path("/vault/moved"), &path("/vault/secret"), &path("/vault/mixed"), None).await.unwrap();
     refused(call(&admin, "/vault/mixed", "take", &[text("/vault/secret")]).await, "a mixture");
+    drop(node);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trust_is_the_caller_s_own_and_of_one_version() {
+    let World { admin, ada, eve, node, _folder } = world().await;
+    let class = eve.stat(&path("/eve/trap")).await.unwrap().class_hash.unwrap();
+    let trusting = ada.trusting(&[class]);
+    let diary = [text("/ada/diary")];
+    assert_eq!(call(&trusting, "/eve/trap", "read", &diary).await, Ok(text(SECRET)));
+    // In calls that it makes, in transactions, on several objects; not for who does not say so, nor more than the caller may.
+    let args = [text("/eve/trap"), text("read"), text("/ada/diary")];
+    assert_eq!(call(&trusting, "/eve/trap", "through", &args).await, Ok(text(SECRET)));
+    let tx = trusting.begin(None, None).await.unwrap();
+    assert!(tx.call(&path("/eve/trap"), "read", &diary, false).await.is_ok());
+    tx.rollback().await.unwrap();
+    refused(call(&ada, "/eve/trap", "read", &diary).await, "without trust");
+    refused(call(&admin, "/eve/trap", "read", &diary).await, "another's trust");
+    refused(call(&trusting, "/eve/trap", "read", &[text("/vault/secret")]).await, "more than the caller may");
+    // A query asks with trust too.
+    assert!(admin.trusting(&[class]).query(&path("/eve/trap")).await.is_ok());
+    // Of another's class that calls it, the trusted one has no more than that.
+    let other = trap_by("Other");
+    let other = eve.put_class(&other).await.unwrap().hash;
+    eve.store(&path("/eve/other"), other, fields(&[]), StoreMode::Create).await.unwrap();
+    eve.chmod(&path("/eve/other"), "rwxrwxrwx", false).await.unwrap();
+    refused(
+        call(&trusting, "/eve/other", "through", &args).await,
+        "a version that is not trusted, through one that is",
+    );
+    refused(
+        call(&trusting, "/eve/trap", "through", &[text("/eve/other"), text("read"), text("/ada/diary")])
+            .await,
+        "and the other way",
+    );
+    let both = ada.trusting(&[class, other]);
+    assert_eq!(call(&both, "/eve/other", "through", &args).await, Ok(text(SECRET)));
+    // No method says what its caller trusts.
+    let error = call(&ada, "/eve/trap", "trust", &diary).await.unwrap_err();
+    assert_eq!((error.code, error.field.as_deref()), (ErrorCode::BadArgument, Some("trusted")));
+    let many = vec![class; 257];
+    let error = call(&ada.trusting(&many), "/eve/trap", "count", &[]).await.unwrap_err();
+    assert_eq!((error.code, error.limit), (ErrorCode::LimitExceeded, Some(256)));
     drop(node);
 }
