@@ -442,7 +442,7 @@ impl<B: Backend> Attempt<B> {
         depth: usize,
     ) -> BoxFuture<'a, Result<Called>> {
         Box::pin(async move {
-            let (lineage, captured, shows_source) = {
+            let (lineage, captured, shows_source, owner) = {
                 let mut tx = self.lock(rights).await;
                 let tx = open(&mut tx)?;
                 let lineage = tx.class(object.class).await?;
@@ -453,7 +453,14 @@ impl<B: Backend> Attempt<B> {
                 };
                 let sources: Vec<&ClassSource> = lineage.iter().map(|class| &class.source).collect();
                 let captured = tx.captured_by(&sources).await?;
-                (lineage, captured, shows_source)
+                let owner = tx.rights_of_mark(&object).await?;
+                (lineage, captured, shows_source, owner)
+            };
+            let nobody = Arc::default();
+            // What the caller trusts lends the caller's rights, and not the owner's.
+            let (rights, trusted) = match &owner {
+                Some(owner) => (owner, &nobody),
+                None => (rights, &call.trusted),
             };
             let is_query = matches!(call.work, Work::Query);
             let before = is_query.then(|| object.state.clone());
@@ -467,7 +474,7 @@ impl<B: Backend> Attempt<B> {
                 log: call.log,
                 ..self.request(lineage.to_vec(), captured, call.deadline)
             };
-            let caller = Caller { attempt: self, rights, trusted: &call.trusted, depth };
+            let caller = Caller { attempt: self, rights, trusted, depth };
             let fs = caller.fs(&request, &object.owner).await?;
             let called = self.node.runtime().call(request, fs).await;
             let returned = if shows_source { called } else { source_lines::hide(called) }?;
