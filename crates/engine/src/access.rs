@@ -48,7 +48,7 @@
 //! of the user's own name), with the permissions that the mask of its directory leaves ([`emerge_proto::rules::Mask`]). The root directory belongs to `admin`, group `admin`, `rwxrwxr-x`.
 
 use crate::change::Rights;
-use crate::object::Object;
+use crate::object::{Object, Stored};
 use crate::parties::{Parties, Who};
 use core::net::IpAddr;
 use emerge_proto::scope::Verb;
@@ -172,6 +172,11 @@ fn may_by_perms(who: Who<'_>, object: &Object, want: Want) -> bool {
 /// Whether the user may, whatever the token is for. What counts in the end is [`may`].
 pub(crate) fn user_may(principal: &Principal, object: &Object, want: Want) -> bool {
     principal.all(|who| may_by_perms(who, object, want))
+}
+
+/// Whether the user may read an object that was not taken out of the store, whatever the token is for.
+pub(crate) fn user_may_read_stored(principal: &Principal, object: &Stored<'_>) -> bool {
+    principal.all(|who| granted_by(who, object.owner, object.group, object.perms) & 4 != 0)
 }
 
 /// Whether the token is for this, whatever the user may.
