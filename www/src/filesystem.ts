@@ -673,8 +673,7 @@ export class FileSystem {
     const encoded = encodeArgs(args, used);
     const named = kwargs === undefined ? undefined : encodeField("map", kwargs, "kwargs", used);
     const trusted = this.trust.hashes;
-    const plain =
-      named === undefined && deadline === undefined && several.atomic !== true && several.paths === undefined && trusted === undefined;
+    const plain = (named ?? deadline ?? several.paths ?? trusted) === undefined && several.atomic !== true;
     const op = opCall(path, method, encoded, log, plain ? undefined : { kwargs: named, deadline, ...several, trusted });
     if (used.size > 0) await this.#known.send(this.#transport, used, options);
     return op;
