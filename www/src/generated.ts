@@ -149,6 +149,8 @@ export const LIMITS = {
   MAX_CHILDREN: 1000,
   /** Objects on which one request may call a method, when they are named one by one or called in one transaction. */
   MAX_CALLED: 10000,
+  /** Class versions that one call says its caller trusts. */
+  MAX_TRUSTED: 256,
   /** Objects and directories that one operation on a tree (chmod, chown, purge) may change. */
   MAX_TREE: 10000,
   /** Members in a row that a listing passes over, because the caller may not see them or their names do not match. */
@@ -275,7 +277,7 @@ export const OP = {
   add: 41,
   /** Sets one place inside an object, which makes a version of that object. Replies with `Stored`. */
   set: 42,
-  /** Runs a query object's own `query(fs)` with the caller's rights and keeps what it gives in the object's field `results`, besides when (`results_at`) and for whom (`results_by`). Objects that are stored are kept as references. Replies with `Called`. */
+  /** Runs a query object's own `query(fs)`, as any method, and keeps what it gives in the object's field `results`, besides when (`results_at`) and for whom (`results_by`). Objects that are stored are kept as references. Replies with `Called`. */
   query: 43,
   /** Makes an object one of another class version: `Called`, without a version when it is one already. On a directory, as a stream: one `MemberCalled` for each member that is taken, each a transaction of its own. */
   migrate: 44,
@@ -810,14 +812,17 @@ export type SetArgs = [
   base?: number | null,
 ];
 
-/** Runs a query object's own `query(fs)` with the caller's rights and keeps what it gives in the object's field `results`, besides when (`results_at`) and for whom (`results_by`). Objects that are stored are kept as references. Replies with `Called`. */
+/** Runs a query object's own `query(fs)`, as any method, and keeps what it gives in the object's field `results`, besides when (`results_at`) and for whom (`results_by`). Objects that are stored are kept as references. Replies with `Called`. */
 export const QUERY_ARGS = {
   /** Which query object. */
   path: 0,
+  /** As of `CallWith`. */
+  trusted: 1,
 } as const;
 /** The decoded form of {@link QUERY_ARGS}. */
 export type QueryArgs = [
   path: string | Uint8Array | number,
+  trusted?: Uint8Array[] | null,
 ];
 
 /** Makes an object one of another class version: `Called`, without a version when it is one already. On a directory, as a stream: one `MemberCalled` for each member that is taken, each a transaction of its own. */
@@ -852,6 +857,8 @@ export const CALL_WITH = {
   atomic: 2,
   /** The objects on which it is called, by their paths, `limits::MAX_CALLED` at most, in the place of the members of a directory; `path` does not count then. They are called in the order of their paths, each once, and each item's name is its path. */
   paths: 3,
+  /** Class versions that the caller trusts, `limits::MAX_TRUSTED` at most: code of theirs has all of the caller's rights, whoever answers for it. Not within a method. */
+  trusted: 4,
 } as const;
 /** The decoded form of {@link CALL_WITH}. */
 export type CallWith = [
@@ -859,6 +866,7 @@ export type CallWith = [
   deadlineMs?: number | null,
   atomic?: boolean | null,
   paths?: string[] | null,
+  trusted?: Uint8Array[] | null,
 ];
 
 /** A child that `add` adds: an object that is there, or a new one. */

@@ -31,6 +31,7 @@ export { type Aggregate, type Aggregates, type GroupRow, Search, type SearchFail
 export type { Highlight } from "./wire-search.js";
 export type { ConnectionState } from "./session.js";
 export { Stream } from "./stream.js";
+export { Trust, type TrustedClass, type TrustStorage } from "./trust.js";
 export type { BeginOptions, Transaction, TransactionInfo, TransactionOptions } from "./transaction.js";
 export type { Change, WatchOptions } from "./watch.js";
 export type { WasmSource } from "./wasm.js";

@@ -4,6 +4,7 @@ import type { RawStat, Rules } from "./wire.js";
 
 /** The bit of a sticky directory. */
 const STICKY = 0o1000;
+const AS_OWNER = 0o4000;
 
 /** What lies at a path. */
 export type ObjectType = (typeof OBJECT_TYPE_NAMES)[number];
@@ -72,11 +73,12 @@ export class Meta {
     return this.#raw.group;
   }
 
-  /** The permissions, as in `rwxr-x---`; of a sticky directory `t` or `T` in the last place. */
+  /** The permissions, as in `rwxr-x---`; of a sticky directory `t` or `T` in the last place, of an object whose methods run with its owner's rights `s` or `S` in the third. */
   get perms(): string {
     const bits: number | undefined = (this.#raw as RawKnown).perms;
     if (bits === undefined) return unknown();
     const letters = Array.from("rwxrwxrwx", (letter, i) => ((bits >> (8 - i)) & 1 ? letter : "-"));
+    if (bits & AS_OWNER) letters[2] = letters[2] === "x" ? "s" : "S";
     if (bits & STICKY) letters[8] = letters[8] === "x" ? "t" : "T";
     return letters.join("");
   }

@@ -4,10 +4,12 @@ mod limits;
 mod rights;
 mod search;
 pub(crate) mod token;
+pub(crate) mod trust;
 
 pub(crate) use rights::{Chmod, Chown, GroupCommand, Rules, UserCommand};
 pub(crate) use search::{Index, Search};
 pub(crate) use token::TokenCommand;
+pub(crate) use trust::Trust;
 
 use clap::{Args, Parser, Subcommand};
 use emerge_proto::frame::check_timeout;
@@ -103,6 +105,8 @@ pub(crate) enum Command {
     /// Tokens: for less than everything, for a time, and to be taken back one by one.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Trust the class of an object: its methods have all your rights when you call them, whoever wrote them.
+    Trust(Trust),
     /// Remove an object, or with -r a directory, and forget all its versions at once.
     Purge(Rm),
     /// Find objects by a function that says which are wanted.
@@ -262,6 +266,7 @@ impl Command {
             Command::User(command) => command.format(),
             Command::Group(command) => command.format(),
             Command::Token(command) => command.format(),
+            Command::Trust(args) => args.format,
             Command::Purge(args) => args.format,
             Command::History(args) => args.format,
             Command::Chmod(args) => args.format,

@@ -93,7 +93,7 @@ impl Asked {
             | Op::Chown { path: target, .. }
             | Op::Purge { path: target, .. }
             | Op::SetRules { path: target, .. }
-            | Op::Query { path: target }
+            | Op::Query { path: target, .. }
             | Op::Migrate { path: target, .. }
             | Op::Add { path: target, .. }
             | Op::Set { path: target, .. }

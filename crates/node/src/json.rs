@@ -165,7 +165,7 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             to: args.text("to")?.to_owned(),
             name: args.optional_text("name")?.map(str::to_owned),
         },
-        "query" => Op::Query { path: args.target("path")? },
+        "query" => Op::Query { path: args.target("path")?, trusted: args.hashes("trusted")? },
         "migrate" => Op::Migrate {
             path: args.target("path")?,
             class: args

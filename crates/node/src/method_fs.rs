@@ -81,9 +81,22 @@ impl<B: Backend> MethodFs<B> {
             )
             .limit(limits::MAX_CALL_DEPTH as u64));
         }
-        let call = MethodCall { trusted: self.trusted.clone(), ..call };
+        let call = match self.owner {
+            // A client's own operation, in its transaction.
+            None => call,
+            Some(_) => MethodCall { trusted: self.trusted.clone(), ..call },
+        };
         let object = self.attempt.object(&call, &self.rights).await?;
         Ok(encode(&self.attempt.perform(object, &call, &self.rights, depth).await?))
+    }
+
+    /// Refuses to be told by a method what its caller trusts.
+    fn check_trust(&self, trusted: Option<&[ClassHash]>) -> Result<()> {
+        if self.owner.is_none() || trusted.is_none() {
+            return Ok(());
+        }
+        let why = "what a caller trusts is said by the caller, and by no method";
+        Err(Error::new(ErrorCode::BadArgument, why).field("trusted"))
     }
 
     /// A class version that the method meets. Sandboxes run its code within the method when it has the owner of the running class, so that of several owners
@@ -124,9 +137,13 @@ impl<B: Backend> Fs for MethodFs<B> {
                             "inside a method the objects are called one by one: all of it is one transaction";
                         return Err(Error::new(ErrorCode::BadArgument, why).field("paths"));
                     }
+                    self.check_trust(with.as_deref().and_then(|with| with.trusted.as_deref()))?;
                     self.call(MethodCall::new(path, method, args, log, with.as_deref())?).await
                 }
-                Op::Query { path } => self.call(MethodCall::query(path)).await,
+                Op::Query { path, trusted } => {
+                    self.check_trust(trusted.as_deref())?;
+                    self.call(MethodCall::query(path, trusted.as_deref())?).await
+                }
                 Op::Migrate { path, class, how, from, after: _ } => {
                     let migration = {
                         let mut tx = self.lock().await;

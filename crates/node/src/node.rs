@@ -512,7 +512,10 @@ impl<B: Backend> Node<B> {
                     _ => call::run(self, principal, key, call, now).await,
                 }
             }
-            Op::Query { path } => call::run(self, principal, key, MethodCall::query(path), now).await,
+            Op::Query { path, trusted } => match MethodCall::query(path, trusted.as_deref()) {
+                Ok(call) => call::run(self, principal, key, call, now).await,
+                Err(error) => Reply::error(error),
+            },
             Op::Migrate { path, class, how, from, after: _ } => {
                 let mut tx = self.begin(principal, now);
                 match Migration::prepare(self, &mut tx, class, how, from).await {

@@ -107,7 +107,7 @@ fn read_op(pickle: &[u8], outermost: bool) -> Result<Op> {
             to: args.text("to")?,
             name: args.optional_text("name")?,
         },
-        "query" => Op::Query { path: args.target()? },
+        "query" => Op::Query { path: args.target()?, trusted: args.hashes("trusted")? },
         "migrate" => Op::Migrate {
             path: args.target()?,
             class: args.hash("class")?,
@@ -291,6 +291,12 @@ impl<'h, 'p> Args<'h, 'p> {
         self.optional_hash(name)?.ok_or_else(|| wrong(name, "16 bytes"))
     }
 
+    fn hashes(&mut self, name: &str) -> Result<Option<Vec<ClassHash>>> {
+        let Some(at) = self.next() else { return Ok(None) };
+        let mut args = Args::new(self.heap, at, name)?;
+        (0..args.rest.len()).map(|_| args.hash(name)).collect::<Result<_>>().map(Some)
+    }
+
     fn optional_target(&mut self) -> Result<Option<Target>> {
         let heap = self.heap;
         let target = |at| match heap.node(at) {
@@ -359,7 +365,8 @@ impl<'h, 'p> Args<'h, 'p> {
         let deadline_ms = with.unsigned("deadline")?;
         let atomic = with.bool("atomic")?.then_some(true);
         let paths = with.texts("paths")?;
-        Ok(Some(Box::new(CallWith { kwargs, deadline_ms, atomic, paths })))
+        let trusted = with.hashes("trusted")?;
+        Ok(Some(Box::new(CallWith { kwargs, deadline_ms, atomic, paths, trusted })))
     }
 
     /// Reads each member of a nested list as a tuple of its own.

@@ -460,13 +460,16 @@ pub enum Op {
         #[n(2)]
         base: Option<u64>,
     },
-    /// Runs a query object's own `query(fs)` with the caller's rights and keeps what it gives in the object's field `results`, besides when (`results_at`)
+    /// Runs a query object's own `query(fs)`, as any method, and keeps what it gives in the object's field `results`, besides when (`results_at`)
     /// and for whom (`results_by`). Objects that are stored are kept as references. Replies with [`crate::record::Called`].
     #[n(43)]
     Query {
         /// Which query object.
         #[n(0)]
         path: Target,
+        /// As of [`CallWith`].
+        #[n(1)]
+        trusted: Option<Vec<ClassHash>>,
     },
     /// Makes an object one of another class version: [`crate::record::Called`], without a version when it is one already. On a directory, as a stream:
     /// one [`crate::record::MemberCalled`] for each member that is taken, each a transaction of its own.
@@ -578,6 +581,10 @@ pub struct CallWith {
     /// count then. They are called in the order of their paths, each once, and each item's name is its path.
     #[n(3)]
     pub paths: Option<Vec<String>>,
+    /// Class versions that the caller trusts, [`crate::limits::MAX_TRUSTED`] at most: code of theirs has all of the caller's rights, whoever answers for it. Not
+    /// within a method.
+    #[n(4)]
+    pub trusted: Option<Vec<ClassHash>>,
 }
 
 /// A child that `add` adds: an object that is there, or a new one.

@@ -156,7 +156,7 @@ fn the_operations_have_their_numbers() {
         Op::Groups { action: GroupAction::List, name: None, user: None },
         Op::Tokens { action: TokenAction::List, user: None, id: None, token: None },
         Op::Mixin { first: path(), second: path(), to: "/b".into(), name: None },
-        Op::Query { path: path() },
+        Op::Query { path: path(), trusted: None },
         Op::Migrate { path: path(), class: class().hash(), how: None, from: None, after: None },
         Op::Add { path: path(), field: "f".into(), children: Vec::new() },
         Op::Set { path: path(), value: vec![0xf6], base: None },

@@ -30,6 +30,7 @@ from ._object import Object
 from ._paths import At, path_of
 from ._proxy import Proxy
 from ._search import IndexInfo, Search
+from ._trusted import TrustedClass
 from ._values import Ref
 from ._watch import Watches
 
@@ -111,6 +112,7 @@ class FileSystem(Begins, Bulk, Watches):
         self._connection = connection
         self._all = _AllWaiting(Waiting(connection))
         self.aio = AsyncFileSystem(connection)
+        self.aio._trusts = self._all._trusts
         """The asynchronous twin of every call."""
 
     def __repr__(self) -> str:
@@ -137,9 +139,19 @@ class FileSystem(Begins, Bulk, Watches):
         several modules have the name."""
         self._all.define(*classes)
 
-    def trust(self, path: At, *, timeout: float | None = None) -> type[Object]:
-        """Runs the stored Python source of an object's class here; see :meth:`AsyncFileSystem.trust`."""
-        return run(self._all.trust(path, timeout=timeout))
+    def trust(
+        self, path: At, *, here: bool = True, keep: bool = False, timeout: float | None = None
+    ) -> type[Object]:
+        """Trusts an object's class, here and on the node; see :meth:`AsyncFileSystem.trust`."""
+        return run(self._all.trust(path, here=here, keep=keep, timeout=timeout))
+
+    def trusted(self) -> list[TrustedClass]:
+        """The class versions that this program trusts; see :meth:`AsyncFileSystem.trusted`."""
+        return self._all.trusted()
+
+    def distrust(self, hash: str) -> bool:
+        """Trusts a class version no longer; see :meth:`AsyncFileSystem.distrust`."""
+        return self._all.distrust(hash)
 
     def store(
         self, path: str, value: T, *, overwrite: bool = False, create: bool = False, timeout: float | None = None

@@ -13,13 +13,14 @@ mod rights;
 mod search;
 mod store;
 mod token;
+mod trust;
 mod tx;
 mod versions;
 mod watch;
 
 use crate::args::{BackupCommand, Call, Cli, Command, NodeCommand, Store, TxCommand};
 use crate::output::Output;
-use crate::settings::Settings;
+use crate::settings::{Settings, Trusted};
 use clap::CommandFactory;
 use emerge_client::native::Client;
 use emerge_proto::op::Target;
@@ -40,6 +41,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         Command::Backup(args) => return backup::run(args, &cli, output).await,
         Command::Export(args) => return archive::export(args, &cli, output).await,
         Command::Import(args) => return archive::import(args, &cli, output).await,
+        Command::Trust(args) if args.path.is_none() => return trust::kept(args, output),
         Command::Init(args) => return init(&cli, &args.address, output).await,
         Command::Completions { shell } => return completions(*shell, output),
         Command::Help(args) if args.what.first().is_none_or(|what| !what.starts_with('/')) => {
@@ -49,7 +51,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
     }
     let settings = Settings::load(cli.url.as_deref(), cli.token.as_deref())?;
     let limit = cli.patience()?;
-    let client = connect(limit, &settings).await?;
+    let client = connect(limit, &settings).await?.trusting(&Trusted::hashes()?);
     let done = match &cli.command {
         Command::Shell => crate::shell::run(&cli, &settings, &client, output).await,
         _ => tokio::select! {
@@ -184,6 +186,7 @@ async fn dispatch(
         Command::User(command) => accounts::user(command, client, output).await,
         Command::Group(command) => accounts::group(command, client, output).await,
         Command::Token(command) => token::run(command, client, output).await,
+        Command::Trust(args) => trust::run(args, client, output).await,
         Command::Purge(args) => change::purge(args, client).await,
         Command::Diff(args) => versions::diff(args, client, output).await,
         Command::Restore(args) => versions::restore(args, client, output).await,

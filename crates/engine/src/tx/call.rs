@@ -26,6 +26,8 @@ pub struct ObjectForCall {
     pub class: ClassHash,
     /// Its owner's user name.
     pub owner: CompactString,
+    /// Whether it is marked to run with its owner's rights.
+    pub as_owner: bool,
     /// Whether the caller may read it, and so its class.
     pub readable: bool,
     /// Its version.
@@ -94,6 +96,25 @@ impl<B: Backend> Tx<B> {
         Ok(narrowed)
     }
 
+    /// The rights of the owner of an object that is marked to run with them; none when it is not, or the node does not know the owner any more. The token
+    /// that the caller uses says what the caller may ask for, not what the owner does then.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn rights_of_mark(&mut self, object: &ObjectForCall) -> Result<Option<Arc<Principal>>> {
+        if !object.as_owner {
+            return Ok(None);
+        }
+        let from = self.caller.from;
+        if object.owner == access::ROOT_OWNER {
+            return Ok(Some(Arc::new(Principal { from, ..Principal::admin() })));
+        }
+        let account = self.account(&object.owner).await?;
+        Ok(account.map(|account| {
+            Arc::new(Principal { groups: account.groups, from, ..Principal::user(object.owner.as_str()) })
+        }))
+    }
+
     /// Whether code may run among that of others with the rights that count now: when for each class of it somebody answers whose rights these do not
     /// exceed. Whose the object is does not matter.
     ///
@@ -159,6 +180,7 @@ impl<B: Backend> Tx<B> {
             id: place.id,
             class,
             owner: place.object.owner.clone(),
+            as_owner: place.object.perms.is_as_owner(),
             readable: access::may(&self.principal, &place.object, Want::Read, &place.path),
             version: place.object.version,
             state: self.state_of(&place.object).await?,
@@ -178,6 +200,8 @@ impl<B: Backend> Tx<B> {
                 id: place.id,
                 class,
                 owner: place.object.owner.clone(),
+                // Its owner has marked the whole, which is of another class.
+                as_owner: false,
                 readable: access::may(&self.principal, &place.object, Want::Read, &place.path),
                 version: place.object.version,
                 state: Value::Map(fields).encode(),
