@@ -5,7 +5,7 @@ mod rights;
 mod search;
 pub(crate) mod token;
 
-pub(crate) use rights::{Chmod, Chown, GroupCommand, Rules, UserCommand};
+pub(crate) use rights::{Chmod, Chown, GroupCommand, Rules, UserCommand, UserQuota};
 pub(crate) use search::{Index, Search};
 pub(crate) use token::TokenCommand;
 
@@ -55,7 +55,7 @@ impl Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 the node cannot be reached, \
-6 a method failed, 7 a conflict, 8 out of time.";
+6 a method failed, 7 a conflict, 8 out of time, 9 past a quota.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

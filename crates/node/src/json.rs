@@ -5,7 +5,9 @@ mod query;
 mod read;
 
 use args::{Args, bad, digest};
-use emerge_proto::account::{GroupAction, GroupInfo, NewToken, TokenAction, TokenInfo, UserAction, UserInfo};
+use emerge_proto::account::{
+    GroupAction, GroupInfo, NewToken, Quota, QuotaInfo, TokenAction, TokenInfo, UserAction, UserInfo,
+};
 use emerge_proto::class::decode;
 use emerge_proto::op::{SortBy, StoreMode, Target};
 use emerge_proto::query::IndexInfo;
@@ -60,6 +62,7 @@ pub const OPERATIONS: &[&str] = &[
     "users",
     "groups",
     "tokens",
+    "quotas",
 ];
 
 /// Reads an operation: `{"op": "get", "path": "/a", "version": 3}`; the names are those of [`Op`]'s fields. With `"tx"` it is done in
@@ -216,6 +219,16 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             name: args.optional_text("name")?.map(str::to_owned),
             user: args.optional_text("user")?.map(str::to_owned),
         },
+        "quotas" => Op::Quotas {
+            user: args.optional_text("user")?.map(str::to_owned),
+            set: match json.get("set") {
+                None | Some(Json::Null) => None,
+                Some(set) => {
+                    let args = Args::of(set, "set", "an object with \"objects\" and \"bytes\" is needed")?;
+                    Some(Quota { objects: args.integer("objects")?, bytes: args.integer("bytes")? })
+                }
+            },
+        },
         "tokens" => {
             let action = TokenAction::parse(args.text("action")?)
                 .ok_or_else(|| bad("action", "one of \"list\", \"create\", \"revoke\" is needed"))?;
@@ -278,6 +291,7 @@ pub fn reply_to_json(op: &Op, reply: &[u8]) -> Result<Json> {
         Op::Users { .. } => decode::<Vec<UserInfo>>(reply)?.iter().map(user_to_json).collect(),
         Op::Groups { .. } => decode::<Vec<GroupInfo>>(reply)?.iter().map(group_to_json).collect(),
         Op::Tokens { .. } => decode::<Vec<TokenInfo>>(reply)?.iter().map(token_to_json).collect(),
+        Op::Quotas { .. } => decode::<Vec<QuotaInfo>>(reply)?.iter().map(quota_to_json).collect(),
         Op::Call { with: Some(with), .. } if with.atomic == Some(true) => {
             let all: Vec<MemberCalled> = decode(reply)?;
             all.iter().map(member_to_json).collect::<Result<_>>()?
@@ -373,6 +387,14 @@ pub fn token_to_json(token: &TokenInfo) -> Json {
     json!({
         "id": token.id, "user": token.user, "scope": token.scope, "created": time(token.created),
         "expires": token.expires.map(time), "note": token.note, "parent": token.parent,
+    })
+}
+
+/// What a user stores and may store, as JSON.
+pub fn quota_to_json(quota: &QuotaInfo) -> Json {
+    json!({
+        "user": quota.user, "objects": quota.objects, "bytes": quota.bytes,
+        "max_objects": quota.max_objects, "max_bytes": quota.max_bytes,
     })
 }
 

@@ -13,6 +13,7 @@ from ._meta import (
     Called,
     Diff,
     GroupInfo,
+    QuotaInfo,
     MemberResult,
     Meta,
     Method,
@@ -407,6 +408,16 @@ class FileSystem(Begins, Bulk, Watches):
     ) -> tuple[TokenInfo, ...]:
         """Takes a token back, and those that were made with it."""
         return run(self._all.revoke_token(id, user, timeout=timeout))
+
+    def quotas(self, user: str | None = None, *, timeout: float | None = None) -> tuple[QuotaInfo, ...]:
+        """What users store and may store; see :meth:`AsyncFileSystem.quotas`."""
+        return run(self._all.quotas(user, timeout=timeout))
+
+    def set_quota(
+        self, user: str, *, objects: int | None = None, bytes: int | None = None, timeout: float | None = None
+    ) -> QuotaInfo:
+        """Says what a user may store from now on; see :meth:`AsyncFileSystem.set_quota`."""
+        return run(self._all.set_quota(user, objects=objects, bytes=bytes, timeout=timeout))
 
     def groups(self, *, timeout: float | None = None) -> tuple[GroupInfo, ...]:
         """The groups that the node knows, with their members."""
