@@ -375,12 +375,12 @@ pub(crate) struct NodeStart {
     /// A name by which the node may be reached (may be given several times).
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_host: Vec<String>,
-    /// What each user may take: connections=N, requests=N a second, bytes=N a second, streams=N, with commas between them; 0 is
+    /// What each user may take: connections=N, requests=N a second, bytes=N a second, streams=N, run=SECONDS of methods a minute, with commas between them; 0 is
     /// without a limit. What is not named stays as it is by default.
     #[arg(long, env = "EMERGE_LIMIT_USER", value_name = "LIMITS", value_parser = limits::allowance)]
     pub(crate) limit_user: Option<emerge_server::Allowance>,
     /// What each address may take, likewise; of IPv6 the addresses of one /64 count as one.
-    #[arg(long, env = "EMERGE_LIMIT_ADDRESS", value_name = "LIMITS", value_parser = limits::allowance)]
+    #[arg(long, env = "EMERGE_LIMIT_ADDRESS", value_name = "LIMITS", value_parser = limits::address_allowance)]
     pub(crate) limit_address: Option<emerge_server::Allowance>,
     /// What is written into the audit log beside the store: off, admin (what administers, and what is refused), writes, all.
     #[arg(long, env = "EMERGE_AUDIT", value_name = "LEVEL", default_value = "admin", value_parser = limits::level)]

@@ -22,6 +22,7 @@ mod dispatch;
 mod hot;
 pub mod json;
 mod meter;
+mod metered;
 mod migrate;
 mod mixin;
 mod node;

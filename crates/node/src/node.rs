@@ -5,6 +5,7 @@ use crate::call::{self, MethodCall};
 use crate::dispatch::dispatch;
 use crate::hot::HotObjects;
 use crate::meter::{Allowances, Meters};
+use crate::metered::Metered;
 use crate::migrate::Migration;
 use crate::mixin;
 use crate::search;
@@ -135,6 +136,10 @@ impl<B: Backend> Node<B> {
         options: NodeOptions,
     ) -> Self {
         let meters = Arc::new(Meters::new(options.allowances));
+        let runtime = match options.allowances.user.run {
+            0 => runtime,
+            _ => Arc::new(Metered { runtime, meters: meters.clone() }),
+        };
         let shared = Shared {
             engine,
             runtime,
