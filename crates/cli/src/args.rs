@@ -27,6 +27,9 @@ pub(crate) struct Cli {
     /// The token that the node printed when it started.
     #[arg(long, global = true, env = "EMERGE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
+    /// A file of certificates (PEM) that are trusted to name the node, in the place of that which EMERGE_CA names or the system's.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// Print JSON for programs. Each command but `store` takes it too; there --json gives the fields.
     #[arg(long)]
     pub(crate) json: bool,
