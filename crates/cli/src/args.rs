@@ -400,6 +400,18 @@ pub(crate) struct NodeStart {
     /// The certificate's private key, as PEM.
     #[arg(long, env = "EMERGE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Take tokens (JWT) of this OpenID provider, word for word as they have it in `iss`.
+    #[arg(long, env = "EMERGE_OIDC_ISSUER", value_name = "URL", requires_all = ["oidc_audience", "jwks"])]
+    pub(crate) oidc_issuer: Option<String>,
+    /// Whom those tokens are for: what `aud` is or holds.
+    #[arg(long, env = "EMERGE_OIDC_AUDIENCE", value_name = "AUDIENCE", requires = "oidc_issuer")]
+    pub(crate) oidc_audience: Option<String>,
+    /// The provider's keys: a file of JWKS, which is read again when it changes.
+    #[arg(long, env = "EMERGE_JWKS", value_name = "FILE", requires = "oidc_issuer")]
+    pub(crate) jwks: Option<PathBuf>,
+    /// The claim that is the name of a user of this node.
+    #[arg(long, env = "EMERGE_OIDC_CLAIM", value_name = "CLAIM", default_value = emerge_server::OidcConfig::CLAIM)]
+    pub(crate) oidc_claim: String,
     /// What is logged to stderr: error, warn, info, debug, or a filter such as emerge_server=debug.
     #[arg(long, env = "EMERGE_LOG", default_value = "info", value_name = "FILTER")]
     pub(crate) log: String,

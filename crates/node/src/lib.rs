@@ -40,5 +40,5 @@ mod watch;
 pub use audit::{Asked, Audit, Audited};
 pub use connection::Connection;
 pub use meter::{Allowance, Allowances, Meter, Meters, Seat};
-pub use node::{Authenticator, Node, NodeOptions, Reply};
+pub use node::{Authenticator, Node, NodeOptions, Reply, Vouched};
 pub use text::{Ranked, TextDocument, TextIndex, TextPosition};
