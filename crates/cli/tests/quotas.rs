@@ -1,4 +1,4 @@
-//! What users store and may store: the command and HTTP, against a node.
+//! What users store and may store: the command, against a node.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
