@@ -33,8 +33,8 @@ test("an error has what its record names, and no more", () => {
 
 test("what a newer node adds is skipped, and a code that it adds is internal", () => {
   assert.equal(read([9999, "new"]).code, "internal");
-  const more = read([8, "none", null, null, null, null, null, null, { later: [1.5, "x"] }]);
-  assert.equal(more.code, "not_found");
+  const more = read([8, "none", null, null, null, null, null, null, 250, { later: [1.5, "x"] }]);
+  assert.deepEqual([more.code, more.retryAfter], ["not_found", 250]);
 });
 
 test("records that are cut short or of another form are bad frames", () => {

@@ -163,6 +163,7 @@ fn what_was_shown_for_one_token_is_not_shown_for_another() {
         for name in ["one", "two"] {
             store(&mut tx, &format!("/d/{name}"), class, 1).await.unwrap();
         }
+        tx.chmod(&path("/d"), "777", true).await.unwrap();
         commit(tx).await.unwrap();
         settle(engine).await;
         let ada = || Principal::user("ada");
