@@ -404,9 +404,7 @@ class FileSystem(Begins, Bulk, Watches):
         """Makes a token; see :meth:`AsyncFileSystem.create_token`."""
         return run(self._all.create_token(user, scope=scope, expires=expires, note=note, timeout=timeout))
 
-    def revoke_token(
-        self, id: str, user: str | None = None, *, timeout: float | None = None
-    ) -> tuple[TokenInfo, ...]:
+    def revoke_token(self, id: str, user: str | None = None, *, timeout: float | None = None) -> tuple[TokenInfo, ...]:
         """Takes a token back, and those that were made with it."""
         return run(self._all.revoke_token(id, user, timeout=timeout))
 
