@@ -85,7 +85,9 @@ class PyodideHost(Host):
 
     async def connect_soon(self, url: str, token: str, agent: str, ca: str | None) -> Connection:
         if ca is not None:
-            raise UnsupportedError("which certificates are trusted here, the browser or Node.js decides: connect without ca")
+            raise UnsupportedError(
+                "which certificates are trusted here, the browser or Node.js decides: connect without ca"
+            )
         if not hasattr(js, "WebSocket"):
             raise UnsupportedError(
                 "this host has no WebSocket, and a connection needs one; Node has it from version 22"
