@@ -404,6 +404,8 @@ impl Store {
             let bytes = emerge_proto::class::encode(class).len() as u64;
             used.entry(class.owner.clone()).or_default().bytes += bytes;
         }
+        // Of a directory there may be an earlier version alone, which has no bytes.
+        used.retain(|_, used| *used != Used::default());
         let told = || self.used.iter().filter(|(_, used)| **used != Used::default());
         if !used.iter().eq(told()) {
             let told: BTreeMap<_, _> = told().collect();
