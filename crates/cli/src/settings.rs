@@ -92,7 +92,7 @@ impl Settings {
         let json: serde_json::Value = serde_json::from_str(&text).map_err(|error| unusable(&file, error))?;
         let text = |key: &str| json[key].as_str().map(str::to_owned);
         match (text("url"), text("token")) {
-            (Some(url), Some(token)) => Ok(Some(Self { url, token })),
+            (Some(url), Some(token)) => Ok(Some(Self { url, token, trust: Trust::default() })),
             _ => Err(unusable(&file, "it lacks url or token")),
         }
     }

@@ -236,7 +236,10 @@ fn quotas_are_the_administrators_and_everybody_sees_the_own() {
             max_bytes: Some(1000),
         };
         for asked in [None, Some("ada")] {
-            assert_eq!(as_user(engine, "ada").quotas(asked, None).await.unwrap(), std::slice::from_ref(&wanted));
+            assert_eq!(
+                as_user(engine, "ada").quotas(asked, None).await.unwrap(),
+                std::slice::from_ref(&wanted)
+            );
         }
         assert_eq!(admin(engine).quotas(Some("ada"), None).await.unwrap(), [wanted]);
         let all = admin(engine).quotas(None, None).await.unwrap();

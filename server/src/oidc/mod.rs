@@ -9,7 +9,7 @@ mod ring;
 use emerge_node::Vouched;
 use emerge_proto::{Error, ErrorCode, Result};
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value as Json};
 use std::fs;
@@ -207,8 +207,7 @@ fn read(config: &OidcConfig) -> Result<Arc<[Key]>> {
         }
         let mut algorithms = algorithms(&jwk.algorithm);
         if let Some(only) = &jwk.common.key_algorithm {
-            let only = only.to_algorithm().ok();
-            algorithms.retain(|algorithm| Some(*algorithm) == only);
+            algorithms.retain(|algorithm| KeyAlgorithm::from(*algorithm) == *only);
         }
         if algorithms.is_empty() {
             continue;
