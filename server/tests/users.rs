@@ -4,7 +4,8 @@
 
 use emerge_client::native::Client;
 use emerge_proto::account::GroupInfo;
-use emerge_proto::op::StoreMode;
+use emerge_proto::class::{Capture, Captured};
+use emerge_proto::op::{CallWith, StoreMode};
 use emerge_proto::{ClassSource, ErrorCode, Language, Path, Result, Value};
 use emerge_server::{Config, RunningNode};
 use futures_util::StreamExt;
@@ -38,10 +39,15 @@ fn code<T>(result: Result<T>) -> ErrorCode {
 }
 
 fn counter() -> ClassSource {
+    let source = "class Counter extends EmergeObject { add() { this.n += 1; return this.n; } show() { return this.n; } }";
+    class("Counter", Language::JavaScript, source)
+}
+
+fn class(name: &str, language: Language, source: &str) -> ClassSource {
     ClassSource {
-        name: "Counter".into(),
-        language: Language::JavaScript,
-        source: "class Counter extends EmergeObject { add() { this.n += 1; return this.n; } show() { return this.n; } }".into(),
+        name: name.into(),
+        language,
+        source: source.into(),
         bases: Vec::new(),
         fields: Vec::new(),
         doc: None,
@@ -116,6 +122,42 @@ async fn two_users_share_what_they_may() {
     }
     let groups = admin.groups().await.unwrap();
     assert_eq!(groups[1], GroupInfo { name: "staff".into(), members: vec!["ada".into(), "bob".into()] });
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_call_and_not_read_hears_nothing_of_the_source() {
+    let folder = TempDir::new().unwrap();
+    let node = node(&folder).await;
+    let admin = connect(&node, &node.token).await;
+    let ada = connect(&node, &admin.add_user("ada", &[]).await.unwrap()).await;
+    let python = "class Safe(emerge.Object):\n    def open(self, key, tries='hunter2'):\n        raise KeyError(key)  # hunter2\n";
+    let javascript = "class Safe extends EmergeObject {\n  open(key, tries = 'hunter2') { throw new Error(key); /* hunter2 */ }\n}";
+    for (at, language, source, line) in
+        [("/py", Language::Python, python, "line 3"), ("/js", Language::JavaScript, javascript, "line 2")]
+    {
+        let at = path(at);
+        let captures = (language == Language::Python)
+            .then(|| vec![Capture { name: "emerge".into(), what: Captured::Module("emerge".into()) }]);
+        let class = ClassSource { captures, ..class("Safe", language, source) };
+        let class = admin.put_class(&class).await.unwrap().hash;
+        admin.store(&at, class, fields(1), StoreMode::Put).await.unwrap();
+        admin.chmod(&at, "711", false).await.unwrap();
+        let none = Value::Map(vec![("nothing".into(), Value::Null)]).encode();
+        let one = [Value::Text("k".into())];
+        for (client, reads) in [(&admin, true), (&ada, false)] {
+            let with = CallWith { kwargs: Some(none.clone()), ..CallWith::default() };
+            let misfit = client.call_with(&at, "open", &one, false, with).await.unwrap_err();
+            assert_eq!(misfit.code, ErrorCode::BadArgument, "{misfit}");
+            assert!(misfit.message.contains("nothing"), "what is wrong is told: {misfit}");
+            let failed = client.call(&at, "open", &one, true).await.unwrap_err();
+            assert_eq!(failed.code, ErrorCode::MethodFailed, "{failed}");
+            assert!(failed.trace.as_deref().unwrap().contains(line), "where it failed is told: {failed:?}");
+            for told in [format!("{misfit:?}"), format!("{failed:?}")] {
+                assert_eq!(told.contains("hunter2"), reads, "{told}");
+            }
+        }
+    }
     node.stop().await.unwrap();
 }
 

@@ -11,6 +11,8 @@ import { type ClassSource, type ClassVersion, encodeClassSource, type FieldDecl 
 export interface ClassRecord {
   /** The registered name. */
   readonly name: string;
+  /** The number of the language that it is written in. */
+  readonly language: number;
   /** The address: 16 bytes. */
   readonly hash: Uint8Array;
   /** The address as hexadecimal digits. */
@@ -23,6 +25,7 @@ export interface ClassRecord {
   readonly cls: EmergeClass;
 }
 
+const JAVASCRIPT = 0;
 const records = new WeakMap<object, ClassRecord>();
 
 /** The record of a class; computed once. */
@@ -33,7 +36,7 @@ export function recordOf(cls: EmergeClass): ClassRecord {
     const hash = sha256(encoded).slice(0, 16);
     const base = Object.getPrototypeOf(cls) as EmergeClass;
     const bases = (base as unknown) === EmergeObject ? [] : [recordOf(base)];
-    record = { name: registeredName(cls), hash, key: hex(hash), encoded, bases, cls };
+    record = { name: registeredName(cls), language: JAVASCRIPT, hash, key: hex(hash), encoded, bases, cls };
     records.set(cls, record);
   }
   return record;
@@ -42,7 +45,8 @@ export function recordOf(cls: EmergeClass): ClassRecord {
 /** Makes a class stand for a version that the node has: its address and its declared fields are those of the record. */
 export function adoptClass(cls: EmergeClass, version: ClassVersion): ClassRecord {
   declareFields(cls, version.source.fields);
-  const record = { name: version.source.name, hash: version.hash, key: hex(version.hash), encoded: undefined, bases: [], cls };
+  const { name, language } = version.source;
+  const record = { name, language, hash: version.hash, key: hex(version.hash), encoded: undefined, bases: [], cls };
   records.set(cls, record);
   return record;
 }
@@ -52,7 +56,7 @@ export function adoptSource(cls: EmergeClass, source: ClassSource): void {
   declareFields(cls, source.fields);
   const encoded = encodeClassSource(source);
   const hash = sha256(encoded).slice(0, 16);
-  records.set(cls, { name: source.name, hash, key: hex(hash), encoded, bases: [], cls });
+  records.set(cls, { name: source.name, language: source.language, hash, key: hex(hash), encoded, bases: [], cls });
 }
 
 /** The name under which a class is registered: its `static className`, else its own. */
@@ -94,7 +98,7 @@ export function classSource(cls: EmergeClass): ClassSource {
   const source = `class ${own && `${own} `}extends ${baseName} {${ownNames(cls, text.slice(head[0].length))}`;
   const fields = Object.entries(ownFields(cls)).map(([field]) => fieldDecl(cls, field));
   const doc = Object.hasOwn(cls, "doc") && typeof cls.doc === "string" ? cls.doc : undefined;
-  return { name, language: 0, source, bases: root ? [] : [{ name: baseName, hash: recordOf(base).hash }], fields, doc };
+  return { name, language: JAVASCRIPT, source, bases: root ? [] : [{ name: baseName, hash: recordOf(base).hash }], fields, doc };
 }
 
 function fieldDecl(cls: EmergeClass, name: string): FieldDecl {

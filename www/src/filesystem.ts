@@ -52,8 +52,8 @@ export class FileSystem {
   }
 
   /**
-   * Makes this program's classes known, so that fetched objects become their instances; storing one does so too.
-   * Classes go by their registered names. Nothing is sent.
+   * Makes this program's classes known, so that fetched objects become their instances; storing one does so too, for objects of classes in
+   * the same language. Classes go by their registered names. Nothing is sent.
    */
   define(...classes: EmergeClass[]): this {
     for (const cls of classes) check(CLASS, cls, "class");
@@ -581,11 +581,11 @@ export class FileSystem {
   /** The class that objects of a version are instances of here: this program's own, or a stand-in made from the record. */
   async #resolve(hash: Uint8Array, name: string | undefined): Promise<EmergeClass> {
     const key = hex(hash);
-    let cls = this.#known.resolved.get(key) ?? (name === undefined ? undefined : this.#known.defined.get(name));
+    let cls = this.#known.resolved.get(key) ?? (name === undefined ? undefined : this.#known.own(name, undefined));
     if (!cls) {
       const lineage = readLineage(new ByteReader(await this.#transport.request(opClassByHash(hash))));
-      const version = lineage[0];
-      cls = (version && this.#known.defined.get(version.source.name)) ?? this.#transport.meet?.(lineage) ?? standIn(lineage);
+      const source = lineage[0]?.source;
+      cls = (source && this.#known.own(source.name, source.language)) ?? this.#transport.meet?.(lineage) ?? standIn(lineage);
     }
     this.#known.resolved.set(key, cls);
     return cls;

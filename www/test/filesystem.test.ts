@@ -30,6 +30,24 @@ test("an object is stored with its class, and comes back as an instance of it", 
   assert.deepEqual(node.names(), ["get"]);
 });
 
+test("an object of another language's class of that name runs nothing of this program's class, unless it says so", async () => {
+  await fs.store("/shelf/apple", new InventoryItem({ unitPrice: 3, quantityOnHand: 10 }));
+  const apple = node.objects.get("/shelf/apple");
+  assert.ok(apple);
+  // Another version of the class in JavaScript, and one in Python.
+  for (const [at, language] of [["/shelf/js", 0], ["/shelf/py", 1]] as const) {
+    const hash = new Uint8Array(16).fill(1 + language);
+    node.classes.set(Buffer.from(hash).toString("hex"), ["InventoryItem", language, "", [], []]);
+    node.objects.set(at, { ...apple, hash });
+  }
+  assert.ok((await fs.get("/shelf/js")) instanceof InventoryItem);
+  const python = await fs.get("/shelf/py");
+  assert.ok(!(python instanceof InventoryItem));
+  assert.deepEqual({ ...python }, { unitPrice: 3, quantityOnHand: 10 });
+  fs.define(InventoryItem);
+  assert.ok((await fs.get("/shelf/py")) instanceof InventoryItem);
+});
+
 test("of what was stored only that is known which the node tells, or told before", async () => {
   const stored = await fs.store("/shelf/pear/", new InventoryItem({ unitPrice: 3 }));
   const { path, name, class: cls, version, created, modified, size, owner, group, perms, node: at, classVersion } = stored.meta;

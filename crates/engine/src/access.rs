@@ -46,7 +46,7 @@
 //! of the user's own name), with the permissions that the mask of its directory leaves ([`emerge_proto::rules::Mask`]). The root directory belongs to `admin`, group `admin`, `rwxrwxr-x`.
 
 use crate::change::Rights;
-use crate::object::Object;
+use crate::object::{Object, Stored};
 use core::net::IpAddr;
 use emerge_proto::scope::Verb;
 use emerge_proto::{Error, ErrorCode, Path, Perms, Result, Scope};
@@ -151,6 +151,11 @@ pub(crate) fn user_may(principal: &Principal, object: &Object, want: Want) -> bo
         Want::Execute => 1,
     };
     granted(principal, object) & bit != 0
+}
+
+/// Whether the user may read an object that was not taken out of the store, whatever the token is for.
+pub(crate) fn user_may_read_stored(principal: &Principal, object: &Stored<'_>) -> bool {
+    granted_by(principal, object.owner, object.group, object.perms) & 4 != 0
 }
 
 /// Whether the token is for this, whatever the user may.

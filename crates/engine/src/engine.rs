@@ -141,6 +141,21 @@ pub(crate) struct Scanned {
     pub(crate) number: u64,
 }
 
+/// What lies over the backend's records, in order; nothing where it was removed.
+struct Over {
+    slots: Vec<(Key, Slot)>,
+    at: u64,
+    number: u64,
+}
+
+/// A record that is shown where it lies.
+pub(crate) enum Shown<'a> {
+    /// In the store, as bytes.
+    Stored(&'a [u8]),
+    /// In memory, as it was written a moment ago.
+    Held(&'a Record),
+}
+
 /// Some entries of a directory, and how they were come by.
 pub(crate) struct Entries {
     pub(crate) page: Arc<PageOfEntries>,
@@ -398,6 +413,77 @@ impl<B: Backend> Engine<B> {
         Ok(Looked { key, record, at, number: 0 })
     }
 
+    /// What lies over the backend's records in a range: the recent writes from one side on, up to `limit` that are there, and over them a transaction's own.
+    fn over(
+        &self,
+        range: &Range<Key>,
+        limit: usize,
+        side: Side,
+        own: &BTreeMap<Key, Option<Record>>,
+    ) -> Result<Over> {
+        let (mut slots, at) = {
+            let mut state = self.state();
+            state.usable()?;
+            let own_deletions = own.values().filter(|record| record.is_none()).count();
+            (state.recent_in(range, limit.saturating_add(own_deletions), side), state.last)
+        };
+        let number = slots.iter().map(|(_, slot)| slot.number).max().unwrap_or(0);
+        if !own.is_empty() && range.start < range.end {
+            let mut merged: BTreeMap<Key, Slot> = slots.into_iter().collect();
+            for (key, record) in own.range(range.clone()) {
+                merged.insert(key.clone(), Slot { record: record.clone(), number: 0 });
+            }
+            slots = side.sorted(merged);
+        }
+        Ok(Over { slots, at, number })
+    }
+
+    /// As [`Engine::scan`] from the start of a range, for who keeps little of it: about `limit` records are shown where they lie. Gives the key of the last
+    /// when more may come, and the number of the newest write among what was shown.
+    pub(crate) async fn show(
+        &self,
+        range: &Range<Key>,
+        limit: usize,
+        own: &BTreeMap<Key, Option<Record>>,
+        see: &mut (dyn FnMut(&[u8], Shown<'_>) + Send),
+    ) -> Result<(Option<Key>, u64)> {
+        let Over { mut slots, number, .. } = self.over(range, limit, Side::Start, own)?;
+        // Past as many as are asked for, what lies over the backend's is not known.
+        let mut live = 0;
+        let cut = slots.iter().position(|(_, slot)| {
+            live += usize::from(slot.record.is_some());
+            live == limit
+        });
+        slots.truncate(cut.map_or(usize::MAX, |cut| cut + 1));
+        let mut last = slots.last().filter(|_| cut.is_some()).map(|(key, _)| key.clone());
+        let end = last.as_ref().map_or_else(|| range.end.clone(), |last| keys::after(last));
+        let mut over = slots.into_iter().peekable();
+        let held = |key: &[u8], slot: &Slot, see: &mut dyn FnMut(&[u8], Shown<'_>)| {
+            if let Some(record) = &slot.record {
+                see(key, Shown::Held(record));
+            }
+        };
+        let mut count = 0;
+        let mut merge = |key: &[u8], value: &[u8]| {
+            while let Some((above, slot)) = over.next_if(|(above, _)| **above < *key) {
+                held(&above, &slot, see);
+            }
+            match over.next_if(|(above, _)| **above == *key) {
+                Some((_, slot)) => held(key, &slot, see),
+                None => see(key, Shown::Stored(value)),
+            }
+            count += 1;
+            if count == limit {
+                last = Some(Key::from(key));
+            }
+        };
+        self.shared.backend.show(range.start.clone()..end, limit, &mut merge).await?;
+        if count < limit {
+            over.for_each(|(key, slot)| held(&key, &slot, see));
+        }
+        Ok((last, number))
+    }
+
     /// The `limit` records of a range from one side on as they are visible now, with a transaction's own writes over them.
     pub(crate) async fn scan(
         &self,
@@ -406,20 +492,7 @@ impl<B: Backend> Engine<B> {
         side: Side,
         own: &BTreeMap<Key, Option<Record>>,
     ) -> Result<Scanned> {
-        let (mut over, at) = {
-            let mut state = self.state();
-            state.usable()?;
-            let own_deletions = own.values().filter(|record| record.is_none()).count();
-            (state.recent_in(range, limit.saturating_add(own_deletions), side), state.last)
-        };
-        let number = over.iter().map(|(_, slot)| slot.number).max().unwrap_or(0);
-        if !own.is_empty() && range.start < range.end {
-            let mut merged: BTreeMap<Key, Slot> = over.into_iter().collect();
-            for (key, record) in own.range(range.clone()) {
-                merged.insert(key.clone(), Slot { record: record.clone(), number: 0 });
-            }
-            over = side.sorted(merged);
-        }
+        let Over { slots: over, at, number } = self.over(range, limit, side, own)?;
         let deletions = over.iter().filter(|(_, slot)| slot.record.is_none()).count();
         // Each deletion hides at most one of what the backend has.
         let wanted = limit.saturating_add(deletions);

@@ -82,12 +82,13 @@ pub(crate) struct ClassHead {
     pub(crate) hash: ClassHash,
 }
 
+/// An object as it lies in the store.
 #[derive(Encode, Decode)]
-struct Wire<'a> {
+pub(crate) struct Stored<'a> {
     #[n(0)]
     kind: ObjectType,
     #[n(1)]
-    perms: Perms,
+    pub(crate) perms: Perms,
     #[n(2)]
     version: u64,
     #[n(3)]
@@ -96,25 +97,25 @@ struct Wire<'a> {
     #[n(4)]
     age: i64,
     #[n(5)]
-    parent: ObjectId,
+    pub(crate) parent: ObjectId,
     #[b(6)]
-    name: &'a str,
+    pub(crate) name: &'a str,
     #[b(7)]
-    owner: &'a str,
+    pub(crate) owner: &'a str,
     #[b(8)]
-    group: &'a str,
+    pub(crate) group: &'a str,
     #[n(9)]
-    class: Option<ClassHash>,
+    pub(crate) class: Option<ClassHash>,
     #[b(10)]
     #[cbor(with = "minicbor::bytes")]
-    state: &'a [u8],
+    pub(crate) state: &'a [u8],
     /// Absent when it is the owner.
     #[b(11)]
     author: Option<&'a str>,
     #[b(12)]
     method: Option<&'a str>,
     #[n(13)]
-    blobs: Option<Vec<BlobRef>>,
+    pub(crate) blobs: Option<Vec<BlobRef>>,
     #[n(14)]
     restored: Option<u64>,
     #[b(15)]
@@ -135,7 +136,7 @@ impl Object {
     }
 
     pub(crate) fn encode(&self) -> Bytes {
-        let wire = Wire {
+        let wire = Stored {
             kind: self.kind,
             perms: self.perms,
             version: self.version,
@@ -158,7 +159,7 @@ impl Object {
     }
 
     pub(crate) fn decode(bytes: &Bytes) -> Result<Self> {
-        let wire: Wire<'_> = read(bytes, "an object")?;
+        let wire: Stored<'_> = read(bytes, "an object")?;
         Ok(Self {
             kind: wire.kind,
             parent: wire.parent,

@@ -1,13 +1,17 @@
-//! Lines of a class's source in what a call tells, for those who may not read the class: where it failed is told, and not what stands there.
+//! What a call tells of a class's source to those who may not read the class: where it failed and what did not fit, and neither the lines there nor the signature with its default values.
 
-use emerge_proto::{Error, Result};
+use emerge_proto::{Error, MethodDecl, Result};
 use emerge_runtime::Returned;
 
-/// What a call gave, without lines of source.
+/// What a call gave, without anything of the source.
 pub(crate) fn hide(called: Result<Returned>) -> Result<Returned> {
     match called {
         Ok(returned) => Ok(Returned { log: of_log(&returned.log), ..returned }),
         Err(error) => Err(Error {
+            message: match error.message.split_once(MethodDecl::CALLED_AS) {
+                Some((what, _signature)) => what.to_owned(),
+                None => error.message,
+            },
             trace: error.trace.as_deref().map(|trace| of_trace(trace).into()),
             log: error.log.as_deref().map(|log| of_log(log).into()),
             ..error

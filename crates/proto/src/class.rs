@@ -236,6 +236,17 @@ pub struct MethodDecl {
 }
 
 impl MethodDecl {
+    /// What stands between what is wrong with arguments and the signature, in every language's runtime. The node cuts
+    /// here what it tells those who may not read the class, as a signature holds default values out of its source.
+    pub const CALLED_AS: &str = "; it is called as ";
+
+    /// The error of arguments that do not fit, with the signature: `bad_argument` for the argument of a name.
+    #[cold]
+    pub fn misuse(&self, why: &str, argument: &str) -> Error {
+        let why = format!("{}() {why}{}{}", self.name, Self::CALLED_AS, self.signature());
+        Error::new(ErrorCode::BadArgument, why).field(argument)
+    }
+
     /// As it is called: `total_cost(discount: float = 0)`; a property by its name alone.
     pub fn signature(&self) -> String {
         let returns = self.returns.as_ref().map(|kind| format!(" -> {kind}")).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Transactions: reads that are noted, writes that are held back, and their commit.
 
 mod account;
+mod asked;
 mod blobs;
 mod call;
 mod children;

@@ -52,19 +52,19 @@ pub struct Scope {
 
 /// A walk under way.
 pub struct Walk {
-    scope: Scope,
-    source: Source,
+    pub(super) scope: Scope,
+    pub(super) source: Source,
     /// Directories above what was looked at: their path when they lie below the directory and may be passed.
-    directories: HashMap<ObjectId, Option<Arc<str>>>,
+    pub(super) directories: HashMap<ObjectId, Option<Arc<str>>>,
     /// That of the last object: the next one often lies in the same.
-    last_directory: Option<(ObjectId, Option<Arc<str>>)>,
+    pub(super) last_directory: Option<(ObjectId, Option<Arc<str>>)>,
     /// Whether objects of a class version are wanted.
-    classes: HashMap<ClassHash, bool>,
-    seen: u64,
+    pub(super) classes: HashMap<ClassHash, bool>,
+    pub(super) seen: u64,
     gone: Vec<ObjectId>,
 }
 
-enum Source {
+pub(super) enum Source {
     /// The ids that an index gave, or those of a small tree, in order, or those that were named, and how many of them have been looked at.
     Ids {
         ids: Vec<ObjectId>,
@@ -119,8 +119,8 @@ pub struct Candidate {
     /// Its identity.
     pub id: ObjectId,
     /// The path of the directory that holds it; nothing for the root.
-    directory: Arc<str>,
-    object: Arc<Object>,
+    pub(super) directory: Arc<str>,
+    pub(super) object: Arc<Object>,
 }
 
 impl Candidate {
@@ -279,28 +279,37 @@ impl<B: Backend> Tx<B> {
         };
         let mut candidates = Vec::with_capacity(found.len());
         for (id, object) in found {
-            let Some(class) = object.class else { continue };
-            if !access::user_may(&self.principal, &object, Want::Read) || !self.is_wanted(walk, class).await?
-            {
-                continue;
-            }
-            let directory = match &walk.last_directory {
-                Some((last, path)) if *last == object.parent => path.clone(),
-                _ => {
-                    let path = self.directory_path(walk, object.parent).await?;
-                    walk.last_directory = Some((object.parent, path.clone()));
-                    path
-                }
-            };
-            let Some(directory) = directory else { continue };
-            // Then all above it may be passed too.
-            if !self.principal.is_granted_at(Verb::Read, format_args!("{directory}/{}", object.name)) {
-                continue;
-            }
-            walk.seen += 1;
-            candidates.push(Candidate { id, directory, object });
+            candidates.extend(self.candidate(walk, id, object).await?);
         }
         Ok(Some(candidates))
+    }
+
+    /// An object, if it is one that the walk gives.
+    pub(super) async fn candidate(
+        &mut self,
+        walk: &mut Walk,
+        id: ObjectId,
+        object: Arc<Object>,
+    ) -> Result<Option<Candidate>> {
+        let Some(class) = object.class else { return Ok(None) };
+        if !access::user_may(&self.principal, &object, Want::Read) || !self.is_wanted(walk, class).await? {
+            return Ok(None);
+        }
+        let directory = match &walk.last_directory {
+            Some((last, path)) if *last == object.parent => path.clone(),
+            _ => {
+                let path = self.directory_path(walk, object.parent).await?;
+                walk.last_directory = Some((object.parent, path.clone()));
+                path
+            }
+        };
+        let Some(directory) = directory else { return Ok(None) };
+        // Then all above it may be passed too.
+        if !self.principal.is_granted_at(Verb::Read, format_args!("{directory}/{}", object.name)) {
+            return Ok(None);
+        }
+        walk.seen += 1;
+        Ok(Some(Candidate { id, directory, object }))
     }
 
     async fn is_wanted(&mut self, walk: &mut Walk, class: ClassHash) -> Result<bool> {

@@ -116,6 +116,11 @@ impl<'q> Collector<'q> {
         self.last
     }
 
+    /// Takes objects that are wanted, of which only the count is.
+    pub(super) fn count(&mut self, wanted: u64) {
+        self.found += wanted;
+    }
+
     /// Takes an object that is wanted.
     pub(super) async fn take<B: Backend>(&mut self, tx: &mut Tx<B>, candidate: Candidate) -> Result<()> {
         self.found += 1;

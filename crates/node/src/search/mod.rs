@@ -40,6 +40,9 @@ pub(crate) struct Place<'n, B: Backend> {
     pub(crate) noted: bool,
 }
 
+/// An object, and what the function says of it when it was asked already.
+type Asked = (Candidate, Option<Result<Answer>>);
+
 /// The cursor after the last page: past all others in the order of their bytes, in which the cursors of a stream grow.
 pub(crate) const END: &str = "~";
 
@@ -267,7 +270,7 @@ impl<'q> Run<'q> {
             _ => BUDGET,
         };
         while !self.collector.is_full() && !self.collector.has_first(self.walk.reached()) {
-            let found = tx.next_objects(&mut self.walk, budget).await?;
+            let found = self.next(tx, budget).await?;
             budget = BUDGET;
             if self.walk.gives_up() {
                 self.start_over(tx).await?;
@@ -284,7 +287,8 @@ impl<'q> Run<'q> {
                 break;
             };
             if let Some(words) = &mut self.words {
-                candidates = words.verify(tx, candidates).await?;
+                let found = candidates.into_iter().map(|(candidate, _)| candidate).collect();
+                candidates = words.verify(tx, found).await?.into_iter().map(|each| (each, None)).collect();
             }
             self.ask(place, tx, candidates).await?;
             // Others have their turn.
@@ -296,15 +300,39 @@ impl<'q> Run<'q> {
         Ok(())
     }
 
-    /// Asks the function of some objects.
+    /// The next objects, with what the function says of them as far as it could be asked natively where they lie. Those that are not wanted are left out then, and where a count
+    /// is all that is, those that are wanted are counted.
+    async fn next<B: Backend>(&mut self, tx: &mut Tx<B>, budget: usize) -> Result<Option<Vec<Asked>>> {
+        let lambda = self.lambda.as_ref();
+        let counts = self.query.count == Some(true);
+        let is_native = lambda.is_none_or(|lambda| !lambda.needs_meta() && !lambda.is_foreign());
+        let without = |found: Vec<Candidate>| found.into_iter().map(|candidate| (candidate, None)).collect();
+        if !is_native || lambda.is_none() && !counts {
+            return Ok(tx.next_objects(&mut self.walk, budget).await?.map(without));
+        }
+        let mut counted = 0;
+        let mut ask = |state: &[u8]| match lambda.map_or(Ok(Answer::Yes), |lambda| lambda.ask(state, None)) {
+            Ok(Answer::No) => None,
+            Ok(Answer::Yes) if counts => {
+                counted += 1;
+                None
+            }
+            answer => Some(answer),
+        };
+        let found = tx.next_asked(&mut self.walk, budget, &mut ask).await?;
+        self.collector.count(counted);
+        Ok(found)
+    }
+
+    /// Asks the function of some objects, where that was not done.
     async fn ask<B: Backend>(
         &mut self,
         place: &Place<'_, B>,
         tx: &mut Tx<B>,
-        candidates: Vec<Candidate>,
+        candidates: Vec<Asked>,
     ) -> Result<()> {
         let Some(lambda) = &self.lambda else {
-            for candidate in candidates {
+            for (candidate, _) in candidates {
                 if self.collector.is_full() {
                     break;
                 }
@@ -317,7 +345,8 @@ impl<'q> Run<'q> {
         let mut asked: Vec<usize> = Vec::new();
         let mut given: Vec<Vec<u8>> = Vec::new();
         let needs_meta = lambda.needs_meta() || lambda.sandbox().is_some() && sandbox::names_meta(self.query);
-        for (at, candidate) in candidates.iter().enumerate() {
+        let (candidates, told): (Vec<Candidate>, Vec<_>) = candidates.into_iter().unzip();
+        for (at, (candidate, told)) in candidates.iter().zip(told).enumerate() {
             let meta = match needs_meta {
                 true => {
                     Some(sandbox::meta(self.query.language, candidate, &tx.candidate_stat(candidate).await?))
@@ -332,7 +361,7 @@ impl<'q> Run<'q> {
                     &joined
                 }
             };
-            answers.push(match lambda.ask(state, meta.clone())? {
+            answers.push(match told.unwrap_or_else(|| lambda.ask(state, meta.clone()))? {
                 Answer::Yes => Ok(true),
                 Answer::No => Ok(false),
                 Answer::Missing(field) => Err(Box::new(sandbox::missing(&field))),

@@ -111,17 +111,17 @@ impl Method {
         let rest = if by_place.len() > named { by_place.split_off(named) } else { Vec::new() };
         if !has_rest && !rest.is_empty() {
             let why = format!("takes {named} arguments, and {} were given", named + rest.len());
-            return Err(self.refused(&why, "args"));
+            return Err(self.decl.misuse(&why, "args"));
         }
         let mut placed: Vec<Option<Value>> = by_place.into_iter().map(Some).collect();
         placed.resize(named, None);
         for entry in kwargs.map_or_else(|| raw::entries(raw::EMPTY), raw::entries)? {
             let (name, value) = entry?;
             let Some(place) = params[..named].iter().position(|param| param.name == *name) else {
-                return Err(self.refused(&format!("has no parameter of the name {name:?}"), &name));
+                return Err(self.decl.misuse(&format!("has no parameter of the name {name:?}"), &name));
             };
             if placed[place].replace(Value::decode(value)?).is_some() {
-                return Err(self.refused(&format!("was given twice the argument {name:?}"), &name));
+                return Err(self.decl.misuse(&format!("was given twice the argument {name:?}"), &name));
             }
         }
         let mut complete = Vec::with_capacity(params.len());
@@ -131,7 +131,7 @@ impl Method {
                 (None, Some(default)) => Value::decode(default)?,
                 (None, None) => {
                     let why = format!("was not given the argument {:?}", param.name);
-                    return Err(self.refused(&why, &param.name));
+                    return Err(self.decl.misuse(&why, &param.name));
                 }
             });
         }
@@ -139,11 +139,5 @@ impl Method {
             complete.push(Value::List(rest));
         }
         Ok(Value::List(complete).encode())
-    }
-
-    #[cold]
-    fn refused(&self, why: &str, name: &str) -> Error {
-        let why = format!("{}() {why}; it is called as {}", self.decl.name, self.decl.signature());
-        Error::new(ErrorCode::BadArgument, why).field(name)
     }
 }

@@ -1,7 +1,7 @@
 //! Arguments by name of a JavaScript method, which has none: they go to the places of their parameters.
 
 use emerge_proto::value::raw;
-use emerge_proto::{ClassVersion, Error, ErrorCode, MethodDecl, Result, Value};
+use emerge_proto::{ClassVersion, Error, ErrorCode, Result, Value};
 use std::sync::Arc;
 
 /// Arguments by place, and the places among them at which nothing was given: there a parameter has its default.
@@ -33,13 +33,13 @@ pub(crate) fn placed(
         let (name, value) = entry?;
         let place = method.params.iter().position(|param| param.name == *name);
         let Some(place) = place.filter(|place| *place <= usize::from(u8::MAX)) else {
-            return Err(refused(method, &name, "has no parameter of the name"));
+            return Err(method.misuse(&format!("has no parameter of the name {name:?}"), &name));
         };
         if given.len() <= place {
             given.resize(place + 1, None);
         }
         if given[place].replace(Value::decode(value)?).is_some() {
-            return Err(refused(method, &name, "was given twice the argument"));
+            return Err(method.misuse(&format!("was given twice the argument {name:?}"), &name));
         }
     }
     let holes =
@@ -48,16 +48,10 @@ pub(crate) fn placed(
     Ok(Placed { args: Value::List(args).encode(), holes })
 }
 
-#[cold]
-fn refused(method: &MethodDecl, name: &str, why: &str) -> Error {
-    let why = format!("{}() {why} {name:?}; it is called as {}", method.name, method.signature());
-    Error::new(ErrorCode::BadArgument, why).field(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use emerge_proto::{ClassHash, ClassSource, Language, ObjectId, ParamDecl};
+    use emerge_proto::{ClassHash, ClassSource, Language, MethodDecl, ObjectId, ParamDecl};
 
     fn lineage() -> Vec<Arc<ClassVersion>> {
         let param = |name: &str, default: Option<&str>| ParamDecl {
