@@ -5,7 +5,7 @@ import { ByteReader } from "./bytes.js";
 import { errorOf } from "./error.js";
 import type { Options, Transport } from "./results.js";
 import { GroupAction, OP, TokenAction, UserAction } from "./generated.js";
-import { BYTES, members, NUMBER, operation, optional, text, texts } from "./operation.js";
+import { BYTES, members, NUMBER, operation, optional, text, texts, whole } from "./operation.js";
 import { optionsFor, optionsOf } from "./options.js";
 import { hex, sha256 } from "./sha256.js";
 import { record } from "./wire.js";
@@ -84,7 +84,7 @@ const opTokens: (action: TokenAction, user?: string, id?: string, token?: NewTok
 );
 
 const opQuotas: (user?: string, set?: [objects: number | undefined, bytes: number | undefined]) => Uint8Array = operation(
-  OP.quotas, optional(text("user")), optional(members<[number | undefined, number | undefined]>(optional(NUMBER), optional(NUMBER))),
+  OP.quotas, optional(text("user")), optional(members<[number | undefined, number | undefined]>(optional(whole("objects")), optional(whole("bytes")))),
 );
 
 const opUsers: (action: UserAction, name?: string, tokenHash?: Uint8Array, groups?: readonly string[]) => Uint8Array = operation(
@@ -245,6 +245,7 @@ export class Accounts {
   /** Says what a user may store from now on, which only the administrator may. What is there already stays. */
   async setQuota(user: string, options?: QuotaOptions): Promise<QuotaInfo> {
     const given = quotaOptions(options);
+    check(TEXT, user, "user");
     const op = opQuotas(user, [given.objects, given.bytes]);
     const [info] = readQuotas(new ByteReader(await this.#transport.request(op, given)));
     if (info === undefined) throw errorOf("bad_frame", "the node tells of no quota that it set");
