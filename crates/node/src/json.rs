@@ -205,7 +205,10 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             keep: args.optional_text("keep")?.map(str::to_owned),
             mask: args.optional_text("mask")?.map(str::to_owned),
         },
-        "users" | "groups" | "tokens" | "quotas" => accounts::op(name, &args)?,
+        "users" => accounts::users(&args)?,
+        "groups" => accounts::groups(&args)?,
+        "tokens" => accounts::tokens(&args)?,
+        "quotas" => accounts::quotas(&args)?,
         "history" => Op::History {
             path: args.target("path")?,
             before: args.integer("before")?,

@@ -8,43 +8,51 @@ use emerge_proto::account::{
 use emerge_proto::{Op, Result};
 use serde_json::{Value as Json, json};
 
-/// Reads one of the operations about them.
-pub(super) fn op(name: &str, args: &Args<'_>) -> Result<Op> {
-    Ok(match name {
-        "users" => Op::Users {
-            action: UserAction::parse(args.text("action")?)
-                .ok_or_else(|| bad("action", "one of \"list\", \"add\", \"remove\", \"token\" is needed"))?,
-            name: args.optional_text("name")?.map(str::to_owned),
-            token_hash: args.optional("token_hash", "64 hexadecimal digits", digest)?,
-            groups: args.names("groups")?,
+/// Reads the operation about users.
+pub(super) fn users(args: &Args<'_>) -> Result<Op> {
+    Ok(Op::Users {
+        action: UserAction::parse(args.text("action")?)
+            .ok_or_else(|| bad("action", "one of \"list\", \"add\", \"remove\", \"token\" is needed"))?,
+        name: args.optional_text("name")?.map(str::to_owned),
+        token_hash: args.optional("token_hash", "64 hexadecimal digits", digest)?,
+        groups: args.names("groups")?,
+    })
+}
+
+/// Reads the operation about groups.
+pub(super) fn groups(args: &Args<'_>) -> Result<Op> {
+    Ok(Op::Groups {
+        action: GroupAction::parse(args.text("action")?).ok_or_else(|| {
+            bad("action", "one of \"list\", \"add\", \"remove\", \"join\", \"leave\" is needed")
+        })?,
+        name: args.optional_text("name")?.map(str::to_owned),
+        user: args.optional_text("user")?.map(str::to_owned),
+    })
+}
+
+/// Reads the operation about quotas.
+pub(super) fn quotas(args: &Args<'_>) -> Result<Op> {
+    Ok(Op::Quotas {
+        user: args.optional_text("user")?.map(str::to_owned),
+        set: match args.get("set") {
+            None | Some(Json::Null) => None,
+            Some(set) => Some(quota(set)?),
         },
-        "groups" => Op::Groups {
-            action: GroupAction::parse(args.text("action")?).ok_or_else(|| {
-                bad("action", "one of \"list\", \"add\", \"remove\", \"join\", \"leave\" is needed")
-            })?,
-            name: args.optional_text("name")?.map(str::to_owned),
-            user: args.optional_text("user")?.map(str::to_owned),
-        },
-        "quotas" => Op::Quotas {
-            user: args.optional_text("user")?.map(str::to_owned),
-            set: match args.get("set") {
-                None | Some(Json::Null) => None,
-                Some(set) => Some(quota(set)?),
-            },
-        },
-        _ => {
-            let action = TokenAction::parse(args.text("action")?)
-                .ok_or_else(|| bad("action", "one of \"list\", \"create\", \"revoke\" is needed"))?;
-            let hash = args.optional("token_hash", "64 hexadecimal digits", digest)?;
-            let (scope, note) = (args.names("scope")?, args.optional_text("note")?.map(str::to_owned));
-            let expires = args.optional("expires", MOMENT, |json| moment(json.as_str()?))?;
-            Op::Tokens {
-                action,
-                user: args.optional_text("user")?.map(str::to_owned),
-                id: args.optional_text("id")?.map(str::to_owned),
-                token: hash.map(|hash| NewToken { hash, scope, expires, note }),
-            }
-        }
+    })
+}
+
+/// Reads the operation about tokens.
+pub(super) fn tokens(args: &Args<'_>) -> Result<Op> {
+    let action = TokenAction::parse(args.text("action")?)
+        .ok_or_else(|| bad("action", "one of \"list\", \"create\", \"revoke\" is needed"))?;
+    let hash = args.optional("token_hash", "64 hexadecimal digits", digest)?;
+    let (scope, note) = (args.names("scope")?, args.optional_text("note")?.map(str::to_owned));
+    let expires = args.optional("expires", MOMENT, |json| moment(json.as_str()?))?;
+    Ok(Op::Tokens {
+        action,
+        user: args.optional_text("user")?.map(str::to_owned),
+        id: args.optional_text("id")?.map(str::to_owned),
+        token: hash.map(|hash| NewToken { hash, scope, expires, note }),
     })
 }
 
