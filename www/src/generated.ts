@@ -38,6 +38,7 @@ export const ERROR_CODES = [
   "transaction_expired",
   "log_expired",
   "not_unique",
+  "quota_exceeded",
 ] as const;
 
 /** A stable error code. */
@@ -79,6 +80,7 @@ export const ERROR_CLASSES: Readonly<Record<ErrorCode, readonly [name: string, d
   transaction_expired: ["TransactionExpiredError", "The transaction has ended or the node no longer holds it; what of it was not committed has not happened."],
   log_expired: ["LogExpiredError", "The change log no longer reaches back to where a watch is to go on; look at what there is now, and watch from there."],
   not_unique: ["NotUniqueError", "A field of the class is unique, and another object has this value."],
+  quota_exceeded: ["QuotaExceededError", "A user would store more than the user's quota allows; `field` is `objects` or `bytes`."],
 };
 
 /** Every limit of the protocol and the node. */
@@ -261,6 +263,8 @@ export const OP = {
   watch: 24,
   /** Lists, makes or takes back tokens: a user's own, or for the administrator those of all. Replies with a list of `account::TokenInfo`: those that it is about. Not within a method or a transaction. */
   tokens: 25,
+  /** Tells what users store and may store: of the caller, or for the administrator of a user or of all. Replies with a list of `account::QuotaInfo`. Not within a method or a transaction. */
+  quotas: 27,
   /** Finds objects that the caller may read: one `query::Matches`; as a stream, one for each page until the end. */
   search: 30,
   /** Runs a search and tells how: `query::Plan`. */
@@ -700,6 +704,19 @@ export type TokensArgs = [
   user?: string | null,
   id?: string | null,
   token?: NewToken | null,
+];
+
+/** Tells what users store and may store: of the caller, or for the administrator of a user or of all. Replies with a list of `account::QuotaInfo`. Not within a method or a transaction. */
+export const QUOTAS_ARGS = {
+  /** Whose; when absent the caller's own, for the administrator those of all. */
+  user: 0,
+  /** What the user may store from now on, which only the administrator may say. */
+  set: 1,
+} as const;
+/** The decoded form of {@link QUOTAS_ARGS}. */
+export type QuotasArgs = [
+  user?: string | null,
+  set?: Quota | null,
 ];
 
 /** Finds objects that the caller may read: one `query::Matches`; as a stream, one for each page until the end. */
@@ -1338,6 +1355,41 @@ export type UserInfo = [
   name: string,
   groups: string[],
   created: number,
+];
+
+/** How much a user may store; what is absent has no limit. */
+export const QUOTA = {
+  /** Objects and directories. */
+  objects: 0,
+  /** Bytes of their states, of the earlier versions that are kept, and of classes. */
+  bytes: 1,
+} as const;
+/** The decoded form of {@link QUOTA}. */
+export type Quota = [
+  objects?: number | null,
+  bytes?: number | null,
+];
+
+/** What a user stores, and may store. */
+export const QUOTA_INFO = {
+  /** The user's name. */
+  user: 0,
+  /** Objects and directories that the user owns. */
+  objects: 1,
+  /** Bytes of their states, of the earlier versions that are kept, and of classes. */
+  bytes: 2,
+  /** How many objects and directories there may be; any number when absent. */
+  maxObjects: 3,
+  /** How many bytes there may be; any number when absent. */
+  maxBytes: 4,
+} as const;
+/** The decoded form of {@link QUOTA_INFO}. */
+export type QuotaInfo = [
+  user: string,
+  objects: number,
+  bytes: number,
+  maxObjects?: number | null,
+  maxBytes?: number | null,
 ];
 
 /** A group that a node knows. */

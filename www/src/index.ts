@@ -5,7 +5,7 @@
  */
 
 export type { Which } from "./arguments.js";
-export { Accounts, type GroupInfo, type TokenInfo, type TokenOptions, type UserInfo } from "./accounts.js";
+export { Accounts, type GroupInfo, type QuotaInfo, type QuotaOptions, type TokenInfo, type TokenOptions, type UserInfo } from "./accounts.js";
 export { connect, Connection, type ConnectOptions } from "./client.js";
 export {
   CalendarDate, Decimal, Duration, EmbeddedObject, Float64, NdArray, Ref, Table, type TypedArray, Uuid,

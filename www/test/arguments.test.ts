@@ -116,6 +116,8 @@ const accounts: Record<keyof Accounts, readonly unknown[]> = {
     { ...common, user: "zed", scope: ["read:/odd/**"], expires: new Date(4e12), note: "odd" } satisfies All<Accounts["createToken"], 0>,
   ],
   revokeToken: ["0000000000000000", { ...common, user: "zed" } satisfies All<Accounts["revokeToken"], 1>],
+  quotas: [{ ...common, user: "zed" } satisfies All<Accounts["quotas"], 0>],
+  setQuota: ["zed", { ...common, objects: 1, bytes: 2 } satisfies All<Accounts["setQuota"], 1>],
   groups: [common],
   addGroup: ["staff", common],
   removeGroup: ["staff", common],

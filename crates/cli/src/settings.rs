@@ -1,16 +1,19 @@
 //! Where the node is: from the command line, the environment, or what `emerge init` remembered.
 
+use emerge_client::native::Trust;
 use emerge_proto::{ClassHash, ClassVersion, Error, ErrorCode, Result, limits};
 use serde_json::json;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A node's address and token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) url: String,
     pub(crate) token: String,
+    /// Whose certificate of the node is trusted.
+    pub(crate) trust: Trust,
 }
 
 impl Settings {
@@ -58,7 +61,12 @@ impl Settings {
             found_token = token.to_owned();
         }
         found = found.trim_end_matches('/').to_owned();
-        Ok(Self { url: found, token: found_token })
+        Ok(Self { url: found, token: found_token, trust: Trust::default() })
+    }
+
+    /// The same, trusting those who are in a file of certificates, if there is one.
+    pub(crate) fn trusting(self, ca: Option<&Path>) -> Self {
+        Self { trust: Trust::of(ca.map(Path::to_path_buf)), ..self }
     }
 
     fn file() -> Option<PathBuf> {
@@ -84,7 +92,7 @@ impl Settings {
         let json: serde_json::Value = serde_json::from_str(&text).map_err(|error| unusable(&file, error))?;
         let text = |key: &str| json[key].as_str().map(str::to_owned);
         match (text("url"), text("token")) {
-            (Some(url), Some(token)) => Ok(Some(Self { url, token })),
+            (Some(url), Some(token)) => Ok(Some(Self { url, token, trust: Trust::default() })),
             _ => Err(unusable(&file, "it lacks url or token")),
         }
     }

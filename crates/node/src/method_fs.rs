@@ -162,10 +162,10 @@ impl<B: Backend> Fs for MethodFs<B> {
                     self.attempt.dispatch(&op, &methods, &self.rights).await
                 }
                 // Whoever calls a method lends it rights over objects, not over people.
-                Op::Users { .. } | Op::Groups { .. } | Op::Tokens { .. } => {
+                Op::Users { .. } | Op::Groups { .. } | Op::Tokens { .. } | Op::Quotas { .. } => {
                     let place = if self.owner.is_none() { "for transactions" } else { "for methods" };
                     let why = format!(
-                        "{:?} is not {place}: users, groups and tokens are administered by a client, each change by itself",
+                        "{:?} is not {place}: users, groups, tokens and quotas are administered by a client, each change by itself",
                         op.name()
                     );
                     Err(Error::new(ErrorCode::Unsupported, why))

@@ -3,7 +3,7 @@
 use crate::failing::bad;
 use crate::machine::{self, Heap, Node};
 use crate::value::Reader;
-use emerge_proto::account::{GroupAction, NewToken, TokenAction, UserAction};
+use emerge_proto::account::{GroupAction, NewToken, Quota, TokenAction, UserAction};
 use emerge_proto::class::{BaseRef, Capture, Captured};
 use emerge_proto::op::{CallWith, Child, SortBy, StoreMode, Target};
 use emerge_proto::query::{Aggregate, AggregateKind, Group};
@@ -151,6 +151,11 @@ fn read_op(pickle: &[u8], outermost: bool) -> Result<Op> {
             name: args.optional_text("name")?,
             user: args.optional_text("user")?,
         },
+        "quotas" => {
+            let (user, set) = (args.optional_text("user")?, args.bool("set")?);
+            let quota = Quota { objects: args.unsigned("objects")?, bytes: args.unsigned("bytes")? };
+            Op::Quotas { user, set: set.then_some(quota) }
+        }
         "tokens" => {
             let action = TokenAction::parse(&args.text("action")?)
                 .ok_or_else(|| wrong("action", "list, create or revoke"))?;

@@ -1,6 +1,6 @@
 //! Operations: what a request asks for. On the wire `[number, [argument, …]]`; trailing absent arguments may be left out.
 
-use crate::account::{GroupAction, NewToken, TokenAction, UserAction};
+use crate::account::{GroupAction, NewToken, Quota, TokenAction, UserAction};
 use crate::class::{ClassHash, ClassSource};
 use crate::id::ObjectId;
 use crate::query::Query;
@@ -372,6 +372,17 @@ pub enum Op {
         #[n(3)]
         token: Option<NewToken>,
     },
+    /// Tells what users store and may store: of the caller, or for the administrator of a user or of all. Replies with a list of
+    /// [`crate::account::QuotaInfo`]. Not within a method or a transaction.
+    #[n(27)]
+    Quotas {
+        /// Whose; when absent the caller's own, for the administrator those of all.
+        #[n(0)]
+        user: Option<String>,
+        /// What the user may store from now on, which only the administrator may say.
+        #[n(1)]
+        set: Option<Quota>,
+    },
     /// Finds objects that the caller may read: one [`crate::query::Matches`]; as a stream, one for each page until the end.
     #[n(30)]
     Search {
@@ -519,6 +530,7 @@ impl Op {
             Op::Users { .. } => "users",
             Op::Groups { .. } => "groups",
             Op::Tokens { .. } => "tokens",
+            Op::Quotas { .. } => "quotas",
             Op::Search { .. } => "search",
             Op::Explain { .. } => "explain",
             Op::CreateIndex { .. } => "create_index",
@@ -560,6 +572,7 @@ impl Op {
                 | Op::Search { .. }
                 | Op::Explain { .. }
                 | Op::Indexes {}
+                | Op::Quotas { set: None, .. }
         )
     }
 }

@@ -155,6 +155,7 @@ fn the_operations_have_their_numbers() {
         Op::Users { action: UserAction::List, name: None, token_hash: None, groups: None },
         Op::Groups { action: GroupAction::List, name: None, user: None },
         Op::Tokens { action: TokenAction::List, user: None, id: None, token: None },
+        Op::Quotas { user: None, set: None },
         Op::Mixin { first: path(), second: path(), to: "/b".into(), name: None },
         Op::Query { path: path(), trusted: None },
         Op::Migrate { path: path(), class: class().hash(), how: None, from: None, after: None },

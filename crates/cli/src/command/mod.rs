@@ -22,7 +22,7 @@ use crate::args::{BackupCommand, Call, Cli, Command, NodeCommand, Store, TxComma
 use crate::output::Output;
 use crate::settings::{Settings, Trusted};
 use clap::CommandFactory;
-use emerge_client::native::Client;
+use emerge_client::native::{Client, Trust};
 use emerge_proto::op::Target;
 use emerge_proto::{Error, ErrorCode, Inside, Language, Path, Result, Value};
 use emerge_runtime::Sandbox;
@@ -49,7 +49,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         }
         _ => {}
     }
-    let settings = Settings::load(cli.url.as_deref(), cli.token.as_deref())?;
+    let settings = Settings::load(cli.url.as_deref(), cli.token.as_deref())?.trusting(cli.ca.as_deref());
     let limit = cli.patience()?;
     let client = connect(limit, &settings).await?.trusting(&Trusted::hashes()?);
     let done = match &cli.command {
@@ -216,7 +216,7 @@ async fn dispatch(
 
 /// Connects, or says that nobody is there.
 async fn connect(limit: Duration, settings: &Settings) -> Result<Client> {
-    let connecting = Client::connect(&settings.url, &settings.token);
+    let connecting = Client::connect_trusting(&settings.url, &settings.token, settings.trust.clone());
     tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
         let why = format!(
             "{} gave no answer in {} seconds; is the node running? (emerge node start)",
@@ -258,7 +258,7 @@ async fn init(cli: &Cli, address: &str, output: &Output) -> Result<()> {
         Error::new(ErrorCode::BadArgument, "a token is needed: give the node's whole link, or --token")
             .field("token")
     })?;
-    let settings = Settings { url, token };
+    let settings = Settings { url, token, trust: Trust::of(cli.ca.clone()) };
     let limit = cli.patience()?;
     let client = connect(limit, &settings).await?;
     client.close().await;

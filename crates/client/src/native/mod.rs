@@ -26,6 +26,7 @@ mod transaction;
 pub use bulk::{NewObject, STORES_AT_ONCE};
 pub use emerge_proto::record::Listing;
 pub use replies::{Items, Reply};
+pub use tls::Trust;
 pub use transaction::Transaction;
 
 use crate::session::{Config, EncodedOp, State};
@@ -65,7 +66,15 @@ impl Client {
     /// # Errors
     /// `bad_argument` (the URL), `disconnected` (nobody answers there), `unauthenticated`, `unsupported_version`.
     pub async fn connect(url: &str, token: &str) -> Result<Self> {
-        let client = Self::open(url, Config::new(token))?;
+        Self::connect_trusting(url, token, Trust::default()).await
+    }
+
+    /// As [`Client::connect`], to a node whose certificate is trusted by somebody else than by default.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub async fn connect_trusting(url: &str, token: &str, trust: Trust) -> Result<Self> {
+        let client = Self::open(url, Config::new(token), trust)?;
         client.opened().await?;
         Ok(client)
     }
@@ -75,8 +84,8 @@ impl Client {
     ///
     /// # Errors
     /// `bad_argument` (the URL).
-    pub fn open(url: &str, config: Config) -> Result<Self> {
-        let address = socket::Address::parse(url)?;
+    pub fn open(url: &str, config: Config, trust: Trust) -> Result<Self> {
+        let address = socket::Address::parse(url)?.trusting(trust);
         let shared = Arc::new(Shared::new(config));
         let (sender, status) = watch::channel(Status::default());
         tokio::spawn(Driver::new(shared.clone(), address, sender).run());

@@ -140,7 +140,7 @@ pub(crate) fn with_cursor(op: &[u8], at: u64, cursor: &str) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use emerge_proto::account::{GroupAction, TokenAction, UserAction};
+    use emerge_proto::account::{GroupAction, Quota, TokenAction, UserAction};
     use emerge_proto::op::{SortBy, StoreMode, Target};
     use emerge_proto::{AsOf, ClassHash, ClassSource, Language, Query};
 
@@ -202,6 +202,7 @@ mod tests {
             },
             Op::Groups { action: GroupAction::List, name: None, user: None },
             Op::Tokens { action: TokenAction::List, user: None, id: None, token: None },
+            Op::Quotas { user: Some("ada".into()), set: Some(Quota { objects: Some(9), bytes: None }) },
             Op::Begin { name: Some("t".into()), lifetime_ms: None },
             Op::In { tx: "t".into(), op: Box::new(Op::Stat { path }), after: None },
             Op::End { tx: "t".into(), commit: false },
