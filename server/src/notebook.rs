@@ -13,6 +13,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use emerge_proto::guard::Guard as Holds;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,6 +47,9 @@ async fn check(State(page): State<Arc<Page>>, request: Request, next: Next) -> R
     let scripts = if request.uri().path() == WORKER { WORKER_SCRIPTS } else { PAGE_SCRIPTS };
     let policy = content_security_policy(scripts, request.headers(), page.node_port);
     let mut response = next.run(request).await;
+    if !Holds::Policy.holds() {
+        return response;
+    }
     let headers: [(HeaderName, &str); 8] = [
         (header::CONTENT_SECURITY_POLICY, &policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -13,6 +13,7 @@ use crate::object::{Record, damaged, read};
 use bytes::Bytes;
 use compact_str::CompactString;
 use emerge_proto::account::Quota;
+use emerge_proto::guard::Guard;
 use emerge_proto::{ClassVersion, Error, ErrorCode, Result};
 use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, HashMap};
@@ -111,6 +112,7 @@ impl Usage {
             for (what, quota, used, change) in counts {
                 if let Some(quota) = quota
                     && change > 0
+                    && Guard::Quota.holds()
                     && used.saturating_add_signed(change) > quota
                 {
                     let why = format!(

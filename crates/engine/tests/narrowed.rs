@@ -411,6 +411,8 @@ fn a_mark_goes_with_other_code_other_owners_and_what_others_write() {
         let (class, newer) = marked(engine).await;
         let bob = || Principal::user("bob");
         let ada = || Principal::user("ada");
+        // One for less, though it is ada's.
+        let token = || ada().scoped(emerge_proto::Scope::parse(&["*:/**"]).unwrap().unwrap());
         let keeps = "rwsrwxrwx";
         for (what, who, left) in [
             ("fields", ada(), keeps),
@@ -419,6 +421,8 @@ fn a_mark_goes_with_other_code_other_owners_and_what_others_write() {
             ("chmod", ada(), "rwsr-xrwx"),
             ("fields", bob(), "rwxrwxrwx"),
             ("fields", Principal::admin(), "rwxrwxrwx"),
+            ("fields", token(), "rwxrwxrwx"),
+            ("method", token(), "rwxrwxrwx"),
             ("method", bob(), "rwxrwxrwx"),
             ("restore", bob(), "rwxrwxrwx"),
             ("class", ada(), "rwxrwxrwx"),

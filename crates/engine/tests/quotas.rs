@@ -5,6 +5,7 @@
 mod common;
 
 use common::*;
+use emerge_engine::backup::Restore;
 use emerge_engine::testing::check_store;
 use emerge_engine::{Backend, CommitError, Engine, MemoryBackend, Principal, Tx};
 use emerge_proto::account::{Quota, QuotaInfo, UserAction};
@@ -281,5 +282,52 @@ fn what_is_counted_and_what_is_allowed_outlives_the_program() {
         let mut tx = engine.begin(Principal::user("ada"), NOW, seed());
         store(&mut tx, "/home/b", before.0, 1).await.unwrap();
         assert_eq!(refused(commit(tx).await), ("objects".into(), 2));
+    });
+}
+
+/// A backup that the program before format 5 made. In it ada has stored the class Lamp; `/home/a` three times, `/home/b` once, `/home/c`, which was given to bob then, `/home/large`
+/// of a kilobyte more than lies in a record; and `/home/tree` of two objects, which was unlinked and not collected.
+const FORMAT_4: &[u8] = include_bytes!("stores/format-4.backup");
+
+#[test]
+fn a_store_of_format_4_is_upgraded_where_it_is_and_counted_exactly() {
+    let backend = futures_executor::block_on(async {
+        let mut restore = Restore::begin(MemoryBackend::new()).await.unwrap();
+        restore.feed(FORMAT_4).await.unwrap();
+        restore.finish().await.unwrap().0
+    });
+    let format = |backend: &MemoryBackend| {
+        let contents = backend.contents().into_iter();
+        let format: Vec<_> = contents.filter(|(key, _)| &key[..] == b"mformat").map(|(_, value)| value).collect();
+        format[0].last().copied().unwrap()
+    };
+    assert_eq!(format(&backend), 4);
+    let one = n(1).len() as u64;
+    let blob = large(limits::BLOB_THRESHOLD + 1000).len() as u64;
+    // Twice: what is counted is counted once.
+    for _ in 0..2 {
+        on(backend.clone(), async |engine| {
+            assert_eq!(format(engine.backend()), 5);
+            let mut tx = as_user(engine, "ada");
+            let lamp = tx.class_by_name("Lamp").await.unwrap().lineage.remove(0);
+            let lamp = emerge_proto::class::encode(&lamp).len() as u64;
+            // The directories /home and /home/tree, a, b, large, x and y; the earlier version of c is still hers.
+            assert_eq!(used(engine, "ada").await, (7, 7 * one + blob + lamp));
+            assert_eq!(used(engine, "bob").await, (1, one));
+            settle(engine).await;
+        });
+        futures_executor::block_on(check_store(&backend)).unwrap();
+    }
+    on(backend, async |engine| {
+        let before = used(engine, "ada").await;
+        while engine.collect(NOW, 100).await.unwrap().deleted > 0 {}
+        assert_eq!(used(engine, "ada").await, (before.0 - 3, before.1 - 2 * one));
+        set(engine, "ada", Some(4), None).await;
+        let class = put_class(engine).await;
+        let mut tx = as_user(engine, "ada");
+        store(&mut tx, "/home/more", class, 1).await.unwrap();
+        assert_eq!(refused(commit(tx).await), ("objects".into(), 4));
+        settle(engine).await;
+        check_store(engine.backend()).await.unwrap();
     });
 }

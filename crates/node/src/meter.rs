@@ -214,29 +214,30 @@ impl Meter {
         (u64::from(self.allowance.run) * SECOND as u64, MINUTE)
     }
 
-    /// Whether a method may begin to run.
+    /// Whether a method may begin to run. The time of a call is that of its request, and may be long past: it never counts as that of a clock which was set back.
     ///
     /// # Errors
     /// `limit_exceeded`, for the field `run`.
     pub(crate) fn run(&self, now: i64) -> Result<()> {
         let limit = self.allowance.run;
-        if limit == 0 {
+        if limit == 0 || !Guard::Run.holds() {
             return Ok(());
         }
         let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = paces.at(now);
+        let now = paces.latest.max(now);
+        paces.latest = now;
         paces.run.take(0, self.run_rate(), now).map_err(|wait| {
             let why = format!("methods run more than {limit} seconds a minute for {}", self.whose);
             excess("run", why, limit.into(), millis(wait))
         })
     }
 
-    /// Counts how long a method ran; for whom they run too long the next are refused.
-    pub(crate) fn ran(&self, time: Duration, now: i64) {
+    /// Counts how long a method ran until now, which is the latest time that was heard; for whom they run too long the next are refused.
+    pub(crate) fn ran(&self, time: Duration) {
         if self.allowance.run > 0 {
             let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
             let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = paces.at(now);
+            let now = paces.latest;
             paces.run.charge(micros, self.run_rate(), now);
         }
     }
@@ -382,10 +383,10 @@ mod tests {
         let second = Duration::from_secs(1);
         for _ in 0..5 {
             meter.run(NOW).unwrap();
-            meter.ran(second, NOW);
+            meter.ran(second);
         }
         meter.run(NOW).unwrap();
-        meter.ran(2 * second, NOW);
+        meter.ran(2 * second);
         let error = meter.run(NOW).unwrap_err();
         assert_eq!((error.code, error.field.as_deref()), (ErrorCode::LimitExceeded, Some("run")));
         // A second of running is ten of the clock.
@@ -393,6 +394,22 @@ mod tests {
         assert!(meter.run(NOW + 9_900_000).is_err() && meter.run(NOW + 10_001_000).is_ok());
         assert!(meter.request(NOW + 10_001_000).is_ok(), "nothing else is refused");
         assert!(!meter.is_idle(NOW + MINUTE) && meter.is_idle(NOW + 2 * MINUTE));
+    }
+
+    #[test]
+    fn what_a_call_began_long_ago_pays_back_nothing() {
+        let meter = meter(Allowance { run: 6, requests: 10, ..NONE });
+        let later = NOW + 5 * SECOND;
+        meter.run(NOW).unwrap();
+        meter.request(later).unwrap();
+        meter.run(later).unwrap();
+        meter.ran(Duration::from_secs(7));
+        // One that began before goes on, and calls another method.
+        meter.ran(Duration::from_millis(1));
+        assert!(meter.run(NOW).is_err());
+        assert!(meter.run(later + 9 * SECOND).is_err(), "all of it is owed still");
+        let passed = (0..20).filter(|_| meter.request(later).is_ok()).count();
+        assert_eq!(passed, 9, "requests too");
     }
 
     #[test]

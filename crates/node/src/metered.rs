@@ -30,6 +30,6 @@ impl Runtime for Metered {
             return Box::pin(std::future::ready(Err(error)));
         }
         // What it takes is owed as it is taken, so that calls at the same time are refused too.
-        self.runtime.call_measured(call, fs, Arc::new(move |time| meter.ran(time, now)))
+        self.runtime.call_measured(call, fs, Arc::new(move |time| meter.ran(time)))
     }
 }

@@ -164,6 +164,10 @@ fn hardened(mut response: Response) -> Response {
         (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ];
+    if !Holds::Policy.holds() {
+        headers.iter().for_each(|(name, _)| drop(response.headers_mut().remove(name)));
+        return response;
+    }
     for (name, value) in headers {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }

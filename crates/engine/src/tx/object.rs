@@ -237,9 +237,11 @@ impl<B: Backend> Tx<B> {
         }
         let version = self.next_version(id, old, rules::keep_of(&place.above, old)).await?;
         let (state, blobs) = self.put_state(id, version, state).await?;
-        // What its owner marked is what the owner left: other code, and what others made of its fields, is not.
-        let keeps_mark =
-            class == old.class && *old.owner == *self.principal.user && !self.principal.is_narrowed();
+        // What its owner marked is what the owner left: other code, and what others or a token for less made of its fields, is not.
+        let keeps_mark = class == old.class
+            && *old.owner == *self.principal.user
+            && self.principal.scope.is_none()
+            && !self.principal.is_narrowed();
         let object = Object {
             class,
             perms: if keeps_mark { old.perms } else { old.perms.without_owner_mark() },
