@@ -8,6 +8,8 @@ use emerge_proto::record::Called;
 use emerge_proto::{ClassSource, Error, ErrorCode, Language, Path, Result, Value};
 use emerge_server::{Config, RunningNode};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const SECRET: &str = "swordfish";
 
@@ -420,4 +422,56 @@ async fn a_marked_method_that_calls_others_lends_them_no_more_than_both_have() {
     let args = [text("/shared/gate"), text("read"), text("/vault/secret")];
     assert_eq!(call(&ada, "/eve/trap", "through", &args).await, Ok(text(SECRET)));
     drop(node);
+}
+
+/// The status and the body of a request by HTTP.
+async fn post(node: &RunningNode, token: &str, target: &str, body: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(node.address).await.unwrap();
+    let request = format!(
+        "POST {target} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        node.address,
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http_trust_is_said_in_the_call() {
+    let World { admin, eve, node, _folder, .. } = world().await;
+    let hash = eve.stat(&path("/eve/trap")).await.unwrap().class_hash.unwrap();
+    let other = eve.put_class(&trap_by("Other")).await.unwrap().hash;
+    let mut status = Vec::new();
+    for trusted in ["", &format!(r#", "trusted": ["{hash}"]"#), &format!(r#", "trusted": ["{other}"]"#), ""] {
+        let call = format!(r#""method": "read", "args": ["/vault/secret"]{trusted}"#);
+        let op = format!(r#"{{"op": "call", "path": "/eve/trap", "log": false, {call}}}"#);
+        for (target, body) in [("/api", op), ("/calls/eve/trap", format!("{{{call}}}"))] {
+            let (code, answer) = post(&node, &node.token, target, &body).await;
+            assert_eq!(answer.contains(SECRET), code == "200", "{answer}");
+            status.push(code);
+        }
+    }
+    assert_eq!(status, ["404", "404", "200", "200", "404", "404", "404", "404"]);
+    let query = format!(r#"{{"op": "query", "path": "/eve/trap", "trusted": ["{hash}"]}}"#);
+    assert_eq!(post(&node, &node.token, "/api", &query).await.0, "200");
+    for (trusted, field) in
+        [(r#"["xyz"]"#.to_owned(), "trusted"), (format!("{:?}", vec![hash.to_string(); 257]), "trusted")]
+    {
+        let op = format!(
+            r#"{{"op": "call", "path": "/eve/trap", "log": false, "method": "count", "args": [], "trusted": {trusted}}}"#
+        );
+        let (code, answer) = post(&node, &node.token, "/api", &op).await;
+        assert!(code.starts_with('4') && answer.contains(field), "{code} {answer}");
+    }
+    // And the mark.
+    let op = r#"{"op": "chmod", "path": "/eve/trap", "perms": "u+s", "recursive": false}"#;
+    assert_eq!(post(&node, &node.token, "/api", op).await.0, "403", "not the owner");
+    eve.chmod(&path("/eve/trap"), "u+s", false).await.unwrap();
+    let stat = post(&node, &node.token, "/api", r#"{"op": "stat", "path": "/eve/trap"}"#).await.1;
+    assert!(stat.contains("rwsrwxrwx"), "{stat}");
+    drop(admin);
+    node.stop().await.unwrap();
 }

@@ -298,7 +298,8 @@ fn a_store_of_format_4_is_upgraded_where_it_is_and_counted_exactly() {
     });
     let format = |backend: &MemoryBackend| {
         let contents = backend.contents().into_iter();
-        let format: Vec<_> = contents.filter(|(key, _)| &key[..] == b"mformat").map(|(_, value)| value).collect();
+        let format: Vec<_> =
+            contents.filter(|(key, _)| &key[..] == b"mformat").map(|(_, value)| value).collect();
         format[0].last().copied().unwrap()
     };
     assert_eq!(format(&backend), 4);

@@ -186,7 +186,7 @@ mod tests {
             Op::Diff { path: path.clone(), from: AsOf::Version(1), to: None },
             Op::Restore { path: path.clone(), version: AsOf::Moment(7), base: None },
             Op::Mixin { first: path.clone(), second: path.clone(), to: "/b".into(), name: None },
-            Op::Query { path: path.clone() },
+            Op::Query { path: path.clone(), trusted: None },
             Op::Migrate { path: path.clone(), class: ClassHash([1; 16]), how: None, from: None, after: None },
             Op::Add { path: path.clone(), field: "f".into(), children: vec![] },
             Op::Set { path: path.clone(), value: vec![0xf6], base: Some(1) },
