@@ -26,7 +26,7 @@ fn trap_by(name: &str) -> ClassSource {
     ClassSource::new(
         name,
         Language::JavaScript,
-        &"class Trap extends EmergeObject {
+        "class Trap extends EmergeObject {
             count() { this.n += 1; return this.n; }
             async read(path) { return (await fs.get(path)).word; }
             async byRef() { return (await fs.get(this.ref)).word; }

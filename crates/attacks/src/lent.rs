@@ -291,9 +291,9 @@ async fn mark(field: &Field, how: Marked) -> Result<Got> {
                 _ => eve.clone(),
             };
             match how {
-                Marked::Restore => drop(who.restore(&path(&at), 1u64, None).await?),
-                _ => drop(who.set(Target::Path(format!("{at}#to")), &Value::Ref(HIDDEN.into()), None).await?),
-            }
+                Marked::Restore => who.restore(&path(&at), 1u64, None).await?,
+                _ => who.set(Target::Path(format!("{at}#to")), &Value::Ref(HIDDEN.into()), None).await?,
+            };
             told(call(&who, &at, "follow", &[]).await)
         }
         Marked::Store | Marked::Migrate | Marked::NewVersion => {
@@ -306,11 +306,11 @@ async fn mark(field: &Field, how: Marked) -> Result<Got> {
             let class = eve.put_class(&source).await?.hash;
             match how {
                 Marked::Store => {
-                    drop(
-                        eve.store(&path(&at), class, Value::Map(to(&other)).encode(), StoreMode::Put).await?,
-                    );
+                    eve.store(&path(&at), class, Value::Map(to(&other)).encode(), StoreMode::Put)
+                        .await
+                        .map(drop)?;
                 }
-                _ => drop(eve.migrate(&path(&at), class, Some("old => old")).await?),
+                _ => eve.migrate(&path(&at), class, Some("old => old")).await.map(drop)?,
             }
             told(call(eve, &at, "read", &secret).await)
         }
