@@ -8,7 +8,7 @@ import { Directory, directoryOf, Told } from "./directory.js";
 import { type Description, describe, type MethodInfo, helpText } from "./describe.js";
 import { sourceOf } from "./function.js";
 import { Known } from "./known.js";
-import { joinPath, Meta, metas, type RawKnown } from "./meta.js";
+import { joinPath, Meta, metas, type RawKnown, UNKNOWN } from "./meta.js";
 import { wasmClass } from "./module.js";
 import { StoreMode } from "./generated.js";
 import { bare, classOf, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
@@ -682,13 +682,6 @@ export class FileSystem {
 
 /** Pages of a listing that may wait to be read: some megabytes. To ask for more of them costs a message each time, for which the browser leaves what it does. */
 const PAGES = 32;
-
-/** What a store's reply does not tell. */
-const UNKNOWN: RawKnown = {
-  name: "", id: new Uint8Array(16), kind: 0, class: undefined, classHash: undefined, classVersion: undefined,
-  owner: undefined, group: undefined, perms: undefined, version: 0, created: undefined, modified: 0, size: undefined, node: undefined,
-  rules: undefined, path: undefined,
-};
 
 function statOf(head: Head): RawKnown {
   if (typeof head.stat === "function") head.stat = head.stat();

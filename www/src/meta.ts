@@ -15,6 +15,13 @@ type Untold = "owner" | "group" | "perms" | "created" | "size" | "node";
 /** The properties as far as they are known: of what was stored, the node has told some only. */
 export type RawKnown = Omit<RawStat, Untold> & { readonly [K in Untold]: RawStat[K] | undefined };
 
+/** What is known of an object when no reply has told of it. */
+export const UNKNOWN: RawKnown = {
+  name: "", id: new Uint8Array(16), kind: 0, class: undefined, classHash: undefined, classVersion: undefined,
+  owner: undefined, group: undefined, perms: undefined, version: 0, created: undefined, modified: 0, size: undefined, node: undefined,
+  rules: undefined, path: undefined,
+};
+
 /**
  * The properties of an object that was stored. What the node does not tell of a store is `undefined`, unless the object was fetched from there
  * before; {@link FileSystem.stat} tells it.

@@ -20,7 +20,6 @@ class Reader extends EmergeObject {
   declare n: number;
   async read(path: string): Promise<unknown> {
     // @ts-expect-error `fs` is there within methods.
-    // eslint-disable-next-line @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-return
     return (await fs.get(path)).word;
   }
   count(): number {
