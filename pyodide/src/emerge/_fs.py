@@ -141,9 +141,7 @@ class FileSystem(Begins, Bulk, Watches):
         several modules have the name."""
         self._all.define(*classes)
 
-    def trust(
-        self, path: At, *, here: bool = True, keep: bool = False, timeout: float | None = None
-    ) -> type[Object]:
+    def trust(self, path: At, *, here: bool = True, keep: bool = False, timeout: float | None = None) -> type[Object]:
         """Trusts an object's class, here and on the node; see :meth:`AsyncFileSystem.trust`."""
         return run(self._all.trust(path, here=here, keep=keep, timeout=timeout))
 

@@ -42,7 +42,9 @@ class Trusts:
             return
         if keep:
             if self._file is None:
-                raise BadArgumentError("there is no folder to keep trust in here: it lasts as long as this program", field="keep")
+                raise BadArgumentError(
+                    "there is no folder to keep trust in here: it lasts as long as this program", field="keep"
+                )
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with open(self._file, "a", encoding="utf-8") as file:
                 file.write(f"{address.hex()} {name} {owner}\n")
