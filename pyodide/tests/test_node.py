@@ -551,6 +551,24 @@ def test_tokens_for_less_than_everything(fs, home):
         fs.revoke_token(info.id)
 
 
+def test_quotas_of_users(fs, home):
+    token = fs.add_user("py-zoe")
+    quota = fs.set_quota("py-zoe", objects=1, bytes=10_000)
+    assert quota == ("py-zoe", 0, 0, 1, 10_000)
+    fs.mkdir(f"{home}/quota")
+    fs.chmod(home, "777")
+    fs.chmod(f"{home}/quota", "777")
+    assert fs.quotas("py-zoe") == (quota,)
+    assert {"admin", "py-zoe"} <= {each.user for each in fs.quotas()}
+    with pytest.raises(errors.NotFoundError):
+        fs.set_quota("py-nobody", objects=1)
+    with pytest.raises(errors.BadArgumentError):
+        fs.set_quota("py-zoe", objects=-1)
+    assert fs.set_quota("py-zoe").max_objects is None
+    assert len(token) == 64
+    fs.remove_user("py-zoe")
+
+
 def test_directories_are_values_sorted_and_filtered(fs, home):
     for name in ["b.txt", "a.txt", "c.md"]:
         fs.store(f"{home}/d/{name}", Closing(text=name))

@@ -2,6 +2,7 @@
 
 use crate::audit::AuditConfig;
 use crate::net::tls::TlsFiles;
+use crate::oidc::OidcConfig;
 use emerge_node::Allowances;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// The certificate and its key; without them the ports speak no TLS.
     pub tls: Option<TlsFiles>,
+    /// The OpenID provider whose tokens are taken, besides the node's own.
+    pub oidc: Option<OidcConfig>,
 }
 
 impl Config {
@@ -48,6 +51,7 @@ impl Config {
             allowances: Allowances::default(),
             audit: AuditConfig::default(),
             tls: None,
+            oidc: None,
         }
     }
 }

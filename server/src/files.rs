@@ -2,7 +2,7 @@
 
 use crate::net::guard::sources;
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 use std::borrow::Cow;
@@ -23,6 +23,9 @@ fn content_security_policy(headers: &HeaderMap) -> String {
     )
 }
 
+/// What of the machine the page asks for: nothing.
+const PERMISSIONS: &str = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()";
+
 /// Serves one file; `/` and every folder stand for their `index.html`.
 pub(crate) async fn serve(headers: HeaderMap, uri: Uri) -> Response {
     let path = uri.path().trim_start_matches('/');
@@ -38,8 +41,7 @@ pub(crate) async fn serve(headers: HeaderMap, uri: Uri) -> Response {
             let headers = [
                 (header::CONTENT_TYPE, kind),
                 (header::CONTENT_SECURITY_POLICY, content_security_policy(&headers)),
-                (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-                (header::REFERRER_POLICY, "no-referrer".to_owned()),
+                (HeaderName::from_static("permissions-policy"), PERMISSIONS.to_owned()),
                 (header::CACHE_CONTROL, "no-cache".to_owned()),
             ];
             return (headers, body(file.data)).into_response();

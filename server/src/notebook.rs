@@ -13,6 +13,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use emerge_proto::guard::Guard as Holds;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,11 +44,16 @@ async fn check(State(page): State<Arc<Page>>, request: Request, next: Next) -> R
         tracing::warn!(%error, "a request to the notebook was refused");
         return refusal(request.headers(), &error);
     }
-    let policy = content_security_policy(request.headers(), page.node_port);
+    let scripts = if request.uri().path() == WORKER { WORKER_SCRIPTS } else { PAGE_SCRIPTS };
+    let policy = content_security_policy(scripts, request.headers(), page.node_port);
     let mut response = next.run(request).await;
-    let headers: [(HeaderName, &str); 7] = [
+    if !Holds::Policy.holds() {
+        return response;
+    }
+    let headers: [(HeaderName, &str); 8] = [
         (header::CONTENT_SECURITY_POLICY, &policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-cache"),
         // Together these isolate the page, and only then has it the shared memory by which a running cell is interrupted.
@@ -63,14 +69,18 @@ async fn check(State(page): State<Arc<Page>>, request: Request, next: Next) -> R
     response
 }
 
-/// What the page may do: run this origin's scripts and wasm, and talk to this origin and the node.
-///
-/// `'unsafe-eval'` is what Pyodide's `run_js` needs, by which a wheel brings its JavaScript along; code in attributes and in
-/// `javascript:` links, as rich output from a stranger's object could hold, stays forbidden. `data:` and inline styles are for rich output.
-fn content_security_policy(headers: &HeaderMap, node_port: u16) -> String {
+/// The worker in which Python runs. It has no document, and the policy that comes with it alone.
+const WORKER: &str = "/assets/worker.js";
+/// What Pyodide's `run_js` needs, by which a wheel brings its JavaScript along.
+const WORKER_SCRIPTS: &str = "'self' blob: 'wasm-unsafe-eval' 'unsafe-eval'";
+const PAGE_SCRIPTS: &str = "'self' 'wasm-unsafe-eval'";
+
+/// What the page and its worker may do: run this origin's scripts and wasm, and talk to this origin and the node. Code in attributes and in `javascript:` links,
+/// as rich output from a stranger's object could hold, is forbidden. `data:` and inline styles are for rich output.
+fn content_security_policy(scripts: &str, headers: &HeaderMap, node_port: u16) -> String {
     let node = sources(headers, node_port);
     format!(
-        "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval' 'unsafe-eval'; worker-src 'self'; \
+        "default-src 'none'; script-src {scripts}; worker-src 'self'; \
          style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; \
          connect-src 'self' {node}; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

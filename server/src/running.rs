@@ -7,6 +7,7 @@ use crate::net::serve::Port;
 use crate::net::tls::Tls;
 use crate::net::{self, NotebookDoor, Shell};
 use crate::notebook;
+use crate::oidc::Oidc;
 use crate::text::Text;
 use crate::token::{self, Tokens};
 use axum::Router;
@@ -131,7 +132,8 @@ pub async fn start_with(config: Config, runtime: Arc<dyn Runtime>, routes: Route
     getrandom::fill(&mut entropy).map_err(|error| {
         Error::new(ErrorCode::Internal, format!("the system gives no randomness: {error}"))
     })?;
-    let tokens = Arc::new(Tokens { owner: token.clone(), notebook: notebook_token.clone() });
+    let oidc = config.oidc.clone().map(Oidc::open).transpose()?;
+    let tokens = Arc::new(Tokens { owner: token.clone(), notebook: notebook_token.clone(), oidc });
     let node = Node::with_text(
         engine.clone(),
         runtime,

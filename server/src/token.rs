@@ -1,8 +1,9 @@
 //! Tokens: made once for a store, kept beside it for its owner's eyes only, each with what it may do.
 
+use crate::oidc::Oidc;
 use emerge_engine::Principal;
-use emerge_node::Authenticator;
-use emerge_proto::Scope;
+use emerge_node::{Authenticator, Vouched};
+use emerge_proto::{Result, Scope};
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -47,6 +48,8 @@ pub(crate) struct Tokens {
     pub(crate) owner: String,
     /// The notebook page's: the administrator's user, by owners and rights of objects, and nothing administrative.
     pub(crate) notebook: String,
+    /// Those that an OpenID provider makes, if any are taken.
+    pub(crate) oidc: Option<Oidc>,
 }
 
 impl Authenticator for Tokens {
@@ -58,6 +61,10 @@ impl Authenticator for Tokens {
             (false, true) => Some(Principal::admin().scoped(Scope::objects())),
             (false, false) => None,
         }
+    }
+
+    fn vouched(&self, token: &str) -> Option<Result<Vouched>> {
+        self.oidc.as_ref()?.vouched(token)
     }
 }
 
@@ -72,7 +79,7 @@ mod tests {
         let notebook = read_or_make(folder.path(), NOTEBOOK_FILE).unwrap();
         assert_eq!(read_or_make(folder.path(), NOTEBOOK_FILE).unwrap(), notebook);
         assert_ne!(owner, notebook);
-        let tokens = Tokens { owner: owner.clone(), notebook: notebook.clone() };
+        let tokens = Tokens { owner: owner.clone(), notebook: notebook.clone(), oidc: None };
         let of = |token: &str| tokens.authenticate(token);
         assert!(of(&owner).is_some_and(|principal| principal.admin));
         let scoped = of(&notebook).unwrap();

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use emerge_client::native::Client;
-use emerge_proto::{Error, ErrorCode, Path, Result};
+use emerge_proto::op::StoreMode;
+use emerge_proto::{ClassSource, Error, ErrorCode, Language, Path, Result, Value};
 use emerge_server::{Allowance, Allowances, AuditConfig, AuditLevel, Config, RunningNode};
 use futures_util::StreamExt;
 use std::pin::pin;
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const NONE: Allowance = Allowance { connections: 0, requests: 0, bytes: 0, streams: 0 };
+const NONE: Allowance = Allowance { connections: 0, requests: 0, bytes: 0, streams: 0, run: 0 };
 
 async fn node(folder: &TempDir, allowances: Allowances) -> RunningNode {
     let runtime = emerge_server::sandbox(&|_| {}).await.unwrap();
@@ -164,4 +165,46 @@ async fn what_was_done_is_written_down_without_secrets() {
 
 fn node_token(folder: &TempDir) -> String {
     std::fs::read_to_string(folder.path().join("token")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_users_methods_run_so_long_a_minute_and_others_go_on() {
+    let folder = TempDir::new().unwrap();
+    let user = Allowance { run: 1, ..NONE };
+    let node = node(&folder, Allowances { user, address: NONE }).await;
+    let admin = Client::connect(&node.url(), &node.token).await.unwrap();
+    let token = admin.add_user("ada", &[]).await.unwrap();
+    let ada = Client::connect(&node.url(), &token).await.unwrap();
+    let source = "class Spinner extends EmergeObject {
+        spin() { for (let n = 0; n < 3_000_000; n += 1) this.n; return 1; }
+        quick() { return 1; }
+    }";
+    let class = ClassSource {
+        name: "Spinner".into(),
+        language: Language::JavaScript,
+        source: source.into(),
+        bases: Vec::new(),
+        fields: Vec::new(),
+        doc: None,
+        captures: None,
+        module: None,
+    };
+    let class = admin.put_class(&class).await.unwrap().hash;
+    let fields = Value::Map(vec![("n".into(), Value::Int(1))]).encode();
+    admin.store(&path("/spinner"), class, fields, StoreMode::Put).await.unwrap();
+    admin.chmod(&path("/spinner"), "777", false).await.unwrap();
+    let mut refused = None;
+    for _ in 0..200 {
+        if let Err(error) = ada.call(&path("/spinner"), "spin", &[], false).await {
+            refused = Some(error);
+            break;
+        }
+    }
+    let refused = refused.expect("no call was refused");
+    assert_eq!(excess::<()>(Err(refused.clone())), (Some("run".into()), Some(1)));
+    assert!(refused.retry_after_ms.unwrap().get() < 300_000, "{refused:?}");
+    assert_eq!(excess(ada.call(&path("/spinner"), "quick", &[], false).await), (Some("run".into()), Some(1)));
+    assert!(ada.stat(&path("/spinner")).await.is_ok(), "what runs nothing");
+    assert!(admin.call(&path("/spinner"), "quick", &[], false).await.is_ok(), "another user");
+    node.stop().await.unwrap();
 }

@@ -8,6 +8,8 @@ use emerge_proto::record::Called;
 use emerge_proto::{ClassSource, Error, ErrorCode, Language, Path, Result, Value};
 use emerge_server::{Config, RunningNode};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const SECRET: &str = "swordfish";
 
@@ -17,8 +19,12 @@ fn path(text: &str) -> Path {
 
 /// Methods that try to use their caller's rights.
 fn trap() -> ClassSource {
+    trap_by("Trap")
+}
+
+fn trap_by(name: &str) -> ClassSource {
     ClassSource::new(
-        "Trap",
+        name,
         Language::JavaScript,
         "class Trap extends EmergeObject {
             count() { this.n += 1; return this.n; }
@@ -50,8 +56,13 @@ fn trap() -> ClassSource {
                 await fs.store('/shared/evil', new Evil(), { overwrite: true });
                 return 'done';
             }
+            async trust(path) {
+                await fs.trust.add('/eve/trap');
+                return await fs.call('/eve/trap', 'read', path);
+            }
             async make(path) { await fs.mkdir(path); return 'done'; }
-        }",
+        }"
+        .replace("class Trap", &format!("class {name}")),
     )
 }
 
@@ -295,4 +306,172 @@ async fn a_migration_s_function_runs_no_code_of_whoever_gave_the_same_function_b
         assert_eq!(found, Some(&told), "{at}");
     }
     world.node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trust_is_the_caller_s_own_and_of_one_version() {
+    let World { admin, ada, eve, node, _folder } = world().await;
+    let class = eve.stat(&path("/eve/trap")).await.unwrap().class_hash.unwrap();
+    let trusting = ada.trusting(&[class]);
+    let diary = [text("/ada/diary")];
+    assert_eq!(call(&trusting, "/eve/trap", "read", &diary).await, Ok(text(SECRET)));
+    // In calls that it makes, in transactions, on several objects; not for who does not say so, nor more than the caller may.
+    let args = [text("/eve/trap"), text("read"), text("/ada/diary")];
+    assert_eq!(call(&trusting, "/eve/trap", "through", &args).await, Ok(text(SECRET)));
+    let tx = trusting.begin(None, None).await.unwrap();
+    assert!(tx.call(&path("/eve/trap"), "read", &diary, false).await.is_ok());
+    tx.rollback().await.unwrap();
+    refused(call(&ada, "/eve/trap", "read", &diary).await, "without trust");
+    refused(call(&admin, "/eve/trap", "read", &diary).await, "another's trust");
+    refused(call(&trusting, "/eve/trap", "read", &[text("/vault/secret")]).await, "more than the caller may");
+    // A query asks with trust too.
+    assert!(admin.trusting(&[class]).query(&path("/eve/trap")).await.is_ok());
+    // Of another's class that calls it, the trusted one has no more than that.
+    let other = trap_by("Other");
+    let other = eve.put_class(&other).await.unwrap().hash;
+    eve.store(&path("/eve/other"), other, fields(&[]), StoreMode::Create).await.unwrap();
+    eve.chmod(&path("/eve/other"), "rwxrwxrwx", false).await.unwrap();
+    refused(
+        call(&trusting, "/eve/other", "through", &args).await,
+        "a version that is not trusted, through one that is",
+    );
+    refused(
+        call(&trusting, "/eve/trap", "through", &[text("/eve/other"), text("read"), text("/ada/diary")])
+            .await,
+        "and the other way",
+    );
+    let both = ada.trusting(&[class, other]);
+    assert_eq!(call(&both, "/eve/other", "through", &args).await, Ok(text(SECRET)));
+    // No method says what its caller trusts.
+    let error = call(&ada, "/eve/trap", "trust", &diary).await.unwrap_err();
+    assert_eq!((error.code, error.field.as_deref()), (ErrorCode::BadArgument, Some("trusted")));
+    let many = vec![class; 257];
+    let error = call(&ada.trusting(&many), "/eve/trap", "count", &[]).await.unwrap_err();
+    assert_eq!((error.code, error.limit), (ErrorCode::LimitExceeded, Some(256)));
+    drop(node);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_marked_method_runs_with_its_owner_s_rights_and_no_others() {
+    let World { admin, ada, eve, node, _folder } = world().await;
+    // Eve reads what is hers for who may not, and counts without anybody else's right to write.
+    eve.chmod(&path("/eve/own"), "rwx------", false).await.unwrap();
+    refused(call(&ada, "/eve/trap", "read", &[text("/eve/own")]).await, "before it is marked");
+    eve.chmod(&path("/eve/trap"), "4711", false).await.unwrap();
+    assert_eq!(eve.stat(&path("/eve/trap")).await.unwrap().perms.to_string(), "rws--x--x");
+    assert_eq!(call(&ada, "/eve/trap", "read", &[text("/eve/own")]).await, Ok(text("hello")));
+    assert_eq!(call(&ada, "/eve/trap", "count", &[]).await, Ok(Value::Int(1)));
+    let history = eve.history(&path("/eve/trap"), None, None).await.unwrap();
+    assert_eq!((history[0].author.as_str(), history[0].method.as_deref()), ("ada", Some("count")));
+    assert_eq!(
+        eve.stat(&path("/eve/trap")).await.unwrap().perms.to_string(),
+        "rws--x--x",
+        "it keeps its own mark"
+    );
+    // It has nothing of its caller, trusted or not.
+    let class = eve.stat(&path("/eve/trap")).await.unwrap().class_hash.unwrap();
+    for user in [&ada, &ada.trusting(&[class])] {
+        refused(call(user, "/eve/trap", "read", &[text("/ada/diary")]).await, "the caller's");
+        let args = [text("/eve/trap"), text("read"), text("/ada/diary")];
+        refused(call(user, "/eve/trap", "through", &args).await, "the caller's, through itself");
+    }
+    refused(call(&admin, "/eve/trap", "read", &[text("/vault/secret")]).await, "the administrator's");
+    // A token for less may call it, and it does what its owner marked it for; what the bearer asks for itself is as ever.
+    let scope = Some(vec!["call:/eve/trap".to_owned()]);
+    let (token, _) = ada.create_token(None, scope, None, None).await.unwrap();
+    let bearer = Client::connect(&node.url(), &token).await.unwrap();
+    assert_eq!(call(&bearer, "/eve/trap", "read", &[text("/eve/own")]).await, Ok(text("hello")));
+    refused(call(&bearer, "/eve/trap", "read", &[text("/ada/diary")]).await, "by a token");
+    assert_eq!(code(bearer.get(&path("/eve/trap"), None).await), ErrorCode::PermissionDenied);
+    // Who may not mark, does not; nor does its copy, its mixture, or another's.
+    refused(call(&ada, "/eve/trap", "open", &[text("/ada/diary")]).await, "rights of the caller's");
+    assert_eq!(code(admin.chmod(&path("/eve/own"), "u+s", false).await), ErrorCode::PermissionDenied);
+    admin.cp(&path("/eve/trap"), &path("/shared/copy"), false).await.unwrap();
+    admin.chmod(&path("/shared/copy"), "rwxrwxrwx", false).await.unwrap();
+    refused(call(&ada, "/shared/copy", "read", &[text("/eve/own")]).await, "a copy");
+    admin.chown(&path("/eve/trap"), Some("ada"), None, false).await.unwrap();
+    assert_eq!(admin.stat(&path("/eve/trap")).await.unwrap().perms.to_string(), "rwx--x--x");
+    refused(
+        call(&eve, "/eve/trap", "read", &[text("/ada/diary")]).await,
+        "given to another, it has nothing of that one",
+    );
+    drop(node);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_marked_method_that_calls_others_lends_them_no_more_than_both_have() {
+    let World { admin, ada, eve, node, _folder } = world().await;
+    // The administrator marks an object that calls whatever it is told to: eve's code gets nothing of the administrator by it.
+    let class = admin.put_class(&trap_by("Gate")).await.unwrap().hash;
+    admin.store(&path("/shared/gate"), class, fields(&[]), StoreMode::Create).await.unwrap();
+    admin.chmod(&path("/shared/gate"), "4711", false).await.unwrap();
+    assert_eq!(
+        call(&ada, "/shared/gate", "read", &[text("/vault/secret")]).await,
+        Ok(text(SECRET)),
+        "as it is marked"
+    );
+    let args = [text("/eve/trap"), text("read"), text("/vault/secret")];
+    refused(call(&ada, "/shared/gate", "through", &args).await, "another's code in a marked method");
+    // What eve writes over is marked no more.
+    admin.chmod(&path("/shared/gate"), "4777", false).await.unwrap();
+    eve.set("/shared/gate#ref", &text("/vault/secret"), None).await.unwrap();
+    assert_eq!(admin.stat(&path("/shared/gate")).await.unwrap().perms.to_string(), "rwxrwxrwx");
+    refused(call(&ada, "/shared/gate", "read", &[text("/vault/secret")]).await, "after another's write");
+    // By a nested call a marked method is as marked as by a client's.
+    admin.chmod(&path("/shared/gate"), "4711", false).await.unwrap();
+    let args = [text("/shared/gate"), text("read"), text("/vault/secret")];
+    assert_eq!(call(&ada, "/eve/trap", "through", &args).await, Ok(text(SECRET)));
+    drop(node);
+}
+
+/// The status and the body of a request by HTTP.
+async fn post(node: &RunningNode, token: &str, target: &str, body: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(node.address).await.unwrap();
+    let request = format!(
+        "POST {target} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        node.address,
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http_trust_is_said_in_the_call() {
+    let World { admin, eve, node, _folder, .. } = world().await;
+    let hash = eve.stat(&path("/eve/trap")).await.unwrap().class_hash.unwrap();
+    let other = eve.put_class(&trap_by("Other")).await.unwrap().hash;
+    let mut status = Vec::new();
+    for trusted in ["", &format!(r#", "trusted": ["{hash}"]"#), &format!(r#", "trusted": ["{other}"]"#), ""] {
+        let call = format!(r#""method": "read", "args": ["/vault/secret"]{trusted}"#);
+        let op = format!(r#"{{"op": "call", "path": "/eve/trap", "log": false, {call}}}"#);
+        for (target, body) in [("/api", op), ("/calls/eve/trap", format!("{{{call}}}"))] {
+            let (code, answer) = post(&node, &node.token, target, &body).await;
+            assert_eq!(answer.contains(SECRET), code == "200", "{answer}");
+            status.push(code);
+        }
+    }
+    assert_eq!(status, ["404", "404", "200", "200", "404", "404", "404", "404"]);
+    let query = format!(r#"{{"op": "query", "path": "/eve/trap", "trusted": ["{hash}"]}}"#);
+    assert_eq!(post(&node, &node.token, "/api", &query).await.0, "200");
+    for (trusted, field) in
+        [(r#"["xyz"]"#.to_owned(), "trusted"), (format!("{:?}", vec![hash.to_string(); 257]), "trusted")]
+    {
+        let op = format!(
+            r#"{{"op": "call", "path": "/eve/trap", "log": false, "method": "count", "args": [], "trusted": {trusted}}}"#
+        );
+        let (code, answer) = post(&node, &node.token, "/api", &op).await;
+        assert!(code.starts_with('4') && answer.contains(field), "{code} {answer}");
+    }
+    // And the mark.
+    let op = r#"{"op": "chmod", "path": "/eve/trap", "perms": "u+s", "recursive": false}"#;
+    assert_eq!(post(&node, &node.token, "/api", op).await.0, "403", "not the owner");
+    eve.chmod(&path("/eve/trap"), "u+s", false).await.unwrap();
+    let stat = post(&node, &node.token, "/api", r#"{"op": "stat", "path": "/eve/trap"}"#).await.1;
+    assert!(stat.contains("rwsrwxrwx"), "{stat}");
+    drop(admin);
+    node.stop().await.unwrap();
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use emerge_client::native::Client;
+use emerge_client::native::{Client, Trust};
 use emerge_proto::ErrorCode;
 use emerge_server::{Config, TlsFiles};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -88,6 +88,12 @@ async fn a_node_with_a_certificate_speaks_tls_alone() {
     let url = format!("wss://localhost:{port}");
     let refused = Client::connect(&url, &node.token).await.err().unwrap();
     assert_eq!(refused.code, ErrorCode::Disconnected, "the system does not know the maker: {refused}");
+    let ca = folder.path().join("ca.pem");
+    for (pem, good) in [(&maker.pem, true), (&Maker::new().pem, false), (&"none".to_owned(), false)] {
+        std::fs::write(&ca, pem).unwrap();
+        let client = Client::connect_trusting(&url, &node.token, Trust::of(Some(ca.clone()))).await;
+        assert_eq!(client.is_ok(), good, "{pem}");
+    }
 
     // Half of a renewal is none; the other half makes it one.
     std::fs::write(&files.certificate, "no certificate").unwrap();

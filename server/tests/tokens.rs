@@ -271,3 +271,27 @@ async fn tokens_are_made_over_http_and_outlive_the_node() {
     assert_eq!(http(&again, token, "GET", "/objects/vault/c", &Json::Null).await.0, 404);
     again.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_holds_by_each_door_and_is_told_as_no_passing_excess() {
+    let folder = TempDir::new().unwrap();
+    let running = node(&folder).await;
+    let (_, ada, token) = shop(&running).await;
+    let own = ada.quotas(None).await.unwrap().remove(0);
+    let set = json!({"op": "quotas", "user": "ada", "set": {"objects": own.objects}});
+    let (status, told) = api(&running, &running.token, set).await;
+    assert_eq!(
+        (status, &told[0]["max_objects"], &told[0]["max_bytes"]),
+        (200, &json!(own.objects), &Json::Null)
+    );
+    let wrong = json!({"op": "quotas", "user": "ada", "set": {"object": 1}});
+    assert_eq!(api(&running, &running.token, wrong).await.0, 400);
+
+    let (status, error) = api(&running, &token, json!({"op": "mkdir", "path": "/shop/more"})).await;
+    assert_eq!((status, &error["code"], &error["field"]), (507, &json!("quota_exceeded"), &json!("objects")));
+    assert_eq!(code(ada.mkdir(&path("/shop/more"), false).await), ErrorCode::QuotaExceeded);
+    assert_eq!(code(ada.mkdir(&path("/shop/more"), false).await), ErrorCode::QuotaExceeded, "again");
+    ada.purge(&path("/shop/a"), false).await.unwrap();
+    assert!(ada.mkdir(&path("/shop/more"), false).await.is_ok());
+    running.stop().await.unwrap();
+}

@@ -1,11 +1,11 @@
 // Users and groups, which only the administrator may see and change, and tokens, which are their users' too.
 
-import { check, MOMENT, TEXT, TEXTS } from "./arguments.js";
+import { check, MOMENT, TEXT, TEXTS, WHOLE } from "./arguments.js";
 import { ByteReader } from "./bytes.js";
 import { errorOf } from "./error.js";
 import type { Options, Transport } from "./results.js";
 import { GroupAction, OP, TokenAction, UserAction } from "./generated.js";
-import { BYTES, members, NUMBER, operation, optional, text, texts } from "./operation.js";
+import { BYTES, members, NUMBER, operation, optional, text, texts, whole } from "./operation.js";
 import { optionsFor, optionsOf } from "./options.js";
 import { hex, sha256 } from "./sha256.js";
 import { record } from "./wire.js";
@@ -42,6 +42,25 @@ export interface TokenInfo {
   readonly parent: string | null;
 }
 
+/** What a user stores, and may store. */
+export interface QuotaInfo {
+  readonly user: string;
+  /** Objects and directories that the user owns. */
+  readonly objects: number;
+  /** Bytes of their states, of the earlier versions that are kept, and of classes. */
+  readonly bytes: number;
+  /** How many objects and directories there may be; `null` for any number. */
+  readonly maxObjects: number | null;
+  /** How many bytes there may be; `null` for any number. */
+  readonly maxBytes: number | null;
+}
+
+/** What a user may store; what is left out has no limit. */
+export interface QuotaOptions extends Options {
+  readonly objects?: number | undefined;
+  readonly bytes?: number | undefined;
+}
+
 /** What a token is to be. */
 export interface TokenOptions extends Options {
   /** For whom, which the administrator may say; the caller when left out. */
@@ -62,6 +81,10 @@ type NewToken = [hash: Uint8Array, scope: readonly string[] | undefined, expires
 const opTokens: (action: TokenAction, user?: string, id?: string, token?: NewToken) => Uint8Array = operation(
   OP.tokens, NUMBER, optional(text("user")), optional(text("id")),
   optional(members<NewToken>(BYTES, optional(texts("scope")), optional(NUMBER), optional(text("note")))),
+);
+
+const opQuotas: (user?: string, set?: [objects: number | undefined, bytes: number | undefined]) => Uint8Array = operation(
+  OP.quotas, optional(text("user")), optional(members<[number | undefined, number | undefined]>(optional(whole("objects")), optional(whole("bytes")))),
 );
 
 const opUsers: (action: UserAction, name?: string, tokenHash?: Uint8Array, groups?: readonly string[]) => Uint8Array = operation(
@@ -127,8 +150,25 @@ function readTokens(reader: ByteReader): TokenInfo[] {
   return tokens;
 }
 
+function readQuotas(reader: ByteReader): QuotaInfo[] {
+  const quotas = [];
+  for (let left = reader.array(); left > 0; left -= 1) {
+    quotas.push(
+      record(reader, (has) => ({
+        user: has(0) ? reader.text() : "",
+        objects: has(1) ? reader.int() : 0,
+        bytes: has(2) ? reader.int() : 0,
+        maxObjects: has(3) ? reader.int() : null,
+        maxBytes: has(4) ? reader.int() : null,
+      })),
+    );
+  }
+  return quotas;
+}
+
+const quotaOptions = optionsOf<QuotaOptions>({ objects: WHOLE, bytes: WHOLE });
 const tokenOptions = optionsOf<TokenOptions>({ user: TEXT, scope: TEXTS, expires: MOMENT, note: TEXT });
-const tokensOptions = optionsOf<Options & { user?: string | undefined }>({ user: TEXT });
+const ofUserOptions = optionsOf<Options & { user?: string | undefined }>({ user: TEXT });
 
 const addUserOptions = optionsOf<Options & { groups?: readonly string[] | undefined }>({ groups: TEXTS });
 
@@ -171,7 +211,7 @@ export class Accounts {
 
   /** The tokens that the caller may see: the caller's own; for the administrator those of all, or of a user. */
   async tokens(options?: Options & { user?: string | undefined }): Promise<TokenInfo[]> {
-    const given = tokensOptions(options);
+    const given = ofUserOptions(options);
     return readTokens(new ByteReader(await this.#transport.request(opTokens(TokenAction.list, given.user), given)));
   }
 
@@ -191,9 +231,25 @@ export class Accounts {
 
   /** Takes a token back, and those that were made with it; gives what the node knew of them. */
   async revokeToken(id: string, options?: Options & { user?: string | undefined }): Promise<TokenInfo[]> {
-    const given = tokensOptions(options);
+    const given = ofUserOptions(options);
     check(TEXT, id, "id");
     return readTokens(new ByteReader(await this.#transport.request(opTokens(TokenAction.revoke, given.user, id), given)));
+  }
+
+  /** What users store and may store: the caller, or a user; for the administrator all. */
+  async quotas(options?: Options & { user?: string | undefined }): Promise<QuotaInfo[]> {
+    const given = ofUserOptions(options);
+    return readQuotas(new ByteReader(await this.#transport.request(opQuotas(given.user), given)));
+  }
+
+  /** Says what a user may store from now on, which only the administrator may. What is there already stays. */
+  async setQuota(user: string, options?: QuotaOptions): Promise<QuotaInfo> {
+    const given = quotaOptions(options);
+    check(TEXT, user, "user");
+    const op = opQuotas(user, [given.objects, given.bytes]);
+    const [info] = readQuotas(new ByteReader(await this.#transport.request(op, given)));
+    if (info === undefined) throw errorOf("bad_frame", "the node tells of no quota that it set");
+    return info;
   }
 
   /** All groups, with their members. */

@@ -6,6 +6,7 @@ import { optionsOf } from "./options.js";
 import type { Options } from "./results.js";
 import { type ConnectionState, SessionTransport } from "./session.js";
 import { type BeginOptions, type Transaction, type TransactionInfo, type TransactionOptions, Transactions } from "./transaction.js";
+import { TRUST_STORAGE, type TrustStorage } from "./trust.js";
 import { loadWasm, type WasmSource } from "./wasm.js";
 
 /** How to connect. */
@@ -20,11 +21,13 @@ export interface ConnectOptions {
   readonly onState?: ((state: ConnectionState, error?: EmergeError) => void) | undefined;
   /** The program's name, for the node's log. */
   readonly agent?: string | undefined;
+  /** Where the class versions that {@link FileSystem.trust} is told of are kept for later connections: `localStorage` in a page. In memory alone if not given. */
+  readonly keepTrust?: TrustStorage | undefined;
   /** Where the client's wasm comes from, when it does not lie beside this module: its URL, its bytes or a module. */
   readonly wasm?: WasmSource | undefined;
 }
 
-const connectOptions = optionsOf<ConnectOptions>({ token: TEXT, onState: FUNCTION, agent: TEXT, wasm: ANY as Kind<WasmSource> });
+const connectOptions = optionsOf<ConnectOptions>({ token: TEXT, onState: FUNCTION, agent: TEXT, keepTrust: TRUST_STORAGE, wasm: ANY as Kind<WasmSource> });
 
 /** A connection to a node, and the file system there. It survives cuts and restarts of the node until it is closed. */
 export class Connection extends FileSystem implements AsyncDisposable {
@@ -33,8 +36,8 @@ export class Connection extends FileSystem implements AsyncDisposable {
   readonly #listeners = new Set<(state: ConnectionState, error?: EmergeError) => void>();
 
   /** @internal */
-  constructor(session: SessionTransport) {
-    super(session);
+  constructor(session: SessionTransport, keepTrust?: TrustStorage) {
+    super(session, undefined, keepTrust);
     this.#session = session;
     this.#transactions = new Transactions(session, this);
     session.onState = (state, error) => {
@@ -115,7 +118,7 @@ export async function connect(url?: string | URL, options?: ConnectOptions): Pro
   const wasm = await loadWasm(given.wasm);
   checkAborted(given.signal);
   const session = new SessionTransport(wasm, address, token, given.agent ?? "emerge-client");
-  const connection = new Connection(session);
+  const connection = new Connection(session, given.keepTrust);
   if (given.onState) connection.onState(given.onState);
   try {
     await opened(connection, address, given);

@@ -199,6 +199,10 @@ register("log_expired", "LogExpiredError", LogExpiredError);
 export class NotUniqueError extends EmergeError {}
 register("not_unique", "NotUniqueError", NotUniqueError);
 
+/** A user would store more than the user's quota allows; `field` is `objects` or `bytes`. (`quota_exceeded`) */
+export class QuotaExceededError extends EmergeError {}
+register("quota_exceeded", "QuotaExceededError", QuotaExceededError);
+
 /** The error of a code: of the subclass that belongs to it. */
 export function errorOf(code: ErrorCode, message: string, details?: ErrorDetails): EmergeError {
   return new (classes.get(code) ?? EmergeError)(code, message, details);

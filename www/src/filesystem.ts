@@ -8,7 +8,7 @@ import { Directory, directoryOf, Told } from "./directory.js";
 import { type Description, describe, type MethodInfo, helpText } from "./describe.js";
 import { sourceOf } from "./function.js";
 import { Known } from "./known.js";
-import { joinPath, Meta, metas, type RawKnown } from "./meta.js";
+import { joinPath, Meta, metas, type RawKnown, UNKNOWN } from "./meta.js";
 import { wasmClass } from "./module.js";
 import { StoreMode } from "./generated.js";
 import { bare, classOf, type EmergeClass, EmergeObject, type Head, headOf, setHead } from "./object.js";
@@ -25,6 +25,7 @@ import type {
 import { standIn } from "./standin.js";
 import { changes, encodeArgs, encodeObject } from "./state.js";
 import { Stream } from "./stream.js";
+import { Trust, type TrustStorage } from "./trust.js";
 import { decodeState, decodeValue, encodeField } from "./values.js";
 import { diffOf, historyOf } from "./versions.js";
 import { type Change, watch, type WatchOptions } from "./watch.js";
@@ -43,11 +44,14 @@ export class FileSystem {
   readonly #known: Known;
   /** The users and groups that the node knows, which are the administrator's to see and to change, and tokens. */
   readonly accounts: Accounts;
+  /** The class versions whose methods have all rights of this program's user when it calls them. */
+  readonly trust: Trust;
 
-  /** With another file system, what that knows of classes is shared. */
-  constructor(transport: Transport, other?: FileSystem) {
+  /** With another file system, what that knows of classes, and trusts, is shared. */
+  constructor(transport: Transport, other?: FileSystem, storage?: TrustStorage) {
     this.#transport = transport;
     this.accounts = new Accounts(transport);
+    this.trust = other === undefined ? new Trust(transport, storage) : other.trust;
     this.#known = other === undefined ? new Known() : other.#known;
   }
 
@@ -313,7 +317,7 @@ export class FileSystem {
    * `results_at` and `results_by`: read it later by `await fs.get("/queries/q1#results")`. Objects are kept as references; {@link children} fetches them.
    */
   async query(path: string | Ref, options?: Options): Promise<unknown> {
-    const reply = await this.#transport.request(opQuery(pathOf(path)), optionsFor.any(options));
+    const reply = await this.#transport.request(opQuery(pathOf(path), this.trust.hashes), optionsFor.any(options));
     return this.#value(readCalled(new ByteReader(reply)).result);
   }
 
@@ -668,8 +672,9 @@ export class FileSystem {
     const used = new Set<ClassRecord>();
     const encoded = encodeArgs(args, used);
     const named = kwargs === undefined ? undefined : encodeField("map", kwargs, "kwargs", used);
-    const plain = named === undefined && deadline === undefined && several.atomic !== true && several.paths === undefined;
-    const op = opCall(path, method, encoded, log, plain ? undefined : { kwargs: named, deadline, ...several });
+    const trusted = this.trust.hashes;
+    const plain = (named ?? deadline ?? several.paths ?? trusted) === undefined && several.atomic !== true;
+    const op = opCall(path, method, encoded, log, plain ? undefined : { kwargs: named, deadline, ...several, trusted });
     if (used.size > 0) await this.#known.send(this.#transport, used, options);
     return op;
   }
@@ -677,13 +682,6 @@ export class FileSystem {
 
 /** Pages of a listing that may wait to be read: some megabytes. To ask for more of them costs a message each time, for which the browser leaves what it does. */
 const PAGES = 32;
-
-/** What a store's reply does not tell. */
-const UNKNOWN: RawKnown = {
-  name: "", id: new Uint8Array(16), kind: 0, class: undefined, classHash: undefined, classVersion: undefined,
-  owner: undefined, group: undefined, perms: undefined, version: 0, created: undefined, modified: 0, size: undefined, node: undefined,
-  rules: undefined, path: undefined,
-};
 
 function statOf(head: Head): RawKnown {
   if (typeof head.stat === "function") head.stat = head.stat();

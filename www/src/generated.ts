@@ -38,6 +38,7 @@ export const ERROR_CODES = [
   "transaction_expired",
   "log_expired",
   "not_unique",
+  "quota_exceeded",
 ] as const;
 
 /** A stable error code. */
@@ -79,6 +80,7 @@ export const ERROR_CLASSES: Readonly<Record<ErrorCode, readonly [name: string, d
   transaction_expired: ["TransactionExpiredError", "The transaction has ended or the node no longer holds it; what of it was not committed has not happened."],
   log_expired: ["LogExpiredError", "The change log no longer reaches back to where a watch is to go on; look at what there is now, and watch from there."],
   not_unique: ["NotUniqueError", "A field of the class is unique, and another object has this value."],
+  quota_exceeded: ["QuotaExceededError", "A user would store more than the user's quota allows; `field` is `objects` or `bytes`."],
 };
 
 /** Every limit of the protocol and the node. */
@@ -149,6 +151,8 @@ export const LIMITS = {
   MAX_CHILDREN: 1000,
   /** Objects on which one request may call a method, when they are named one by one or called in one transaction. */
   MAX_CALLED: 10000,
+  /** Class versions that one call says its caller trusts. */
+  MAX_TRUSTED: 256,
   /** Objects and directories that one operation on a tree (chmod, chown, purge) may change. */
   MAX_TREE: 10000,
   /** Members in a row that a listing passes over, because the caller may not see them or their names do not match. */
@@ -259,6 +263,8 @@ export const OP = {
   watch: 24,
   /** Lists, makes or takes back tokens: a user's own, or for the administrator those of all. Replies with a list of `account::TokenInfo`: those that it is about. Not within a method or a transaction. */
   tokens: 25,
+  /** Tells what users store and may store: of the caller, or for the administrator of a user or of all. Replies with a list of `account::QuotaInfo`. Not within a method or a transaction. */
+  quotas: 27,
   /** Finds objects that the caller may read: one `query::Matches`; as a stream, one for each page until the end. */
   search: 30,
   /** Runs a search and tells how: `query::Plan`. */
@@ -275,7 +281,7 @@ export const OP = {
   add: 41,
   /** Sets one place inside an object, which makes a version of that object. Replies with `Stored`. */
   set: 42,
-  /** Runs a query object's own `query(fs)` with the caller's rights and keeps what it gives in the object's field `results`, besides when (`results_at`) and for whom (`results_by`). Objects that are stored are kept as references. Replies with `Called`. */
+  /** Runs a query object's own `query(fs)`, as any method, and keeps what it gives in the object's field `results`, besides when (`results_at`) and for whom (`results_by`). Objects that are stored are kept as references. Replies with `Called`. */
   query: 43,
   /** Makes an object one of another class version: `Called`, without a version when it is one already. On a directory, as a stream: one `MemberCalled` for each member that is taken, each a transaction of its own. */
   migrate: 44,
@@ -700,6 +706,19 @@ export type TokensArgs = [
   token?: NewToken | null,
 ];
 
+/** Tells what users store and may store: of the caller, or for the administrator of a user or of all. Replies with a list of `account::QuotaInfo`. Not within a method or a transaction. */
+export const QUOTAS_ARGS = {
+  /** Whose; when absent the caller's own, for the administrator those of all. */
+  user: 0,
+  /** What the user may store from now on, which only the administrator may say. */
+  set: 1,
+} as const;
+/** The decoded form of {@link QUOTAS_ARGS}. */
+export type QuotasArgs = [
+  user?: string | null,
+  set?: Quota | null,
+];
+
 /** Finds objects that the caller may read: one `query::Matches`; as a stream, one for each page until the end. */
 export const SEARCH_ARGS = {
   /** Which. */
@@ -810,14 +829,17 @@ export type SetArgs = [
   base?: number | null,
 ];
 
-/** Runs a query object's own `query(fs)` with the caller's rights and keeps what it gives in the object's field `results`, besides when (`results_at`) and for whom (`results_by`). Objects that are stored are kept as references. Replies with `Called`. */
+/** Runs a query object's own `query(fs)`, as any method, and keeps what it gives in the object's field `results`, besides when (`results_at`) and for whom (`results_by`). Objects that are stored are kept as references. Replies with `Called`. */
 export const QUERY_ARGS = {
   /** Which query object. */
   path: 0,
+  /** As of `CallWith`. */
+  trusted: 1,
 } as const;
 /** The decoded form of {@link QUERY_ARGS}. */
 export type QueryArgs = [
   path: string | Uint8Array | number,
+  trusted?: Uint8Array[] | null,
 ];
 
 /** Makes an object one of another class version: `Called`, without a version when it is one already. On a directory, as a stream: one `MemberCalled` for each member that is taken, each a transaction of its own. */
@@ -852,6 +874,8 @@ export const CALL_WITH = {
   atomic: 2,
   /** The objects on which it is called, by their paths, `limits::MAX_CALLED` at most, in the place of the members of a directory; `path` does not count then. They are called in the order of their paths, each once, and each item's name is its path. */
   paths: 3,
+  /** Class versions that the caller trusts, `limits::MAX_TRUSTED` at most: code of theirs has all of the caller's rights, whoever answers for it. Not within a method. */
+  trusted: 4,
 } as const;
 /** The decoded form of {@link CALL_WITH}. */
 export type CallWith = [
@@ -859,6 +883,7 @@ export type CallWith = [
   deadlineMs?: number | null,
   atomic?: boolean | null,
   paths?: string[] | null,
+  trusted?: Uint8Array[] | null,
 ];
 
 /** A child that `add` adds: an object that is there, or a new one. */
@@ -1330,6 +1355,41 @@ export type UserInfo = [
   name: string,
   groups: string[],
   created: number,
+];
+
+/** How much a user may store; what is absent has no limit. */
+export const QUOTA = {
+  /** Objects and directories. */
+  objects: 0,
+  /** Bytes of their states, of the earlier versions that are kept, and of classes. */
+  bytes: 1,
+} as const;
+/** The decoded form of {@link QUOTA}. */
+export type Quota = [
+  objects?: number | null,
+  bytes?: number | null,
+];
+
+/** What a user stores, and may store. */
+export const QUOTA_INFO = {
+  /** The user's name. */
+  user: 0,
+  /** Objects and directories that the user owns. */
+  objects: 1,
+  /** Bytes of their states, of the earlier versions that are kept, and of classes. */
+  bytes: 2,
+  /** How many objects and directories there may be; any number when absent. */
+  maxObjects: 3,
+  /** How many bytes there may be; any number when absent. */
+  maxBytes: 4,
+} as const;
+/** The decoded form of {@link QUOTA_INFO}. */
+export type QuotaInfo = [
+  user: string,
+  objects: number,
+  bytes: number,
+  maxObjects?: number | null,
+  maxBytes?: number | null,
 ];
 
 /** A group that a node knows. */

@@ -5,7 +5,7 @@
  */
 
 export type { Which } from "./arguments.js";
-export { Accounts, type GroupInfo, type TokenInfo, type TokenOptions, type UserInfo } from "./accounts.js";
+export { Accounts, type GroupInfo, type QuotaInfo, type QuotaOptions, type TokenInfo, type TokenOptions, type UserInfo } from "./accounts.js";
 export { connect, Connection, type ConnectOptions } from "./client.js";
 export {
   CalendarDate, Decimal, Duration, EmbeddedObject, Float64, NdArray, Ref, Table, type TypedArray, Uuid,
@@ -31,6 +31,7 @@ export { type Aggregate, type Aggregates, type GroupRow, Search, type SearchFail
 export type { Highlight } from "./wire-search.js";
 export type { ConnectionState } from "./session.js";
 export { Stream } from "./stream.js";
+export { Trust, type TrustedClass, type TrustStorage } from "./trust.js";
 export type { BeginOptions, Transaction, TransactionInfo, TransactionOptions } from "./transaction.js";
 export type { Change, WatchOptions } from "./watch.js";
 export type { WasmSource } from "./wasm.js";

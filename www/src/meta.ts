@@ -4,6 +4,7 @@ import type { RawStat, Rules } from "./wire.js";
 
 /** The bit of a sticky directory. */
 const STICKY = 0o1000;
+const AS_OWNER = 0o4000;
 
 /** What lies at a path. */
 export type ObjectType = (typeof OBJECT_TYPE_NAMES)[number];
@@ -13,6 +14,13 @@ type Untold = "owner" | "group" | "perms" | "created" | "size" | "node";
 
 /** The properties as far as they are known: of what was stored, the node has told some only. */
 export type RawKnown = Omit<RawStat, Untold> & { readonly [K in Untold]: RawStat[K] | undefined };
+
+/** What is known of an object when no reply has told of it. */
+export const UNKNOWN: RawKnown = {
+  name: "", id: new Uint8Array(16), kind: 0, class: undefined, classHash: undefined, classVersion: undefined,
+  owner: undefined, group: undefined, perms: undefined, version: 0, created: undefined, modified: 0, size: undefined, node: undefined,
+  rules: undefined, path: undefined,
+};
 
 /**
  * The properties of an object that was stored. What the node does not tell of a store is `undefined`, unless the object was fetched from there
@@ -72,11 +80,12 @@ export class Meta {
     return this.#raw.group;
   }
 
-  /** The permissions, as in `rwxr-x---`; of a sticky directory `t` or `T` in the last place. */
+  /** The permissions, as in `rwxr-x---`; of a sticky directory `t` or `T` in the last place, of an object whose methods run with its owner's rights `s` or `S` in the third. */
   get perms(): string {
     const bits: number | undefined = (this.#raw as RawKnown).perms;
     if (bits === undefined) return unknown();
     const letters = Array.from("rwxrwxrwx", (letter, i) => ((bits >> (8 - i)) & 1 ? letter : "-"));
+    if (bits & AS_OWNER) letters[2] = letters[2] === "x" ? "s" : "S";
     if (bits & STICKY) letters[8] = letters[8] === "x" ? "t" : "T";
     return letters.join("");
   }

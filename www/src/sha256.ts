@@ -69,6 +69,11 @@ export function hex(bytes: Uint8Array): string {
   return text;
 }
 
+/** Hexadecimal digits as bytes. */
+export function unhex(digits: string): Uint8Array {
+  return Uint8Array.from({ length: digits.length / 2 }, (_, at) => parseInt(digits.slice(2 * at, 2 * at + 2), 16));
+}
+
 /** 16 bytes in the hyphenated form of a UUID. */
 export function uuidText(bytes: Uint8Array): string {
   const text = hex(bytes);

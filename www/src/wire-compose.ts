@@ -31,7 +31,9 @@ export const opMixin: (first: string, second: string, to: string, name?: string)
   OP.mixin, text("first"), text("second"), text("to"), optional(text("name")),
 );
 
-export const opQuery: (path: string) => Uint8Array = operation(OP.query, text("path"));
+export const opQuery: (path: string, trusted?: readonly Uint8Array[]) => Uint8Array = operation(
+  OP.query, text("path"), optional(listOf(BYTES)),
+);
 
 export const opMigrate: (path: string, hash: Uint8Array, how?: string, from?: string) => Uint8Array = operation(
   OP.migrate, text("path"), BYTES, optional(text("how")), optional(text("from")),

@@ -208,15 +208,17 @@ export interface CallWith {
   readonly deadline?: number | undefined;
   readonly atomic?: boolean | undefined;
   readonly paths?: readonly string[] | undefined;
+  /** Class versions that the caller trusts. */
+  readonly trusted?: readonly Uint8Array[] | undefined;
 }
 
 const call = operation(
   OP.call, text("path"), text("method"), BYTES, flag("log"), NEVER,
-  optional(members(optional(BYTES), optional(whole("deadline")), optional(flag("atomic")), optional(texts("paths")))),
+  optional(members(optional(BYTES), optional(whole("deadline")), optional(flag("atomic")), optional(texts("paths")), optional(listOf(BYTES)))),
 );
 
 export function opCall(path: string, method: string, args: Uint8Array, log?: boolean, given?: CallWith): Uint8Array {
-  return call(path, method, args, log, undefined, given && [given.kwargs, given.deadline, given.atomic, given.paths]);
+  return call(path, method, args, log, undefined, given && [given.kwargs, given.deadline, given.atomic, given.paths, given.trusted]);
 }
 
 /** `source` is an encoded {@link ClassSource}. */

@@ -50,7 +50,7 @@ const copying: All<Fs["cp"], 2> = { ...recursive, onProgress };
 const at = "/odd/a";
 
 /** Arguments of each operation. The operations of a class are those of its prototype, so that none is left out. */
-const fileSystem: Record<Exclude<keyof FileSystem, "accounts">, readonly unknown[]> = {
+const fileSystem: Record<Exclude<keyof FileSystem, "accounts" | "trust">, readonly unknown[]> = {
   define: [Odd],
   store: ["/odd/stored", new Odd(), { ...common, overwrite: true, create: false } satisfies All<Fs["store"], 2>],
   storeAll: [
@@ -116,6 +116,8 @@ const accounts: Record<keyof Accounts, readonly unknown[]> = {
     { ...common, user: "zed", scope: ["read:/odd/**"], expires: new Date(4e12), note: "odd" } satisfies All<Accounts["createToken"], 0>,
   ],
   revokeToken: ["0000000000000000", { ...common, user: "zed" } satisfies All<Accounts["revokeToken"], 1>],
+  quotas: [{ ...common, user: "zed" } satisfies All<Accounts["quotas"], 0>],
+  setQuota: ["zed", { ...common, objects: 1, bytes: 2 } satisfies All<Accounts["setQuota"], 1>],
   groups: [common],
   addGroup: ["staff", common],
   removeGroup: ["staff", common],
@@ -205,7 +207,8 @@ test("odd arguments of the file system's operations", async () => {
 });
 
 test("odd ways to connect", async () => {
-  const options: All<typeof connect, 1> = { ...common, token: node.token, agent: "odd", wasm, onState: onProgress };
+  const keepTrust = { getItem: () => null, setItem: onProgress };
+  const options: All<typeof connect, 1> = { ...common, token: node.token, agent: "odd", wasm, onState: onProgress, keepTrust };
   for (const odd of ODD) {
     for (const [where, given] of withOdd([node.url, options], odd)) {
       // Without a URL it would be another node.

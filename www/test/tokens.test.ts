@@ -44,3 +44,28 @@ test("tokens for less than everything", async () => {
   await page.close();
   await fails("not_found", /token/, accounts.revokeToken(info.id));
 });
+
+test("quotas of users", async () => {
+  const { accounts } = fs;
+  const token = await accounts.addUser("zoe");
+  assert.deepEqual(await accounts.setQuota("zoe", { objects: 1, bytes: 10_000 }), {
+    user: "zoe", objects: 0, bytes: 0, maxObjects: 1, maxBytes: 10_000,
+  });
+  await fs.mkdir("/quota");
+  await fs.chmod("/quota", "777");
+  const zoe = await connect(node.url, { token, wasm });
+  await zoe.store("/quota/a", new InventoryItem());
+  const error = await fails("quota_exceeded", /may store 1 objects/, zoe.store("/quota/b", new InventoryItem()));
+  assert.deepEqual([error.field, error.limit], ["objects", 1]);
+  assert.equal(await zoe.exists("/quota/b"), false);
+  const [own] = await zoe.accounts.quotas();
+  assert.equal(own?.objects, 1);
+  assert.ok((own?.bytes ?? 0) > 0);
+  await fails("permission_denied", /administrator/, zoe.accounts.quotas({ user: "admin" }));
+  await fails("permission_denied", /administrator/, zoe.accounts.setQuota("zoe"));
+  assert.deepEqual((await accounts.quotas()).map(({ user }) => user), ["admin", "zoe"]);
+  assert.equal((await accounts.setQuota("zoe")).maxObjects, null);
+  await zoe.store("/quota/b", new InventoryItem());
+  await zoe.close();
+  await accounts.removeUser("zoe");
+});

@@ -1,7 +1,7 @@
 //! What an attack is.
 
 use crate::field::Field;
-use crate::{doors, rights, sandbox};
+use crate::{doors, lent, provider, quota, rights, running, sandbox};
 use emerge_proto::Error;
 use emerge_proto::guard::Guard;
 use std::fmt::Display;
@@ -59,6 +59,10 @@ pub(crate) fn all() -> Vec<Attack> {
     let mut all = sandbox::attacks();
     all.extend(rights::attacks());
     all.extend(doors::attacks());
+    all.extend(quota::attacks());
+    all.extend(running::attacks());
+    all.extend(lent::attacks());
+    all.extend(provider::attacks());
     all
 }
 

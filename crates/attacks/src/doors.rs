@@ -52,8 +52,14 @@ async fn connect(field: &Field) -> std::io::Result<TcpStream> {
 }
 
 /// Sends bytes as they are, and gives what comes until the connection ends or nothing comes any more.
-async fn raw(field: &Field, bytes: &[u8]) -> String {
-    let Ok(mut stream) = connect(field).await else { return String::new() };
+pub(crate) async fn exchange(field: &Field, bytes: &[u8]) -> Vec<u8> {
+    match connect(field).await {
+        Ok(stream) => exchange_on(stream, bytes).await,
+        Err(_) => Vec::new(),
+    }
+}
+
+async fn exchange_on(mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
     // A node that has heard enough may close while it is still spoken to.
     let _ = tokio::time::timeout(PATIENCE, stream.write_all(bytes)).await;
     let mut got = Vec::new();
@@ -63,7 +69,11 @@ async fn raw(field: &Field, bytes: &[u8]) -> String {
     {
         got.extend_from_slice(&piece[..read]);
     }
-    String::from_utf8_lossy(&got).into_owned()
+    got
+}
+
+async fn raw(field: &Field, bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&exchange(field, bytes).await).into_owned()
 }
 
 async fn http(field: &Field, request: &str) -> Answer {
@@ -100,6 +110,8 @@ enum Through {
     Has(&'static str),
     /// More than one answer.
     Two,
+    /// A text is not in the answer's head.
+    Lacks(&'static str),
 }
 
 const OP: &str = r#"{"op":"list","path":"/"}"#;
@@ -146,14 +158,25 @@ const ROWS: &[Row] = &[
     ("door-http2", "speak HTTP/2 at once", &[], "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Through::Has("200 OK")),
     ("door-xml", "a body of another type", &[], "POST /api HTTP/1.1\r\nHost: @at@\r\nAuthorization: Bearer @token@\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n<!ENTITY x SYSTEM 'f'>  ", Through::Served),
     ("door-json-twice", "a name twice in a JSON object", &[], "POST /api HTTP/1.1\r\nHost: @at@\r\nAuthorization: Bearer @token@\r\nContent-Type: application/json\r\nContent-Length: 38\r\n\r\n{\"op\":\"stat\",\"op\":\"list\",\"path\":\"/\"}  ", Through::Served),
+    ("door-policy-page", "be served the page without a policy", POLICY, "GET / HTTP/1.1\r\nHost: @at@\r\n\r\n", Through::Lacks("content-security-policy: default-src 'none'; script-src 'self' 'wasm-unsafe-eval';")),
+    ("door-policy-missing", "be served what is not there without a policy", POLICY, "GET /nothing HTTP/1.1\r\nHost: @at@\r\n\r\n", Through::Lacks("content-security-policy: default-src 'none'; base-uri 'none';")),
+    ("door-policy-object", "be served an object as a page", POLICY, "GET /objects/shared/ada HTTP/1.1\r\nHost: @at@\r\nAccept: text/html\r\nAuthorization: Bearer @token@\r\n\r\n", Through::Lacks("sandbox")),
+    ("door-policy-refused", "be refused without a policy", POLICY, "GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n", Through::Lacks("content-security-policy: default-src 'none'")),
+    ("door-frame", "show the page in a frame of another's", POLICY, "GET / HTTP/1.1\r\nHost: @at@\r\n\r\n", Through::Lacks("x-frame-options: deny")),
+    ("door-sniff", "have a browser guess what an answer is", POLICY, "GET / HTTP/1.1\r\nHost: @at@\r\n\r\n", Through::Lacks("x-content-type-options: nosniff")),
+    ("door-policy-inline", "be served the page with a policy that lets code in it run", &[], "GET / HTTP/1.1\r\nHost: @at@\r\n\r\n", Through::Has("unsafe-inline")),
+    ("door-policy-eval", "be served the page with a policy that makes code of texts", &[], "GET / HTTP/1.1\r\nHost: @at@\r\n\r\n", Through::Has("'unsafe-eval'")),
 ];
+
+/// Which guard it is of what a browser is told.
+const POLICY: &[Guard] = &[Guard::Policy];
 
 pub(crate) fn attacks() -> Vec<Attack> {
     let mut all: Vec<Attack> = ROWS
         .iter()
         .map(|row| Attack::new(row.0, row.1, row.2, move |field| Box::pin(request(field, row.3, row.4))))
         .collect();
-    let more: [(&str, &str, &[Guard], Run); 15] = [
+    let more: [(&str, &str, &[Guard], Run); 16] = [
         ("door-header-size", "a header of a megabyte", &[], |field| Box::pin(big_header(field))),
         ("door-header-count", "ten thousand headers", &[], |field| Box::pin(many_headers(field))),
         ("door-body-size", "a body over the limit", &[Guard::Body], |field| Box::pin(big_body(field))),
@@ -181,6 +204,9 @@ pub(crate) fn attacks() -> Vec<Attack> {
         ("door-frame-deep", "a frame that nests without end", &[], |field| Box::pin(deep_frame(field))),
         ("door-replay", "send a request of a session again", &[], |field| Box::pin(replay(field))),
         ("door-session", "go on with another's session", &[], |field| Box::pin(session(field))),
+        ("door-policy-notebook", "be served the notebook without a policy", POLICY, |field| {
+            Box::pin(notebook(field))
+        }),
     ];
     all.extend(more.into_iter().map(|(name, tries, guards, run)| Attack::new(name, tries, guards, run)));
     all
@@ -197,9 +223,31 @@ async fn request(field: &Field, text: &str, through: Through) -> Got {
     let is_through = match through {
         Through::Served => matches!(answer.status, 101 | 200..=299),
         Through::Has(text) => got.contains(text),
+        Through::Lacks(text) => {
+            let head = got.split("\r\n\r\n").next().unwrap_or_default().to_ascii_lowercase();
+            !head.contains(text) || !head.starts_with("http/1.1 ")
+        }
         Through::Two => got.matches("HTTP/1.1 ").count() > 1,
     };
     if is_through || holds_secret(&got) { Got::Through(answer.told()) } else { Got::Contained(answer.told()) }
+}
+
+/// The notebook's page, and its worker, which has a policy of its own.
+async fn notebook(field: &Field) -> Got {
+    let at = field.node.notebook_address;
+    let mut told = String::new();
+    for target in ["/", "/assets/worker.js", "/nothing"] {
+        let Ok(stream) = TcpStream::connect(at).await else { return Got::wrong("there is no notebook") };
+        let request = format!("GET {target} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
+        let got = String::from_utf8_lossy(&exchange_on(stream, request.as_bytes()).await).into_owned();
+        let head = got.split("\r\n\r\n").next().unwrap_or_default().to_ascii_lowercase();
+        let policy = head.lines().find(|line| line.starts_with("content-security-policy:"));
+        let Some(policy) = policy.filter(|policy| policy.contains("frame-ancestors 'none'")) else {
+            return Got::Through(format!("{target} has no policy"));
+        };
+        told = brief(policy);
+    }
+    Got::Contained(told)
 }
 
 async fn big_header(field: &Field) -> Got {

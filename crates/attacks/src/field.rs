@@ -1,13 +1,16 @@
 //! Where attacks are made: a real node with an administrator, a user who has secrets, another who attacks, and somebody who asks all the time how fast the node still answers.
 
 use crate::attack::{Got, Running};
+use crate::provider::{AUDIENCE, ISSUER, Provider};
 use emerge_client::native::Client;
 use emerge_proto::class::{Capture, Captured};
 use emerge_proto::op::StoreMode;
 use emerge_proto::{ClassHash, ClassSource, ErrorCode, Language, Path, Result, Value};
-use emerge_server::{Config, RunningNode};
+use emerge_server::{Config, OidcConfig, RunningNode};
 use std::fmt::Display;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,8 +37,14 @@ pub(crate) fn holds_secret(text: &str) -> bool {
     [SECRET, CANARY].iter().any(|secret| text.contains(secret))
 }
 
+type Starting = Pin<Box<dyn Future<Output = std::result::Result<RunningNode, String>> + Send>>;
+
 pub(crate) struct Field {
     pub(crate) node: RunningNode,
+    /// Starts a node of another configuration, with the same sandbox.
+    another: Box<dyn Fn(Config) -> Starting + Send + Sync>,
+    /// Whose tokens the node takes.
+    pub(crate) provider: Provider,
     folder: TempDir,
     pub(crate) admin: Client,
     pub(crate) ada: Client,
@@ -74,6 +83,16 @@ impl Field {
         let runtime = emerge_server::sandbox(&|_| {}).await.map_err(text)?;
         let mut config = Config { port: 0, ..Config::new(folder.path().join("data")) };
         config.allowances.address.connections = CONNECTIONS;
+        let provider = Provider::new()?;
+        let keys = folder.path().join("keys.json");
+        std::fs::write(&keys, provider.keys()).map_err(text)?;
+        let claim = OidcConfig::CLAIM.into();
+        config.oidc = Some(OidcConfig { issuer: ISSUER.into(), audience: AUDIENCE.into(), keys, claim });
+        let shared = runtime.clone();
+        let another = Box::new(move |config| -> Starting {
+            let runtime = shared.clone();
+            Box::pin(async move { emerge_server::start(config, runtime).await.map_err(text) })
+        });
         let node = emerge_server::start(config, runtime).await.map_err(text)?;
         let admin = Client::connect(&node.url(), &node.token).await.map_err(text)?;
         let ada_token = admin.add_user("ada", &[]).await.map_err(text)?;
@@ -106,7 +125,21 @@ impl Field {
             }
         });
         let next = AtomicU64::new(1);
-        let field = Self { node, folder, admin, ada, eve, ada_token, eve_token, vault, times, asking, next };
+        let field = Self {
+            node,
+            another,
+            provider,
+            folder,
+            admin,
+            ada,
+            eve,
+            ada_token,
+            eve_token,
+            vault,
+            times,
+            asking,
+            next,
+        };
         field.mend().await?;
         Ok(field)
     }
@@ -137,6 +170,10 @@ impl Field {
     pub(crate) async fn stop(self) -> std::result::Result<(), String> {
         self.asking.abort();
         self.node.stop().await.map_err(text)
+    }
+
+    pub(crate) async fn start_another(&self, config: Config) -> std::result::Result<RunningNode, String> {
+        (self.another)(config).await
     }
 
     /// A file on the node's machine, beside its store.

@@ -3,7 +3,11 @@
 mod attack;
 mod doors;
 mod field;
+mod lent;
+mod provider;
+mod quota;
 mod rights;
+mod running;
 mod sandbox;
 
 use attack::{Attack, Got};

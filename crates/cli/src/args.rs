@@ -1,19 +1,22 @@
 //! The command line.
 
 mod limits;
+mod node;
 mod rights;
 mod search;
 pub(crate) mod token;
+pub(crate) mod trust;
 
-pub(crate) use rights::{Chmod, Chown, GroupCommand, Rules, UserCommand};
+pub(crate) use node::NodeStart;
+pub(crate) use rights::{Chmod, Chown, GroupCommand, Rules, UserCommand, UserQuota};
 pub(crate) use search::{Index, Search};
 pub(crate) use token::TokenCommand;
+pub(crate) use trust::Trust;
 
 use clap::{Args, Parser, Subcommand};
 use emerge_proto::frame::check_timeout;
 use emerge_proto::op::SortBy;
 use emerge_proto::{AsOf, Result};
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +30,9 @@ pub(crate) struct Cli {
     /// The token that the node printed when it started.
     #[arg(long, global = true, env = "EMERGE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
+    /// A file of certificates (PEM) that are trusted to name the node, in the place of that which EMERGE_CA names or the system's.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// Print JSON for programs. Each command but `store` takes it too; there --json gives the fields.
     #[arg(long)]
     pub(crate) json: bool,
@@ -55,7 +61,7 @@ impl Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 the node cannot be reached, \
-6 a method failed, 7 a conflict, 8 out of time.";
+6 a method failed, 7 a conflict, 8 out of time, 9 past a quota.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -103,6 +109,8 @@ pub(crate) enum Command {
     /// Tokens: for less than everything, for a time, and to be taken back one by one.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Trust the class of an object: its methods have all your rights when you call them, whoever wrote them.
+    Trust(Trust),
     /// Remove an object, or with -r a directory, and forget all its versions at once.
     Purge(Rm),
     /// Find objects by a function that says which are wanted.
@@ -262,6 +270,7 @@ impl Command {
             Command::User(command) => command.format(),
             Command::Group(command) => command.format(),
             Command::Token(command) => command.format(),
+            Command::Trust(args) => args.format,
             Command::Purge(args) => args.format,
             Command::History(args) => args.format,
             Command::Chmod(args) => args.format,
@@ -348,61 +357,6 @@ pub(crate) struct TxEnd {
     pub(crate) format: Format,
     /// Its name or id; that of --tx or EMERGE_TX when left out.
     pub(crate) name: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct NodeStart {
-    #[command(flatten)]
-    pub(crate) format: Format,
-    /// The folder of the store; made when absent.
-    #[arg(long, env = "EMERGE_DATA", value_name = "DIR", default_value = ".emerge")]
-    pub(crate) data: PathBuf,
-    /// The port for WebSocket and HTTP; 0 takes a free one.
-    #[arg(long, default_value_t = emerge_server::Config::DEFAULT_PORT)]
-    pub(crate) port: u16,
-    /// The port of the notebook page; 0 takes a free one [default: the one after --port].
-    #[arg(long, value_name = "PORT")]
-    pub(crate) notebook_port: Option<u16>,
-    /// The address to listen on.
-    #[arg(long, default_value = "127.0.0.1")]
-    pub(crate) host: IpAddr,
-    /// The node's name.
-    #[arg(long, default_value = "node1")]
-    pub(crate) name: String,
-    /// An origin whose pages may connect, beside the node's own (may be given several times).
-    #[arg(long, value_name = "ORIGIN")]
-    pub(crate) allow_origin: Vec<String>,
-    /// A name by which the node may be reached (may be given several times).
-    #[arg(long, value_name = "HOST")]
-    pub(crate) allow_host: Vec<String>,
-    /// What each user may take: connections=N, requests=N a second, bytes=N a second, streams=N, with commas between them; 0 is
-    /// without a limit. What is not named stays as it is by default.
-    #[arg(long, env = "EMERGE_LIMIT_USER", value_name = "LIMITS", value_parser = limits::allowance)]
-    pub(crate) limit_user: Option<emerge_server::Allowance>,
-    /// What each address may take, likewise; of IPv6 the addresses of one /64 count as one.
-    #[arg(long, env = "EMERGE_LIMIT_ADDRESS", value_name = "LIMITS", value_parser = limits::allowance)]
-    pub(crate) limit_address: Option<emerge_server::Allowance>,
-    /// What is written into the audit log beside the store: off, admin (what administers, and what is refused), writes, all.
-    #[arg(long, env = "EMERGE_AUDIT", value_name = "LEVEL", default_value = "admin", value_parser = limits::level)]
-    pub(crate) audit: emerge_server::AuditLevel,
-    /// Bytes of one file of the audit log.
-    #[arg(long, env = "EMERGE_AUDIT_BYTES", value_name = "BYTES", default_value_t = 64 * 1024 * 1024, value_parser = clap::value_parser!(u64).range(1024..))]
-    pub(crate) audit_bytes: u64,
-    /// Files of the audit log that are kept, the current one included.
-    #[arg(long, env = "EMERGE_AUDIT_FILES", value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) audit_files: u32,
-    /// The certificate, as PEM, with which the node speaks TLS: clients come by wss: and https: then.
-    #[arg(long, env = "EMERGE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The certificate's private key, as PEM.
-    #[arg(long, env = "EMERGE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// What is logged to stderr: error, warn, info, debug, or a filter such as emerge_server=debug.
-    #[arg(long, env = "EMERGE_LOG", default_value = "info", value_name = "FILTER")]
-    pub(crate) log: String,
-    /// Log a JSON object for each line.
-    #[arg(long)]
-    pub(crate) log_json: bool,
 }
 
 #[derive(Debug, Args)]

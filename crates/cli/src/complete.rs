@@ -12,6 +12,7 @@ use emerge_proto::record::{ObjectType, Page};
 use emerge_proto::{Path, Result};
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
@@ -100,11 +101,13 @@ fn answer<T>(question: impl AsyncFnOnce(&Client) -> Result<T>) -> Option<T> {
     let words = words();
     let url = given(&words, "--url").or_else(|| std::env::var("EMERGE_URL").ok());
     let token = given(&words, "--token").or_else(|| std::env::var("EMERGE_TOKEN").ok());
-    let settings = Settings::load(url.as_deref(), token.as_deref()).ok()?;
+    let ca = given(&words, "--ca").map(PathBuf::from);
+    let settings = Settings::load(url.as_deref(), token.as_deref()).ok()?.trusting(ca.as_deref());
     let runtime = Builder::new_current_thread().enable_all().build().ok()?;
     runtime.block_on(async {
         tokio::time::timeout(PATIENCE, async {
-            let client = Client::connect(&settings.url, &settings.token).await.ok()?;
+            let client = Client::connect_trusting(&settings.url, &settings.token, settings.trust.clone());
+            let client = client.await.ok()?;
             let answer = question(&client).await.ok();
             client.close().await;
             answer

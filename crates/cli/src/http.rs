@@ -43,7 +43,7 @@ pub(crate) async fn ask(
         None => (false, settings.url.as_str()),
     };
     let (name, port) = name_and_port(host, if tls { 443 } else { 80 });
-    let stream = Wire::connect(name, port, tls).await.map_err(|error| lost(&error))?;
+    let stream = Wire::connect(name, port, tls, &settings.trust).await.map_err(|error| lost(&error))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
     // It ends with the answer.
@@ -73,7 +73,7 @@ pub(crate) async fn ask(
 /// # Errors
 /// As [`ask`]; `deadline_exceeded`; `bad_argument` when it cannot be written.
 pub(crate) async fn download(cli: &Cli, address: &str, to: &mut impl Write) -> Result<()> {
-    let settings = Settings::load(cli.url.as_deref(), cli.token.as_deref())?;
+    let settings = Settings::load(cli.url.as_deref(), cli.token.as_deref())?.trusting(cli.ca.as_deref());
     let patience = cli.patience()?;
     let late = |_| Error::new(ErrorCode::DeadlineExceeded, format!("{} says nothing", settings.url));
     let mut answer =
@@ -96,7 +96,7 @@ pub(crate) async fn download(cli: &Cli, address: &str, to: &mut impl Write) -> R
 /// # Errors
 /// As [`ask`]; `bad_argument` when the file cannot be read.
 pub(crate) async fn upload(cli: &Cli, address: &str, file: File) -> Result<serde_json::Value> {
-    let settings = Settings::load(cli.url.as_deref(), cli.token.as_deref())?;
+    let settings = Settings::load(cli.url.as_deref(), cli.token.as_deref())?.trusting(cli.ca.as_deref());
     let pieces = futures_util::stream::unfold(file, async |mut file| {
         let mut piece = vec![0; PIECE];
         match file.read(&mut piece).await {

@@ -186,6 +186,7 @@ pub(crate) fn exit_code(code: ErrorCode) -> u8 {
         ErrorCode::MethodFailed | ErrorCode::OutOfMemory => 6,
         ErrorCode::Conflict | ErrorCode::AlreadyExists | ErrorCode::NotUnique => 7,
         ErrorCode::DeadlineExceeded => 8,
+        ErrorCode::QuotaExceeded => 9,
         _ => 1,
     }
 }

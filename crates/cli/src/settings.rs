@@ -1,16 +1,19 @@
 //! Where the node is: from the command line, the environment, or what `emerge init` remembered.
 
-use emerge_proto::{ClassHash, Error, ErrorCode, Result};
+use emerge_client::native::Trust;
+use emerge_proto::{ClassHash, ClassVersion, Error, ErrorCode, Result, limits};
 use serde_json::json;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A node's address and token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) url: String,
     pub(crate) token: String,
+    /// Whose certificate of the node is trusted.
+    pub(crate) trust: Trust,
 }
 
 impl Settings {
@@ -58,7 +61,12 @@ impl Settings {
             found_token = token.to_owned();
         }
         found = found.trim_end_matches('/').to_owned();
-        Ok(Self { url: found, token: found_token })
+        Ok(Self { url: found, token: found_token, trust: Trust::default() })
+    }
+
+    /// The same, trusting those who are in a file of certificates, if there is one.
+    pub(crate) fn trusting(self, ca: Option<&Path>) -> Self {
+        Self { trust: Trust::of(ca.map(Path::to_path_buf)), ..self }
     }
 
     fn file() -> Option<PathBuf> {
@@ -84,7 +92,7 @@ impl Settings {
         let json: serde_json::Value = serde_json::from_str(&text).map_err(|error| unusable(&file, error))?;
         let text = |key: &str| json[key].as_str().map(str::to_owned);
         match (text("url"), text("token")) {
-            (Some(url), Some(token)) => Ok(Some(Self { url, token })),
+            (Some(url), Some(token)) => Ok(Some(Self { url, token, trust: Trust::default() })),
             _ => Err(unusable(&file, "it lacks url or token")),
         }
     }
@@ -114,11 +122,33 @@ impl Settings {
     }
 }
 
-/// The class versions whose methods may run here: a file with one address on each line.
+/// A class version that the user trusts. Its name and its owner are for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TrustedClass {
+    pub(crate) hash: ClassHash,
+    pub(crate) name: String,
+    pub(crate) owner: String,
+}
+
+impl TrustedClass {
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.splitn(3, ' ');
+        let hash = ClassHash::parse(words.next()?)?;
+        let mut word = || words.next().unwrap_or_default().to_owned();
+        Some(Self { hash, name: word(), owner: word() })
+    }
+
+    fn line(&self) -> String {
+        format!("{} {} {}", self.hash, self.name, self.owner).trim_end().to_owned()
+    }
+}
+
+/// The class versions whose methods may run here, and have all of the user's rights on a node when the user calls them: a file with an address on each
+/// line, which the Python package reads too.
 #[derive(Debug)]
 pub(crate) struct Trusted {
     file: PathBuf,
-    hashes: Vec<ClassHash>,
+    classes: Vec<TrustedClass>,
 }
 
 impl Trusted {
@@ -135,29 +165,70 @@ impl Trusted {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(unreadable(&file, error)),
         };
-        let hashes = text.lines().filter_map(ClassHash::parse).collect();
-        Ok(Self { file, hashes })
+        let classes = text.lines().filter_map(TrustedClass::parse).collect();
+        Ok(Self { file, classes })
+    }
+
+    /// What goes along with calls. Where nothing can be remembered nothing is trusted.
+    ///
+    /// # Errors
+    /// `bad_argument` when the file cannot be read.
+    pub(crate) fn hashes() -> Result<Vec<ClassHash>> {
+        match Settings::file() {
+            Some(_) => Ok(Self::load()?.classes.iter().map(|class| class.hash).collect()),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// All that is trusted.
+    pub(crate) fn classes(&self) -> &[TrustedClass] {
+        &self.classes
     }
 
     /// Whether a version is trusted.
     pub(crate) fn has(&self, hash: ClassHash) -> bool {
-        self.hashes.contains(&hash)
+        self.classes.iter().any(|class| class.hash == hash)
     }
 
     /// Trusts a version from now on.
     ///
     /// # Errors
-    /// `bad_argument` when the file cannot be written.
-    pub(crate) fn add(&mut self, hash: ClassHash) -> Result<()> {
+    /// `bad_argument` when the file cannot be written; `limit_exceeded`.
+    pub(crate) fn add(&mut self, class: &ClassVersion) -> Result<()> {
+        if self.classes.len() >= limits::MAX_TRUSTED {
+            let why = format!(
+                "{} class versions are trusted, which is the most: emerge trust --revoke takes some back",
+                limits::MAX_TRUSTED
+            );
+            return Err(Error::new(ErrorCode::LimitExceeded, why).limit(limits::MAX_TRUSTED as u64));
+        }
+        let class =
+            TrustedClass { hash: class.hash, name: class.source.name.clone(), owner: class.owner.clone() };
         let write = || -> std::io::Result<()> {
             if let Some(folder) = self.file.parent() {
                 fs::create_dir_all(folder)?;
             }
-            writeln!(fs::OpenOptions::new().append(true).create(true).open(&self.file)?, "{hash}")
+            writeln!(fs::OpenOptions::new().append(true).create(true).open(&self.file)?, "{}", class.line())
         };
         write().map_err(|error| unreadable(&self.file, error))?;
-        self.hashes.push(hash);
+        self.classes.push(class);
         Ok(())
+    }
+
+    /// Trusts no longer what this is said of; gives what that was.
+    ///
+    /// # Errors
+    /// `bad_argument` when the file cannot be written.
+    pub(crate) fn revoke(&mut self, which: impl Fn(&TrustedClass) -> bool) -> Result<Vec<TrustedClass>> {
+        let (revoked, left): (Vec<_>, Vec<_>) = self.classes.drain(..).partition(which);
+        self.classes = left;
+        if !revoked.is_empty() {
+            let text: String = self.classes.iter().map(|class| class.line() + "\n").collect();
+            let part = self.file.with_file_name("trusted.part");
+            let write = || fs::write(&part, &text).and_then(|()| fs::rename(&part, &self.file));
+            write().map_err(|error| unreadable(&self.file, error))?;
+        }
+        Ok(revoked)
     }
 }
 

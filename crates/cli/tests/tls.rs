@@ -33,6 +33,11 @@ fn the_command_comes_by_tls_when_it_trusts_the_certificate() {
     let backup = run(Some(&cert), &["export", "/secure", &copy]);
     assert!(backup.status.success(), "{}", String::from_utf8_lossy(&backup.stderr));
 
+    let named = run(None, &["--ca", &cert, "ls", "/"]);
+    assert_eq!((named.status.code(), named.stdout), (Some(0), b"secure/\n".to_vec()));
+    let copy = at("copy-too");
+    assert!(run(None, &["export", "/secure", &copy, "--ca", &cert]).status.success());
+
     let unknown = run(None, &["ls", "/", "--timeout", "5"]);
     assert!(!unknown.status.success() && unknown.stdout.is_empty());
     let said = String::from_utf8_lossy(&unknown.stderr).into_owned();

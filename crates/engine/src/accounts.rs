@@ -94,7 +94,20 @@ pub(crate) fn is_builtin(name: &str) -> bool {
     name == ROOT_OWNER
 }
 
+/// In the place of a token's id, for whom somebody else vouches: ids have digits of hexadecimal alone.
+pub(crate) const VOUCHED: &str = "vouched";
+
 impl<B: Backend> Engine<B> {
+    /// A user whom the node knows, with the groups of now, for whom somebody else vouches: that is as a token without a scope is, of which no other is made.
+    ///
+    /// # Errors
+    /// `storage_failed`.
+    pub async fn vouched_user(&self, name: &str) -> Result<Option<Principal>> {
+        let Some(record) = self.look(&keys::user(name)).await?.record else { return Ok(None) };
+        let groups = Account::read(record)?.groups;
+        Ok(Some(Principal { groups, token: Some(VOUCHED.into()), ..Principal::user(name) }))
+    }
+
     /// Grows whenever a user or a group may have changed, so that what was asked of [`Engine::user_of_token`] need not be asked again
     /// before that.
     pub fn accounts_generation(&self) -> u64 {

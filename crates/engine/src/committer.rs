@@ -4,6 +4,7 @@ use crate::backend::{Backend, BackendError};
 use crate::engine::{Engine, number_record};
 use crate::queue::{Waiting, merge};
 use crate::state::Health;
+use crate::usage::Usage;
 use emerge_proto::error::Effect;
 use emerge_proto::{Error, ErrorCode, Result};
 use std::future::poll_fn;
@@ -108,8 +109,9 @@ impl<B: Backend> Engine<B> {
                 self.shared.fence.store(fence, Ordering::Release);
                 // Those in memory may be of a commit that is lost.
                 let Ok(indexes) = Self::read_indexes(&self.shared.backend).await else { return false };
+                let Ok(usage) = Usage::read(&self.shared.backend).await else { return false };
                 let mut state = self.state();
-                state.indexes = indexes;
+                (state.indexes, state.usage) = (indexes, usage);
                 if matches!(state.health, Health::Reclaim(_)) {
                     state.health = Health::Good;
                 }

@@ -10,6 +10,7 @@ use crate::pages::{Kept, PageOfEntries, Viewer};
 use crate::random::Random;
 use crate::state::{Found, Health, State};
 use crate::tx::Tx;
+use crate::usage::{self, Usage, Used};
 use bytes::Bytes;
 use emerge_proto::{ClassHash, ClassVersion, Error, ErrorCode, ObjectId, ObjectType, Result, limits};
 use std::collections::BTreeMap;
@@ -189,6 +190,7 @@ impl<B: Backend> Engine<B> {
         let (number, store_id) = match format {
             Some(format) => {
                 crate::upgrade::run(&backend, fence, number_of(&format)?).await?;
+                usage::count_once(&backend, fence).await?;
                 let id = store.as_deref().and_then(|id| <[u8; 16]>::try_from(id).ok());
                 (
                     number.map_or(Ok(0), |number| number_of(&number))?,
@@ -203,6 +205,7 @@ impl<B: Backend> Engine<B> {
         };
         let mut state = State::new(number, &options);
         state.indexes = Self::read_indexes(&backend).await?;
+        state.usage = Usage::read(&backend).await?;
         let shared = Shared {
             backend,
             options,
@@ -637,6 +640,8 @@ fn first_record(id: ObjectId, now: i64) -> CommitRecord {
         put(keys::meta("store"), Bytes::copy_from_slice(&id.0)),
         number_record(0),
         put(keys::object(ObjectId::ROOT).into(), root.encode()),
+        put(keys::used(ROOT_OWNER), emerge_proto::class::encode(&Used { objects: 1, bytes: 0 }).into()),
+        usage::counted_record(),
     ];
     writes.sort_by(|a, b| a.key.cmp(&b.key));
     CommitRecord { writes }

@@ -36,6 +36,10 @@ pub(crate) const TOKEN: u8 = b'h';
 pub(crate) const NAMED_TOKEN: u8 = b'q';
 /// `g name` -> nothing: a group.
 pub(crate) const GROUP: u8 = b'g';
+/// `u name` -> [`crate::usage::Used`]: what a user stores.
+pub(crate) const USED: u8 = b'u';
+/// `w name` -> [`emerge_proto::account::Quota`]: what a user may store.
+pub(crate) const QUOTA: u8 = b'w';
 /// `t id` -> nothing: unlinked, waits for collection.
 pub(crate) const TRASH: u8 = b't';
 /// `d class-id field` -> [`crate::index::IndexRecord`].
@@ -46,7 +50,7 @@ pub(crate) const INDEX: u8 = b'i';
 pub(crate) const DROPPED_INDEX: u8 = b'j';
 
 /// The format that this code writes.
-pub(crate) const FORMAT: u64 = 4;
+pub(crate) const FORMAT: u64 = 5;
 
 pub(crate) fn meta(name: &str) -> Key {
     join(META, &[name.as_bytes()])
@@ -200,6 +204,14 @@ pub(crate) fn named_token(user: &str, id: &str) -> Vec<u8> {
 /// The user and the id in the key of a token.
 pub(crate) fn named_token_parts(key: &[u8]) -> Option<(&str, &str)> {
     class_head_parts(key)
+}
+
+pub(crate) fn used(user: &str) -> Key {
+    join(USED, &[user.as_bytes()])
+}
+
+pub(crate) fn quota(user: &str) -> Key {
+    join(QUOTA, &[user.as_bytes()])
 }
 
 pub(crate) fn group(name: &str) -> Vec<u8> {

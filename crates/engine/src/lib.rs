@@ -61,6 +61,7 @@ mod state;
 pub mod testing;
 mod tx;
 mod upgrade;
+mod usage;
 mod watch;
 
 pub use access::Principal;

@@ -16,6 +16,7 @@ use crate::object::Record;
 use crate::pages::Pages;
 use crate::queue::Queue;
 use crate::session::SessionIndex;
+use crate::usage::Usage;
 use emerge_proto::{Error, ObjectId, Result};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
@@ -48,6 +49,7 @@ pub(crate) struct State {
     pub(crate) sessions: SessionIndex,
     pub(crate) followers: Followers,
     pub(crate) indexes: Indexes,
+    pub(crate) usage: Usage,
     pub(crate) pages: Pages,
     cache: Cache,
     recent: BTreeMap<Key, Slot>,
@@ -85,6 +87,7 @@ impl State {
             sessions: SessionIndex::new(options.checkpoint),
             followers: Followers::default(),
             indexes: Indexes::default(),
+            usage: Usage::default(),
             pages: Pages::new(options.cache_bytes / 16),
             cache: Cache::new(options.cache_bytes),
             recent: BTreeMap::new(),

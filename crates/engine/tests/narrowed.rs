@@ -354,3 +354,148 @@ fn an_error_names_who_answers_for_the_code_and_not_the_caller_s_rights() {
         assert_eq!(said[0], said[1]);
     });
 }
+
+async fn perms(engine: &Memory, at: &str) -> String {
+    admin(engine).stat(&path(at)).await.unwrap().perms.to_string()
+}
+
+/// An object of ada's, of a class of hers, that is marked.
+async fn marked(engine: &Memory) -> (ClassHash, ClassHash) {
+    build(engine, &people()).await;
+    let class = put(engine, "ada", source("Box", "class Box {}")).await;
+    let newer = put(engine, "ada", source("Box", "class Box { more() {} }")).await;
+    let mut tx = as_user(engine, "ada");
+    store(&mut tx, "/d/box", class, 1).await.unwrap();
+    tx.chmod(&path("/d/box"), "4777", false).await.unwrap();
+    commit(tx).await.unwrap();
+    assert_eq!(perms(engine, "/d/box").await, "rwsrwxrwx");
+    (class, newer)
+}
+
+#[test]
+fn only_its_owner_marks_an_object_and_with_all_rights() {
+    on_memory(async |engine| {
+        let (class, _) = marked(engine).await;
+        let shop = put(engine, "bob", source("Shop", "class Shop {}")).await;
+        let mut tx = as_user(engine, "ada");
+        tx.chmod(&path("/d/box"), "777", false).await.unwrap();
+        // An object of ada's of a class that she has not stored.
+        store(&mut tx, "/d/shop", shop, 1).await.unwrap();
+        tx.chmod(&path("/d/shop"), "777", false).await.unwrap();
+        commit(tx).await.unwrap();
+        let scope = emerge_proto::Scope::parse(&["*:/**"]).unwrap().unwrap();
+        let narrowed = (*narrowed(engine, "ada", shop, "bob", &[]).await).clone();
+        let all = [
+            (Principal::user("bob"), "/d/box", ErrorCode::PermissionDenied),
+            (Principal::admin(), "/d/box", ErrorCode::PermissionDenied),
+            (Principal::user("ada").scoped(scope), "/d/box", ErrorCode::PermissionDenied),
+            (narrowed, "/d/box", ErrorCode::PermissionDenied),
+            (Principal::user("ada"), "/d/shop", ErrorCode::PermissionDenied),
+            (Principal::admin(), "/d", ErrorCode::BadArgument),
+        ];
+        for (who, at, code) in all {
+            let mut tx = engine.begin(who.clone(), NOW, seed());
+            assert_eq!(tx.chmod(&path(at), "u+s", false).await.unwrap_err().code, code, "{who:?} {at}");
+        }
+        let mut tx = as_user(engine, "ada");
+        tx.chmod(&path("/d/box"), "u+s", false).await.unwrap();
+        let object = tx.object_for_call(&path("/d/box")).await.unwrap();
+        assert_eq!(object.class, class);
+        assert_eq!(tx.rights_of_mark(&object).await.unwrap().unwrap().user, "ada");
+    });
+}
+
+#[test]
+fn a_mark_goes_with_other_code_other_owners_and_what_others_write() {
+    on_memory(async |engine| {
+        let (class, newer) = marked(engine).await;
+        let bob = || Principal::user("bob");
+        let ada = || Principal::user("ada");
+        // One for less, though it is ada's.
+        let token = || ada().scoped(emerge_proto::Scope::parse(&["*:/**"]).unwrap().unwrap());
+        let keeps = "rwsrwxrwx";
+        for (what, who, left) in [
+            ("fields", ada(), keeps),
+            ("method", ada(), keeps),
+            ("move", bob(), keeps),
+            ("chmod", ada(), "rwsr-xrwx"),
+            ("fields", bob(), "rwxrwxrwx"),
+            ("fields", Principal::admin(), "rwxrwxrwx"),
+            ("fields", token(), "rwxrwxrwx"),
+            ("method", token(), "rwxrwxrwx"),
+            ("method", bob(), "rwxrwxrwx"),
+            ("restore", bob(), "rwxrwxrwx"),
+            ("class", ada(), "rwxrwxrwx"),
+            ("migrate", ada(), "rwxrwxrwx"),
+            ("owner", Principal::admin(), "rwxrwxrwx"),
+            ("group", ada(), "rwxrwxrwx"),
+            ("copy", ada(), "rwxr-x---"),
+            ("copy", bob(), "rwxr-x---"),
+        ] {
+            let mut tx = engine.begin(who.clone(), NOW, seed());
+            let (o, mut at) = (path("/d/box"), "/d/box");
+            match what {
+                "fields" => drop(store(&mut tx, "/d/box", class, 2).await.unwrap()),
+                "method" => {
+                    let object = tx.object_for_call(&o).await.unwrap();
+                    tx.set_state(&object, &n(3), "m").await.unwrap();
+                }
+                "move" => {
+                    tx.mv(&o, "/d/moved").await.unwrap();
+                    at = "/d/moved";
+                }
+                "chmod" => drop(tx.chmod(&o, "g-w", false).await.unwrap()),
+                "restore" => drop(tx.restore(&o, 1.into(), None).await.unwrap()),
+                "class" => drop(store(&mut tx, "/d/box", newer, 2).await.unwrap()),
+                "migrate" => {
+                    let object = tx.object_to_migrate(&o).await.unwrap();
+                    tx.migrate(&object, newer, &n(2)).await.unwrap();
+                }
+                "owner" => drop(tx.chown(&o, Some("bob"), None, false).await.unwrap()),
+                "group" => drop(tx.chown(&o, None, Some("ada"), false).await.unwrap()),
+                "copy" => {
+                    tx.cp(&o, "/d/copy", false).await.unwrap();
+                    at = "/d/copy";
+                }
+                other => panic!("{other}"),
+            }
+            // As this transaction sees it; nothing is committed.
+            tx.act_as(&Arc::new(Principal::admin()));
+            let stat = tx.stat(&path(at)).await.unwrap();
+            assert_eq!(stat.perms.to_string(), left, "{what} by {}", who.user);
+        }
+        // An administrator's import has no marks.
+        let mut tx = admin(engine);
+        let ownership = emerge_engine::Ownership {
+            owner: "ada".into(),
+            group: "staff".into(),
+            perms: Perms::parse("rwsrwxrwx").unwrap(),
+        };
+        let made = emerge_engine::MadeVersion {
+            ownership,
+            class,
+            fields: n(1),
+            version: 1,
+            created: NOW,
+            modified: NOW,
+            author: "ada".into(),
+            method: None,
+            restored: None,
+            operation: None,
+        };
+        tx.import_version(&path("/d/imported"), made).await.unwrap();
+        assert_eq!(tx.stat(&path("/d/imported")).await.unwrap().perms.to_string(), "rwxrwxrwx");
+    });
+}
+
+#[test]
+fn a_mark_of_who_is_known_no_more_is_none() {
+    on_memory(async |engine| {
+        marked(engine).await;
+        let mut tx = admin(engine);
+        let object = tx.object_for_call(&path("/d/box")).await.unwrap();
+        assert!(tx.rights_of_mark(&object).await.unwrap().is_some());
+        tx.users(UserAction::Remove, Some("ada"), None, None).await.unwrap();
+        assert!(tx.rights_of_mark(&object).await.unwrap().is_none());
+    });
+}

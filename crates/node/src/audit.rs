@@ -93,7 +93,7 @@ impl Asked {
             | Op::Chown { path: target, .. }
             | Op::Purge { path: target, .. }
             | Op::SetRules { path: target, .. }
-            | Op::Query { path: target }
+            | Op::Query { path: target, .. }
             | Op::Migrate { path: target, .. }
             | Op::Add { path: target, .. }
             | Op::Set { path: target, .. }
@@ -115,6 +115,9 @@ impl Asked {
             Op::Tokens { action, user, id, .. } => {
                 detail = Some(said(action.as_str(), id.as_deref().or(user.as_deref())));
             }
+            Op::Quotas { user, set } => {
+                detail = Some(said(if set.is_some() { "set" } else { "list" }, user.as_deref()));
+            }
             Op::Begin { .. } | Op::End { .. } | Op::Transactions { .. } | Op::Indexes {} => {}
         }
         let administers = matches!(
@@ -122,6 +125,7 @@ impl Asked {
             Op::Users { .. }
                 | Op::Groups { .. }
                 | Op::Tokens { .. }
+                | Op::Quotas { set: Some(_), .. }
                 | Op::Chmod { .. }
                 | Op::Chown { .. }
                 | Op::SetRules { .. }

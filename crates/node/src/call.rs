@@ -67,7 +67,8 @@ impl MethodCall {
         }
         let kwargs = with.and_then(|with| with.kwargs.clone());
         let deadline = with.and_then(|with| with.deadline_ms).map(Duration::from_millis);
-        Ok(Self { deadline, kwargs, ..Self::of(path, method, args, log) })
+        let trusted = trusted(with.and_then(|with| with.trusted.as_deref()))?;
+        Ok(Self { deadline, kwargs, trusted, ..Self::of(path, method, args, log) })
     }
 
     fn of(path: Target, method: String, args: Vec<u8>, log: bool) -> Self {
@@ -84,14 +85,33 @@ impl MethodCall {
     }
 
     /// The call of a query object's own method.
-    pub(crate) fn query(path: Target) -> Self {
+    ///
+    /// # Errors
+    /// `limit_exceeded`.
+    pub(crate) fn query(path: Target, trusts: Option<&[ClassHash]>) -> Result<Self> {
         let args = Value::List(Vec::new()).encode();
-        Self { work: Work::Query, ..Self::of(path, QUERY.to_owned(), args, false) }
+        let trusted = trusted(trusts)?;
+        Ok(Self { work: Work::Query, trusted, ..Self::of(path, QUERY.to_owned(), args, false) })
     }
 
     /// The migration of an object.
     pub(crate) fn migrate(path: Target, migration: Migration) -> Self {
         Self { work: Work::Migrate(Arc::new(migration)), ..Self::of(path, String::new(), Vec::new(), false) }
+    }
+}
+
+/// What a caller says to trust.
+///
+/// # Errors
+/// `limit_exceeded`.
+fn trusted(trusted: Option<&[ClassHash]>) -> Result<Arc<[ClassHash]>> {
+    match trusted {
+        Some(trusted) if trusted.len() > limits::MAX_TRUSTED => {
+            let why =
+                format!("a call is of a caller who trusts {} class versions at most", limits::MAX_TRUSTED);
+            Err(Error::new(ErrorCode::LimitExceeded, why).field("trusted").limit(limits::MAX_TRUSTED as u64))
+        }
+        trusted => Ok(trusted.unwrap_or_default().into()),
     }
 }
 
@@ -423,7 +443,7 @@ impl<B: Backend> Attempt<B> {
         depth: usize,
     ) -> BoxFuture<'a, Result<Called>> {
         Box::pin(async move {
-            let (lineage, captured, shows_source) = {
+            let (lineage, captured, shows_source, owner) = {
                 let mut tx = self.lock(rights).await;
                 let tx = open(&mut tx)?;
                 let lineage = tx.class(object.class).await?;
@@ -434,7 +454,14 @@ impl<B: Backend> Attempt<B> {
                 };
                 let sources: Vec<&ClassSource> = lineage.iter().map(|class| &class.source).collect();
                 let captured = tx.captured_by(&sources).await?;
-                (lineage, captured, shows_source)
+                let owner = tx.rights_of_mark(&object).await?;
+                (lineage, captured, shows_source, owner)
+            };
+            let nobody = Arc::default();
+            // What the caller trusts lends the caller's rights, and not the owner's.
+            let (rights, trusted) = match &owner {
+                Some(owner) => (owner, &nobody),
+                None => (rights, &call.trusted),
             };
             let is_query = matches!(call.work, Work::Query);
             let before = is_query.then(|| object.state.clone());
@@ -448,7 +475,7 @@ impl<B: Backend> Attempt<B> {
                 log: call.log,
                 ..self.request(lineage.to_vec(), captured, call.deadline)
             };
-            let caller = Caller { attempt: self, rights, trusted: &call.trusted, depth };
+            let caller = Caller { attempt: self, rights, trusted, depth };
             let fs = caller.fs(&request, &object.owner).await?;
             let called = self.node.runtime().call(request, fs).await;
             let returned =

@@ -33,7 +33,7 @@ fn subjects_of(op: &Op) -> (Option<Target>, Option<Target>) {
         | Op::SetRules { path, .. }
         | Op::Add { path, .. }
         | Op::Set { path, .. }
-        | Op::Query { path }
+        | Op::Query { path, .. }
         | Op::Migrate { path, .. } => (Some(path.clone()), Some(path.clone())),
         Op::Call { path, with, .. } if with.as_ref().is_none_or(|with| with.paths.is_none()) => {
             (Some(path.clone()), Some(path.clone()))

@@ -70,6 +70,7 @@ pub(crate) async fn dispatch<B: Backend>(tx: &mut Tx<B>, op: &Op, methods: &[Met
         Op::Groups { action, name, user } => {
             encode(&tx.groups(*action, name.as_deref(), user.as_deref()).await?)
         }
+        Op::Quotas { user, set } => encode(&tx.quotas(user.as_deref(), set.as_ref()).await?),
         Op::Tokens { action, user, id, token } => {
             encode(&tx.tokens(*action, user.as_deref(), id.as_deref(), token.as_ref()).await?)
         }

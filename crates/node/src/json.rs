@@ -1,11 +1,13 @@
 //! Operations and records as JSON, for HTTP and the command line.
 
+mod accounts;
 mod args;
 mod query;
 mod read;
 
-use args::{Args, bad, digest};
-use emerge_proto::account::{GroupAction, GroupInfo, NewToken, TokenAction, TokenInfo, UserAction, UserInfo};
+pub use accounts::{group_to_json, quota_to_json, token_to_json, user_to_json};
+use args::{Args, bad};
+use emerge_proto::account::{GroupInfo, QuotaInfo, TokenInfo, UserInfo};
 use emerge_proto::class::decode;
 use emerge_proto::op::{SortBy, StoreMode, Target};
 use emerge_proto::query::IndexInfo;
@@ -60,6 +62,7 @@ pub const OPERATIONS: &[&str] = &[
     "users",
     "groups",
     "tokens",
+    "quotas",
 ];
 
 /// Reads an operation: `{"op": "get", "path": "/a", "version": 3}`; the names are those of [`Op`]'s fields. With `"tx"` it is done in
@@ -165,7 +168,7 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             to: args.text("to")?.to_owned(),
             name: args.optional_text("name")?.map(str::to_owned),
         },
-        "query" => Op::Query { path: args.target("path")? },
+        "query" => Op::Query { path: args.target("path")?, trusted: args.hashes("trusted")? },
         "migrate" => Op::Migrate {
             path: args.target("path")?,
             class: args
@@ -202,33 +205,10 @@ pub fn op_from_json(json: &Json) -> Result<Op> {
             keep: args.optional_text("keep")?.map(str::to_owned),
             mask: args.optional_text("mask")?.map(str::to_owned),
         },
-        "users" => Op::Users {
-            action: UserAction::parse(args.text("action")?)
-                .ok_or_else(|| bad("action", "one of \"list\", \"add\", \"remove\", \"token\" is needed"))?,
-            name: args.optional_text("name")?.map(str::to_owned),
-            token_hash: args.optional("token_hash", "64 hexadecimal digits", digest)?,
-            groups: args.names("groups")?,
-        },
-        "groups" => Op::Groups {
-            action: GroupAction::parse(args.text("action")?).ok_or_else(|| {
-                bad("action", "one of \"list\", \"add\", \"remove\", \"join\", \"leave\" is needed")
-            })?,
-            name: args.optional_text("name")?.map(str::to_owned),
-            user: args.optional_text("user")?.map(str::to_owned),
-        },
-        "tokens" => {
-            let action = TokenAction::parse(args.text("action")?)
-                .ok_or_else(|| bad("action", "one of \"list\", \"create\", \"revoke\" is needed"))?;
-            let hash = args.optional("token_hash", "64 hexadecimal digits", digest)?;
-            let (scope, note) = (args.names("scope")?, args.optional_text("note")?.map(str::to_owned));
-            let expires = args.optional("expires", MOMENT, |json| moment(json.as_str()?))?;
-            Op::Tokens {
-                action,
-                user: args.optional_text("user")?.map(str::to_owned),
-                id: args.optional_text("id")?.map(str::to_owned),
-                token: hash.map(|hash| NewToken { hash, scope, expires, note }),
-            }
-        }
+        "users" => accounts::users(&args)?,
+        "groups" => accounts::groups(&args)?,
+        "tokens" => accounts::tokens(&args)?,
+        "quotas" => accounts::quotas(&args)?,
         "history" => Op::History {
             path: args.target("path")?,
             before: args.integer("before")?,
@@ -278,6 +258,7 @@ pub fn reply_to_json(op: &Op, reply: &[u8]) -> Result<Json> {
         Op::Users { .. } => decode::<Vec<UserInfo>>(reply)?.iter().map(user_to_json).collect(),
         Op::Groups { .. } => decode::<Vec<GroupInfo>>(reply)?.iter().map(group_to_json).collect(),
         Op::Tokens { .. } => decode::<Vec<TokenInfo>>(reply)?.iter().map(token_to_json).collect(),
+        Op::Quotas { .. } => decode::<Vec<QuotaInfo>>(reply)?.iter().map(quota_to_json).collect(),
         Op::Call { with: Some(with), .. } if with.atomic == Some(true) => {
             let all: Vec<MemberCalled> = decode(reply)?;
             all.iter().map(member_to_json).collect::<Result<_>>()?
@@ -356,24 +337,6 @@ fn page_to_json(page: &Page, directory: Option<Path>) -> Json {
     let member =
         |stat: &Stat| stat_to_json(stat, directory.as_ref().and_then(|path| path.join(&stat.name).ok()));
     json!({ "members": page.members.iter().map(member).collect::<Vec<_>>(), "next": page.next })
-}
-
-/// A user as JSON.
-pub fn user_to_json(user: &UserInfo) -> Json {
-    json!({ "name": user.name, "groups": user.groups, "created": time(user.created) })
-}
-
-/// A group as JSON.
-pub fn group_to_json(group: &GroupInfo) -> Json {
-    json!({ "name": group.name, "members": group.members })
-}
-
-/// A token as JSON.
-pub fn token_to_json(token: &TokenInfo) -> Json {
-    json!({
-        "id": token.id, "user": token.user, "scope": token.scope, "created": time(token.created),
-        "expires": token.expires.map(time), "note": token.note, "parent": token.parent,
-    })
 }
 
 /// Rules of a directory as JSON.

@@ -6,6 +6,7 @@ use emerge_proto::{Error, ErrorCode, Result, limits};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// What one user, or one address, may take. 0 is without a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Allowance {
     pub bytes: u64,
     /// Streams at a time: searches, listings, watches that are not at their end.
     pub streams: u32,
+    /// Seconds a minute for which methods run, and as many at once. Of users alone.
+    pub run: u32,
 }
 
 /// What a host allows.
@@ -36,15 +39,22 @@ impl Default for Allowances {
             requests: limits::REQUESTS_PER_SECOND,
             bytes: limits::BYTES_PER_SECOND,
             streams: limits::STREAMS,
+            // How much a machine can compute only its operator knows.
+            run: 0,
         };
         Self { user: allowance, address: allowance }
     }
 }
 
-/// Microseconds that each unit takes of a second of which so many are allowed.
+/// The time in which so many are allowed, in microseconds.
 const SECOND: i64 = 1_000_000;
+/// That of running.
+const MINUTE: i64 = 60 * SECOND;
 /// A rate is counted in these parts of a microsecond, so that a million requests a second are still told apart.
 const PARTS: i64 = 1024;
+
+/// So many in a time.
+type Rate = (u64, i64);
 
 /// A rate, by the generic cell rate algorithm: the moment at which all that was taken would have been taken at an even pace.
 #[derive(Debug, Default)]
@@ -53,23 +63,22 @@ struct Pace {
 }
 
 impl Pace {
-    /// Takes so many units, if the units of less than a second are owed; else gives the microseconds after which it may be tried again. The
-    /// last taker may owe more, so that what is large can be taken at all.
-    fn take(&mut self, units: u64, per_second: u64, now: i64) -> Result<(), i64> {
-        let now = now.saturating_mul(PARTS);
-        let owed = self.even.saturating_sub(now);
-        let burst = SECOND * PARTS;
+    /// Takes so many units of which so many are allowed in a time, if the units of less than that time are owed; else gives the microseconds after which it
+    /// may be tried again. The last taker may owe more, so that what is large can be taken at all.
+    fn take(&mut self, units: u64, (allowed, time): Rate, now: i64) -> Result<(), i64> {
+        let owed = self.even.saturating_sub(now.saturating_mul(PARTS));
+        let burst = time * PARTS;
         if owed >= burst {
             return Err((owed - burst) / PARTS + 1);
         }
-        self.charge(units, per_second, now / PARTS);
+        self.charge(units, (allowed, time), now);
         Ok(())
     }
 
     /// Takes so many units, whatever is owed.
-    fn charge(&mut self, units: u64, per_second: u64, now: i64) {
+    fn charge(&mut self, units: u64, (allowed, time): Rate, now: i64) {
         let now = now.saturating_mul(PARTS);
-        let cost = u128::from(units) * (SECOND * PARTS) as u128 / u128::from(per_second.max(1));
+        let cost = u128::from(units) * (time * PARTS) as u128 / u128::from(allowed.max(1));
         let cost = i64::try_from(cost).unwrap_or(i64::MAX);
         self.even = self.even.max(now).saturating_add(cost);
     }
@@ -83,6 +92,7 @@ impl Pace {
 struct Paces {
     requests: Pace,
     bytes: Pace,
+    run: Pace,
     /// The latest time that was heard.
     latest: i64,
 }
@@ -92,7 +102,7 @@ impl Paces {
     fn at(&mut self, now: i64) -> i64 {
         let back = self.latest.saturating_sub(now);
         if back > SECOND {
-            for pace in [&mut self.requests, &mut self.bytes] {
+            for pace in [&mut self.requests, &mut self.bytes, &mut self.run] {
                 pace.even = pace.even.saturating_sub(back.saturating_mul(PARTS));
             }
         } else if back > 0 {
@@ -176,13 +186,13 @@ impl Meter {
         let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
         let now = paces.at(now);
         if bytes > 0
-            && let Err(wait) = paces.bytes.take(0, bytes, now)
+            && let Err(wait) = paces.bytes.take(0, (bytes, SECOND), now)
         {
             let why = format!("{} moves more than {bytes} bytes a second", self.whose);
             return Err(excess("bytes", why, bytes, millis(wait)));
         }
         if requests > 0
-            && let Err(wait) = paces.requests.take(1, requests.into(), now)
+            && let Err(wait) = paces.requests.take(1, (requests.into(), SECOND), now)
         {
             let why = format!("{} makes more than {requests} requests a second", self.whose);
             return Err(excess("requests", why, requests.into(), millis(wait)));
@@ -195,13 +205,46 @@ impl Meter {
         if self.allowance.bytes > 0 && count > 0 {
             let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
             let now = paces.at(now);
-            paces.bytes.charge(count as u64, self.allowance.bytes, now);
+            paces.bytes.charge(count as u64, (self.allowance.bytes, SECOND), now);
+        }
+    }
+
+    /// The rate of running, in microseconds.
+    fn run_rate(&self) -> Rate {
+        (u64::from(self.allowance.run) * SECOND as u64, MINUTE)
+    }
+
+    /// Whether a method may begin to run. The time of a call is that of its request, and may be long past: it never counts as that of a clock which was set back.
+    ///
+    /// # Errors
+    /// `limit_exceeded`, for the field `run`.
+    pub(crate) fn run(&self, now: i64) -> Result<()> {
+        let limit = self.allowance.run;
+        if limit == 0 || !Guard::Run.holds() {
+            return Ok(());
+        }
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = paces.latest.max(now);
+        paces.latest = now;
+        paces.run.take(0, self.run_rate(), now).map_err(|wait| {
+            let why = format!("methods run more than {limit} seconds a minute for {}", self.whose);
+            excess("run", why, limit.into(), millis(wait))
+        })
+    }
+
+    /// Counts how long a method ran until now, which is the latest time that was heard; for whom they run too long the next are refused.
+    pub(crate) fn ran(&self, time: Duration) {
+        if self.allowance.run > 0 {
+            let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+            let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = paces.latest;
+            paces.run.charge(micros, self.run_rate(), now);
         }
     }
 
     fn is_idle(&self, now: i64) -> bool {
         let paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
-        paces.requests.is_idle(now) && paces.bytes.is_idle(now)
+        [&paces.requests, &paces.bytes, &paces.run].iter().all(|pace| pace.is_idle(now))
     }
 }
 
@@ -296,7 +339,7 @@ mod tests {
         error.retry_after_ms.unwrap().get()
     }
 
-    const NONE: Allowance = Allowance { connections: 0, requests: 0, bytes: 0, streams: 0 };
+    const NONE: Allowance = Allowance { connections: 0, requests: 0, bytes: 0, streams: 0, run: 0 };
 
     #[test]
     fn a_burst_and_then_an_even_pace() {
@@ -332,6 +375,41 @@ mod tests {
         assert_eq!((error.field.as_deref(), after(&error)), (Some("bytes"), 4001));
         assert!(meter.request(NOW + 3_900_000).is_err());
         assert!(meter.request(NOW + 4_001_000).is_ok());
+    }
+
+    #[test]
+    fn methods_run_so_many_seconds_a_minute() {
+        let meter = meter(Allowance { run: 6, ..NONE });
+        let second = Duration::from_secs(1);
+        for _ in 0..5 {
+            meter.run(NOW).unwrap();
+            meter.ran(second);
+        }
+        meter.run(NOW).unwrap();
+        meter.ran(2 * second);
+        let error = meter.run(NOW).unwrap_err();
+        assert_eq!((error.code, error.field.as_deref()), (ErrorCode::LimitExceeded, Some("run")));
+        // A second of running is ten of the clock.
+        assert_eq!((error.limit, after(&error)), (Some(6), 10_001));
+        assert!(meter.run(NOW + 9_900_000).is_err() && meter.run(NOW + 10_001_000).is_ok());
+        assert!(meter.request(NOW + 10_001_000).is_ok(), "nothing else is refused");
+        assert!(!meter.is_idle(NOW + MINUTE) && meter.is_idle(NOW + 2 * MINUTE));
+    }
+
+    #[test]
+    fn what_a_call_began_long_ago_pays_back_nothing() {
+        let meter = meter(Allowance { run: 6, requests: 10, ..NONE });
+        let later = NOW + 5 * SECOND;
+        meter.run(NOW).unwrap();
+        meter.request(later).unwrap();
+        meter.run(later).unwrap();
+        meter.ran(Duration::from_secs(7));
+        // One that began before goes on, and calls another method.
+        meter.ran(Duration::from_millis(1));
+        assert!(meter.run(NOW).is_err());
+        assert!(meter.run(later + 9 * SECOND).is_err(), "all of it is owed still");
+        let passed = (0..20).filter(|_| meter.request(later).is_ok()).count();
+        assert_eq!(passed, 9, "requests too");
     }
 
     #[test]

@@ -81,9 +81,23 @@ impl<B: Backend> MethodFs<B> {
             )
             .limit(limits::MAX_CALL_DEPTH as u64));
         }
-        let call = MethodCall { trusted: self.trusted.clone(), ..call };
+        let call = match self.owner {
+            // A client's own operation, in its transaction.
+            None => call,
+            Some(_) if !Guard::Trust.holds() && !call.trusted.is_empty() => call,
+            Some(_) => MethodCall { trusted: self.trusted.clone(), ..call },
+        };
         let object = self.attempt.object(&call, &self.rights).await?;
         Ok(encode(&self.attempt.perform(object, &call, &self.rights, depth).await?))
+    }
+
+    /// Refuses to be told by a method what its caller trusts.
+    fn check_trust(&self, trusted: Option<&[ClassHash]>) -> Result<()> {
+        if self.owner.is_none() || trusted.is_none() || !Guard::Trust.holds() {
+            return Ok(());
+        }
+        let why = "what a caller trusts is said by the caller, and by no method";
+        Err(Error::new(ErrorCode::BadArgument, why).field("trusted"))
     }
 
     /// A class version that the method meets. Sandboxes run its code within the method when it has the owner of the running class, so that of several owners
@@ -124,9 +138,13 @@ impl<B: Backend> Fs for MethodFs<B> {
                             "inside a method the objects are called one by one: all of it is one transaction";
                         return Err(Error::new(ErrorCode::BadArgument, why).field("paths"));
                     }
+                    self.check_trust(with.as_deref().and_then(|with| with.trusted.as_deref()))?;
                     self.call(MethodCall::new(path, method, args, log, with.as_deref())?).await
                 }
-                Op::Query { path } => self.call(MethodCall::query(path)).await,
+                Op::Query { path, trusted } => {
+                    self.check_trust(trusted.as_deref())?;
+                    self.call(MethodCall::query(path, trusted.as_deref())?).await
+                }
                 Op::Migrate { path, class, how, from, after: _ } => {
                     let migration = {
                         let mut tx = self.lock().await;
@@ -145,10 +163,10 @@ impl<B: Backend> Fs for MethodFs<B> {
                     self.attempt.dispatch(&op, &methods, &self.rights).await
                 }
                 // Whoever calls a method lends it rights over objects, not over people.
-                Op::Users { .. } | Op::Groups { .. } | Op::Tokens { .. } => {
+                Op::Users { .. } | Op::Groups { .. } | Op::Tokens { .. } | Op::Quotas { .. } => {
                     let place = if self.owner.is_none() { "for transactions" } else { "for methods" };
                     let why = format!(
-                        "{:?} is not {place}: users, groups and tokens are administered by a client, each change by itself",
+                        "{:?} is not {place}: users, groups, tokens and quotas are administered by a client, each change by itself",
                         op.name()
                     );
                     Err(Error::new(ErrorCode::Unsupported, why))

@@ -5,10 +5,11 @@ use crate::call::{self, MethodCall};
 use crate::dispatch::dispatch;
 use crate::hot::HotObjects;
 use crate::meter::{Allowances, Meters};
+use crate::metered::Metered;
 use crate::migrate::Migration;
 use crate::mixin;
 use crate::search;
-use crate::session::{Identity, Session, Sessions};
+use crate::session::{Identity, Known, Session, Sessions};
 use crate::text::{TextIndex, Texts};
 use crate::transaction;
 use crate::transactions::Transactions;
@@ -31,6 +32,24 @@ use std::time::Duration;
 pub trait Authenticator: Send + Sync {
     /// The caller, or none when the token is missing, wrong or expired. Compares in constant time.
     fn authenticate(&self, token: &str) -> Option<Principal>;
+
+    /// For whom a token vouches that somebody else has made; none when it is not of such a kind.
+    ///
+    /// # Errors
+    /// `unauthenticated`, when it is and is not valid.
+    fn vouched(&self, token: &str) -> Option<Result<Vouched>> {
+        let _ = token;
+        None
+    }
+}
+
+/// A user whom the node may know, for whom somebody else vouches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vouched {
+    /// The user's name.
+    pub user: String,
+    /// Microseconds since 1970-01-01T00:00:00Z until when.
+    pub expires: i64,
 }
 
 /// What a host decides.
@@ -136,6 +155,10 @@ impl<B: Backend> Node<B> {
         options: NodeOptions,
     ) -> Self {
         let meters = Arc::new(Meters::new(options.allowances));
+        let runtime = match options.allowances.user.run {
+            0 => runtime,
+            _ => Arc::new(Metered { runtime, meters: meters.clone() }),
+        };
         let shared = Shared {
             engine,
             runtime,
@@ -300,6 +323,15 @@ impl<B: Backend> Node<B> {
         if let Some(principal) = self.shared.authenticator.authenticate(token) {
             return Ok(Arc::new(Identity::of(principal)));
         }
+        if let Some(vouched) = self.shared.authenticator.vouched(token) {
+            let Vouched { user, expires } = vouched?;
+            let known = self.vouched(&user, expires).await?;
+            let known = known.ok_or_else(|| {
+                let why = format!("the node knows no user {user:?}, for whom the token vouches");
+                Error::new(ErrorCode::Unauthenticated, why)
+            })?;
+            return if known.is_over(now) && Guard::End.holds() { Err(expired(&user)) } else { Ok(known) };
+        }
         let known = if token.is_empty() { None } else { self.account(Sha256::digest(token).into()).await? };
         if let Some(known) = &known
             && known.is_over(now)
@@ -325,7 +357,22 @@ impl<B: Backend> Node<B> {
         let generation = engine.accounts_generation();
         let bearer = engine.user_of_token(&token).await?;
         Ok(bearer.map(|Bearer { principal, expires }| {
-            Arc::new(Identity { principal: Arc::new(principal), token: Some(token), expires, generation })
+            Arc::new(Identity {
+                principal: Arc::new(principal),
+                known: Known::Token(token),
+                expires,
+                generation,
+            })
+        }))
+    }
+
+    async fn vouched(&self, user: &str, expires: i64) -> Result<Option<Arc<Identity>>> {
+        let engine = &self.shared.engine;
+        let generation = engine.accounts_generation();
+        let principal = engine.vouched_user(user).await?;
+        Ok(principal.map(|principal| {
+            let principal = Arc::new(principal);
+            Arc::new(Identity { principal, known: Known::Vouched, expires: Some(expires), generation })
         }))
     }
 
@@ -350,12 +397,16 @@ impl<B: Backend> Node<B> {
         if identity.is_over(now) {
             return Err(expired(&identity.principal.user));
         }
-        let Some(token) = identity.token else { return Ok(identity.clone()) };
         if identity.generation == self.shared.engine.accounts_generation() {
             return Ok(identity.clone());
         }
         let user = &identity.principal.user;
-        let renewed = self.account(token).await?.filter(|renewed| renewed.principal.user == *user);
+        let renewed = match identity.known {
+            Known::Host => return Ok(identity.clone()),
+            Known::Token(token) => self.account(token).await?,
+            Known::Vouched => self.vouched(user, identity.expires.unwrap_or_default()).await?,
+        };
+        let renewed = renewed.filter(|renewed| renewed.principal.user == *user);
         renewed.ok_or_else(|| {
             let why = format!("the token of user {user:?} is not valid any more");
             Error::new(ErrorCode::Unauthenticated, why)
@@ -512,7 +563,10 @@ impl<B: Backend> Node<B> {
                     _ => call::run(self, principal, key, call, now).await,
                 }
             }
-            Op::Query { path } => call::run(self, principal, key, MethodCall::query(path), now).await,
+            Op::Query { path, trusted } => match MethodCall::query(path, trusted.as_deref()) {
+                Ok(call) => call::run(self, principal, key, call, now).await,
+                Err(error) => Reply::error(error),
+            },
             Op::Migrate { path, class, how, from, after: _ } => {
                 let mut tx = self.begin(principal, now);
                 match Migration::prepare(self, &mut tx, class, how, from).await {

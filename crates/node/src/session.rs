@@ -6,11 +6,21 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// By what a caller is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// To the host's authenticator.
+    Host,
+    /// By the token of this SHA-256, which the engine knows.
+    Token([u8; 32]),
+    /// As a user of the engine's, for whom somebody else vouches.
+    Vouched,
+}
+
 /// Whom the token of a session stands for.
 pub(crate) struct Identity {
     pub(crate) principal: Arc<Principal>,
-    /// SHA-256 of the token of a user whom the engine knows; none for one whom the host's authenticator knows.
-    pub(crate) token: Option<[u8; 32]>,
+    pub(crate) known: Known,
     /// Microseconds since 1970-01-01T00:00:00Z at which the token ends; none for one that does not.
     pub(crate) expires: Option<i64>,
     /// The engine's [`emerge_engine::Engine::accounts_generation`] before the principal was read.
@@ -20,7 +30,7 @@ pub(crate) struct Identity {
 impl Identity {
     /// A caller whom the host knows, for as long as it likes.
     pub(crate) fn of(principal: Principal) -> Self {
-        Self { principal: Arc::new(principal), token: None, expires: None, generation: 0 }
+        Self { principal: Arc::new(principal), known: Known::Host, expires: None, generation: 0 }
     }
 
     /// Whether the token has ended.

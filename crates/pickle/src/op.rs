@@ -3,7 +3,7 @@
 use crate::failing::bad;
 use crate::machine::{self, Heap, Node};
 use crate::value::Reader;
-use emerge_proto::account::{GroupAction, NewToken, TokenAction, UserAction};
+use emerge_proto::account::{GroupAction, NewToken, Quota, TokenAction, UserAction};
 use emerge_proto::class::{BaseRef, Capture, Captured};
 use emerge_proto::op::{CallWith, Child, SortBy, StoreMode, Target};
 use emerge_proto::query::{Aggregate, AggregateKind, Group};
@@ -107,7 +107,7 @@ fn read_op(pickle: &[u8], outermost: bool) -> Result<Op> {
             to: args.text("to")?,
             name: args.optional_text("name")?,
         },
-        "query" => Op::Query { path: args.target()? },
+        "query" => Op::Query { path: args.target()?, trusted: args.hashes("trusted")? },
         "migrate" => Op::Migrate {
             path: args.target()?,
             class: args.hash("class")?,
@@ -151,6 +151,11 @@ fn read_op(pickle: &[u8], outermost: bool) -> Result<Op> {
             name: args.optional_text("name")?,
             user: args.optional_text("user")?,
         },
+        "quotas" => {
+            let (user, set) = (args.optional_text("user")?, args.bool("set")?);
+            let quota = Quota { objects: args.unsigned("objects")?, bytes: args.unsigned("bytes")? };
+            Op::Quotas { user, set: set.then_some(quota) }
+        }
         "tokens" => {
             let action = TokenAction::parse(&args.text("action")?)
                 .ok_or_else(|| wrong("action", "list, create or revoke"))?;
@@ -291,6 +296,12 @@ impl<'h, 'p> Args<'h, 'p> {
         self.optional_hash(name)?.ok_or_else(|| wrong(name, "16 bytes"))
     }
 
+    fn hashes(&mut self, name: &str) -> Result<Option<Vec<ClassHash>>> {
+        let Some(at) = self.next() else { return Ok(None) };
+        let mut args = Args::new(self.heap, at, name)?;
+        (0..args.rest.len()).map(|_| args.hash(name)).collect::<Result<_>>().map(Some)
+    }
+
     fn optional_target(&mut self) -> Result<Option<Target>> {
         let heap = self.heap;
         let target = |at| match heap.node(at) {
@@ -359,7 +370,8 @@ impl<'h, 'p> Args<'h, 'p> {
         let deadline_ms = with.unsigned("deadline")?;
         let atomic = with.bool("atomic")?.then_some(true);
         let paths = with.texts("paths")?;
-        Ok(Some(Box::new(CallWith { kwargs, deadline_ms, atomic, paths })))
+        let trusted = with.hashes("trusted")?;
+        Ok(Some(Box::new(CallWith { kwargs, deadline_ms, atomic, paths, trusted })))
     }
 
     /// Reads each member of a nested list as a tuple of its own.

@@ -2,7 +2,7 @@
 
 use crate::error;
 use crate::write::Writer;
-use emerge_proto::account::{GroupInfo, TokenInfo, UserInfo};
+use emerge_proto::account::{GroupInfo, QuotaInfo, TokenInfo, UserInfo};
 use emerge_proto::class::{BaseRef, Capture, Captured, ClassSource, ClassVersion, MethodDecl, decode};
 use emerge_proto::query::{Highlight, IndexInfo, Matches, Plan, Row};
 use emerge_proto::record::{
@@ -39,6 +39,17 @@ pub fn reply_to_pickle(op: &str, encoded: &[u8]) -> Result<Vec<u8>> {
             writer.tuple(|writer| {
                 writer.text(&group.name);
                 texts(writer, &group.members)
+            })
+        })?,
+        "quotas" => writer.list(&decode::<Vec<QuotaInfo>>(encoded)?, |writer, quota| {
+            let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+            writer.tuple(|writer| {
+                writer.text(&quota.user);
+                writer.int(count(quota.objects));
+                writer.int(count(quota.bytes));
+                writer.optional(quota.max_objects.map(count), Writer::int);
+                writer.optional(quota.max_bytes.map(count), Writer::int);
+                Ok::<_, Error>(())
             })
         })?,
         "tokens" => writer.list(&decode::<Vec<TokenInfo>>(encoded)?, |writer, token| {

@@ -166,6 +166,37 @@ pub struct UserInfo {
     pub created: i64,
 }
 
+/// How much a user may store; what is absent has no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Quota {
+    /// Objects and directories.
+    #[n(0)]
+    pub objects: Option<u64>,
+    /// Bytes of their states, of the earlier versions that are kept, and of classes.
+    #[n(1)]
+    pub bytes: Option<u64>,
+}
+
+/// What a user stores, and may store.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct QuotaInfo {
+    /// The user's name.
+    #[n(0)]
+    pub user: String,
+    /// Objects and directories that the user owns.
+    #[n(1)]
+    pub objects: u64,
+    /// Bytes of their states, of the earlier versions that are kept, and of classes.
+    #[n(2)]
+    pub bytes: u64,
+    /// How many objects and directories there may be; any number when absent.
+    #[n(3)]
+    pub max_objects: Option<u64>,
+    /// How many bytes there may be; any number when absent.
+    #[n(4)]
+    pub max_bytes: Option<u64>,
+}
+
 /// A group that a node knows.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct GroupInfo {

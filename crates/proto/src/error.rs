@@ -115,6 +115,8 @@ codes! {
     LogExpired = 32, "log_expired";
     /// A field of the class is unique, and another object has this value.
     NotUnique = 33, "not_unique";
+    /// A user would store more than the user's quota allows; `field` is `objects` or `bytes`.
+    QuotaExceeded = 34, "quota_exceeded";
 }
 
 impl ErrorCode {

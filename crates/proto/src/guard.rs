@@ -63,6 +63,22 @@ guards! {
     Body,
     /// A connection that does not say what it wants is closed.
     Slow,
+    /// A user stores no more than the quota.
+    Quota,
+    /// A user's methods run so long a minute.
+    Run,
+    /// Trust is of one version of a class, and no method says it.
+    Trust,
+    /// Who marks an object to run with its owner's rights is its owner, and what others make of it is not marked.
+    Mark,
+    /// A provider's token is signed by one of its keys.
+    Signature,
+    /// A provider's token is of that provider.
+    Issuer,
+    /// A provider's token is for this node.
+    Audience,
+    /// Each answer tells a browser what its page may do.
+    Policy,
 }
 
 #[cfg(not(feature = "guards-off"))]

@@ -76,6 +76,8 @@ limits! {
     MAX_CHILDREN: usize = 1000;
     /// Objects on which one request may call a method, when they are named one by one or called in one transaction.
     MAX_CALLED: usize = 10_000;
+    /// Class versions that one call says its caller trusts.
+    MAX_TRUSTED: usize = 256;
     /// Objects and directories that one operation on a tree (chmod, chown, purge) may change.
     MAX_TREE: usize = 10_000;
     /// Members in a row that a listing passes over, because the caller may not see them or their names do not match.

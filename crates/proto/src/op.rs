@@ -1,6 +1,6 @@
 //! Operations: what a request asks for. On the wire `[number, [argument, …]]`; trailing absent arguments may be left out.
 
-use crate::account::{GroupAction, NewToken, TokenAction, UserAction};
+use crate::account::{GroupAction, NewToken, Quota, TokenAction, UserAction};
 use crate::class::{ClassHash, ClassSource};
 use crate::id::ObjectId;
 use crate::query::Query;
@@ -372,6 +372,17 @@ pub enum Op {
         #[n(3)]
         token: Option<NewToken>,
     },
+    /// Tells what users store and may store: of the caller, or for the administrator of a user or of all. Replies with a list of
+    /// [`crate::account::QuotaInfo`]. Not within a method or a transaction.
+    #[n(27)]
+    Quotas {
+        /// Whose; when absent the caller's own, for the administrator those of all.
+        #[n(0)]
+        user: Option<String>,
+        /// What the user may store from now on, which only the administrator may say.
+        #[n(1)]
+        set: Option<Quota>,
+    },
     /// Finds objects that the caller may read: one [`crate::query::Matches`]; as a stream, one for each page until the end.
     #[n(30)]
     Search {
@@ -460,13 +471,16 @@ pub enum Op {
         #[n(2)]
         base: Option<u64>,
     },
-    /// Runs a query object's own `query(fs)` with the caller's rights and keeps what it gives in the object's field `results`, besides when (`results_at`)
+    /// Runs a query object's own `query(fs)`, as any method, and keeps what it gives in the object's field `results`, besides when (`results_at`)
     /// and for whom (`results_by`). Objects that are stored are kept as references. Replies with [`crate::record::Called`].
     #[n(43)]
     Query {
         /// Which query object.
         #[n(0)]
         path: Target,
+        /// As of [`CallWith`].
+        #[n(1)]
+        trusted: Option<Vec<ClassHash>>,
     },
     /// Makes an object one of another class version: [`crate::record::Called`], without a version when it is one already. On a directory, as a stream:
     /// one [`crate::record::MemberCalled`] for each member that is taken, each a transaction of its own.
@@ -516,6 +530,7 @@ impl Op {
             Op::Users { .. } => "users",
             Op::Groups { .. } => "groups",
             Op::Tokens { .. } => "tokens",
+            Op::Quotas { .. } => "quotas",
             Op::Search { .. } => "search",
             Op::Explain { .. } => "explain",
             Op::CreateIndex { .. } => "create_index",
@@ -557,6 +572,7 @@ impl Op {
                 | Op::Search { .. }
                 | Op::Explain { .. }
                 | Op::Indexes {}
+                | Op::Quotas { set: None, .. }
         )
     }
 }
@@ -578,6 +594,10 @@ pub struct CallWith {
     /// count then. They are called in the order of their paths, each once, and each item's name is its path.
     #[n(3)]
     pub paths: Option<Vec<String>>,
+    /// Class versions that the caller trusts, [`crate::limits::MAX_TRUSTED`] at most: code of theirs has all of the caller's rights, whoever answers for it. Not
+    /// within a method.
+    #[n(4)]
+    pub trusted: Option<Vec<ClassHash>>,
 }
 
 /// A child that `add` adds: an object that is there, or a new one.

@@ -1,7 +1,7 @@
 //! The vectors that every implementation reads, both ways.
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
-use emerge_proto::account::{GroupInfo, TokenInfo, UserInfo};
+use emerge_proto::account::{GroupInfo, QuotaInfo, TokenInfo, UserInfo};
 use emerge_proto::class::{decode, encode};
 use emerge_proto::frame::{Frame, decode_message, encode_frame};
 use emerge_proto::query::{IndexInfo, Matches, Plan};
@@ -155,6 +155,7 @@ fn records() {
             "users" => again!(Vec<UserInfo>),
             "groups" => again!(Vec<GroupInfo>),
             "tokens" => again!(Vec<TokenInfo>),
+            "quotas" => again!(Vec<QuotaInfo>),
             "copied" => again!(Copied),
             "called" => again!(Called),
             "member" => again!(MemberCalled),

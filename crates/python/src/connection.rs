@@ -6,10 +6,12 @@ use crate::own::Own;
 use crate::raw::Raw;
 use crate::reactor::Reactor;
 use emerge_client::Client;
+use emerge_client::native::Trust;
 use emerge_proto::{Error, Op, Result};
 use futures_util::StreamExt;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
@@ -76,17 +78,24 @@ fn connected(client: Result<Client>) -> Connected {
 }
 
 /// Must be called within the reactor.
-fn open(url: &str, token: String, agent: String) -> Result<Client> {
+fn open(url: &str, token: String, agent: String, ca: Option<PathBuf>) -> Result<Client> {
     let mut config = emerge_client::Config::new(token);
     config.agent = agent;
-    Client::open(url, config)
+    Client::open(url, config, Trust::of(ca))
 }
 
 /// Connects and waits for the node's welcome.
 #[pyfunction]
-pub(crate) fn connect(py: Python<'_>, url: String, token: String, agent: String) -> PyResult<Connected> {
+#[pyo3(signature = (url, token, agent, ca=None))]
+pub(crate) fn connect(
+    py: Python<'_>,
+    url: String,
+    token: String,
+    agent: String,
+    ca: Option<PathBuf>,
+) -> PyResult<Connected> {
     let opening = async move {
-        let client = open(&url, token, agent)?;
+        let client = open(&url, token, agent, ca)?;
         client.opened().await?;
         Ok::<_, Error>(client)
     };
@@ -95,10 +104,11 @@ pub(crate) fn connect(py: Python<'_>, url: String, token: String, agent: String)
 
 /// Begins to connect; [`Connection::opened_soon`] tells when the node has said welcome.
 #[pyfunction]
-pub(crate) fn begin(url: &str, token: String, agent: String) -> Connected {
+#[pyo3(signature = (url, token, agent, ca=None))]
+pub(crate) fn begin(url: &str, token: String, agent: String, ca: Option<PathBuf>) -> Connected {
     connected(Reactor::get().and_then(|reactor| {
         let _entered = reactor.enter();
-        open(url, token, agent)
+        open(url, token, agent, ca)
     }))
 }
 

@@ -69,6 +69,9 @@ pub trait Fs: Send + Sync {
     fn request(&self, op: Op) -> BoxFuture<'_, Result<Vec<u8>>>;
 }
 
+/// Is told how long a call computes, as it goes.
+pub type Spent = Arc<dyn Fn(Duration) + Send + Sync>;
+
 /// A way to run stored code.
 pub trait Runtime: Send + Sync {
     /// Checks a class before it is kept: its source compiles here, its fields and bases fit, no name in it is free.
@@ -98,4 +101,19 @@ pub trait Runtime: Send + Sync {
     /// `method_not_found`, `method_failed` (with the user's own lines in `trace`), `deadline_exceeded`, `out_of_memory`,
     /// `unmappable_value` (with the field path), and whatever `fs` gave and the method let through.
     fn call<'a>(&'a self, call: Call, fs: Arc<dyn Fs>) -> BoxFuture<'a, Result<Returned>>;
+
+    /// As [`Runtime::call`], telling how long it computes; while it waits for `fs` it does not. A call that it makes through `fs` tells its own. A runtime
+    /// that does not measure tells nothing.
+    ///
+    /// # Errors
+    /// As [`Runtime::call`].
+    fn call_measured<'a>(
+        &'a self,
+        call: Call,
+        fs: Arc<dyn Fs>,
+        spent: Spent,
+    ) -> BoxFuture<'a, Result<Returned>> {
+        let _ = spent;
+        self.call(call, fs)
+    }
 }

@@ -37,6 +37,7 @@ from ._meta import (
     Mixed,
     NewToken,
     Progress,
+    QuotaInfo,
     Rules,
     StoredMeta,
     TokenInfo,
@@ -47,6 +48,7 @@ from ._meta import (
 from ._module import wasm_class
 from ._object import Object, dataclass, field
 from ._search import AsyncSearch, AsyncTextSearch, Group, Highlight, IndexInfo, Plan, Search, SearchFailure, TextMatch
+from ._trusted import TrustedClass
 from ._values import Ref, Table
 from ._watch import Change
 from .errors import EmergeError
@@ -78,6 +80,7 @@ __all__ = [
     "Object",
     "Plan",
     "Progress",
+    "QuotaInfo",
     "Ref",
     "Rules",
     "Search",
@@ -87,6 +90,7 @@ __all__ = [
     "TextMatch",
     "TokenInfo",
     "TransactionInfo",
+    "TrustedClass",
     "UserInfo",
     "VersionInfo",
     "connect",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -93,17 +94,26 @@ def _place(url: str) -> tuple[str, str, int]:
     return parts.scheme, host, parts.port or _PORTS[parts.scheme]
 
 
+def folder() -> Path | None:
+    """Where the ``emerge`` command keeps what it remembers of this user; none where there is no such place."""
+    if sys.platform == "emscripten" or sys.platform == "wasi":
+        return None
+    try:
+        return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config", "emerge")
+    except RuntimeError:
+        return None
+
+
 def remembered() -> Address | None:
     """What ``emerge init`` wrote down; none where it did not run.
 
     Raises:
         BadArgumentError: the file cannot be read.
     """
-    try:
-        folder = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    except RuntimeError:
+    kept_in = folder()
+    if kept_in is None:
         return None
-    file = Path(folder, "emerge", "node.json")
+    file = kept_in / "node.json"
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
         return Address(parse(kept["url"]).url, str(kept["token"]))

@@ -21,6 +21,7 @@ from ._paths import At, inside, join, normal, path_of, with_paths
 from ._rights import Rights
 from ._searches import Searches
 from ._trust import Trust
+from ._trusted import Trusts
 from ._values import Ref, Table
 from ._versions import Versions
 from .errors import (
@@ -48,6 +49,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Calls, Rights, Searches, Trust, Ve
     def __init__(self, connection: _host.Connection) -> None:
         self._connection = connection
         self._sent: set[bytes] = set()
+        self._trusts = Trusts()
         # Classes on their way, by the loop whose task sends them: many tasks store at once, and one class is enough.
         self._sending: dict[tuple[bytes, Any], asyncio.Event] = {}
 
@@ -406,7 +408,8 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Calls, Rights, Searches, Trust, Ve
             frames: gives a table as a ``pandas.DataFrame``.
             timeout: seconds.
         """
-        (result, *_) = await self._ask("query", path_of(path), timeout=timeout)
+        trusted = self._trusts.hashes
+        (result, *_) = await self._ask("query", path_of(path), *((trusted,) if trusted else ()), timeout=timeout)
         return result.to_pandas() if frames and isinstance(result, Table) else result
 
     async def mixin(

@@ -45,15 +45,17 @@ class Calls:
             path = path_of(path)
         began = 0.0 if timeout is None else time.monotonic()
         try:
-            if kwargs:
-                return (await self._ask("call", path, method, args, False, None, (kwargs,), timeout=timeout))[0]
+            trusted = self._trusts.hashes
+            if kwargs or trusted:
+                given = (kwargs,) if not trusted else _called_with(kwargs, None, trusted=trusted)
+                return (await self._ask("call", path, method, args, False, None, given, timeout=timeout))[0]
             return (await self._ask("call", path, method, args, False, timeout=timeout))[0]
         except IsADirectoryError:
             pass
         # It counts from the call on.
         left = None if timeout is None else max(timeout - (time.monotonic() - began), 0.001)
         results = {}
-        op = ("call", path, method, args, False, None, _called_with(kwargs, None))
+        op = ("call", path, method, args, False, None, _called_with(kwargs, None, trusted=self._trusts.hashes))
         async for member in self._each(op, path, None, None, left):
             if member.error is not None:
                 raise member.error
@@ -81,7 +83,7 @@ class Calls:
             deadline: seconds that the method may take, at most the node's own limit.
             timeout: seconds.
         """
-        given = _called_with(kwargs, deadline)
+        given = _called_with(kwargs, deadline, trusted=self._trusts.hashes)
         return Called(*await self._ask("call", path_of(path), method, args, log, None, given, timeout=timeout))
 
     async def call_each(
@@ -111,7 +113,7 @@ class Calls:
         """
         directory = path_of(path) if isinstance(path, (str, Ref, StoredMeta)) else None
         paths = None if directory is not None else await _paths(path)
-        given = _called_with(kwargs, deadline, atomic, paths)
+        given = _called_with(kwargs, deadline, atomic, paths, self._trusts.hashes)
         total = None if paths is None else len(set(paths))
         op = ("call", directory or "/", method, args, False, None, given)
         async for member in self._each(op, directory, progress, total):
@@ -149,11 +151,15 @@ class Calls:
 
 
 def _called_with(
-    kwargs: Mapping[str, Any] | None, deadline: float | None, atomic: bool = False, paths: list[str] | None = None
+    kwargs: Mapping[str, Any] | None,
+    deadline: float | None,
+    atomic: bool = False,
+    paths: list[str] | None = None,
+    trusted: tuple[bytes, ...] = (),
 ) -> tuple[Any, ...] | None:
-    if not kwargs and deadline is None and not atomic and paths is None:
+    if not kwargs and deadline is None and not atomic and paths is None and not trusted:
         return None
-    return dict(kwargs) if kwargs else None, millis(deadline, "deadline"), atomic, paths
+    return dict(kwargs) if kwargs else None, millis(deadline, "deadline"), atomic, paths, trusted or None
 
 
 async def _paths(several: Any) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from datetime import datetime
+from os import PathLike, fsdecode
 from typing import Any, TypeVar
 
 from . import _address, _host
@@ -19,6 +20,7 @@ from ._meta import (
     Mixed,
     NewToken,
     Progress,
+    QuotaInfo,
     TokenInfo,
     UserInfo,
     VersionInfo,
@@ -30,6 +32,7 @@ from ._object import Object
 from ._paths import At, path_of
 from ._proxy import Proxy
 from ._search import IndexInfo, Search
+from ._trusted import TrustedClass
 from ._values import Ref
 from ._watch import Watches
 
@@ -111,6 +114,7 @@ class FileSystem(Begins, Bulk, Watches):
         self._connection = connection
         self._all = _AllWaiting(Waiting(connection))
         self.aio = AsyncFileSystem(connection)
+        self.aio._trusts = self._all._trusts
         """The asynchronous twin of every call."""
 
     def __repr__(self) -> str:
@@ -137,9 +141,17 @@ class FileSystem(Begins, Bulk, Watches):
         several modules have the name."""
         self._all.define(*classes)
 
-    def trust(self, path: At, *, timeout: float | None = None) -> type[Object]:
-        """Runs the stored Python source of an object's class here; see :meth:`AsyncFileSystem.trust`."""
-        return run(self._all.trust(path, timeout=timeout))
+    def trust(self, path: At, *, here: bool = True, keep: bool = False, timeout: float | None = None) -> type[Object]:
+        """Trusts an object's class, here and on the node; see :meth:`AsyncFileSystem.trust`."""
+        return run(self._all.trust(path, here=here, keep=keep, timeout=timeout))
+
+    def trusted(self) -> list[TrustedClass]:
+        """The class versions that this program trusts; see :meth:`AsyncFileSystem.trusted`."""
+        return self._all.trusted()
+
+    def distrust(self, hash: str) -> bool:
+        """Trusts a class version no longer; see :meth:`AsyncFileSystem.distrust`."""
+        return self._all.distrust(hash)
 
     def store(
         self, path: str, value: T, *, overwrite: bool = False, create: bool = False, timeout: float | None = None
@@ -406,6 +418,16 @@ class FileSystem(Begins, Bulk, Watches):
         """Takes a token back, and those that were made with it."""
         return run(self._all.revoke_token(id, user, timeout=timeout))
 
+    def quotas(self, user: str | None = None, *, timeout: float | None = None) -> tuple[QuotaInfo, ...]:
+        """What users store and may store; see :meth:`AsyncFileSystem.quotas`."""
+        return run(self._all.quotas(user, timeout=timeout))
+
+    def set_quota(
+        self, user: str, *, objects: int | None = None, bytes: int | None = None, timeout: float | None = None
+    ) -> QuotaInfo:
+        """Says what a user may store from now on; see :meth:`AsyncFileSystem.set_quota`."""
+        return run(self._all.set_quota(user, objects=objects, bytes=bytes, timeout=timeout))
+
     def groups(self, *, timeout: float | None = None) -> tuple[GroupInfo, ...]:
         """The groups that the node knows, with their members."""
         return run(self._all.groups(timeout=timeout))
@@ -470,8 +492,8 @@ class FileSystem(Begins, Bulk, Watches):
 class Connecting(Coroutine[Any, Any, "FileSystem"]):
     """A connection in the making: awaited, run as a task, or used with ``async with``."""
 
-    def __init__(self, url: str, token: str, agent: str) -> None:
-        self._args = (url, token, agent)
+    def __init__(self, url: str, token: str, agent: str, ca: str | None) -> None:
+        self._args = (url, token, agent, ca)
         self._fs: FileSystem | None = None
         self._running: Coroutine[Any, Any, FileSystem] | None = None
 
@@ -510,10 +532,21 @@ class Connecting(Coroutine[Any, Any, "FileSystem"]):
             await self._fs.aio.close()
 
 
+def _file(path: str | PathLike[str] | None) -> str | None:
+    return None if path is None else fsdecode(path)
+
+
 class _Connect:
     """``emerge.connect(url)`` waits; ``await emerge.connect.aio(url)`` lets other tasks run."""
 
-    def __call__(self, url: str | None = None, token: str = "", *, agent: str = "emerge-python") -> FileSystem:
+    def __call__(
+        self,
+        url: str | None = None,
+        token: str = "",
+        *,
+        agent: str = "emerge-python",
+        ca: str | PathLike[str] | None = None,
+    ) -> FileSystem:
         """Connects to a node, and waits until it has welcomed this program.
 
         Args:
@@ -522,6 +555,8 @@ class _Connect:
                 else ``ws://127.0.0.1:5558``.
             token: who is calling. Without one, that of ``EMERGE_TOKEN`` or the remembered one, if it belongs to this node.
             agent: a name for the node's log.
+            ca: a file of certificates (PEM) that are trusted to name the node over TLS, and these alone. Without one, that which the
+                environment's ``EMERGE_CA`` names, or else those of the system. In Pyodide the browser decides.
 
         Raises:
             BadArgumentError: the URL is none of a node.
@@ -529,11 +564,18 @@ class _Connect:
             UnauthenticatedError: the token is missing, wrong or expired.
             UnsupportedVersionError: the node speaks another version of the protocol.
         """
-        return FileSystem(_host.host().connect(*_address.resolve(url, token), agent))
+        return FileSystem(_host.host().connect(*_address.resolve(url, token), agent, _file(ca)))
 
-    def aio(self, url: str | None = None, token: str = "", *, agent: str = "emerge-python") -> Connecting:
+    def aio(
+        self,
+        url: str | None = None,
+        token: str = "",
+        *,
+        agent: str = "emerge-python",
+        ca: str | PathLike[str] | None = None,
+    ) -> Connecting:
         """As a plain call, to be awaited: ``fs = await emerge.connect.aio(url)`` or ``async with``."""
-        return Connecting(*_address.resolve(url, token), agent)
+        return Connecting(*_address.resolve(url, token), agent, _file(ca))
 
 
 connect = _Connect()

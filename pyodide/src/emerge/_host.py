@@ -73,11 +73,11 @@ class Host(ABC):
     """What this Python runs in."""
 
     @abstractmethod
-    def connect(self, url: str, token: str, agent: str) -> Connection:
-        """Connects and waits until the node has welcomed this program."""
+    def connect(self, url: str, token: str, agent: str, ca: str | None) -> Connection:
+        """Connects and waits until the node has welcomed this program; ``ca`` is a file of trusted certificates."""
 
     @abstractmethod
-    async def connect_soon(self, url: str, token: str, agent: str) -> Connection:
+    async def connect_soon(self, url: str, token: str, agent: str, ca: str | None) -> Connection:
         """Connects while other tasks run."""
 
     @abstractmethod

@@ -141,11 +141,11 @@ meet: Callable[[list[tuple[Any, ...]]], type[Object] | None] = _nobody
 class GuestHost(Host):
     """A method's own world."""
 
-    def connect(self, url: str, token: str, agent: str) -> Connection:
+    def connect(self, url: str, token: str, agent: str, ca: str | None) -> Connection:
         raise UnsupportedError("a method has emerge.fs and self.fs, and cannot connect elsewhere")
 
-    async def connect_soon(self, url: str, token: str, agent: str) -> Connection:
-        return self.connect(url, token, agent)
+    async def connect_soon(self, url: str, token: str, agent: str, ca: str | None) -> Connection:
+        return self.connect(url, token, agent, ca)
 
     def embedded_class(self, class_hash: bytes) -> type[Object] | None:
         try:

@@ -30,12 +30,12 @@ except ImportError as error:
 class NativeHost(Host):
     """CPython 3.10 and later."""
 
-    def connect(self, url: str, token: str, agent: str) -> Connection:
-        link = url, token, agent
+    def connect(self, url: str, token: str, agent: str, ca: str | None) -> Connection:
+        link = url, token, agent, ca
         return NativeConnection(link, _made(_native.connect(*link)))
 
-    async def connect_soon(self, url: str, token: str, agent: str) -> Connection:
-        link = url, token, agent
+    async def connect_soon(self, url: str, token: str, agent: str, ca: str | None) -> Connection:
+        link = url, token, agent, ca
         connection = NativeConnection(link, _made(_native.begin(*link)))
         await connection._opened()
         return connection
@@ -95,7 +95,7 @@ class NativeConnection(Connection):
     """A connection of the native client, for threads and for asyncio. In a forked child it connects anew when it is first used: session and socket are its
     parent's."""
 
-    def __init__(self, link: tuple[str, str, str], inner: _native.Connection) -> None:
+    def __init__(self, link: tuple[str, str, str, str | None], inner: _native.Connection) -> None:
         self._link = link
         self._inner: _native.Connection | None = inner
         self._closed = False
@@ -128,7 +128,7 @@ class NativeConnection(Connection):
             # A thread may have been faster.
             return self._inner or self._take(inner)
 
-    def _begun(self) -> tuple[str, str, str]:
+    def _begun(self) -> tuple[str, str, str, str | None]:
         if self._closed:
             raise DisconnectedError("the session was closed")
         return self._link

@@ -79,11 +79,15 @@ class PyodideHost(Host):
     ) -> Any:
         return _wait(soon())
 
-    def connect(self, url: str, token: str, agent: str) -> Connection:
-        connection: Connection = _wait(self.connect_soon(url, token, agent))
+    def connect(self, url: str, token: str, agent: str, ca: str | None) -> Connection:
+        connection: Connection = _wait(self.connect_soon(url, token, agent, ca))
         return connection
 
-    async def connect_soon(self, url: str, token: str, agent: str) -> Connection:
+    async def connect_soon(self, url: str, token: str, agent: str, ca: str | None) -> Connection:
+        if ca is not None:
+            raise UnsupportedError(
+                "which certificates are trusted here, the browser or Node.js decides: connect without ca"
+            )
         if not hasattr(js, "WebSocket"):
             raise UnsupportedError(
                 "this host has no WebSocket, and a connection needs one; Node has it from version 22"

@@ -63,6 +63,20 @@ class NewToken(NamedTuple):
     info: TokenInfo
 
 
+class QuotaInfo(NamedTuple):
+    """What a user stores, and may store."""
+
+    user: str
+    objects: int
+    """Objects and directories that the user owns."""
+    bytes: int
+    """Bytes of their states, of the earlier versions that are kept, and of classes."""
+    max_objects: int | None
+    """How many objects and directories there may be; ``None`` for any number."""
+    max_bytes: int | None
+    """How many bytes there may be; ``None`` for any number."""
+
+
 class GroupInfo(NamedTuple):
     """A group that the node knows."""
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ._arguments import names
-from ._meta import GroupInfo, NewToken, TokenInfo, UserInfo, moment
+from ._meta import GroupInfo, NewToken, QuotaInfo, TokenInfo, UserInfo, moment
 from ._paths import At
 
 
@@ -135,6 +135,23 @@ class Rights:
     ) -> tuple[TokenInfo, ...]:
         """Takes a token back, and those that were made with it; gives what the node knew of them."""
         return tuple(_token(raw) for raw in await self._ask("tokens", "revoke", user, id, timeout=timeout))
+
+    async def quotas(self, user: str | None = None, *, timeout: float | None = None) -> tuple[QuotaInfo, ...]:
+        """What users store and may store: the caller, or a user; for the administrator all."""
+        return tuple(QuotaInfo(*raw) for raw in await self._ask("quotas", user, timeout=timeout))
+
+    async def set_quota(
+        self, user: str, *, objects: int | None = None, bytes: int | None = None, timeout: float | None = None
+    ) -> QuotaInfo:
+        """Says what a user may store from now on, which only the administrator may. What is there already stays.
+
+        Args:
+            user: whose.
+            objects: how many objects and directories there may be; any number when left out.
+            bytes: how many bytes there may be; any number when left out.
+            timeout: seconds.
+        """
+        return QuotaInfo(*(await self._ask("quotas", user, True, objects, bytes, timeout=timeout))[0])
 
     async def groups(self, *, timeout: float | None = None) -> tuple[GroupInfo, ...]:
         """The groups that the node knows, with their members."""

@@ -86,6 +86,7 @@ class AsyncTransaction(AsyncFileSystem):
         super().__init__(_Within(outside._connection, info.id))
         self._outside = outside
         self._sent = outside._sent
+        self._trusts = outside._trusts
         self._heads = heads if heads is not None else _Heads()
         self._over = False
         self._expired: str | None = None

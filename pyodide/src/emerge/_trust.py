@@ -9,6 +9,7 @@ from . import _classes, _host, _wire
 from ._object import Object
 from ._paths import At, path_of
 from ._standin import StandIn
+from ._trusted import TrustedClass, Trusts
 from ._values import Table
 from .errors import BadArgumentError, NotFoundError, PermissionDeniedError
 
@@ -21,26 +22,33 @@ class Trust:
     async def _ask(self, *op: Any, timeout: float | None = None) -> Any:
         raise NotImplementedError
 
-    async def trust(self: Any, path: At, *, timeout: float | None = None) -> type[Object]:
-        """Runs the stored Python source of an object's class in this program, and gives the class.
+    async def trust(
+        self: Any, path: At, *, here: bool = True, keep: bool = False, timeout: float | None = None
+    ) -> type[Object]:
+        """Trusts the class of an object as it is now, by the address of the version, and gives the class.
 
-        So it does with the classes of the objects that this one holds by now, as far as they have the same owner. What it trusts are
+        On the node its methods have all rights of this program's user when this program calls them, whoever wrote them; what the version inherits from
+        and uses is trusted with it. Here the program runs its stored Python source.
+
+        So it is with the classes of the objects that this one holds by now, as far as they have the same owner. What it trusts are
         classes: other objects of theirs are instances of them too, and what was fetched before stays as it is.
 
         Do so for classes whose authors you trust: the source can do whatever this program can.
 
         Args:
             path: which object; or a path into one, such as ``/orders/1#lines[0]``, to an object that it holds, or to a reference.
+            here: whether the source runs in this program too. Without it the class may be in any language, and shows its fields alone.
+            keep: whether later programs of this user, and the ``emerge`` command, trust it on the node too: in ``~/.config/emerge/trusted``.
             timeout: seconds.
 
         Raises:
-            UnsupportedError: the class is in another language.
-            BadArgumentError: there is no object at the place in an object.
+            UnsupportedError: the class is in another language, and ``here`` is set.
+            BadArgumentError: there is no object at the place in an object; or there is nowhere to keep it, as in Pyodide.
         """
         path = path_of(path)
         if "#" not in path:
             lineage = await self._ask("class", path, timeout=timeout)
-            cls: type[Object] = await self._load(lineage)
+            cls: type[Object] = await self._take(lineage, here, keep)
             try:
                 held = (await self._ask("get", path, None, timeout=timeout))[1]
             except PermissionDeniedError:
@@ -49,22 +57,49 @@ class Trust:
         else:
             _, held, *led = await self._ask("get", path, None, timeout=timeout)
             if led[1] is None:
-                cls = await self.trust(led[0], timeout=timeout)
+                cls = await self.trust(led[0], here=here, keep=keep, timeout=timeout)
                 return cls
             if not isinstance(held, Object):
                 raise BadArgumentError(
                     f"at {path} is no object, but a {type(held).__name__}: trust a path to one, as in /orders/1#lines[0]",
                     path=path,
                 )
-            if not isinstance(held, StandIn):
-                return type(held)
             lineage = await self._ask("class", None, _address(held))
-            cls = await self._load(lineage)
+            if not isinstance(held, StandIn):
+                self._trusts.add(lineage[0][0], lineage[0][5][0], lineage[0][3], keep)
+                return type(held)
+            cls = await self._take(lineage, here, keep)
         owner = lineage[0][3]
         for address in {_address(each) for each in _objects_in(held) if isinstance(each, StandIn)}:
             within = await self._ask("class", None, address)
-            if within[0][3] == owner and within[0][5][1] == _PYTHON:
-                await self._load(within)
+            if within[0][3] == owner and (not here or within[0][5][1] == _PYTHON):
+                await self._take(within, here, keep)
+        return cls
+
+    def trusted(self: Any) -> list[TrustedClass]:
+        """The class versions that this program trusts on the node, those that are kept for this user included."""
+        trusts: Trusts = self._trusts
+        return trusts.all()
+
+    def distrust(self: Any, hash: str) -> bool:
+        """Trusts a class version on the node no longer, from the next call on, nor keeps it. What its source has defined in this program stays.
+
+        Args:
+            hash: the address of the version, as :meth:`trusted` gives it.
+
+        Returns:
+            whether it was trusted.
+        """
+        try:
+            address = bytes.fromhex(hash)
+        except ValueError:
+            raise BadArgumentError(f"{hash!r} is no address of a class version", field="hash") from None
+        trusts: Trusts = self._trusts
+        return trusts.remove(address)
+
+    async def _take(self: Any, lineage: Any, here: bool, keep: bool) -> type[Object]:
+        cls: type[Object] = await (self._load(lineage) if here else self._shown_class(lineage[0][0]))
+        self._trusts.add(lineage[0][0], lineage[0][5][0], lineage[0][3], keep)
         return cls
 
     async def _load(self: Any, lineage: Any) -> type[Object]:

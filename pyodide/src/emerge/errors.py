@@ -27,6 +27,7 @@ __all__ = [
     "NotUniqueError",
     "OutOfMemoryError",
     "PermissionDeniedError",
+    "QuotaExceededError",
     "SessionExpiredError",
     "StorageFailedError",
     "TooDeepError",
@@ -287,6 +288,12 @@ class NotUniqueError(EmergeError):
     """A field of the class is unique, and another object has this value."""
 
     code = "not_unique"
+
+
+class QuotaExceededError(EmergeError):
+    """A user would store more than the user's quota allows; ``field`` is ``objects`` or ``bytes``."""
+
+    code = "quota_exceeded"
 
 
 CODES: dict[str, type[EmergeError]] = {each.code: each for each in EmergeError.__subclasses__()}

@@ -10,7 +10,7 @@ use super::serve::{Peer, length};
 use crate::config::Config;
 use crate::running::now_micros;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use emerge_engine::Backend;
@@ -141,13 +141,37 @@ pub(super) async fn check<B: Backend + 'static>(
         peer.meter.bytes(length(request.headers()), now);
         peer.meter.request(now)
     });
-    match paid.and_then(|()| shell.guard.allow(request.headers())) {
+    hardened(match paid.and_then(|()| shell.guard.allow(request.headers())) {
         Ok(()) => next.run(request).await,
         Err(error) => {
             tracing::warn!(%error, "a request was refused");
             refusal(request.headers(), &error)
         }
+    })
+}
+
+/// What a browser is told with each answer that does not say it itself: to take it for nothing but what it says it is, to let nothing in it run or load, and to
+/// show it in no frame. What users stored is read here, so that none of it may become a page of this origin. Strict-Transport-Security is left to who owns
+/// the whole host: it would be of all its ports.
+fn hardened(mut response: Response) -> Response {
+    let headers: [(HeaderName, &str); 5] = [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    if !Holds::Policy.holds() {
+        headers.iter().for_each(|(name, _)| drop(response.headers_mut().remove(name)));
+        return response;
     }
+    for (name, value) in headers {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// Says why. A client of the protocol asks for the error record itself; every page may read it, or a browser could tell its user nothing

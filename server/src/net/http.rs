@@ -121,6 +121,7 @@ pub(super) fn status_of(code: ErrorCode) -> StatusCode {
         NotFound | ClassNotFound => StatusCode::NOT_FOUND,
         AlreadyExists | NotUnique | DirectoryNotEmpty | Conflict | SessionExpired | TransactionExpired
         | LogExpired => StatusCode::CONFLICT,
+        QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
         TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         MethodFailed | OutOfMemory => StatusCode::UNPROCESSABLE_ENTITY,
         DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,

@@ -27,6 +27,8 @@ pub(crate) enum UserCommand {
     List(NoArgs),
     /// Print another token of a user; the present one is not valid any more.
     Token(OneName),
+    /// Show what users store and may store, or say what one may.
+    Quota(UserQuota),
 }
 
 #[derive(Debug, Subcommand)]
@@ -49,6 +51,7 @@ impl UserCommand {
             UserCommand::Add(args) => args.format,
             UserCommand::Rm(args) | UserCommand::Token(args) => args.format,
             UserCommand::List(args) => args.format,
+            UserCommand::Quota(args) => args.format,
         }
     }
 }
@@ -89,6 +92,23 @@ pub(crate) struct UserAdd {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct UserQuota {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// Whose; yourself otherwise, or all users for the administrator.
+    pub(crate) name: Option<String>,
+    /// How many objects and directories the user may store from now on; any number when only bytes are given.
+    #[arg(long, requires = "name")]
+    pub(crate) objects: Option<u64>,
+    /// How many bytes the user may store from now on: 500, 64k, 20m, 4g; any number when only objects are given.
+    #[arg(long, requires = "name", value_parser = size)]
+    pub(crate) bytes: Option<u64>,
+    /// The user may store any number of objects and bytes from now on.
+    #[arg(long, requires = "name", conflicts_with_all = ["objects", "bytes"])]
+    pub(crate) unlimited: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Membership {
     #[command(flatten)]
     pub(crate) format: Format,
@@ -111,6 +131,20 @@ pub(crate) struct Chmod {
     /// Change directories with all their members.
     #[arg(short = 'R', long)]
     pub(crate) recursive: bool,
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.char_indices().next_back() {
+        Some((at, 'k' | 'K')) => (&text[..at], 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 30),
+        Some((at, 't' | 'T')) => (&text[..at], 40),
+        _ => (text, 0),
+    };
+    let count: Option<u64> = digits.parse().ok();
+    count
+        .and_then(|count| count.checked_mul(1 << shift))
+        .ok_or_else(|| "a number of bytes such as 500, 64k, 20m or 4g is needed".to_owned())
 }
 
 fn perms(text: &str) -> Result<String, String> {

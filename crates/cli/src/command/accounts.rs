@@ -1,10 +1,11 @@
 //! Users and groups: user, group.
 
-use crate::args::{GroupCommand, UserCommand};
+use crate::args::{GroupCommand, UserCommand, UserQuota};
 use crate::output::{Output, table};
 use emerge_client::native::Client;
-use emerge_node::json::{group_to_json, time, user_to_json};
+use emerge_node::json::{group_to_json, quota_to_json, time, user_to_json};
 use emerge_proto::Result;
+use emerge_proto::account::{Quota, QuotaInfo};
 use serde_json::json;
 
 pub(super) async fn user(command: &UserCommand, client: &Client, output: &Output) -> Result<()> {
@@ -17,6 +18,7 @@ pub(super) async fn user(command: &UserCommand, client: &Client, output: &Output
             let token = client.new_token(&args.name).await?;
             tell_token(&args.name, &token, output);
         }
+        UserCommand::Quota(args) => quota(args, client, output).await?,
         UserCommand::Rm(args) => client.remove_user(&args.name).await?,
         UserCommand::List(_) => {
             let users = client.users().await?;
@@ -33,6 +35,31 @@ pub(super) async fn user(command: &UserCommand, client: &Client, output: &Output
                 .for_each(|line| output.line(line.trim_end()));
         }
     }
+    Ok(())
+}
+
+async fn quota(args: &UserQuota, client: &Client, output: &Output) -> Result<()> {
+    let set = args.unlimited || args.objects.is_some() || args.bytes.is_some();
+    let quotas = match &args.name {
+        Some(name) if set => {
+            let quota = Quota { objects: args.objects, bytes: args.bytes };
+            vec![client.set_quota(name, quota).await?]
+        }
+        name => client.quotas(name.as_deref()).await?,
+    };
+    if output.json {
+        quotas.iter().for_each(|quota| output.json(&quota_to_json(quota)));
+        return Ok(());
+    }
+    let of = |used: u64, max: Option<u64>, what: &str| match max {
+        Some(max) => format!("{used} of {max} {what}"),
+        None => format!("{used} {what}"),
+    };
+    let row = |quota: &QuotaInfo| {
+        let objects = of(quota.objects, quota.max_objects, "objects");
+        vec![quota.user.clone(), objects, of(quota.bytes, quota.max_bytes, "bytes")]
+    };
+    table(&quotas.iter().map(row).collect::<Vec<_>>()).iter().for_each(|line| output.line(line.trim_end()));
     Ok(())
 }
 

@@ -131,7 +131,7 @@ fn arguments(args: &Call) -> Result<(Vec<Value>, CallWith)> {
     }
     let kwargs = (!kwargs.is_empty()).then(|| Value::Map(kwargs).encode());
     let atomic = args.atomic.then_some(true);
-    Ok((values, CallWith { kwargs, deadline_ms: args.deadline, atomic, paths: None }))
+    Ok((values, CallWith { kwargs, deadline_ms: args.deadline, atomic, paths: None, trusted: None }))
 }
 
 /// `NAME=VALUE`.

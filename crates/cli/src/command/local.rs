@@ -58,7 +58,10 @@ pub(super) async fn call(
 }
 
 /// The classes that these use besides their bases, and what those need in turn.
-async fn captured(client: &Client, lineage: &[Arc<ClassVersion>]) -> Result<Vec<Arc<ClassVersion>>> {
+pub(super) async fn captured(
+    client: &Client,
+    lineage: &[Arc<ClassVersion>],
+) -> Result<Vec<Arc<ClassVersion>>> {
     let mut found: Vec<Arc<ClassVersion>> = Vec::new();
     let mut wanted: Vec<ClassHash> = lineage.iter().flat_map(|class| captures(class)).collect();
     while let Some(hash) = wanted.pop() {
@@ -109,7 +112,7 @@ fn trust(
             );
             return Err(Error::new(ErrorCode::PermissionDenied, why).at(&args.path).field(name));
         }
-        trusted.add(class.hash)?;
+        trusted.add(class)?;
         output.note(format!(
             "version {} of class {name} by {} is trusted from now on",
             class.hash, class.owner

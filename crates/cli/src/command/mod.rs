@@ -13,15 +13,16 @@ mod rights;
 mod search;
 mod store;
 mod token;
+mod trust;
 mod tx;
 mod versions;
 mod watch;
 
 use crate::args::{BackupCommand, Call, Cli, Command, NodeCommand, Store, TxCommand};
 use crate::output::Output;
-use crate::settings::Settings;
+use crate::settings::{Settings, Trusted};
 use clap::CommandFactory;
-use emerge_client::native::Client;
+use emerge_client::native::{Client, Trust};
 use emerge_proto::op::Target;
 use emerge_proto::{Error, ErrorCode, Inside, Language, Path, Result, Value};
 use emerge_runtime::Sandbox;
@@ -40,6 +41,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         Command::Backup(args) => return backup::run(args, &cli, output).await,
         Command::Export(args) => return archive::export(args, &cli, output).await,
         Command::Import(args) => return archive::import(args, &cli, output).await,
+        Command::Trust(args) if args.path.is_none() => return trust::kept(args, output),
         Command::Init(args) => return init(&cli, &args.address, output).await,
         Command::Completions { shell } => return completions(*shell, output),
         Command::Help(args) if args.what.first().is_none_or(|what| !what.starts_with('/')) => {
@@ -47,9 +49,9 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         }
         _ => {}
     }
-    let settings = Settings::load(cli.url.as_deref(), cli.token.as_deref())?;
+    let settings = Settings::load(cli.url.as_deref(), cli.token.as_deref())?.trusting(cli.ca.as_deref());
     let limit = cli.patience()?;
-    let client = connect(limit, &settings).await?;
+    let client = connect(limit, &settings).await?.trusting(&Trusted::hashes()?);
     let done = match &cli.command {
         Command::Shell => crate::shell::run(&cli, &settings, &client, output).await,
         _ => tokio::select! {
@@ -184,6 +186,7 @@ async fn dispatch(
         Command::User(command) => accounts::user(command, client, output).await,
         Command::Group(command) => accounts::group(command, client, output).await,
         Command::Token(command) => token::run(command, client, output).await,
+        Command::Trust(args) => trust::run(args, client, output).await,
         Command::Purge(args) => change::purge(args, client).await,
         Command::Diff(args) => versions::diff(args, client, output).await,
         Command::Restore(args) => versions::restore(args, client, output).await,
@@ -213,7 +216,7 @@ async fn dispatch(
 
 /// Connects, or says that nobody is there.
 async fn connect(limit: Duration, settings: &Settings) -> Result<Client> {
-    let connecting = Client::connect(&settings.url, &settings.token);
+    let connecting = Client::connect_trusting(&settings.url, &settings.token, settings.trust.clone());
     tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
         let why = format!(
             "{} gave no answer in {} seconds; is the node running? (emerge node start)",
@@ -255,7 +258,7 @@ async fn init(cli: &Cli, address: &str, output: &Output) -> Result<()> {
         Error::new(ErrorCode::BadArgument, "a token is needed: give the node's whole link, or --token")
             .field("token")
     })?;
-    let settings = Settings { url, token };
+    let settings = Settings { url, token, trust: Trust::of(cli.ca.clone()) };
     let limit = cli.patience()?;
     let client = connect(limit, &settings).await?;
     client.close().await;

@@ -3,7 +3,7 @@
 use crate::args::NodeStart;
 use crate::output::{NAME, Output};
 use emerge_proto::Result;
-use emerge_server::{Allowances, AuditConfig, Config, TlsFiles};
+use emerge_server::{Allowances, AuditConfig, Config, OidcConfig, TlsFiles};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -29,6 +29,15 @@ pub(super) async fn start(args: &NodeStart, output: &Output) -> Result<()> {
             .clone()
             .zip(args.tls_key.clone())
             .map(|(certificate, key)| TlsFiles { certificate, key }),
+        oidc: match (&args.oidc_issuer, &args.oidc_audience, &args.jwks) {
+            (Some(issuer), Some(audience), Some(keys)) => Some(OidcConfig {
+                issuer: issuer.clone(),
+                audience: audience.clone(),
+                keys: keys.clone(),
+                claim: args.oidc_claim.clone(),
+            }),
+            _ => None,
+        },
     };
     let runtime = emerge_server::sandbox(&|step| output.note(step)).await?;
     let python = runtime.clone();

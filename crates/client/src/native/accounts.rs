@@ -1,7 +1,9 @@
 //! Users and groups, which only the administrator may see and change.
 
 use super::Client;
-use emerge_proto::account::{GroupAction, GroupInfo, NewToken, TokenAction, TokenInfo, UserAction, UserInfo};
+use emerge_proto::account::{
+    GroupAction, GroupInfo, NewToken, Quota, QuotaInfo, TokenAction, TokenInfo, UserAction, UserInfo,
+};
 use emerge_proto::{Error, ErrorCode, Op, Result};
 use sha2::{Digest, Sha256};
 
@@ -104,6 +106,25 @@ impl Client {
     pub async fn revoke_token(&self, id: &str, user: Option<&str>) -> Result<Vec<TokenInfo>> {
         let (user, id) = (user.map(str::to_owned), Some(id.to_owned()));
         self.ask(Op::Tokens { action: TokenAction::Revoke, user, id, token: None }).await
+    }
+
+    /// What users store and may store: the caller, or a user; for the administrator all.
+    ///
+    /// # Errors
+    /// `permission_denied`, `not_found` (the user).
+    pub async fn quotas(&self, user: Option<&str>) -> Result<Vec<QuotaInfo>> {
+        self.ask(Op::Quotas { user: user.map(str::to_owned), set: None }).await
+    }
+
+    /// Says what a user may store from now on; gives what the user stores and may store. What is there already stays.
+    ///
+    /// # Errors
+    /// `permission_denied`, `not_found` (the user).
+    pub async fn set_quota(&self, user: &str, quota: Quota) -> Result<QuotaInfo> {
+        let told: Vec<QuotaInfo> =
+            self.ask(Op::Quotas { user: Some(user.to_owned()), set: Some(quota) }).await?;
+        let told = told.into_iter().next();
+        told.ok_or_else(|| Error::new(ErrorCode::BadFrame, "the node tells of no quota that it set"))
     }
 
     /// All groups, with their members.

@@ -195,6 +195,12 @@ impl Client {
         self.stream(&op, PAGES)
     }
 
+    /// With what this client trusts, unless the call says it.
+    fn with_trust(&self, with: CallWith) -> CallWith {
+        let trusted = with.trusted.or_else(|| self.trusted.as_deref().map(<[ClassHash]>::to_vec));
+        CallWith { trusted, ..with }
+    }
+
     /// Runs a method of an object on the node.
     ///
     /// # Errors
@@ -206,7 +212,7 @@ impl Client {
         args: &[Value],
         log: bool,
     ) -> Result<Called> {
-        self.ask(call(path.into(), method, args, log)).await
+        self.call_with(path, method, args, log, CallWith::default()).await
     }
 
     /// Runs a method of an object on the node, with arguments by name, a deadline of its own and the like.
@@ -221,7 +227,7 @@ impl Client {
         log: bool,
         with: CallWith,
     ) -> Result<Called> {
-        self.ask(called_with(call(path.into(), method, args, log), with)).await
+        self.ask(called_with(call(path.into(), method, args, log), self.with_trust(with))).await
     }
 
     /// Runs a method of each member of a directory, or of each object that `with` names, each in a transaction of its own, or with `atomic` all in one.
@@ -232,7 +238,7 @@ impl Client {
         args: &[Value],
         with: CallWith,
     ) -> Items<MemberCalled> {
-        self.stream(&called_with(call(path.into(), method, args, false), with), MEMBERS)
+        self.stream(&called_with(call(path.into(), method, args, false), self.with_trust(with)), MEMBERS)
     }
 
     /// Runs a query object's query and keeps what it gives in the object.
@@ -240,7 +246,8 @@ impl Client {
     /// # Errors
     /// As [`Client::call`].
     pub async fn query(&self, path: impl Into<Target>) -> Result<Called> {
-        self.ask(Op::Query { path: path.into() }).await
+        let trusted = self.with_trust(CallWith::default()).trusted;
+        self.ask(Op::Query { path: path.into(), trusted }).await
     }
 
     /// Mixes two objects into a new one, of a class that inherits from both theirs.

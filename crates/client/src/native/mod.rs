@@ -26,11 +26,12 @@ mod transaction;
 pub use bulk::{NewObject, STORES_AT_ONCE};
 pub use emerge_proto::record::Listing;
 pub use replies::{Items, Reply};
+pub use tls::Trust;
 pub use transaction::Transaction;
 
 use crate::session::{Config, EncodedOp, State};
 use driver::{Driver, Status};
-use emerge_proto::{Error, ErrorCode, Result};
+use emerge_proto::{ClassHash, Error, ErrorCode, Result};
 use replies::Shared;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub struct Client {
     timeout: Option<u64>,
     /// The transaction that its requests are of.
     tx: Option<Arc<str>>,
+    /// Class versions that its calls say to trust.
+    trusted: Option<Arc<[ClassHash]>>,
 }
 
 struct Handle {
@@ -63,7 +66,15 @@ impl Client {
     /// # Errors
     /// `bad_argument` (the URL), `disconnected` (nobody answers there), `unauthenticated`, `unsupported_version`.
     pub async fn connect(url: &str, token: &str) -> Result<Self> {
-        let client = Self::open(url, Config::new(token))?;
+        Self::connect_trusting(url, token, Trust::default()).await
+    }
+
+    /// As [`Client::connect`], to a node whose certificate is trusted by somebody else than by default.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub async fn connect_trusting(url: &str, token: &str, trust: Trust) -> Result<Self> {
+        let client = Self::open(url, Config::new(token), trust)?;
         client.opened().await?;
         Ok(client)
     }
@@ -73,18 +84,24 @@ impl Client {
     ///
     /// # Errors
     /// `bad_argument` (the URL).
-    pub fn open(url: &str, config: Config) -> Result<Self> {
-        let address = socket::Address::parse(url)?;
+    pub fn open(url: &str, config: Config, trust: Trust) -> Result<Self> {
+        let address = socket::Address::parse(url)?.trusting(trust);
         let shared = Arc::new(Shared::new(config));
         let (sender, status) = watch::channel(Status::default());
         tokio::spawn(Driver::new(shared.clone(), address, sender).run());
-        Ok(Self { handle: Arc::new(Handle { shared, status }), timeout: None, tx: None })
+        Ok(Self { handle: Arc::new(Handle { shared, status }), timeout: None, tx: None, trusted: None })
     }
 
     /// The same client, whose requests give up after `timeout`, in whole milliseconds; without any they are refused.
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         let timeout = u64::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
         Self { timeout: Some(timeout), ..self.clone() }
+    }
+
+    /// The same client, which trusts these class versions and no others: in its calls their code has all of the user's rights, whoever wrote it. A version
+    /// covers what it inherits from and uses.
+    pub fn trusting(&self, classes: &[ClassHash]) -> Self {
+        Self { trusted: (!classes.is_empty()).then(|| classes.into()), ..self.clone() }
     }
 
     /// Waits until the node has welcomed this client, or the first failure.

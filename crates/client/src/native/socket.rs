@@ -1,6 +1,6 @@
 //! The WebSocket under a native client.
 
-use super::tls::Wire;
+use super::tls::{Trust, Wire};
 use emerge_proto::class::decode;
 use emerge_proto::error::MEDIA_TYPE;
 use emerge_proto::{Error, ErrorCode, Result, limits};
@@ -31,6 +31,7 @@ pub(super) struct Address {
     host: String,
     port: u16,
     tls: bool,
+    trust: Trust,
 }
 
 impl Address {
@@ -55,14 +56,19 @@ impl Address {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let tls = parsed.scheme_str() == Some("wss");
         let port = parsed.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        Ok(Self { host, port, tls, url: parsed.to_string() })
+        Ok(Self { host, port, tls, url: parsed.to_string(), trust: Trust::default() })
+    }
+
+    pub(super) fn trusting(self, trust: Trust) -> Self {
+        Self { trust, ..self }
     }
 
     /// Opens the WebSocket.
     pub(super) async fn connect(self) -> Result<Socket, Failure> {
         let told =
             |error: &dyn std::fmt::Display| Failure::Lost(format!("{} cannot be reached: {error}", self.url));
-        let wire = Wire::connect(&self.host, self.port, self.tls).await.map_err(|error| told(&error))?;
+        let wire = Wire::connect(&self.host, self.port, self.tls, &self.trust).await;
+        let wire = wire.map_err(|error| told(&error))?;
         let mut request = self.url.as_str().into_client_request().map_err(|error| told(&error))?;
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(MEDIA_TYPE));
         let config = WebSocketConfig::default()

@@ -17,6 +17,27 @@ use tokio_rustls::client::TlsStream;
 /// The variable that names a file of certificates (PEM) which are trusted, in the place of the system's.
 pub const CA_VARIABLE: &str = "EMERGE_CA";
 
+/// Whose certificates of nodes are trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    file: Option<PathBuf>,
+}
+
+impl Trust {
+    /// Those of a file of certificates (PEM), and no others. Without a file, as by default: that which [`CA_VARIABLE`] names, or else the system's.
+    pub fn of(file: Option<PathBuf>) -> Self {
+        Self { file }
+    }
+
+    fn config(&self) -> Result<Arc<ClientConfig>> {
+        let named = || std::env::var_os(CA_VARIABLE).filter(|ca| !ca.is_empty()).map(PathBuf::from);
+        match &self.file {
+            Some(file) => trusting(Some(file.clone()), "ca"),
+            None => trusting(named(), CA_VARIABLE),
+        }
+    }
+}
+
 /// A connection to a node, with TLS or without.
 pub enum Wire {
     /// Without.
@@ -26,11 +47,11 @@ pub enum Wire {
 }
 
 impl Wire {
-    /// Connects to a port. With `tls` the node must show a certificate of `host` that is trusted: by the file that [`CA_VARIABLE`] names, or else by the system.
+    /// Connects to a port. With `tls` the node must show a certificate of `host` that is trusted.
     ///
     /// # Errors
     /// Of the system; `InvalidData` when the certificate is not trusted or the file of trusted ones cannot be read.
-    pub async fn connect(host: &str, port: u16, tls: bool) -> io::Result<Self> {
+    pub async fn connect(host: &str, port: u16, tls: bool, trust: &Trust) -> io::Result<Self> {
         let tcp = TcpStream::connect((host, port)).await?;
         tcp.set_nodelay(true)?;
         if !tls {
@@ -39,15 +60,14 @@ impl Wire {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| {
             io::Error::new(io::ErrorKind::InvalidInput, "a certificate cannot name this host")
         })?;
-        let ca = std::env::var_os(CA_VARIABLE).filter(|ca| !ca.is_empty()).map(PathBuf::from);
-        let config = trusting(ca).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let config = trust.config().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let stream = TlsConnector::from(config).connect(name, tcp).await?;
         Ok(Wire::Tls(Box::new(stream)))
     }
 }
 
 /// The configuration that trusts a file's certificates, or the system's. Made once for each; the system's are many.
-fn trusting(ca: Option<PathBuf>) -> Result<Arc<ClientConfig>> {
+fn trusting(ca: Option<PathBuf>, field: &str) -> Result<Arc<ClientConfig>> {
     type Made = (Option<PathBuf>, Arc<ClientConfig>);
     static LAST: Mutex<Option<Made>> = Mutex::new(None);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,7 +78,7 @@ fn trusting(ca: Option<PathBuf>) -> Result<Arc<ClientConfig>> {
         return Ok(config.clone());
     }
     let roots = match &ca {
-        Some(file) => roots_in(file)?,
+        Some(file) => roots_in(file, field)?,
         None => {
             let mut roots = RootCertStore::empty();
             // Some of a system's are often not well-formed; the others do.
@@ -77,10 +97,9 @@ fn trusting(ca: Option<PathBuf>) -> Result<Arc<ClientConfig>> {
     Ok(config)
 }
 
-fn roots_in(file: &Path) -> Result<RootCertStore> {
-    let bad = |why: String| {
-        Error::new(ErrorCode::BadArgument, format!("{}: {why}", file.display())).field(CA_VARIABLE)
-    };
+fn roots_in(file: &Path, field: &str) -> Result<RootCertStore> {
+    let bad =
+        |why: String| Error::new(ErrorCode::BadArgument, format!("{}: {why}", file.display())).field(field);
     let mut roots = RootCertStore::empty();
     let certificates =
         CertificateDer::pem_file_iter(file).map_err(|error| bad(format!("it cannot be read: {error}")))?;

@@ -140,7 +140,7 @@ pub(crate) fn with_cursor(op: &[u8], at: u64, cursor: &str) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use emerge_proto::account::{GroupAction, TokenAction, UserAction};
+    use emerge_proto::account::{GroupAction, Quota, TokenAction, UserAction};
     use emerge_proto::op::{SortBy, StoreMode, Target};
     use emerge_proto::{AsOf, ClassHash, ClassSource, Language, Query};
 
@@ -186,7 +186,7 @@ mod tests {
             Op::Diff { path: path.clone(), from: AsOf::Version(1), to: None },
             Op::Restore { path: path.clone(), version: AsOf::Moment(7), base: None },
             Op::Mixin { first: path.clone(), second: path.clone(), to: "/b".into(), name: None },
-            Op::Query { path: path.clone() },
+            Op::Query { path: path.clone(), trusted: None },
             Op::Migrate { path: path.clone(), class: ClassHash([1; 16]), how: None, from: None, after: None },
             Op::Add { path: path.clone(), field: "f".into(), children: vec![] },
             Op::Set { path: path.clone(), value: vec![0xf6], base: Some(1) },
@@ -202,6 +202,7 @@ mod tests {
             },
             Op::Groups { action: GroupAction::List, name: None, user: None },
             Op::Tokens { action: TokenAction::List, user: None, id: None, token: None },
+            Op::Quotas { user: Some("ada".into()), set: Some(Quota { objects: Some(9), bytes: None }) },
             Op::Begin { name: Some("t".into()), lifetime_ms: None },
             Op::In { tx: "t".into(), op: Box::new(Op::Stat { path }), after: None },
             Op::End { tx: "t".into(), commit: false },

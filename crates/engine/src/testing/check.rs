@@ -7,7 +7,9 @@ use crate::index::{EVERY_CLASS, Index, IndexRecord};
 use crate::keys;
 use crate::object::{ClassHead, Entry, Object, Record, read};
 use crate::session::{Indexed, SessionRecord, checkpoint_key, replay};
+use crate::usage::Used;
 use bytes::Bytes;
+use emerge_proto::account::Quota;
 use emerge_proto::value::{order, raw};
 use emerge_proto::{ClassHash, ClassVersion, ObjectId, SessionId, Value};
 use sha2::{Digest, Sha256};
@@ -58,6 +60,8 @@ struct Store {
     uses: BTreeSet<([u8; 32], ObjectId, u64)>,
     trash: HashSet<ObjectId>,
     users: BTreeMap<String, Account>,
+    used: BTreeMap<String, Used>,
+    quotas: BTreeSet<String>,
     tokens: BTreeMap<[u8; 32], String>,
     named_tokens: BTreeMap<String, NamedToken>,
     groups: BTreeSet<String>,
@@ -127,6 +131,14 @@ impl Store {
             Some(keys::USER) => {
                 let account = Account::read(Record::Bytes(bytes)).map_err(text)?;
                 self.users.insert(keys::name_of(key).ok_or("a bad name")?.to_owned(), account);
+            }
+            Some(keys::USED) => {
+                let used = read(&bytes, "what a user stores").map_err(text)?;
+                self.used.insert(keys::name_of(key).ok_or("a bad name")?.to_owned(), used);
+            }
+            Some(keys::QUOTA) => {
+                let _: Quota = read(&bytes, "a quota").map_err(text)?;
+                self.quotas.insert(keys::name_of(key).ok_or("a bad name")?.to_owned());
             }
             Some(keys::TOKEN) => {
                 let name = String::from_utf8(bytes.to_vec()).map_err(|error| error.to_string())?;
@@ -205,6 +217,7 @@ impl Store {
         self.check_indexes()?;
         self.check_classes()?;
         self.check_accounts()?;
+        self.check_used()?;
         if self.last_log > self.number {
             return Err(format!("the log goes to {}, the last commit is {}", self.last_log, self.number));
         }
@@ -376,6 +389,32 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    fn check_used(&self) -> Result<(), String> {
+        let mut used: BTreeMap<String, Used> = BTreeMap::new();
+        for object in self.objects.values() {
+            let used = used.entry(object.owner.to_string()).or_default();
+            (used.objects, used.bytes) = (used.objects + 1, used.bytes + object.size());
+        }
+        for version in self.versions.values() {
+            used.entry(version.owner.to_string()).or_default().bytes += version.size();
+        }
+        for class in self.classes.values() {
+            let bytes = emerge_proto::class::encode(class).len() as u64;
+            used.entry(class.owner.clone()).or_default().bytes += bytes;
+        }
+        // Of a directory there may be an earlier version alone, which has no bytes.
+        used.retain(|_, used| *used != Used::default());
+        let told = || self.used.iter().filter(|(_, used)| **used != Used::default());
+        if !used.iter().eq(told()) {
+            let told: BTreeMap<_, _> = told().collect();
+            return Err(format!("users store {used:?}, and what is counted is {told:?}"));
+        }
+        match self.quotas.iter().find(|name| !is_builtin(name) && !self.users.contains_key(*name)) {
+            Some(name) => Err(format!("there is a quota of {name}, who is no user")),
+            None => Ok(()),
+        }
     }
 
     fn check_classes(&self) -> Result<(), String> {

@@ -6,7 +6,7 @@ use crate::backend::Backend;
 use crate::keys;
 use crate::object::Record;
 use bytes::Bytes;
-use emerge_proto::account::{GroupAction, GroupInfo, UserAction, UserInfo};
+use emerge_proto::account::{GroupAction, GroupInfo, Quota, UserAction, UserInfo};
 use emerge_proto::guard::Guard;
 use emerge_proto::{Error, ErrorCode, Result, limits};
 
@@ -67,6 +67,7 @@ impl<B: Backend> Tx<B> {
             UserAction::Remove => {
                 let account = self.account(name).await?.ok_or_else(|| no_user(name))?;
                 self.forget_tokens(name).await?;
+                self.set_quota(name, &Quota::default());
                 self.put(keys::token(&account.token), None);
                 self.put(keys::user(name), None);
                 self.accounts = true;
@@ -174,7 +175,7 @@ impl<B: Backend> Tx<B> {
         Ok(groups)
     }
 
-    fn check_admin(&self) -> Result<()> {
+    pub(super) fn check_admin(&self) -> Result<()> {
         if self.principal.admin || !Guard::Admin.holds() {
             return Ok(());
         }
@@ -278,7 +279,7 @@ fn needed(field: &str, what: &str) -> Error {
     Error::new(ErrorCode::BadArgument, format!("{what} is needed")).field(field)
 }
 
-fn no_user(name: &str) -> Error {
+pub(super) fn no_user(name: &str) -> Error {
     Error::new(ErrorCode::NotFound, format!("there is no user {name:?}")).field("name")
 }
 

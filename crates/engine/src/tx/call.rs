@@ -7,6 +7,7 @@ use super::place::{self, Place};
 use crate::access::{self, Principal, Want};
 use crate::backend::Backend;
 use compact_str::CompactString;
+use emerge_proto::guard::Guard;
 use emerge_proto::op::Target;
 use emerge_proto::record::Stored;
 use emerge_proto::value::{FieldPath, Step};
@@ -26,6 +27,8 @@ pub struct ObjectForCall {
     pub class: ClassHash,
     /// Its owner's user name.
     pub owner: CompactString,
+    /// Whether it is marked to run with its owner's rights.
+    pub as_owner: bool,
     /// Whether the caller may read it, and so its class.
     pub readable: bool,
     /// Its version.
@@ -55,8 +58,12 @@ impl Code<'_> {
         self.lineage.iter().chain(self.captured)
     }
 
+    fn trusts(&self, class: &ClassVersion) -> bool {
+        self.trusted.contains(&class.hash) || !(self.trusted.is_empty() || Guard::Trust.holds())
+    }
+
     fn is_trusted(&self) -> bool {
-        self.lineage.first().is_some_and(|class| self.trusted.contains(&class.hash))
+        self.lineage.first().is_some_and(|class| self.trusts(class))
     }
 }
 
@@ -76,7 +83,7 @@ impl<B: Backend> Tx<B> {
         }
         for class in code.classes() {
             if narrowed.is_bound_by(&class.owner)
-                || code.trusted.contains(&class.hash)
+                || code.trusts(class)
                 || self.owns_version(class, &caller.user).await?
             {
                 continue;
@@ -94,6 +101,25 @@ impl<B: Backend> Tx<B> {
         Ok(narrowed)
     }
 
+    /// The rights of the owner of an object that is marked to run with them; none when it is not, or the node does not know the owner any more. The token
+    /// that the caller uses says what the caller may ask for, not what the owner does then.
+    ///
+    /// # Errors
+    /// `storage_failed`, `unavailable`.
+    pub async fn rights_of_mark(&mut self, object: &ObjectForCall) -> Result<Option<Arc<Principal>>> {
+        if !object.as_owner {
+            return Ok(None);
+        }
+        let from = self.caller.from;
+        if object.owner == access::ROOT_OWNER {
+            return Ok(Some(Arc::new(Principal { from, ..Principal::admin() })));
+        }
+        let account = self.account(&object.owner).await?;
+        Ok(account.map(|account| {
+            Arc::new(Principal { groups: account.groups, from, ..Principal::user(object.owner.as_str()) })
+        }))
+    }
+
     /// Whether code may run among that of others with the rights that count now: when for each class of it somebody answers whose rights these do not
     /// exceed. Whose the object is does not matter.
     ///
@@ -105,7 +131,7 @@ impl<B: Backend> Tx<B> {
             return Ok(true);
         }
         for class in code.classes() {
-            if rights.is_bound_by(&class.owner) || code.trusted.contains(&class.hash) {
+            if rights.is_bound_by(&class.owner) || code.trusts(class) {
                 continue;
             }
             let mut answers = false;
@@ -159,6 +185,7 @@ impl<B: Backend> Tx<B> {
             id: place.id,
             class,
             owner: place.object.owner.clone(),
+            as_owner: place.object.perms.is_as_owner(),
             readable: access::may(&self.principal, &place.object, Want::Read, &place.path),
             version: place.object.version,
             state: self.state_of(&place.object).await?,
@@ -178,6 +205,8 @@ impl<B: Backend> Tx<B> {
                 id: place.id,
                 class,
                 owner: place.object.owner.clone(),
+                // Its owner has marked the whole, which is of another class.
+                as_owner: false,
                 readable: access::may(&self.principal, &place.object, Want::Read, &place.path),
                 version: place.object.version,
                 state: Value::Map(fields).encode(),

@@ -36,7 +36,7 @@ impl<B: Backend> Tx<B> {
         }
         if self.principal.is_narrowed() {
             let why = format!(
-                "user {:?} would answer for the class {:?}: code that others answer for stores no new class",
+                "user {:?} would answer for the class {:?}: code that others answer for stores no new class, unless the caller trusts it",
                 self.principal.user, source.name
             );
             return Err(Error::new(ErrorCode::PermissionDenied, why).field("class"));

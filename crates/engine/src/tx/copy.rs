@@ -140,7 +140,7 @@ impl<B: Backend> Tx<B> {
     ) -> Result<ObjectId> {
         self.check(object, Want::Read, path)?;
         // A mask says nothing of the sticky bit.
-        let perms = Perms(object.perms.0 & (most.0 | !0o777));
+        let perms = Perms(object.perms.0 & (most.0 | !0o777)).without_owner_mark();
         if object.is_directory() {
             self.check(object, Want::Execute, path)?;
             return Ok(self.make_directory(parent, name, perms).id);

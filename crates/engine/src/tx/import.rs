@@ -103,7 +103,8 @@ impl<B: Backend> Tx<B> {
             class: Some(made.class),
             owner: owner.into(),
             group: group.into(),
-            perms,
+            // A mark is its owner's to make, and no archive's.
+            perms: perms.without_owner_mark(),
             version: made.version,
             created: made.created,
             modified: made.modified,

@@ -17,6 +17,7 @@ mod order;
 mod ordered;
 mod place;
 mod purge;
+mod quota;
 mod rights;
 mod rules;
 mod search;
@@ -51,7 +52,10 @@ use crate::queue::{self, Waiting};
 use crate::random::Random;
 use crate::session::{LoggedOutcome, Outcome};
 use crate::state::State;
+use crate::usage::{self, Changes};
 use bytes::Bytes;
+use compact_str::CompactString;
+use emerge_proto::account::Quota;
 use emerge_proto::{Error, ObjectId, Result, SessionId};
 use held::weight;
 use std::collections::hash_map::Entry as Place;
@@ -119,6 +123,13 @@ pub async fn yield_now() {
 enum Undo {
     Write(Key, Option<Option<Record>>),
     Touch(ObjectId),
+}
+
+/// What a commit changes besides records.
+struct More {
+    indexes: Option<Indexes>,
+    used: Changes,
+    quotas: Vec<(CompactString, Quota)>,
 }
 
 /// A commit that was made.
@@ -249,7 +260,11 @@ impl<B: Backend> Tx<B> {
             self.engine.durable(self.depends_on).await?;
             return Err(error.into());
         }
-        let new_indexes = indexes::changed(&self.indexes, self.writes.range(keys::all(keys::INDEX_DEF)))?;
+        let more = More {
+            indexes: indexes::changed(&self.indexes, self.writes.range(keys::all(keys::INDEX_DEF)))?,
+            used: self.used().await?,
+            quotas: usage::quotas(self.writes.range(keys::all(keys::QUOTA)))?,
+        };
         let writes = std::mem::take(&mut self.writes);
         // One more for the log.
         let mut encoded: Vec<Write> = Vec::with_capacity(writes.len() + 1);
@@ -259,7 +274,7 @@ impl<B: Backend> Tx<B> {
                 .map(|(key, record)| Write { key: key.clone(), value: record.as_ref().map(Record::encode) }),
         );
         let places = self.places(&writes);
-        let room = places.iter().map(Where::size).sum();
+        let room = places.iter().map(Where::size).sum::<usize>() + more.used.size();
         self.check_size(&encoded, outcome.as_ref(), room)?;
         self.engine.room(outcome.as_ref().map(|outcome| outcome.session)).await?;
         // All that can be done before anybody has to wait for it.
@@ -272,7 +287,12 @@ impl<B: Backend> Tx<B> {
             ended: (!self.ended.is_empty()).then(|| self.ended.iter().map(|(session, _)| *session).collect()),
         };
         let encoded_log = (!log.is_empty()).then(|| emerge_proto::class::encode(&log).into());
-        self.admit(writes.into_iter().collect(), encoded, log, encoded_log, new_indexes)
+        let admitted = self.admit(writes.into_iter().collect(), encoded, log, encoded_log, more);
+        if matches!(admitted, Err(CommitError::Error(_))) {
+            // It may tell of what was read.
+            self.engine.durable(self.depends_on).await?;
+        }
+        admitted
     }
 
     /// Validates, numbers and queues the commit, all in one critical section.
@@ -282,7 +302,7 @@ impl<B: Backend> Tx<B> {
         mut encoded: Vec<Write>,
         log: LogRecord,
         encoded_log: Option<Bytes>,
-        new_indexes: Option<Indexes>,
+        more: More,
     ) -> Result<Commit, CommitError> {
         let mut state = self.engine.state();
         state.usable()?;
@@ -309,14 +329,17 @@ impl<B: Backend> Tx<B> {
                 return Err(CommitError::Conflict);
             }
         }
+        state.usage.check(&more.used)?;
         for (session, _) in &self.ended {
             state.sessions.remove(*session);
         }
         let number = state.apply(writes);
+        encoded.extend(state.usage.apply(more.used));
+        state.usage.set(more.quotas);
         if self.accounts {
             self.engine.accounts_changed();
         }
-        if let Some(indexes) = new_indexes {
+        if let Some(indexes) = more.indexes {
             state.indexes = indexes;
         }
         if let Some(value) = encoded_log {

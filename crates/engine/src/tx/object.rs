@@ -197,7 +197,7 @@ impl<B: Backend> Tx<B> {
             version: 1,
             created: self.now,
             modified: self.now,
-            author: self.principal.user.as_str().into(),
+            author: self.caller.user.as_str().into(),
             method: None,
             restored: None,
             operation: None,
@@ -237,12 +237,18 @@ impl<B: Backend> Tx<B> {
         }
         let version = self.next_version(id, old, rules::keep_of(&place.above, old)).await?;
         let (state, blobs) = self.put_state(id, version, state).await?;
+        // What its owner marked is what the owner left: other code, and what others or a token for less made of its fields, is not.
+        let keeps_mark = class == old.class
+            && *old.owner == *self.principal.user
+            && self.principal.scope.is_none()
+            && !self.principal.is_narrowed();
         let object = Object {
             class,
+            perms: if keeps_mark { old.perms } else { old.perms.without_owner_mark() },
             version,
             // Clocks may step back; an object's own time does not.
             modified: self.now.max(old.modified),
-            author: self.principal.user.as_str().into(),
+            author: self.caller.user.as_str().into(),
             method,
             restored,
             operation: None,

@@ -42,7 +42,11 @@ impl<B: Backend> Tx<B> {
         let mut changed = None;
         for Member { id, object, path, keep } in self.tree(place, recursive).await? {
             access::check_owner(&self.principal, &object, &path)?;
-            let next = Object { perms: change.apply(object.perms), ..(*object).clone() };
+            let perms = change.apply(object.perms);
+            if perms.is_as_owner() && !object.perms.is_as_owner() {
+                self.check_mark(&object, &path).await?;
+            }
+            let next = Object { perms, ..(*object).clone() };
             let stored = self.put_rights(id, &object, next, "chmod", keep).await?;
             changed.get_or_insert(stored);
         }
@@ -90,12 +94,37 @@ impl<B: Backend> Tx<B> {
             let next = Object {
                 owner: owner.unwrap_or(&object.owner).into(),
                 group: group.unwrap_or(&object.group).into(),
+                // Another owner has marked nothing.
+                perms: object.perms.without_owner_mark(),
                 ..(*object).clone()
             };
             let stored = self.put_rights(id, &object, next, "chown", keep).await?;
             changed.get_or_insert(stored);
         }
         changed.ok_or_else(|| crate::object::damaged("a tree"))
+    }
+
+    /// Whether the caller may mark an object to run with its owner's rights: its owner alone, who has stored its class, and with all rights: neither by a token for
+    /// less nor within code of others, which would have more by calling it.
+    async fn check_mark(&mut self, object: &Object, path: &Path) -> Result<()> {
+        let Some(class) = object.class else {
+            let why = format!("{path} is a directory, which has no methods to run with its owner's rights");
+            return Err(Error::new(ErrorCode::BadArgument, why).at(path).field("perms"));
+        };
+        let caller = self.principal.clone();
+        let whole = caller.scope.is_none() && !caller.is_narrowed();
+        let lineage = self.class(class).await?;
+        let own = match lineage.first() {
+            Some(class) => self.owns_version(class, &caller.user).await?,
+            None => false,
+        };
+        if (whole && object.owner == caller.user && own) || !Guard::Mark.holds() {
+            return Ok(());
+        }
+        let why = format!(
+            "{path} is marked to run with its owner's rights by its owner, who has stored its class, alone: by no token for less, nor within a method of others"
+        );
+        Err(Error::new(ErrorCode::PermissionDenied, why).at(path))
     }
 
     /// Whether an owner may give an object to them.
@@ -181,7 +210,7 @@ impl<B: Backend> Tx<B> {
                 self.use_blob(blob, id, version);
             }
             object.modified = self.now.max(old.modified);
-            object.author = self.principal.user.as_str().into();
+            object.author = self.caller.user.as_str().into();
             (object.method, object.restored, object.operation) = (None, None, Some(operation.to_owned()));
         }
         let object = self.put_object(id, object);

@@ -2,7 +2,7 @@
 
 use super::Tx;
 use crate::access::ROOT_OWNER;
-use crate::accounts::{NamedToken, is_builtin};
+use crate::accounts::{NamedToken, VOUCHED, is_builtin};
 use crate::backend::{Backend, Key};
 use crate::keys;
 use crate::object::{Record, damaged};
@@ -91,6 +91,11 @@ impl<B: Backend> Tx<B> {
         if scope.is_none() && is_builtin(&user) && !self.principal.admin {
             let why = "only the administrator makes a token of the administrator";
             return Err(Error::new(ErrorCode::PermissionDenied, why).field("scope"));
+        }
+        if self.principal.token.as_deref() == Some(VOUCHED) {
+            let why =
+                "somebody else made the token in use, and it ends when they say: no token is made with it";
+            return Err(Error::new(ErrorCode::PermissionDenied, why));
         }
         // Who bears a token that ends cannot make one that lasts.
         let parent = self.own_token().await?;

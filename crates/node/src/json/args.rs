@@ -94,6 +94,12 @@ impl<'a> Args<'a> {
         })
     }
 
+    pub(super) fn hashes(&self, name: &'static str) -> Result<Option<Vec<ClassHash>>> {
+        let read =
+            |json: &Json| json.as_array()?.iter().map(|item| ClassHash::parse(item.as_str()?)).collect();
+        self.optional(name, "a list of class versions, each of 32 hexadecimal digits,", read)
+    }
+
     pub(super) fn value(&self, name: &'static str) -> Result<Option<Value>> {
         self.get(name).map(Value::from_json).transpose()
     }
@@ -110,6 +116,7 @@ impl<'a> Args<'a> {
             deadline_ms: self.integer("deadline_ms")?,
             atomic,
             paths: self.names("paths")?,
+            trusted: self.hashes("trusted")?,
         };
         Ok((with != CallWith::default()).then(|| Box::new(with)))
     }

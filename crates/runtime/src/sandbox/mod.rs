@@ -22,17 +22,18 @@ mod python;
 mod wasi;
 mod wasm;
 
-use crate::{BoxFuture, Call, Fs, Returned, Runtime};
+use crate::{BoxFuture, Call, Fs, Returned, Runtime, Spent};
 use emerge_proto::{ClassSource, ClassVersion, Error, ErrorCode, Language, MethodDecl, Result, limits};
 pub use javascript::{FileObject, FileObjects};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How a [`Sandbox`] is made.
 #[derive(Clone, Debug)]
@@ -272,6 +273,21 @@ impl Runtime for Sandbox {
     }
 
     fn call<'a>(&'a self, call: Call, fs: Arc<dyn Fs>) -> BoxFuture<'a, Result<Returned>> {
+        self.call_for(call, fs, None)
+    }
+
+    fn call_measured<'a>(
+        &'a self,
+        call: Call,
+        fs: Arc<dyn Fs>,
+        spent: Spent,
+    ) -> BoxFuture<'a, Result<Returned>> {
+        self.call_for(call, fs, Some(spent))
+    }
+}
+
+impl Sandbox {
+    fn call_for(&self, call: Call, fs: Arc<dyn Fs>, spent: Option<Spent>) -> BoxFuture<'_, Result<Returned>> {
         let path = call.path.clone();
         let called = async move {
             let nested = imports::is_nested();
@@ -285,16 +301,16 @@ impl Runtime for Sandbox {
             match language {
                 Language::JavaScript => {
                     let javascript = Arc::clone(&self.javascript);
-                    self.run_call(nested, async move { javascript.call(call, fs, nested).await }).await
+                    let work = async move { javascript.call(call, fs, nested).await };
+                    self.run_call(nested, measured(spent, work)).await
                 }
                 Language::Python => {
                     let python = Arc::clone(&self.python);
-                    let done = self
-                        .run_call(nested, async move {
-                            python.awaited().await?;
-                            python.call(call, fs, nested).await
-                        })
-                        .await;
+                    let work = async move {
+                        python.awaited().await?;
+                        python.call(call, fs, nested).await
+                    };
+                    let done = self.run_call(nested, measured(spent, work)).await;
                     // On the thread that asks, once that has nothing else to do.
                     let python = Arc::clone(&self.python);
                     tokio::spawn(async move { python.tidy() });
@@ -302,7 +318,8 @@ impl Runtime for Sandbox {
                 }
                 Language::Wasm => {
                     let wasm = Arc::clone(&self.wasm);
-                    self.run_call(nested, async move { wasm.call(call, fs, nested).await }).await
+                    let work = async move { wasm.call(call, fs, nested).await };
+                    self.run_call(nested, measured(spent, work)).await
                 }
             }
         };
@@ -313,6 +330,19 @@ impl Runtime for Sandbox {
             })
         })
     }
+}
+
+/// Work, telling how long it is at it.
+async fn measured<T>(spent: Option<Spent>, work: impl Future<Output = T>) -> T {
+    let Some(spent) = spent else { return work.await };
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        let began = Instant::now();
+        let polled = work.as_mut().poll(context);
+        spent(began.elapsed());
+        polled
+    })
+    .await
 }
 
 fn unsupported(class: &ClassSource) -> Error {

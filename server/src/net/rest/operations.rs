@@ -44,13 +44,16 @@ pub(super) async fn call(
 ) -> Result<Response, Problem> {
     let once = Once::read("POST call", path.as_str(), &headers, Some(&sent))?;
     let expected = etag::expected(&headers)?;
-    let CallToMake { method, args, kwargs, deadline_ms, atomic, log } = &sent.value;
+    let CallToMake { method, args, kwargs, deadline_ms, atomic, trusted, log } = &sent.value;
     let mut op = json!({ "op": "call", "path": path.as_str(), "method": method, "args": args, "log": log });
     if let Some(kwargs) = kwargs {
         op["kwargs"] = Json::Object(kwargs.clone());
     }
     if let Some(milliseconds) = deadline_ms {
         op["deadline_ms"] = (*milliseconds).into();
+    }
+    if !trusted.is_empty() {
+        op["trusted"] = trusted.as_slice().into();
     }
     if *atomic {
         op["atomic"] = true.into();

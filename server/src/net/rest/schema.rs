@@ -40,6 +40,9 @@ pub(super) struct CallToMake {
     /// Milliseconds that it may take; never more than the node allows.
     #[schema(minimum = 1, maximum = 86400000)]
     pub(super) deadline_ms: Option<u32>,
+    /// Class versions whose code has all of the caller's rights, whoever answers for it: 256 at most, each by its address.
+    #[serde(default)]
+    pub(super) trusted: Vec<String>,
     /// On a directory: all calls are one transaction.
     #[serde(default)]
     pub(super) atomic: bool,
