@@ -10,6 +10,7 @@ mod hot_object;
 mod listing;
 mod many_gets;
 mod native_gets;
+mod native_python;
 mod page;
 mod page_gets;
 mod pyodide;
@@ -84,6 +85,7 @@ async fn main() -> ExitCode {
     report.ask_less("objects/text-search", 10.0, 2.0, async || texts::best(runs).await).await;
     report.ask("objects/lambda-scan", 0.4, 0.8, async || searches::unindexed(runs).await).await;
     report.ask("runtimes/wasm-method", 2.0, 20.0, async || runtimes::wasm_method(runs).await).await;
+    report.ask("runtimes/pandas-groupby", 0.3, 0.7, async || native_python::groupby(runs).await).await;
     report.print();
     if let Some(file) = args.json
         && let Err(error) = report.write(&file)

@@ -53,6 +53,7 @@ pub(crate) async fn wasm_method(runs: usize) -> Measured {
         doc: None,
         captures: None,
         module: None,
+        requires: None,
     };
     let javascript = kept(&*runtime, source).await?;
     let (mut figures, mut ours, mut theirs) = (Vec::new(), Duration::ZERO, Duration::ZERO);

@@ -17,6 +17,7 @@ mod token;
 pub use audit::{AuditConfig, AuditLevel};
 pub use config::Config;
 pub use emerge_node::{Allowance, Allowances};
+pub use emerge_runtime::{Native, NativeReport};
 pub use net::tls::TlsFiles;
 pub use running::{RunningNode, start, start_with};
-pub use sandbox::{run_file, sandbox, whole_sandbox};
+pub use sandbox::{native_python, run_file, sandbox, sandbox_with_native, whole_sandbox};

@@ -2,8 +2,8 @@
 
 use crate::running::now_micros;
 use emerge_proto::{Error, ErrorCode, Result, limits};
-use emerge_runtime::{FileObjects, Sandbox, SandboxOptions};
-use std::path::PathBuf;
+use emerge_runtime::{FileObjects, Native, NativeOptions, NativeReport, Sandbox, SandboxOptions};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,28 @@ pub async fn sandbox(progress: &(dyn Fn(&str) + Sync)) -> Result<Arc<Sandbox>> {
     let options = SandboxOptions::new(cache_folder()?);
     // Blocking is right here: nothing else runs before the sandbox is ready.
     tokio::task::block_in_place(|| Sandbox::open(&options, progress)).map(Arc::new)
+}
+
+/// Readies native Python, which runs classes that require packages of this environment.
+///
+/// # Errors
+/// As [`Native::open`].
+pub async fn native_python(venv: &Path) -> Result<(Arc<Native>, NativeReport)> {
+    Native::open(&NativeOptions::new(venv)).await
+}
+
+/// As [`sandbox`], with native Python beside it.
+///
+/// # Errors
+/// As [`sandbox`] and [`native_python`].
+pub async fn sandbox_with_native(
+    progress: &(dyn Fn(&str) + Sync),
+    venv: &Path,
+) -> Result<(Arc<Sandbox>, NativeReport)> {
+    let (native, report) = native_python(venv).await?;
+    let options = SandboxOptions::new(cache_folder()?);
+    let sandbox = tokio::task::block_in_place(|| Sandbox::open(&options, progress))?;
+    Ok((Arc::new(sandbox.with_native(native)), report))
 }
 
 /// As [`sandbox`], with the Python guest compiled too; a node compiles it beside its work.

@@ -67,11 +67,27 @@ pub(crate) fn class(language: Language, name: &str, source: String) -> ClassSour
     ClassSource { captures, ..ClassSource::new(name, language, source) }
 }
 
+/// The environment of native Python that `cargo xtask setup` makes.
+fn native_venv() -> std::path::PathBuf {
+    std::env::var_os("EMERGE_NATIVE_VENV").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/native-venv"),
+        Into::into,
+    )
+}
+
 impl Field {
     pub(crate) async fn start() -> std::result::Result<Self, String> {
         let folder = TempDir::new().map_err(text)?;
         std::fs::write(folder.path().join("canary"), CANARY).map_err(text)?;
-        let runtime = emerge_server::sandbox(&|_| {}).await.map_err(text)?;
+        let runtime = match emerge_server::sandbox_with_native(&|_| {}, &native_venv()).await {
+            Ok((runtime, _)) => runtime,
+            // This system cannot confine it; then there is none to attack.
+            Err(error) if error.code == ErrorCode::Unsupported => {
+                println!("{error}");
+                emerge_server::sandbox(&|_| {}).await.map_err(text)?
+            }
+            Err(error) => return Err(text(error)),
+        };
         let mut config = Config { port: 0, ..Config::new(folder.path().join("data")) };
         config.allowances.address.connections = CONNECTIONS;
         let node = emerge_server::start(config, runtime).await.map_err(text)?;

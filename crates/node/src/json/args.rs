@@ -157,6 +157,7 @@ impl<'a> Args<'a> {
             doc: self.optional_text("doc")?.map(str::to_owned),
             captures: None,
             module: None,
+            requires: None,
         })
     }
 
