@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import emerge
+from emerge import _host, _wire
 
 
 def as_value(result: Any) -> Any:
@@ -65,7 +66,11 @@ def _column(name: str, column: Any, pandas: Any) -> list[Any]:
         return column.tolist()
     try:
         # Among what is no number, the float that is none is how pandas says that nothing is there.
-        return [None if type(each) is float and each != each else _cell(each, pandas) for each in column.tolist()]
+        cells = [None if type(each) is float and each != each else _cell(each, pandas) for each in column.tolist()]
+        if not _PLAIN.issuperset(map(type, cells)):
+            # The column is named here; what is wrong with a whole result is told by its place in it.
+            _host.host().check(_wire.dumps(cells)[0])
+        return cells
     except emerge.EmergeError as error:
         error.field = error.field or name
         error.message = f"column {name!r}: {error.message}"

@@ -7,6 +7,7 @@ import importlib
 import importlib._bootstrap_external as _external  # type: ignore[import-not-found]
 import json
 import os
+import posix
 import resource
 import socket
 import sys
@@ -19,7 +20,8 @@ _LOAD, _CALL, _SHUT, _DONE, _READY, _FAILED = 3, 4, 6, 65, 68, 69
 _PR_SET_PDEATHSIG, _SIGKILL, _PR_SET_SECCOMP, _MODE_FILTER = 1, 9, 22, 2
 
 _files: dict[str, os.stat_result] = {}
-_stat = os.stat
+_folders: dict[str, list[str]] = {}
+_stat, _listdir = os.stat, os.listdir
 
 
 def prepare(told: dict[str, Any]) -> None:
@@ -44,6 +46,7 @@ def prepare(told: dict[str, Any]) -> None:
     for folder in told["index"]:
         _note(folder)
     os.stat = _known  # type: ignore[assignment]
+    os.listdir = posix.listdir = _members  # type: ignore[assignment]
     _external._path_stat = _known
 
 
@@ -51,6 +54,7 @@ def _note(folder: str) -> None:
     """Notes the files of a folder. A worker asks the system for no path's properties, for these may be anybody's; what it may import is known before."""
     for at, folders, files in os.walk(folder):
         folders[:] = [each for each in folders if each not in ("__pycache__", "test", "tests")]
+        _folders[at] = [*folders, *files]
         for path in (at, *(os.path.join(at, each) for each in files)):
             try:
                 _files[path] = _stat(path)
@@ -62,6 +66,11 @@ def _known(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
     if isinstance(path, str) and path in _files:
         return _files[path]
     return _stat(path, *args, **kwargs)
+
+
+def _members(path: Any = ".") -> list[str]:
+    # The C library's way to list a folder asks for its properties.
+    return list(_folders[path]) if isinstance(path, str) and path in _folders else _listdir(path)
 
 
 def run(descriptor: int, parent: int, told: dict[str, Any], order: dict[str, Any]) -> None:

@@ -417,7 +417,7 @@ fn the_machine_is_out_of_reach() {
     ];
     for attempt in attempts {
         let body = format!(
-            "import ctypes, os, socket, sys\ndef must(result):\n    if result == -1: raise OSError('refused')\n    return result\ntry:\n    return 'through: ' + repr({attempt})\nexcept (OSError, RuntimeError) as error:\n    return 'refused: ' + str(error)"
+            "import ctypes, os, socket, sys\ndef must(result):\n    if result == -1: raise OSError('refused')\n    return result\ntry:\n    return 'through: ' + repr({attempt})\nexcept (OSError, RuntimeError, ValueError) as error:\n    return 'refused: ' + str(error)"
         );
         let Some(said) = text(&body) else { return };
         assert!(said.starts_with("refused: "), "{attempt}: {said}");
