@@ -186,9 +186,19 @@ function runScript(block, env) {
 const base = { ...process.env, PATH: `${join(place, "bin")}:${process.env.PATH}`, XDG_CONFIG_HOME: join(place, "home") };
 delete base.EMERGE_URL;
 delete base.EMERGE_TOKEN;
+// The node has native Python where that can be; where it cannot, what refuses it is what the page says, and its examples are not to be had.
+const NATIVE = "docs/operations/native-python.md";
+const venv = process.env.EMERGE_NATIVE_VENV ?? join(root, "target/tools/native-venv");
+const doctor = spawnSync(join(place, "bin/emerge"), ["node", "doctor", "--json", "--native-python", venv], { encoding: "utf8" });
+const native = doctor.stdout.split("\n").filter(Boolean).map(JSON.parse).find(({ check }) => check === "native Python");
+if (!native.ok && !native.found.includes("cannot be confined here") && !native.found.includes("on Linux alone")) throw new Error(native.found);
+if (!native.ok) {
+  console.log(`${NATIVE}: ${native.found}`);
+  guides.splice(guides.indexOf(NATIVE), 1);
+}
 const node = startAndWait(
   join(place, "bin/emerge"),
-  ["node", "start", "--json", "--port", "0", "--data", join(place, "data")],
+  ["node", "start", "--json", "--port", "0", "--data", join(place, "data"), ...(native.ok ? ["--native-python", venv] : [])],
   base,
   patience,
   (line) => line.startsWith("{") && JSON.parse(line),

@@ -33,6 +33,7 @@ pub(crate) async fn measure(runs: usize) -> Measured {
         doc: None,
         captures: None,
         module: None,
+        requires: None,
     };
     let hash = clients[0].put_class(&class).await.map_err(text)?.hash;
     let path = Path::parse("/hot").map_err(text)?;

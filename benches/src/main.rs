@@ -11,6 +11,7 @@ mod hot_object;
 mod listing;
 mod many_gets;
 mod native_gets;
+mod native_python;
 mod page;
 mod page_gets;
 mod postgres;
@@ -110,6 +111,7 @@ async fn main() -> ExitCode {
     {
         report.ask(name, 1.0, aim, async || transfers::measure(spread, runs).await).await;
     }
+    report.ask("runtimes/pandas-groupby", 0.3, 0.7, async || native_python::groupby(runs).await).await;
     report.print();
     if let Some(file) = args.json
         && let Err(error) = report.write(&file)

@@ -18,9 +18,17 @@ pub(crate) struct Setting {
 
 impl Setting {
     pub(crate) async fn new(routes: Router) -> Result<Self, String> {
+        let runtime = emerge_server::whole_sandbox(&|step| eprintln!("  {step}")).await.map_err(text)?;
+        Self::start(runtime, routes).await
+    }
+
+    /// With a runtime of its own.
+    pub(crate) async fn with(runtime: Arc<dyn Runtime>) -> Result<Self, String> {
+        Self::start(runtime, Router::new()).await
+    }
+
+    async fn start(runtime: Arc<dyn Runtime>, routes: Router) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(text)?;
-        let runtime: Arc<dyn Runtime> =
-            emerge_server::whole_sandbox(&|step| eprintln!("  {step}")).await.map_err(text)?;
         let config = Config { port: 0, ..Config::new(folder.path()) };
         let node = emerge_server::start_with(config, runtime, routes).await.map_err(text)?;
         Ok(Self { node, folder })
@@ -56,6 +64,7 @@ pub(crate) fn class() -> ClassSource {
         doc: None,
         captures: None,
         module: None,
+        requires: None,
     }
 }
 

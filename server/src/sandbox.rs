@@ -2,8 +2,8 @@
 
 use crate::running::now_micros;
 use emerge_proto::{Error, ErrorCode, Result, limits};
-use emerge_runtime::{FileObjects, Sandbox, SandboxOptions};
-use std::path::PathBuf;
+use emerge_runtime::{FileObjects, Native, NativeOptions, NativeReport, Sandbox, SandboxOptions};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +12,46 @@ use std::time::Duration;
 /// # Errors
 /// `unavailable` when the guests have not been built; `storage_failed` when there is no folder for compiled guests.
 pub async fn sandbox(progress: &(dyn Fn(&str) + Sync)) -> Result<Arc<Sandbox>> {
-    let options = SandboxOptions::new(cache_folder()?);
+    sandbox_with(&Additions::default(), progress).await.map(|(sandbox, _)| sandbox)
+}
+
+/// Readies native Python, which runs classes that require packages of this environment.
+///
+/// # Errors
+/// As [`Native::open`].
+pub async fn native_python(venv: &Path) -> Result<(Arc<Native>, NativeReport)> {
+    Native::open(&NativeOptions::new(venv)).await
+}
+
+/// What an operator adds to the sandbox.
+#[derive(Clone, Debug, Default)]
+pub struct Additions {
+    /// A folder of packages of pure Python that methods may import.
+    pub python_packages: Option<PathBuf>,
+    /// A virtual environment whose packages classes may require, which run in native Python.
+    pub native_python: Option<PathBuf>,
+}
+
+/// As [`sandbox`], with what the operator adds; tells what native Python has.
+///
+/// # Errors
+/// As [`sandbox`] and [`native_python`]; `bad_argument` naming the file that is no package of pure Python.
+pub async fn sandbox_with(
+    additions: &Additions,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<(Arc<Sandbox>, Option<NativeReport>)> {
+    let native = match &additions.native_python {
+        Some(venv) => Some(native_python(venv).await?),
+        None => None,
+    };
+    let mut options = SandboxOptions::new(cache_folder()?);
+    options.python_packages.clone_from(&additions.python_packages);
     // Blocking is right here: nothing else runs before the sandbox is ready.
-    tokio::task::block_in_place(|| Sandbox::open(&options, progress)).map(Arc::new)
+    let sandbox = tokio::task::block_in_place(|| Sandbox::open(&options, progress))?;
+    Ok(match native {
+        Some((native, report)) => (Arc::new(sandbox.with_native(native)), Some(report)),
+        None => (Arc::new(sandbox), None),
+    })
 }
 
 /// As [`sandbox`], with the Python guest compiled too; a node compiles it beside its work.

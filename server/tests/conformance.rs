@@ -76,6 +76,7 @@ async fn store(client: &Client, cases: &Json, language: Language) {
         doc: None,
         captures,
         module: None,
+        requires: None,
     };
     let hash = client.put_class(&class).await.unwrap().hash;
     let path = Target::Path(format!("/conformance/{}", language.as_str()));

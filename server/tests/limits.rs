@@ -179,16 +179,7 @@ async fn a_users_methods_run_so_long_a_minute_and_others_go_on() {
         spin() { for (let n = 0; n < 3_000_000; n += 1) this.n; return 1; }
         quick() { return 1; }
     }";
-    let class = ClassSource {
-        name: "Spinner".into(),
-        language: Language::JavaScript,
-        source: source.into(),
-        bases: Vec::new(),
-        fields: Vec::new(),
-        doc: None,
-        captures: None,
-        module: None,
-    };
+    let class = ClassSource::new("Spinner", Language::JavaScript, source);
     let class = admin.put_class(&class).await.unwrap().hash;
     let fields = Value::Map(vec![("n".into(), Value::Int(1))]).encode();
     admin.store(&path("/spinner"), class, fields, StoreMode::Put).await.unwrap();

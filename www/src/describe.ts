@@ -11,6 +11,8 @@ export interface MethodInfo extends Method {
   readonly signature: string;
   /** The class that has it. */
   readonly from: string;
+  /** The packages of native Python that its object's class requires. */
+  readonly requires: readonly string[];
 }
 
 /** A declared field of a class. */
@@ -37,6 +39,8 @@ export interface Description {
   readonly bases: readonly string[];
   readonly fields: readonly FieldInfo[];
   readonly methods: readonly MethodInfo[];
+  /** The packages of the node's native Python that it and its bases require. */
+  readonly requires: readonly string[];
   /** The source of the class alone. */
   readonly source: string;
 }
@@ -52,11 +56,12 @@ export function describe(lineage: readonly ClassVersion[]): Description {
       fields.set(field.name, { name: field.name, type: kindOf(field.kind), default: value, doc: field.doc ?? null });
     }
   }
+  const requires = [...new Set(lineage.flatMap(({ source }) => source.requires ?? []))];
   const methods = new Map<string, MethodInfo>();
   for (const version of lineage) {
     for (const method of version.methods) {
       if (methods.has(method.name)) continue;
-      methods.set(method.name, { ...method, signature: signature(method), from: version.source.name });
+      methods.set(method.name, { ...method, signature: signature(method), from: version.source.name, requires });
     }
   }
   return {
@@ -70,6 +75,7 @@ export function describe(lineage: readonly ClassVersion[]): Description {
     bases: bases.map((base) => base.source.name),
     fields: [...fields.values()],
     methods: [...methods.values()],
+    requires,
     source: shown(own.source),
   };
 }
@@ -83,6 +89,7 @@ function shown({ name, source, module }: ClassSource): string {
 export function helpText(about: Description): string {
   const lines = [`class ${about.name}${about.bases.length > 0 ? ` (${about.bases.join(", ")})` : ""}, version ${about.version}`];
   if (about.doc !== null) lines.push("", about.doc);
+  if (about.requires.length > 0) lines.push("", `Requires ${about.requires.join(", ")}`);
   if (about.fields.length > 0) {
     lines.push("", "Fields");
     for (const field of about.fields) lines.push(`  ${field.name}: ${field.type}${field.doc === null ? "" : `  ${field.doc}`}`);

@@ -121,6 +121,11 @@ export class Meta {
     return this.#raw.rules ?? null;
   }
 
+  /** The packages of native Python that its class requires, of `fs.stat`; else none. */
+  get requires(): readonly string[] {
+    return this.#raw.requires ?? [];
+  }
+
   /** All properties as plain JSON. */
   toJSON(): Record<string, unknown> {
     const { path, name, id, type, classVersion, classHash, owner, group, perms, version, created, modified, size, node } =

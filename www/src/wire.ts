@@ -25,6 +25,8 @@ export interface ClassSource {
   readonly doc?: string | undefined;
   /** The module of a class in WebAssembly. */
   readonly module?: Uint8Array | undefined;
+  /** The packages of native Python that it requires. */
+  readonly requires?: readonly string[] | undefined;
 }
 
 /** A base class, by the name that the source uses for it. */
@@ -108,6 +110,8 @@ export interface RawStat {
   readonly rules: Rules | undefined;
   /** Where the request named it by its id or through `/registry`. */
   readonly path: string | undefined;
+  /** The packages of native Python that its class requires, where it was asked for by itself. */
+  readonly requires?: readonly string[] | undefined;
 }
 
 /** The rules that hold in a directory. */
@@ -314,7 +318,14 @@ export function readStat(reader: ByteReader): RawStat {
     node: has(13) ? reader.text() : "",
     rules: has(14) ? readRules(reader) : undefined,
     path: has(15) ? reader.text() : undefined,
+    requires: has(16) ? readTexts(reader) : undefined,
   }));
+}
+
+function readTexts(reader: ByteReader): string[] {
+  const texts: string[] = [];
+  for (let left = reader.array(); left > 0; left -= 1) texts.push(reader.text());
+  return texts;
 }
 
 /** @internal */
@@ -510,7 +521,8 @@ function readSource(reader: ByteReader): ClassSource {
       }
     }
     const doc = has(5) ? reader.text() : undefined;
-    return { name, language, source, bases, fields, doc, module: has(7) ? reader.bytes() : undefined };
+    const module = has(7) ? reader.bytes() : undefined;
+    return { name, language, source, bases, fields, doc, module, requires: has(8) ? readTexts(reader) : undefined };
   });
 }
 

@@ -6,7 +6,7 @@ use emerge_client::native::Client;
 use emerge_proto::class::{Capture, Captured};
 use emerge_proto::op::StoreMode;
 use emerge_proto::{ClassHash, ClassSource, ErrorCode, Language, Path, Result, Value};
-use emerge_server::{Config, OidcConfig, RunningNode};
+use emerge_server::{Additions, Config, OidcConfig, RunningNode};
 use std::fmt::Display;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -76,11 +76,28 @@ pub(crate) fn class(language: Language, name: &str, source: String) -> ClassSour
     ClassSource { captures, ..ClassSource::new(name, language, source) }
 }
 
+/// The environment of native Python that `cargo xtask setup` makes.
+fn native_venv() -> std::path::PathBuf {
+    std::env::var_os("EMERGE_NATIVE_VENV").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/native-venv"),
+        Into::into,
+    )
+}
+
 impl Field {
     pub(crate) async fn start() -> std::result::Result<Self, String> {
         let folder = TempDir::new().map_err(text)?;
         std::fs::write(folder.path().join("canary"), CANARY).map_err(text)?;
-        let runtime = emerge_server::sandbox(&|_| {}).await.map_err(text)?;
+        let native = Additions { native_python: Some(native_venv()), ..Additions::default() };
+        let runtime = match emerge_server::sandbox_with(&native, &|_| {}).await {
+            Ok((runtime, _)) => runtime,
+            // This system cannot confine it; then there is none to attack.
+            Err(error) if error.code == ErrorCode::Unsupported => {
+                println!("{error}");
+                emerge_server::sandbox(&|_| {}).await.map_err(text)?
+            }
+            Err(error) => return Err(text(error)),
+        };
         let mut config = Config { port: 0, ..Config::new(folder.path().join("data")) };
         config.allowances.address.connections = CONNECTIONS;
         let provider = Provider::new()?;

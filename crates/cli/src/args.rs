@@ -7,7 +7,7 @@ mod search;
 pub(crate) mod token;
 pub(crate) mod trust;
 
-pub(crate) use node::NodeStart;
+pub(crate) use node::{NodeCommand, NodeDoctor, NodeStart};
 pub(crate) use rights::{Chmod, Chown, GroupCommand, Rules, UserCommand, UserQuota};
 pub(crate) use search::{Index, Search};
 pub(crate) use token::TokenCommand;
@@ -156,14 +156,6 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum NodeCommand {
-    /// Start a node and keep it running until Ctrl-C. With --json one line {"url", "token", "notebook", "data"} is printed when it is ready.
-    Start(Box<NodeStart>),
-    /// Compile the sandboxes for JavaScript and Python now, once for each version, and not when a node starts; for the image of a machine, say.
-    Prepare,
-}
-
-#[derive(Debug, Subcommand)]
 pub(crate) enum BackupCommand {
     /// Copy the store into a file: the running node's, or with --data that of a node that is stopped.
     Create(BackupCreate),
@@ -251,6 +243,7 @@ impl Command {
                 return false;
             }
             Command::Node(NodeCommand::Start(args)) => args.format,
+            Command::Node(NodeCommand::Doctor(args)) => args.format,
             Command::Backup(BackupCommand::Create(args)) => args.format,
             Command::Backup(BackupCommand::Restore(args)) => args.format,
             Command::Backup(BackupCommand::Check(args)) => args.format,

@@ -137,6 +137,7 @@ mod tests {
                 doc: None,
                 captures: None,
                 module: None,
+                requires: None,
             };
             let class = ClassVersion {
                 hash,

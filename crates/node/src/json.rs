@@ -473,6 +473,9 @@ pub fn stat_to_json(stat: &Stat, path: Option<Path>) -> Json {
         "size": stat.size,
         "node": stat.node,
     });
+    if let Some(packages) = &stat.requires {
+        json["requires"] = json!(packages);
+    }
     if let Some(rules) = &stat.rules {
         json["rules"] = rules_to_json(rules);
     }
@@ -543,6 +546,7 @@ pub fn class_to_json(class: &ClassVersion) -> Result<Json> {
         "bases": class.source.bases.iter().map(|base| json!({ "name": base.name, "hash": base.hash.to_string() })).collect::<Vec<_>>(),
         "fields": class.source.fields.iter().map(field).collect::<Result<Vec<_>>>()?,
         "methods": methods,
+        "requires": class.source.packages(),
         "source": class.source.shown(),
     }))
 }

@@ -138,7 +138,17 @@ fn class_of(a: &Lineage, b: &Lineage, name: Option<&str>) -> Result<ClassSource>
     let doc = Some(format!("{} and {}, mixed.", one.name, two.name));
     // Python's record says what the source says, and that has no doc.
     let doc = doc.filter(|_| one.language == Language::JavaScript);
-    Ok(ClassSource { name, language: one.language, source, bases, fields, doc, captures: None, module: None })
+    Ok(ClassSource {
+        name,
+        language: one.language,
+        source,
+        bases,
+        fields,
+        doc,
+        captures: None,
+        module: None,
+        requires: None,
+    })
 }
 
 fn a_field_is_a_method(fields: &Lineage, methods: &Lineage) -> Option<String> {

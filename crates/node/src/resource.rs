@@ -509,6 +509,7 @@ mod tests {
             node: String::new(),
             rules: None,
             path: None,
+            requires: None,
         };
         assert!(tag(3, None).fits(&stat) && tag(3, Some(id)).fits(&stat));
         assert!(!tag(2, Some(id)).fits(&stat) && !tag(3, Some(ObjectId([2; 16]))).fits(&stat));

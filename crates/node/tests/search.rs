@@ -70,6 +70,7 @@ async fn class(node: &TestNode, name: &str, base: Option<&ClassSource>) -> Class
         doc: None,
         captures: None,
         module: None,
+        requires: None,
     };
     node.execute(&Principal::admin(), Op::PutClass { class: source.clone() }, NOW).await.unwrap();
     source

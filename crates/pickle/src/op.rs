@@ -417,7 +417,8 @@ fn class_source(heap: &Heap<'_>, at: Option<u32>) -> Result<ClassSource> {
     let captures = args.each("captures", capture)?;
     let captures = (!captures.is_empty()).then_some(captures);
     let module = args.optional_bytes("module")?;
-    Ok(ClassSource { name, language, source, bases, fields, doc, captures, module })
+    let requires = args.texts("requires")?;
+    Ok(ClassSource { name, language, source, bases, fields, doc, captures, module, requires })
 }
 
 fn child(args: &mut Args<'_, '_>) -> Result<Child> {

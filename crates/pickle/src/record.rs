@@ -188,6 +188,13 @@ fn stat(writer: &mut Writer, stat: &Stat) {
             });
         });
         writer.optional(stat.path.as_deref(), Writer::text);
+        if let Some(packages) = &stat.requires {
+            // Texts of a list are written without fail.
+            let _ = writer.list(packages, |writer, package| {
+                writer.text(package);
+                Ok(())
+            });
+        }
     });
 }
 
@@ -452,8 +459,16 @@ pub(crate) fn source(writer: &mut Writer, source: &ClassSource) -> Result<()> {
         })?;
         writer.optional(source.doc.as_deref(), Writer::text);
         writer.list(source.captures.as_deref().unwrap_or_default(), capture)?;
-        if let Some(module) = &source.module {
-            writer.bytes(module);
+        match (&source.module, &source.requires) {
+            (Some(module), _) => writer.bytes(module),
+            (None, Some(_)) => writer.none(),
+            (None, None) => {}
+        }
+        if let Some(packages) = &source.requires {
+            writer.list(packages, |writer, package: &String| {
+                writer.text(package);
+                Ok(())
+            })?;
         }
         Ok(())
     })

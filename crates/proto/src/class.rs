@@ -300,6 +300,10 @@ pub struct ClassSource {
     #[n(7)]
     #[cbor(with = "minicbor::bytes")]
     pub module: Option<Vec<u8>>,
+    /// The packages of the node's native Python that the class needs, by the names under which they are imported, without doubles; absent when there are none.
+    /// Such a class runs in a process of that Python, and nowhere else on the node.
+    #[n(8)]
+    pub requires: Option<Vec<String>>,
 }
 
 /// A name from around a class that travels with it.
@@ -367,7 +371,13 @@ impl ClassSource {
             doc: None,
             captures: None,
             module: None,
+            requires: None,
         }
+    }
+
+    /// The packages that it needs, if any.
+    pub fn packages(&self) -> &[String] {
+        self.requires.as_deref().unwrap_or_default()
     }
 
     /// The address of this version: over the encoding of all of the above.
@@ -433,6 +443,7 @@ impl ClassSource {
         if !is_name(&self.name) {
             return invalid(format!("{:?} is not a name for a class", self.name));
         }
+        self.check_packages()?;
         if self.fields.len() > limits::MAX_MEMBERS {
             return invalid(format!(
                 "class {:?} has {} fields; the limit is {}",
@@ -448,6 +459,47 @@ impl ClassSource {
         }
         Ok(())
     }
+}
+
+impl ClassSource {
+    fn check_packages(&self) -> Result<()> {
+        let Some(packages) = &self.requires else { return Ok(()) };
+        let invalid = |why: String| Err(Error::new(ErrorCode::ClassInvalid, why).field("requires"));
+        if self.language != Language::Python {
+            let why = format!(
+                "class {:?} is in {} and requires packages; only classes in Python have any",
+                self.name,
+                self.language.as_str()
+            );
+            return Err(Error::new(ErrorCode::Unsupported, why).field("requires"));
+        }
+        if packages.is_empty() || packages.len() > limits::MAX_PACKAGES {
+            return invalid(format!(
+                "class {:?} requires {} packages; such a list has 1 to {}",
+                self.name,
+                packages.len(),
+                limits::MAX_PACKAGES
+            ));
+        }
+        for (at, package) in packages.iter().enumerate() {
+            if package.len() > limits::MAX_SEGMENT || !package.split('.').all(is_package) {
+                return invalid(format!(
+                    "class {:?} requires {package:?}, which is no package's name",
+                    self.name
+                ));
+            }
+            if packages[..at].contains(package) {
+                return invalid(format!("class {:?} requires {package:?} twice", self.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a text is a segment of the name of a package, as Python's import system has them on every machine.
+fn is_package(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
 }
 
 /// Whether a text is a name as classes and methods have them.

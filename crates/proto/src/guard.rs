@@ -33,6 +33,8 @@ guards! {
     Reset,
     /// An instance serves one user.
     Users,
+    /// A process of native Python has no more of the machine than it needs.
+    Confined,
     /// A module imports what it may, and nothing else.
     Imports,
     /// Calls within calls end at a depth.

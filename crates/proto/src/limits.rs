@@ -38,6 +38,10 @@ limits! {
     MAX_MODULE: usize = 4 * 1024 * 1024;
     /// Fields or methods of one class.
     MAX_MEMBERS: usize = 1024;
+    /// Bytes that a process of native Python may say at once: what a method gives, or asks of its file system.
+    MAX_NATIVE_FRAME: usize = 32 * 1024 * 1024;
+    /// Packages of native Python that one class requires.
+    MAX_PACKAGES: usize = 32;
     /// Requests of one session that may be in flight.
     MAX_IN_FLIGHT: usize = 4096;
     /// Outcomes kept for one session before acknowledgement.

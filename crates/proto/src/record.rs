@@ -93,6 +93,9 @@ pub struct Stat<Text = String> {
     /// The path, where the request named the object by its id or through `/registry`; absent otherwise.
     #[n(15)]
     pub path: Option<Text>,
+    /// The packages of native Python that its class requires, its bases included, when it was asked for by itself; absent otherwise, and when there are none.
+    #[n(16)]
+    pub requires: Option<Vec<String>>,
 }
 
 impl Stat<&str> {
@@ -115,6 +118,7 @@ impl Stat<&str> {
             node: self.node.to_owned(),
             rules: self.rules,
             path: self.path.map(str::to_owned),
+            requires: self.requires,
         }
     }
 }
@@ -365,6 +369,11 @@ impl ClassInfo {
         methods
     }
 
+    /// The packages of native Python that a class of this lineage requires, each once.
+    pub fn requires(&self) -> Vec<&str> {
+        requires_of(self.lineage.iter().map(|class| &class.source))
+    }
+
     /// Own and inherited fields, those of the farthest class first; what a nearer class declares of one counts.
     pub fn fields(&self) -> Vec<&FieldDecl> {
         let mut fields: Vec<&FieldDecl> = Vec::new();
@@ -376,6 +385,17 @@ impl ClassInfo {
         }
         fields
     }
+}
+
+/// The packages of native Python that classes require, each once, those of the first first.
+pub fn requires_of<'a>(classes: impl Iterator<Item = &'a crate::ClassSource>) -> Vec<&'a str> {
+    let mut packages: Vec<&str> = Vec::new();
+    for package in classes.flat_map(crate::ClassSource::packages) {
+        if !packages.contains(&package.as_str()) {
+            packages.push(package);
+        }
+    }
+    packages
 }
 
 /// The reply to `call`.

@@ -161,6 +161,7 @@ proptest! {
             node: owner.clone(),
             rules: has_rules.then(rules),
             path: has_path.then(|| "/a".into()),
+            requires: (has_path && has_class).then(|| vec!["pandas".into()]),
         };
         let page = Page { members: names.iter().map(member).collect(), next, last };
         let borrowed = page.members.iter().map(|member| Stat {
@@ -180,6 +181,7 @@ proptest! {
             node: &*member.node,
             rules: member.rules.clone(),
             path: member.path.as_deref(),
+            requires: member.requires.clone(),
         });
         let encoded = encode_page(borrowed.clone(), page.next.as_deref(), page.last.as_deref());
         prop_assert_eq!(&encoded, &encode(&page));

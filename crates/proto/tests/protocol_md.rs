@@ -43,6 +43,7 @@ fn conversation() -> Vec<Vec<Frame>> {
         node: "node-1".into(),
         rules: None,
         path: None,
+        requires: None,
     };
     vec![
         vec![Frame::Hello(Hello {

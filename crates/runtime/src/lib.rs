@@ -3,8 +3,16 @@
 
 #[cfg(feature = "sandbox")]
 mod javascript;
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+mod native;
+#[cfg(all(feature = "sandbox", not(target_os = "linux")))]
+#[path = "native_elsewhere.rs"]
+mod native;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+
+#[cfg(feature = "sandbox")]
+pub use native::{Native, NativeOptions, NativeReport};
 
 #[cfg(feature = "sandbox")]
 pub use sandbox::{FileObject, FileObjects, Sandbox, SandboxOptions};

@@ -3,6 +3,7 @@
 use crate::args::Args;
 use crate::build;
 use crate::exec::Cmd;
+use crate::python;
 use crate::report::Counts;
 use anyhow::Result;
 
@@ -13,6 +14,9 @@ pub fn run(mut args: Args) -> Result<bool> {
     args.finish()?;
     if !list {
         build::assets()?;
+        if cfg!(target_os = "linux") {
+            python::set_up_native()?;
+        }
     }
     let mut words: Vec<&str> = only.iter().flat_map(|only| ["--only", only.as_str()]).collect();
     words.extend(list.then_some("--list"));
@@ -31,6 +35,7 @@ pub fn unguarded() -> Result<Counts> {
 
 fn suite(off: bool, words: &[&str]) -> Result<Counts> {
     let mut cmd = Cmd::new("cargo").args(["run", "--quiet", "--package", "emerge-attacks"]);
+    cmd = cmd.env("EMERGE_NATIVE_VENV", python::native_venv());
     if off {
         cmd = cmd.args(["--features", "guards-off"]);
     }

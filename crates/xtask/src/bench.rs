@@ -33,7 +33,11 @@ pub fn run(mut args: Args) -> Result<bool> {
         python = Some(python::for_bench()?);
         Ok(())
     });
+    if cfg!(target_os = "linux") {
+        report.stage("set up native Python", || python::set_up_native().map(drop));
+    }
     let mut cmd = Cmd::new(build::release_file("emerge-bench"))
+        .env("EMERGE_NATIVE_VENV", python::native_venv())
         .args(words)
         .env("EMERGE_BIN", build::release_file("emerge"));
     if let Some(chromium) = setup::chromium() {

@@ -63,6 +63,17 @@ pub fn set_up() -> Result<()> {
     std::fs::write(&made, wanted).with_context(|| made.display().to_string())
 }
 
+/// Sets up the environment of native Python, and gives its folder.
+pub fn set_up_native() -> Result<PathBuf> {
+    setup::python_for_all_with("native-venv", &["numpy==2.4.6", "pandas==3.1.1"])?;
+    Ok(native_venv())
+}
+
+/// The environment of native Python.
+pub fn native_venv() -> PathBuf {
+    project::tools().join("native-venv")
+}
+
 /// Sets up what the bench compares with, and the package with its extension built for speed: the Python program, and where the package lies.
 pub fn for_bench() -> Result<(PathBuf, PathBuf)> {
     let python = setup::python_with("bench", &["redis==6.4.0", "Pyro5==5.15", "msgpack==1.1.1"])?;

@@ -212,6 +212,20 @@ pub fn npm_packages() -> Result<()> {
 
 /// The Python of the virtual environment of this name, made with these packages; their programs lie beside it.
 pub fn python_with(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    environment(name, packages, python3)
+}
+
+/// As [`python_with`], of an interpreter that every user can read where there is one: native Python runs as a user of its own when the node is root.
+pub fn python_for_all_with(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    environment(name, packages, || {
+        let system = PathBuf::from("/usr/bin/python3");
+        let usable =
+            system.is_file() && Cmd::new(&system).args(["-c", "import ensurepip, venv"]).output().is_ok();
+        if usable { Ok(system) } else { python3() }
+    })
+}
+
+fn environment(name: &str, packages: &[&str], python3: impl FnOnce() -> Result<PathBuf>) -> Result<PathBuf> {
     let folder = project::tools().join(name);
     let python = folder.join("bin/python");
     let stamp = folder.join(".installed");

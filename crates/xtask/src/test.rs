@@ -46,6 +46,10 @@ pub fn run(mut args: Args) -> Result<bool> {
     if all {
         check::stages(&mut report);
     }
+    let is_linux = cfg!(target_os = "linux");
+    if is_linux && (all || wanted("rust") || wanted("docs")) {
+        report.stage("set up native Python", || python::set_up_native().map(drop));
+    }
     if wanted("rust") {
         report.tests("rust tests", rust);
         report.tests("rust examples in the docs", doc);
@@ -93,10 +97,12 @@ fn rust() -> Result<Counts> {
     if project::find_program(&["cargo-nextest"]).is_some() {
         return Cmd::new("cargo")
             .args(["nextest", "run", "--workspace", "--exclude", "emerge-python", "--no-fail-fast"])
+            .env("EMERGE_NATIVE_VENV", python::native_venv())
             .run_tests();
     }
     Cmd::new("cargo")
         .args(["test", "--workspace", "--exclude", "emerge-python", "--all-targets", "--no-fail-fast"])
+        .env("EMERGE_NATIVE_VENV", python::native_venv())
         .run_tests()
 }
 
@@ -146,5 +152,9 @@ fn free_address() -> Result<String> {
 
 /// Every command and example of the README, run as it stands there.
 fn docs() -> Result<Counts> {
-    Cmd::new("node").arg("docs/run-examples.mjs").env("EMERGE_BIN", build::emerge_file()).run_tests()
+    Cmd::new("node")
+        .arg("docs/run-examples.mjs")
+        .env("EMERGE_BIN", build::emerge_file())
+        .env("EMERGE_NATIVE_VENV", python::native_venv())
+        .run_tests()
 }

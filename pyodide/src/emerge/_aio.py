@@ -14,7 +14,7 @@ from ._begin import AsyncBegins
 from ._arguments import version_of, whole
 from ._bulk import AsyncBulk
 from ._calls import Calls
-from ._meta import Clash, ClassAt, MemberResult, Meta, Method, Mixed, Progress, methods_of
+from ._meta import Clash, ClassAt, MemberResult, Meta, Method, Mixed, Progress, methods_of, requires_of
 from ._watch import Watches
 from ._object import Head, Object, head_of, set_head
 from ._paths import At, inside, join, normal, path_of, with_paths
@@ -521,7 +521,7 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Calls, Rights, Searches, Trust, Ve
         """The source of an object's class."""
         name, _, text, *rest = (await self._ask("class", path_of(path), timeout=timeout))[0][5]
         # A module is said to be one.
-        return f"class {name}: a WebAssembly module of {len(rest[4])} bytes" if len(rest) > 4 else str(text)
+        return f"class {name}: a WebAssembly module of {len(rest[4])} bytes" if len(rest) > 4 and rest[4] is not None else str(text)
 
     async def help(self, path: At, *, timeout: float | None = None) -> str:
         """What an object's class says of itself, for people."""
@@ -531,6 +531,9 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Calls, Rights, Searches, Trust, Ve
         lines = [f"class {name}{above}, {language}, version {lineage[0][2]}"]
         if doc:
             lines += ["", doc]
+        packages = requires_of(lineage)
+        if packages:
+            lines += ["", f"requires {', '.join(packages)}"]
         if fields:
             lines += ["", "fields"]
             for field, kind, has_default, default, about in fields:

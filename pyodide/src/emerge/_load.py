@@ -8,7 +8,7 @@ import linecache
 import sys
 from functools import partial
 from importlib import import_module
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from . import _classes, _module, _texts
@@ -26,7 +26,7 @@ def class_needs(version: tuple[Any, ...]) -> list[bytes]:
 
 def load(version: tuple[Any, ...]) -> type[Object]:
     """Defines the class of a version; those that it needs are there already."""
-    name, language, text, bases, _, _, captures, *module = version[5]
+    name, language, text, bases, _, _, captures, *more = version[5]
     if language == "wasm":
         return _module.made(*module)
     shared = Shared(name, version[0], bases, captures)
@@ -72,15 +72,25 @@ def _define(scope: dict[str, Any], capture: tuple[Any, ...], later: set[str], sh
 
 
 def _run(scope: dict[str, Any], text: str, name: str, later: set[str]) -> None:
-    text, flags = _texts.unmarked(text)
+    plain, _ = _texts.unmarked(text)
     # Tracebacks, and a class that travels on, find the lines by this name.
-    file = f"<stored {name} {hash(text):x}>"
-    linecache.cache[file] = (len(text), None, text.splitlines(True), file)
-    tree: ast.Module = ast.parse(text)
-    if not flags and sys.version_info < (3, 14):
+    file = f"<stored {name} {hash(plain):x}>"
+    linecache.cache[file] = (len(plain), None, plain.splitlines(True), file)
+    exec(code_of(text, file, scope, later, name), scope)
+
+
+def code_of(text: str, file: str, scope: dict[str, Any], later: set[str], name: str) -> CodeType:
+    """The code of a text that travelled, which is to run in a scope; ``later`` are names that it will have by then.
+
+    Raises:
+        SyntaxError: as ``compile``.
+    """
+    text, flags = _texts.unmarked(text)
+    if flags or sys.version_info >= (3, 14):
         # From 3.14 on nothing evaluates hints before they are asked for.
-        tree = _Hints(scope, later, f"_make_{name}").visit(tree)
-    exec(compile(tree, file, "exec", flags=flags, dont_inherit=True), scope)
+        return compile(text, file, "exec", flags=flags, dont_inherit=True)
+    tree: ast.Module = _Hints(scope, later, f"_make_{name}").visit(ast.parse(text, file))
+    return compile(tree, file, "exec", flags=flags, dont_inherit=True)
 
 
 class _Hints(ast.NodeTransformer):

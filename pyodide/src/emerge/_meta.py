@@ -183,6 +183,11 @@ class StoredMeta:
         rules = self._raw[14]
         return Rules(*rules) if rules is not None else None
 
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The packages of native Python that the class requires, of ``fs.stat``; else nothing."""
+        return tuple(self._raw[16]) if len(self._raw) > 16 else ()
+
     def __repr__(self) -> str:
         kind = self.class_name or self.type
         rights = "" if self.perms is None else f" {self.perms} {self.owner}"
@@ -267,6 +272,8 @@ class Method(NamedTuple):
     is_async: bool
     is_static: bool
     is_property: bool
+    requires: tuple[str, ...] = ()
+    """The packages of native Python that its class requires; methods of such a class run there."""
 
 
 class MemberResult(NamedTuple):
@@ -335,15 +342,21 @@ class TransactionInfo(NamedTuple):
     """Bytes of memory that it holds."""
 
 
+def requires_of(lineage: Any) -> tuple[str, ...]:
+    """The packages of native Python that a class version and those above it require."""
+    return tuple(dict.fromkeys(package for version in lineage if len(version[5]) > 8 for package in version[5][8]))
+
+
 def methods_of(lineage: Any) -> tuple[Method, ...]:
     """Methods of a class version and those above it."""
     found: dict[str, Method] = {}
+    packages = requires_of(lineage)
     for version in lineage:
         for name, params, doc, is_async, is_static, is_property, returns in version[6]:
             if name not in found:
                 shown = ", ".join(starmap(_param, params))
                 signature = (name if is_property else f"{name}({shown})") + (f" -> {returns}" if returns else "")
-                found[name] = Method(name, signature, doc, is_async, is_static, is_property)
+                found[name] = Method(name, signature, doc, is_async, is_static, is_property, packages)
     return tuple(found.values())
 
 

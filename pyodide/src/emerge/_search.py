@@ -8,6 +8,7 @@ from uuid import UUID
 
 from . import _host, _wire
 from ._arguments import names, whole
+from ._values import Table
 from .errors import BadArgumentError, from_wire
 
 
@@ -183,6 +184,25 @@ class AsyncSearch:
         page = self._page(await self._fs._ask("search", self._query(), after))
         return [await self._found(*each) for each in page[0]], page[2]
 
+    async def table(self) -> Table:
+        """The fields that were named (``fields=[…]``), of all objects: a column for each and a row for each object, without an
+        object being made of any. A field that an object lacks is ``None``.
+
+        Raises:
+            BadArgumentError: no fields were named, or one twice.
+        """
+        wanted = self._middle[3]
+        if not wanted or len(set(wanted)) < len(wanted):
+            raise BadArgumentError("a table has a column for each of fields=[…], which are named once each", field="fields")
+        await self._start()
+        request, used = _wire.dumps(("search", self._query(), None))
+        await self._fs._send_classes(used)
+        rows: list[list[Any]] = []
+        async for item in _host.each(self._fs._connection.stream(request, None)):
+            for match in self._page(await self._fs._read(item))[0]:
+                rows.append(list(map(match[2].get, wanted)))
+        return Table(list(wanted), rows)
+
     async def count(self) -> int:
         """How many objects there are."""
         await self._start()
@@ -250,6 +270,11 @@ class Search:
         """One page of the objects, and the cursor to go on after; see :meth:`AsyncSearch.page`."""
         items: tuple[list[Any], str | None] = self._run(self._search.page(after))
         return items
+
+    def table(self) -> Table:
+        """The fields that were named, of all objects, as a table; see :meth:`AsyncSearch.table`."""
+        table: Table = self._run(self._search.table())
+        return table
 
     def count(self) -> int:
         """How many objects there are."""

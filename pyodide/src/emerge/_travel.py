@@ -14,6 +14,7 @@ from ._captures import Captures
 from ._express import library_member
 from ._hints import annotations_of, fields_of_class, not_shared
 from ._object import Object
+from ._packages import packages_of
 from ._seen import Seen
 from .errors import ClassInvalidError
 
@@ -110,7 +111,10 @@ def class_source(
         not_shared(declaring)
         _classes.untold(declaring, _untold(declaring, given))
     text = _texts.marked(statement.text(), cls, statement.node)
-    source = (cls.__name__, "python", text, bases, fields, doc, entries)
+    source: tuple[Any, ...] = (cls.__name__, "python", text, bases, fields, doc, entries)
+    packages = packages_of(cls)
+    if packages:
+        source = (*source, None, list(packages))
     seen = captures.seen
     for record in needs.values():
         if record.seen is not None:

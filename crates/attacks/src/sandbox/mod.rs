@@ -2,6 +2,7 @@
 
 mod javascript;
 mod module;
+mod native;
 mod python;
 
 use crate::attack::{Attack, Got, brief};
@@ -10,16 +11,20 @@ use emerge_client::native::Client;
 use emerge_proto::guard::Guard;
 use emerge_proto::op::CallWith;
 use emerge_proto::record::Called;
-use emerge_proto::{Error, ErrorCode, Language, Path, Result, Value, limits};
+use emerge_proto::{ClassSource, Error, ErrorCode, Language, Path, Result, Value, limits};
 use std::time::Duration;
 
 pub(crate) fn attacks() -> Vec<Attack> {
-    let codes = [(Language::Python, python::ALL), (Language::JavaScript, javascript::ALL)];
+    let codes = [
+        (Where::Sandbox(Language::Python), python::ALL),
+        (Where::Sandbox(Language::JavaScript), javascript::ALL),
+        (Where::Native, native::ALL),
+    ];
     let mut all: Vec<Attack> = codes
         .into_iter()
-        .flat_map(|(language, codes)| codes.iter().map(move |code| (language, code)))
-        .map(|(language, code)| {
-            Attack::new(code.name, code.tries, code.guards, move |field| Box::pin(run(field, language, code)))
+        .flat_map(|(place, codes)| codes.iter().map(move |code| (place, code)))
+        .map(|(place, code)| {
+            Attack::new(code.name, code.tries, code.guards, move |field| Box::pin(run(field, place, code)))
         })
         .collect();
     all.extend(module::attacks());
@@ -27,6 +32,28 @@ pub(crate) fn attacks() -> Vec<Attack> {
         Attack::new(crowd.name, crowd.tries, crowd.guards, move |field| Box::pin(crowd.comes(field)))
     }));
     all
+}
+
+/// Where code runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Where {
+    Sandbox(Language),
+    /// In native Python, with numpy and pandas.
+    Native,
+}
+
+impl Where {
+    fn class(self, body: &str) -> ClassSource {
+        match self {
+            Self::Sandbox(language) => class(language, "Attack", source(language, "Attack", body)),
+            Self::Native => {
+                let plain = source(Language::Python, "Attack", body);
+                let text = plain.replacen(":\n", ":\n    requires = ['numpy', 'pandas']\n", 1);
+                let requires = Some(vec!["numpy".into(), "pandas".into()]);
+                ClassSource { requires, ..class(Language::Python, "Attack", text) }
+            }
+        }
+    }
 }
 
 /// How long each may run.
@@ -181,7 +208,7 @@ const DEADLINE_MS: u64 = 1_500;
 /// How long one that does not end is waited for.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-async fn run(field: &Field, language: Language, code: &Code) -> Got {
+async fn run(field: &Field, place: Where, code: &Code) -> Got {
     let at = field.fresh();
     let body = (code.body)
         .replace("@self@", &at)
@@ -189,8 +216,7 @@ async fn run(field: &Field, language: Language, code: &Code) -> Got {
         .replace("@folder@", &field.canary().with_file_name("").to_string_lossy())
         .replace("@port@", &field.address().port().to_string())
         .replace("@pid@", &std::process::id().to_string());
-    if let Err(error) = field.plant(&at, &class(language, "Attack", source(language, "Attack", &body))).await
-    {
+    if let Err(error) = field.plant(&at, &place.class(&body)).await {
         return Got::Contained(brief(&format!("not stored: {error}")));
     }
     let seconds: &[&Client] = match code.by {

@@ -1,9 +1,19 @@
-//! The words of `emerge node start`.
+//! The node itself.
 
 use super::{Format, limits};
-use clap::Args;
+use clap::{Args, Subcommand};
 use std::net::IpAddr;
 use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeCommand {
+    /// Start a node and keep it running until Ctrl-C. With --json one line {"url", "token", "notebook", "data"} is printed when it is ready.
+    Start(Box<NodeStart>),
+    /// Compile the sandboxes for JavaScript and Python now, once for each version, and not when a node starts; for the image of a machine, say.
+    Prepare,
+    /// See whether this system has what a node needs, and with --native-python whether that environment can be used. Ends with 1 when something is missing.
+    Doctor(NodeDoctor),
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct NodeStart {
@@ -64,10 +74,25 @@ pub(crate) struct NodeStart {
     /// The claim that is the name of a user of this node.
     #[arg(long, env = "EMERGE_OIDC_CLAIM", value_name = "CLAIM", default_value = emerge_server::OidcConfig::CLAIM)]
     pub(crate) oidc_claim: String,
+    /// A folder of packages of pure Python that methods may import, such as pip install --target fills.
+    #[arg(long, env = "EMERGE_PYTHON_PACKAGES", value_name = "DIR")]
+    pub(crate) python_packages: Option<PathBuf>,
+    /// A virtual environment of Python (Linux only) in whose processes classes run that require packages, as in requires = ["pandas"]; off when it is not given.
+    #[arg(long, env = "EMERGE_NATIVE_PYTHON", value_name = "VENV")]
+    pub(crate) native_python: Option<PathBuf>,
     /// What is logged to stderr: error, warn, info, debug, or a filter such as emerge_server=debug.
     #[arg(long, env = "EMERGE_LOG", default_value = "info", value_name = "FILTER")]
     pub(crate) log: String,
     /// Log a JSON object for each line.
     #[arg(long)]
     pub(crate) log_json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeDoctor {
+    #[command(flatten)]
+    pub(crate) format: Format,
+    /// The virtual environment that the node would be started with.
+    #[arg(long, env = "EMERGE_NATIVE_PYTHON", value_name = "VENV")]
+    pub(crate) native_python: Option<PathBuf>,
 }

@@ -8,7 +8,7 @@ use emerge_node::json::{stat_to_json, time};
 use emerge_proto::record::{ObjectType, Stat};
 use emerge_proto::{Error, ErrorCode, Path, Result, Value};
 use futures_util::StreamExt;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::pin::pin;
 
 pub(super) async fn ls(args: &Ls, client: &Client, output: &Output) -> Result<()> {
@@ -120,7 +120,11 @@ fn print_stat(stat: &Stat, path: Option<Path>, output: &Output) {
     }
     let Some(properties) = json.as_object() else { return };
     for (name, value) in properties.iter().filter(|(_, value)| !value.is_null() && !value.is_object()) {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let text = match value {
+            Json::String(text) => text.clone(),
+            Json::Array(items) => items.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(", "),
+            _ => value.to_string(),
+        };
         output.line(format!("{DIM}{name:>14}{DIM:#}  {text}"));
     }
     if let Some(rules) = &stat.rules {

@@ -18,18 +18,27 @@ async fn class_of(text: &str, client: &Client) -> Result<ClassInfo> {
 
 pub(super) async fn methods(text: &str, client: &Client, output: &Output) -> Result<()> {
     let info = class_of(text, client).await?;
+    let requires = info.requires();
     for method in info.methods() {
         if output.json {
             let params: Vec<&str> = method.params.iter().map(|param| param.name.as_str()).collect();
             output.json(&json!({
                 "name": method.name, "params": params, "doc": method.doc, "async": method.is_async,
-                "static": method.is_static, "property": method.is_property,
+                "static": method.is_static, "property": method.is_property, "requires": requires,
             }));
         } else {
             output.line(signature(method));
         }
     }
+    print_requires(&requires, output);
     Ok(())
+}
+
+/// The packages of native Python that a class requires, for people.
+fn print_requires(requires: &[&str], output: &Output) {
+    if !requires.is_empty() && !output.json {
+        output.line(format!("{DIM}requires {}{DIM:#}", requires.join(", ")));
+    }
 }
 
 fn signature(method: &MethodDecl) -> String {
@@ -76,6 +85,7 @@ pub(super) async fn help(text: &str, client: &Client, output: &Output) -> Result
     if let Some(doc) = &source.doc {
         output.line(doc);
     }
+    print_requires(&info.requires(), output);
     let fields = info.fields();
     if !fields.is_empty() {
         output.line(format!("\n{NAME}Fields{NAME:#}"));

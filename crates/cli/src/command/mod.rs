@@ -38,6 +38,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
     match &cli.command {
         Command::Node(NodeCommand::Start(args)) => return node::start(args, output).await,
         Command::Node(NodeCommand::Prepare) => return node::prepare(output).await,
+        Command::Node(NodeCommand::Doctor(args)) => return node::doctor(args, output).await,
         Command::Backup(args) => return backup::run(args, &cli, output).await,
         Command::Export(args) => return archive::export(args, &cli, output).await,
         Command::Import(args) => return archive::import(args, &cli, output).await,

@@ -1,9 +1,9 @@
 //! Running a node.
 
-use crate::args::NodeStart;
+use crate::args::{NodeDoctor, NodeStart};
 use crate::output::{NAME, Output};
 use emerge_proto::Result;
-use emerge_server::{Allowances, AuditConfig, Config, OidcConfig, TlsFiles};
+use emerge_server::{Additions, Allowances, AuditConfig, Config, OidcConfig, TlsFiles};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -39,7 +39,22 @@ pub(super) async fn start(args: &NodeStart, output: &Output) -> Result<()> {
             _ => None,
         },
     };
-    let runtime = emerge_server::sandbox(&|step| output.note(step)).await?;
+    let progress = |step: &str| output.note(step);
+    let additions = Additions {
+        python_packages: args.python_packages.clone(),
+        native_python: args.native_python.clone(),
+    };
+    let (runtime, native) = emerge_server::sandbox_with(&additions, &progress).await?;
+    if let Some(report) = native {
+        tracing::info!(
+            version = report.version,
+            interpreter = %report.interpreter.display(),
+            landlock = report.landlock,
+            user = report.user,
+            packages = report.packages.join(", "),
+            "native Python is ready"
+        );
+    }
     let python = runtime.clone();
     let node = emerge_server::start(config, runtime).await?;
     let stopped = stopped();
@@ -72,6 +87,40 @@ pub(super) async fn prepare(output: &Output) -> Result<()> {
     emerge_server::whole_sandbox(&|step| output.note(step)).await?;
     output.note("the sandboxes are compiled");
     Ok(())
+}
+
+/// Says what a node finds here.
+pub(super) async fn doctor(args: &NodeDoctor, output: &Output) -> Result<()> {
+    let sandbox =
+        emerge_server::sandbox(&|step| output.note(step)).await.map(|_| "the guests are here".to_owned());
+    let native = match &args.native_python {
+        None => Ok("off; a node has it with --native-python VENV".to_owned()),
+        Some(venv) => emerge_server::native_python(venv).await.map(|(_, report)| {
+            let user =
+                report.user.map_or_else(|| "the node's user".to_owned(), |user| format!("user {user}"));
+            let packages = report.packages.join(", ");
+            format!(
+                "Python {} ({}), Landlock {}, seccomp, workers of {user}; installed: {packages}",
+                report.version,
+                report.interpreter.display(),
+                report.landlock
+            )
+        }),
+    };
+    let mut failed = None;
+    for (name, found) in [("sandbox", sandbox), ("native Python", native)] {
+        let (is_well, text) = match &found {
+            Ok(text) => (true, text.clone()),
+            Err(error) => (false, error.message.clone()),
+        };
+        if output.json {
+            output.json(&json!({ "check": name, "ok": is_well, "found": text }));
+        } else {
+            output.line(format!("{} {NAME}{name}{NAME:#}: {text}", if is_well { "ok  " } else { "FAIL" }));
+        }
+        failed = failed.or(found.err());
+    }
+    failed.map_or(Ok(()), Err)
 }
 
 /// Ctrl-C or SIGTERM. They count from now on, not only from when they are waited for: whoever reads that the node is ready may stop it at once.

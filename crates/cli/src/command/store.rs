@@ -142,6 +142,7 @@ async fn make_class(
         doc: None,
         captures: None,
         module: None,
+        requires: None,
     };
     let class = client.put_class(&class).await?;
     output.note(format!("made class {name}, with these fields and no methods"));

@@ -184,6 +184,7 @@ fn stat(path: &str) -> Stat {
         node: "n".into(),
         rules: None,
         path: None,
+        requires: None,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::keys;
 use crate::object::{Object, Record};
 use bytes::Bytes;
 use emerge_proto::op::{StoreMode, Target};
-use emerge_proto::record::Stored;
+use emerge_proto::record::{Stored, requires_of};
 use emerge_proto::rules::Keep;
 use emerge_proto::scope::Verb;
 use emerge_proto::value::raw;
@@ -359,6 +359,11 @@ impl<B: Backend> Tx<B> {
             stat.class_hash = None;
         }
         stat.rules = place.object.is_directory().then(|| self.rules_of(&place));
+        if let Some(class) = place.object.class {
+            let lineage = self.class(class).await?;
+            let packages = requires_of(lineage.iter().map(|class| &class.source));
+            stat.requires = (!packages.is_empty()).then(|| packages.into_iter().map(str::to_owned).collect());
+        }
         Ok(stat)
     }
 
@@ -408,6 +413,7 @@ impl<B: Backend> Tx<B> {
             node: &self.engine.shared.options.node_name,
             rules: None,
             path: None,
+            requires: None,
         }
     }
 }

@@ -333,6 +333,7 @@ impl<B: Backend> Tx<B> {
             node: self.engine.shared.options.node_name.clone(),
             rules: None,
             path: None,
+            requires: None,
         }
     }
 
@@ -368,6 +369,7 @@ impl<B: Backend> Tx<B> {
             node: self.engine.shared.options.node_name.clone(),
             rules: None,
             path: None,
+            requires: None,
         }
     }
 }

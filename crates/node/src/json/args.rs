@@ -164,6 +164,7 @@ impl<'a> Args<'a> {
             doc: self.optional_text("doc")?.map(str::to_owned),
             captures: None,
             module: None,
+            requires: None,
         })
     }
 

@@ -71,6 +71,7 @@ impl Description {
             fields: self.fields,
             doc: self.doc,
             captures: None,
+            requires: None,
             module: Some(module),
         }
     }

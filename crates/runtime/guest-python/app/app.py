@@ -31,26 +31,12 @@ for _module in pkgutil.iter_modules(emerge.__path__):
     if _module.name not in _HOSTS:
         __import__(f"emerge.{_module.name}")
 
-import guest_work  # noqa: E402 - what it imports is there by now
-import guest_world  # noqa: E402
-from guest_parts import join  # noqa: E402
+import guest_run  # noqa: E402 - what it imports is there by now
 
 
 class WitWorld(wit_world.WitWorld):  # type: ignore[misc]
     """The exports."""
 
     def run(self, what: int, input: bytes, seed: int) -> bytes:
-        """Does a piece of work; the first part of the output is 0 for success and 1 for a failure, told in JSON."""
-        try:
-            try:
-                guest_world.begin(seed)
-                outcome = guest_work.WORK[what](input)
-            except BaseException as error:  # noqa: BLE001 - whatever a method raises is its outcome
-                outcome = join([b"\1", guest_work.failure(error)])
-            guest_world.end()
-            return outcome
-        except:  # noqa: E722 - the name of an exception may be gone by now
-            return _BROKEN
-
-
-_BROKEN = join([b"\1", b'{"name": "RuntimeError", "message": "the method broke the Python that runs it"}'])
+        """Does a piece of work."""
+        return guest_run.run(what, input, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from asyncio import base_events, events
 from typing import Any
 
@@ -66,11 +67,14 @@ _loop._thread_id = 1
 _run_once = _loop._run_once
 _enter = events._set_running_loop
 _Task: Any = asyncio.Task
+# Native Python (`guest-native/`) may be older.
+_EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
 def seal() -> None:
     """Makes ``asyncio.run`` in a method that does not wait run on such a loop too."""
-    type(events._get_event_loop_policy())._loop_factory = Loop
+    policy: Any = getattr(events, "_get_event_loop_policy", None) or asyncio.get_event_loop_policy
+    type(policy())._loop_factory = Loop
 
 
 def leave() -> None:
@@ -81,7 +85,7 @@ def leave() -> None:
 def finish(work: Any) -> Any:
     """Runs a coroutine to its end. One that awaits nothing but Emerge's own ends at its first step, and the loop does not turn."""
     _enter(_loop)
-    task = _Task(work, loop=_loop, eager_start=True)
+    task = _Task(work, loop=_loop, **_EAGER)
     while not task.done():
         _run_once()
     return task.result()

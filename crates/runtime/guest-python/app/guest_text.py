@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import annotationlib
 import ast
 import functools
 import inspect
@@ -90,7 +89,7 @@ def made_methods(cls: type, stored: type, found: list[dict[str, Any]], fields: l
                 continue
             try:
                 # What a ``partialmethod`` gives is none of its parameters.
-                signature = inspect.signature(member.__get__(None, cls) if is_partial else function, annotation_format=annotationlib.Format.FORWARDREF)
+                signature = inspect.signature(member.__get__(None, cls) if is_partial else function, annotation_format=_forward_references())
                 params = [_param(each) for each in signature.parameters.values()]
             except (TypeError, ValueError):
                 continue
@@ -107,6 +106,13 @@ def made_methods(cls: type, stored: type, found: list[dict[str, Any]], fields: l
                 "returns": None,
             })
     return more
+
+
+def _forward_references() -> Any:
+    # Only what is analysed asks, and that is in the sandbox's Python: native Python may be older and has no such module.
+    import annotationlib
+
+    return annotationlib.Format.FORWARDREF
 
 
 _Param = tuple[Any, list[str | None]]

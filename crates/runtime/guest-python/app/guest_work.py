@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import annotationlib
 import ast
 import builtins
 import dataclasses
 import functools
 import importlib
+import importlib.machinery
 import inspect
 import json
 import linecache
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -22,9 +23,10 @@ from guest_parts import done, in_parts, join
 from guest_text import class_error, fields_of, free_names, made_methods, methods_of
 
 import emerge
-from emerge import _classes, _hints, _host_guest, _source, _wire
+from emerge import _classes, _hints, _host_guest, _load, _source, _wire
 from emerge._meta import Meta
 from emerge._names import in_order
+from emerge._packages import packages_of
 from emerge._object import NEWEST, PLACES, Object, head_of
 from emerge._search import Search
 from emerge._shared import Shared
@@ -109,7 +111,7 @@ def _bind(owner: str, captures: list[Any], known: dict[bytes, Any], space: dict[
 def _run(owner: str, name: str, text: str, space: dict[str, Any]) -> None:
     file = f"{owner}: {name}"
     _see(file, unmarked(text)[0])
-    exec(_compile(owner, text, file), space)
+    exec(_compile(owner, text, file, space, {name}), space)
 
 
 def _module(owner: str, name: str) -> ModuleType:
@@ -119,12 +121,12 @@ def _module(owner: str, name: str) -> ModuleType:
         raise class_error(f"class {owner} uses the module {name}, which the node does not have ({_WAY})", name) from error
 
 
-def _compile(owner: str, text: str, file: str) -> Any:
+def _compile(owner: str, text: str, file: str, space: dict[str, Any], later: set[str]) -> Any:
     try:
-        text, flags = unmarked(text)
-        return compile(text, file, "exec", flags=flags, dont_inherit=True)
+        return _load.code_of(text, file, space, later, owner)
     except SyntaxError as error:
-        raise class_error(f"class {owner}, line {error.lineno}: {error.msg} (the node has Python 3.14)", None) from None
+        has = ".".join(map(str, sys.version_info[:2]))
+        raise class_error(f"class {owner}, line {error.lineno}: {error.msg} (the node has Python {has})", None) from None
 
 
 def define(address: bytes, known: dict[bytes, Any]) -> type[Object]:
@@ -134,7 +136,7 @@ def define(address: bytes, known: dict[bytes, Any]) -> type[Object]:
         return made
     if address not in known:
         raise class_error(f"the class version {address.hex()} is not there", None)
-    name, language, text, bases, fields, _, captures = known[address]
+    name, language, text, bases, fields, _, captures = known[address][:7]
     if language != "python":
         raise class_error(f"class {name} is in {language}, and a class in Python cannot use it", name)
     above = {base: define(needed, known) for base, needed in bases}
@@ -181,7 +183,8 @@ def _make(
     space.update(bases)
     _bind(name, early, known, space, shared)
     _see(name, unmarked(text)[0])
-    exec(_compile(name, text, name), space)
+    later = {name, *(capture[0] for capture in captures)}
+    exec(_compile(name, text, name, space, later), space)
     cls: Any = space.get(name)
     if not (isinstance(cls, type) and issubclass(cls, Object)):
         raise class_error(f"the source of {name} defines no class of that name that extends emerge.Object", name)
@@ -200,8 +203,10 @@ def _known(pickled: bytes) -> tuple[bytes, dict[bytes, Any]]:
 def analyse(parts: list[bytes]) -> list[bytes]:
     """Checks a class and gives its own methods."""
     address, known = _known(parts[0])
-    name, _, text, bases, fields, _, captures = known[address]
-    code = _compile(name, text, name)
+    name, _, text, bases, fields, _, captures, *more = known[address]
+    packages = more[1] if len(more) > 1 else []
+    _stand_in(name, known)
+    code = _compile(name, text, name, {}, set())
     tree = ast.parse(unmarked(text)[0])
     statement = tree.body[-1] if tree.body else None
     if len(tree.body) != 1 or not isinstance(statement, ast.ClassDef) or statement.name != name:
@@ -211,12 +216,75 @@ def analyse(parts: list[bytes]) -> list[bytes]:
         raise class_error(f"class {name} uses {free}, which is not defined on the node", free)
     cls = define(address, known)
     _agree(cls, [_loaded[each] for _, each in bases], fields_of(statement), fields)
+    if list(packages) != list(packages_of(cls)):
+        said = ", ".join(packages) or "none"
+        raise class_error(f"class {name}: its source requires other packages than its record, which says {said}", "requires")
     members = methods_of(statement, name)
     members += made_methods(cls, Object, members, [each[0] for each in fields])
     for field in fields:
         if field[0] in {member["name"] for member in members}:
             raise class_error(f"class {name} has a field and a method named {field[0]}", field[0])
     return [json.dumps(members).encode()]
+
+
+def _stand_in(name: str, known: dict[bytes, Any]) -> None:
+    """Lets a class be read that requires packages, which are not here: it will be evaluated with them where it runs."""
+    packages = {package for source in known.values() for package in (source[8] if len(source) > 8 else ())}
+    if packages:
+        sys.meta_path.append(_Packages(frozenset(package.partition(".")[0] for package in packages)))
+
+
+class _Packages:
+    """Finds packages that are not here, and all their modules, as ones of which every name stands for something."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name.partition(".")[0] not in self._names:
+            return None
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    def create_module(self, spec: Any) -> ModuleType:
+        return _StandIn(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__path__ = []
+
+
+class _StandIn(ModuleType):
+    """A module that is not here."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Unknown(f"{self.__name__}.{name}")
+
+
+class _Unknown:
+    """What such a module would have: something that can be named, called and asked for more while a class statement runs."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = self.__qualname__ = name
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Unknown(f"{self.__name__}.{name}")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # A decorator leaves the function that it is given.
+        if len(args) == 1 and not kwargs and isinstance(args[0], (_FUNCTION, type)):
+            return args[0]
+        return self
+
+    def __getitem__(self, key: Any) -> Any:
+        return self
+
+    def __or__(self, other: Any) -> Any:
+        return self
+
+    __ror__ = __or__
 
 
 def _agree(cls: type[Object], bases: list[type[Object]], declared: list[str], fields: list[Any]) -> None:
@@ -288,6 +356,14 @@ _new = object.__new__
 _set = object.__setattr__
 
 
+def _as_it_is(result: Any) -> Any:
+    return result
+
+
+as_value: Callable[[Any], Any] = _as_it_is
+"""What of a result is a value that travels: native Python makes tables of frames."""
+
+
 def call(data: bytes) -> bytes:
     """Runs a method. Takes a pickled tuple: the class version, the method's name, the object's path, state and the arguments."""
     address, name, path, state, args, *more = _wire.loads(data)
@@ -322,6 +398,7 @@ def call(data: bytes) -> bytes:
         raise
     if hasattr(result, "send") and hasattr(result, "__await__"):
         result = guest_loop.finish(result)
+    result = as_value(result)
     if more and more[1]:
         result = _kept(result)
     if type(target) is not cls:
@@ -359,14 +436,26 @@ def _is_of_the_call(error: TypeError, deeper: int) -> bool:
 def _wrong_arguments(error: TypeError, name: str, member: Any) -> Exception:
     function = getattr(member, "__func__", member)
     try:
-        signature = inspect.signature(function, annotation_format=annotationlib.Format.STRING)
+        signature = _signature(function)
         params = list(signature.parameters.values())
         if not isinstance(member, staticmethod):
             params = params[1:]
-        shown = signature.replace(parameters=params).format(quote_annotation_strings=False)
+        shown = _shown(signature.replace(parameters=params))
     except (TypeError, ValueError):
         return error
     return emerge.errors.BadArgumentError(f"{error}; it is called as {name}{shown}", field="args")
+
+
+if sys.version_info >= (3, 14):
+    import annotationlib
+
+    def _signature(function: Any) -> inspect.Signature:
+        return inspect.signature(function, annotation_format=annotationlib.Format.STRING)
+
+    def _shown(signature: inspect.Signature) -> str:
+        return signature.format(quote_annotation_strings=False)
+else:
+    _signature, _shown = inspect.signature, str
 
 
 def _kept(value: Any) -> Any:
@@ -515,11 +604,15 @@ def _frames(error: BaseException) -> str:
         file, line = step.tb_frame.f_code.co_filename, step.tb_lineno
         lines = _texts[file].splitlines() if file in _texts else []
         if 0 < line <= len(lines):
-            frames.append(f"  {file}, line {line}, in {step.tb_frame.f_code.co_qualname}\n    {lines[line - 1].strip()}\n")
+            frames.append(f"  {file}, line {line}, in {_name_of(step.tb_frame.f_code)}\n    {lines[line - 1].strip()}\n")
         step = step.tb_next
     if len(frames) > 32:
         frames = [*frames[:16], f"  ({len(frames) - 32} more calls)\n", *frames[-16:]]
     return "".join(frames)
+
+
+def _name_of(code: Any) -> str:
+    return getattr(code, "co_qualname", code.co_name)
 
 
 # Errors behind an error that are told, and characters of each one's message.
@@ -544,12 +637,16 @@ def _others(error: BaseException) -> str:
 
 
 def _behind(error: BaseException) -> list[tuple[str, BaseException]]:
-    found = [("with", each) for each in error.exceptions] if isinstance(error, BaseExceptionGroup) else []
+    found = [("with", each) for each in error.exceptions] if isinstance(error, _GROUP) else []
     if error.__cause__ is not None:
         found.append(("caused by", error.__cause__))
     elif error.__context__ is not None and not error.__suppress_context__:
         found.append(("while handling", error.__context__))
     return found
+
+
+# Python 3.10 has none.
+_GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())
 
 
 def _message(error: BaseException) -> str:

@@ -10,7 +10,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 /// Lets a number of calls run at once, and of each user a part of them; more wait. So whoever makes endless loops waits for them alone, and those of one user that do run take
 /// turns with the calls of others.
-pub(super) struct Admission {
+pub(crate) struct Admission {
     permits: Arc<Semaphore>,
     share: usize,
     /// What is left of the share of each user who has calls.
@@ -23,10 +23,10 @@ const MANY_USERS: usize = 64;
 const MOST: usize = Semaphore::MAX_PERMITS;
 
 /// A call that may run until this is dropped.
-pub(super) struct Admitted {
+pub(crate) struct Admitted {
     /// `Airport.distanceTo`, for example.
-    pub(super) what: String,
-    pub(super) deadline_ms: u64,
+    pub(crate) what: String,
+    pub(crate) deadline_ms: u64,
     _turn: Option<Turn>,
 }
 
@@ -38,7 +38,7 @@ struct Turn {
 
 impl Admission {
     /// So many calls at once, and of each user so many.
-    pub(super) fn new(calls: usize, share: usize) -> Self {
+    pub(crate) fn new(calls: usize, share: usize) -> Self {
         Self { permits: Arc::new(Semaphore::new(calls.max(1))), share: share.max(1), users: Mutex::default() }
     }
 
@@ -64,7 +64,7 @@ impl Admission {
     ///
     /// # Errors
     /// `class_not_found`, `method_not_found`, and `unavailable` when the turn has not come by the call's deadline.
-    pub(super) async fn admit(&self, call: &Call, nested: bool) -> Result<Admitted> {
+    pub(crate) async fn admit(&self, call: &Call, nested: bool) -> Result<Admitted> {
         let Some(class) = call.lineage.first() else {
             return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
         };
@@ -99,7 +99,7 @@ impl Admission {
 ///
 /// # Errors
 /// `too_large` when either is over the limit.
-pub(super) fn returned(before: &[u8], result: Vec<u8>, state: Vec<u8>) -> Result<Returned> {
+pub(crate) fn returned(before: &[u8], result: Vec<u8>, state: Vec<u8>) -> Result<Returned> {
     for (bytes, what) in [(&result, "result"), (&state, "state")] {
         if bytes.len() > limits::MAX_STATE && Guard::Result.holds() {
             return Err(Error::new(
@@ -114,7 +114,7 @@ pub(super) fn returned(before: &[u8], result: Vec<u8>, state: Vec<u8>) -> Result
 }
 
 /// Gives the log along, also with what went wrong: then it is wanted most.
-pub(super) fn with_log(returned: Result<Returned>, log: String) -> Result<Returned> {
+pub(crate) fn with_log(returned: Result<Returned>, log: String) -> Result<Returned> {
     match returned {
         Ok(returned) => Ok(Returned { log, ..returned }),
         Err(error) if log.is_empty() => Err(error),

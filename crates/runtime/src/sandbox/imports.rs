@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use wasmtime::{Caller, Linker, Memory, ResourceLimiter, StoreContextMut, TypedFunc, UpdateDeadline};
 
 /// How long the work of a call is waited for.
-pub(super) fn patience(deadline: Duration) -> Duration {
+pub(crate) fn patience(deadline: Duration) -> Duration {
     if Guard::Deadline.holds() { deadline } else { Duration::MAX }
 }
 
@@ -37,6 +37,44 @@ pub(super) enum Stopped {
     UsedUp(UsedUp),
 }
 
+/// What a call logs, if that is wanted, up to a limit.
+pub(crate) struct CallLog {
+    text: Option<String>,
+    is_full: bool,
+}
+
+impl CallLog {
+    pub(crate) fn new(is_wanted: bool) -> Self {
+        Self { text: is_wanted.then(String::new), is_full: false }
+    }
+
+    fn takes(&self) -> bool {
+        self.text.is_some() && !self.is_full
+    }
+
+    /// Adds a line.
+    pub(crate) fn write(&mut self, line: &str) {
+        let Some(text) = &mut self.text else { return };
+        if self.is_full {
+            return;
+        }
+        let room = limits::CALL_LOG.saturating_sub(text.len());
+        if line.len() < room || !Guard::Log.holds() {
+            text.push_str(line);
+            text.push('\n');
+        } else {
+            text.push_str(&line[..line.floor_char_boundary(room)]);
+            text.push_str(&format!("\n(the log ends here: its limit is {} bytes)\n", limits::CALL_LOG));
+            self.is_full = true;
+        }
+    }
+
+    /// What was logged.
+    pub(crate) fn end(&mut self) -> String {
+        self.text.take().unwrap_or_default()
+    }
+}
+
 /// What a store holds: the host's side of the call that runs in it.
 pub(super) struct Host {
     pub(super) memory: Option<Memory>,
@@ -50,8 +88,7 @@ pub(super) struct Host {
     reply: Vec<u8>,
     /// The classes that the call has met.
     pub(super) met: Vec<Listing>,
-    log: Option<String>,
-    log_full: bool,
+    log: CallLog,
     deadline: Instant,
     limit: usize,
     /// Elements of all tables.
@@ -69,8 +106,7 @@ impl Host {
             fs: None,
             reply: Vec::new(),
             met: Vec::new(),
-            log: None,
-            log_full: false,
+            log: CallLog::new(false),
             // An instance is made before its call begins, and on a busy machine that takes more than a tick.
             deadline: Instant::now() + LOAD_DEADLINE,
             limit: 0,
@@ -84,8 +120,7 @@ impl Host {
         self.fs = fs;
         self.reply = Vec::new();
         self.met = Vec::new();
-        self.log = log.then(String::new);
-        self.log_full = false;
+        self.log = CallLog::new(log);
         self.deadline = Instant::now() + deadline;
         self.limit = memory;
     }
@@ -95,7 +130,7 @@ impl Host {
         self.fs = None;
         self.reply = Vec::new();
         self.met = Vec::new();
-        self.log.take().unwrap_or_default()
+        self.log.end()
     }
 
     /// Called each time the epoch advances while the guest computes.
@@ -105,22 +140,6 @@ impl Host {
         }
         self.stopped = Some(Stopped::Deadline);
         Ok(UpdateDeadline::Interrupt)
-    }
-
-    fn write_log(&mut self, text: &str) {
-        let Some(log) = &mut self.log else { return };
-        if self.log_full {
-            return;
-        }
-        let room = limits::CALL_LOG.saturating_sub(log.len());
-        if text.len() < room || !Guard::Log.holds() {
-            log.push_str(text);
-            log.push('\n');
-        } else {
-            log.push_str(&text[..text.floor_char_boundary(room)]);
-            log.push_str(&format!("\n(the log ends here: its limit is {} bytes)\n", limits::CALL_LOG));
-            self.log_full = true;
-        }
     }
 }
 
@@ -186,28 +205,31 @@ pub(super) fn define_python(linker: &mut wasmtime::component::Linker<World>) -> 
         "ask",
         |store: StoreContextMut<'_, World>, (what, input, more): (u32, Vec<u8>, Vec<u8>)| {
             let fs = store.data().host.fs.clone();
-            Box::new(async move {
-                let answer = match what {
-                    0 => ask_fs(fs, &input).await,
-                    1 => emerge_pickle::class_from_pickle(&input).map(|class| class.hash().0.to_vec()),
-                    2 => emerge_pickle::value_from_pickle(&input).map(|_| Vec::new()),
-                    _ => emerge_pickle::changes(&input, &more),
-                };
-                let answer = match answer {
-                    Ok(pickle) => (true, pickle),
-                    Err(error) => (false, emerge_pickle::error_to_pickle(&error)),
-                };
-                Ok((answer,))
-            })
+            Box::new(async move { Ok((answer(fs, what, &input, &more).await,)) })
         },
     )
     .and_then(|()| {
         root.func_wrap("log", |mut store: StoreContextMut<'_, World>, (text,): (String,)| {
-            store.data_mut().host.write_log(&text);
+            store.data_mut().host.log.write(&text);
             Ok(())
         })
     })
     .map_err(|error| internal("the sandbox's imports could not be defined", &error))
+}
+
+/// What a Python asks of its host: 0 an operation, 1 the address of a class, 2 whether a value can travel, 3 what changed between two dicts. True and a pickle, or
+/// false and that of an error.
+pub(crate) async fn answer(fs: Option<Arc<dyn Fs>>, what: u32, input: &[u8], more: &[u8]) -> (bool, Vec<u8>) {
+    let answer = match what {
+        0 => ask_fs(fs, input).await,
+        1 => emerge_pickle::class_from_pickle(input).map(|class| class.hash().0.to_vec()),
+        2 => emerge_pickle::value_from_pickle(input).map(|_| Vec::new()),
+        _ => emerge_pickle::changes(input, more),
+    };
+    match answer {
+        Ok(pickle) => (true, pickle),
+        Err(error) => (false, emerge_pickle::error_to_pickle(&error)),
+    }
 }
 
 async fn ask_fs(fs: Option<Arc<dyn Fs>>, pickle: &[u8]) -> Result<Vec<u8>> {
@@ -293,7 +315,7 @@ async fn met(record: Result<Vec<u8>>, listings: &mut Vec<Listing>) -> Result<Vec
 /// `log(text, len)`: a line of UTF-8.
 pub(super) fn log(mut caller: Caller<'_, Host>, text: u32, len: u32) -> wasmtime::Result<()> {
     let Some(memory) = caller.data().memory else { return Err(wasmtime::Error::msg("no memory")) };
-    if caller.data().log.is_none() || caller.data().log_full {
+    if !caller.data().log.takes() {
         return Ok(());
     }
     let line = memory
@@ -303,6 +325,6 @@ pub(super) fn log(mut caller: Caller<'_, Host>, text: u32, len: u32) -> wasmtime
     // No more than can be kept is copied, however long the line is.
     let most = if Guard::Log.holds() { limits::CALL_LOG + 4 } else { usize::MAX };
     let line = String::from_utf8_lossy(&line[..line.len().min(most)]).into_owned();
-    caller.data_mut().write_log(&line);
+    caller.data_mut().log.write(&line);
     Ok(())
 }

@@ -15,7 +15,7 @@ const WASM_PAGE: usize = 64 * 1024;
 const WORTH_CLEARING: usize = 4 * 1024 * 1024;
 
 /// What an export gave.
-pub(super) enum Output {
+pub(crate) enum Output {
     /// Bytes, as the prelude means them.
     Bytes(Vec<u8>),
     /// JavaScript failed outside the prelude's own handling.

@@ -4,27 +4,29 @@
 //! class's image before, and is put back after, so that nothing of one call is there in the next (`instance.rs`); besides, no instance serves two users.
 //! Calls run on threads of the sandbox's own, and a guest that computes yields its thread every few milliseconds.
 
-mod admission;
+pub(crate) mod admission;
 mod budget;
 mod cache;
 mod engine;
 mod guests;
 mod image;
-mod imports;
-mod instance;
+pub(crate) mod imports;
+pub(crate) mod instance;
 mod javascript;
 mod memory;
 mod modules;
-mod outcome;
+pub(crate) mod outcome;
 mod packages;
-mod pool;
-mod python;
+pub(crate) mod pool;
+pub(crate) mod python;
 mod wasi;
 mod wasm;
 
+use crate::native::{Native, packages_of};
 use crate::{BoxFuture, Call, Fs, Returned, Runtime, Spent};
 use emerge_proto::{ClassSource, ClassVersion, Error, ErrorCode, Language, MethodDecl, Result, limits};
 pub use javascript::{FileObject, FileObjects};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -83,6 +85,7 @@ pub struct Sandbox {
     javascript: Arc<javascript::JavaScript>,
     python: Arc<python::Python>,
     wasm: Arc<wasm::Wasm>,
+    native: Option<Arc<Native>>,
     // Dropped in the background, for a runtime may not be dropped where futures run.
     threads: Option<tokio::runtime::Runtime>,
     /// Calls under way.
@@ -105,6 +108,7 @@ impl Sandbox {
             .worker_threads(options.threads.max(1))
             .thread_name("emerge-guest")
             .enable_time()
+            .enable_io()
             .build()
             .map_err(|error| internal("the sandbox's threads could not be started", &error))?;
         let engine = engine::engine(None)?;
@@ -124,9 +128,36 @@ impl Sandbox {
             javascript: Arc::new(javascript),
             python: Arc::new(python),
             wasm: Arc::new(wasm),
+            native: None,
             threads: Some(threads),
             calls: AtomicUsize::new(0),
         })
+    }
+
+    /// The same with native Python, where classes run that require packages; without it they are refused.
+    #[must_use]
+    pub fn with_native(mut self, native: Arc<Native>) -> Self {
+        self.native = Some(native);
+        self
+    }
+
+    /// Native Python for classes that require packages.
+    ///
+    /// # Errors
+    /// `unsupported` when there is none.
+    fn native_for(&self, class: &ClassSource, packages: &BTreeSet<&str>) -> Result<Arc<Native>> {
+        match &self.native {
+            Some(native) => native.has(class, packages).map(|()| Arc::clone(native)),
+            None => {
+                let named: Vec<&str> = packages.iter().copied().collect();
+                let why = format!(
+                    "class {:?} requires {}, and this node has no native Python; its operator starts it with --native-python VENV",
+                    class.name,
+                    named.join(", ")
+                );
+                Err(Error::new(ErrorCode::Unsupported, why).field(named.first().copied().unwrap_or_default()))
+            }
+        }
     }
 
     /// Compiles the Python guest now, if it was never compiled, and not at the first call. It blocks, for seconds then; `progress` hears of it.
@@ -248,9 +279,18 @@ impl Runtime for Sandbox {
                 }
                 Language::Python => {
                     let python = Arc::clone(&self.python);
+                    let needed = bases.concat();
+                    let sources = std::iter::once(&class).chain(needed.iter().map(|class| &class.source));
+                    let packages = packages_of(sources);
+                    let native =
+                        if packages.is_empty() { None } else { Some(self.native_for(&class, &packages)?) };
                     self.spawn(async move {
                         python.awaited().await?;
-                        python.analyse(class, &bases.concat()).await
+                        let methods = python.analyse(class.clone(), &needed).await?;
+                        if let Some(native) = native {
+                            native.check(&class, &needed).await?;
+                        }
+                        Ok(methods)
                     })
                     .await
                 }
@@ -305,6 +345,13 @@ impl Sandbox {
                     self.run_call(nested, measured(spent, work)).await
                 }
                 Language::Python => {
+                    let sources = call.lineage.iter().chain(&call.captured).map(|class| &class.source);
+                    let packages = packages_of(sources);
+                    if !packages.is_empty() {
+                        let native = self.native_for(&class.source, &packages)?;
+                        let work = async move { native.call(call, fs, nested).await };
+                        return self.spawn(measured(spent, work)).await;
+                    }
                     let python = Arc::clone(&self.python);
                     let work = async move {
                         python.awaited().await?;

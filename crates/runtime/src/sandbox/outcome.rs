@@ -8,7 +8,7 @@ use serde::Deserialize;
 use wasmtime::Trap;
 
 /// Writes the parts of an input: each is its length (4 bytes, little-endian) and its bytes.
-pub(super) fn join(parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn join(parts: &[&[u8]]) -> Vec<u8> {
     let mut joined = Vec::with_capacity(parts.iter().map(|part| part.len() + 4).sum());
     for part in parts {
         joined.extend_from_slice(&(part.len() as u32).to_le_bytes());
@@ -29,12 +29,12 @@ pub(super) fn split(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
 }
 
 /// Where a failure may point into: the file name that the guest gave a source, the name shown for it, and its text.
-pub(super) struct Listing {
-    pub(super) file: String,
-    pub(super) shown: String,
-    pub(super) source: String,
+pub(crate) struct Listing {
+    pub(crate) file: String,
+    pub(crate) shown: String,
+    pub(crate) source: String,
     /// Lines that the guest puts before the source.
-    pub(super) offset: usize,
+    pub(crate) offset: usize,
 }
 
 /// A text of an error's that is no longer than one may be.
@@ -47,16 +47,16 @@ pub(super) fn cut(mut text: String) -> String {
 }
 
 /// What the guest was asked to do, for the words of an error.
-pub(super) struct Subject<'a> {
+pub(crate) struct Subject<'a> {
     /// `Airport.distanceTo`, for example.
-    pub(super) what: &'a str,
+    pub(crate) what: &'a str,
     /// The code of a failure that has none of its own.
-    pub(super) failure: ErrorCode,
-    pub(super) listings: &'a [Listing],
+    pub(crate) failure: ErrorCode,
+    pub(crate) listings: &'a [Listing],
     /// The classes that the call met.
-    pub(super) met: &'a [Listing],
-    pub(super) deadline_ms: u64,
-    pub(super) memory: usize,
+    pub(crate) met: &'a [Listing],
+    pub(crate) deadline_ms: u64,
+    pub(crate) memory: usize,
 }
 
 /// A failure as the prelude describes it.
@@ -75,7 +75,7 @@ struct Failure {
 
 impl Subject<'_> {
     /// The parts of an output, or the error that it is.
-    pub(super) fn parts(&self, output: Output) -> Result<Vec<Vec<u8>>> {
+    pub(crate) fn parts(&self, output: Output) -> Result<Vec<Vec<u8>>> {
         let bytes = match output {
             Output::Bytes(bytes) => bytes,
             Output::Pending => {
@@ -199,7 +199,7 @@ impl Subject<'_> {
     }
 
     /// The error of a guest whose time was up.
-    pub(super) fn late(&self) -> Error {
+    pub(crate) fn late(&self) -> Error {
         Error::new(
             ErrorCode::DeadlineExceeded,
             format!("{} ran longer than {} ms", self.what, self.deadline_ms),

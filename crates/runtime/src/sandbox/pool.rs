@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Which classes an image holds: a class version, which implies its bases, whose class it is, and who answers for it: an image knows that one, and runs the code of classes that
 /// it meets when they have the same. The class of a function has all else in common with that of everybody's function of the same text.
-pub(super) type ClassKey = (ClassHash, ObjectId, String);
+pub(crate) type ClassKey = (ClassHash, ObjectId, String);
 
 /// The key of a class and its bases.
-pub(super) fn key_of(class: &ClassVersion) -> ClassKey {
+pub(crate) fn key_of(class: &ClassVersion) -> ClassKey {
     (class.hash, class.class_id, class.owner.clone())
 }
 

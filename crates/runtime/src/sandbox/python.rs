@@ -418,13 +418,13 @@ impl Member {
     }
 }
 
-fn subject(what: &str, failure: ErrorCode, deadline: Duration, memory: usize) -> Subject<'_> {
+pub(crate) fn subject(what: &str, failure: ErrorCode, deadline: Duration, memory: usize) -> Subject<'_> {
     let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
     Subject { what, failure, listings: &[], met: &[], deadline_ms, memory }
 }
 
 /// Class versions as the guest reads them, the wanted one first.
-fn classes<'a>(versions: impl Iterator<Item = &'a ClassVersion>) -> Result<Vec<u8>> {
+pub(crate) fn classes<'a>(versions: impl Iterator<Item = &'a ClassVersion>) -> Result<Vec<u8>> {
     let info = ClassInfo { lineage: versions.cloned().collect() };
     emerge_pickle::reply_to_pickle("class", &encode(&info))
 }

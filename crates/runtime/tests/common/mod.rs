@@ -38,6 +38,7 @@ pub fn class(name: &str, source: &str, fields: &[(&str, FieldType)]) -> ClassSou
         doc: None,
         captures: None,
         module: None,
+        requires: None,
     }
 }
 
@@ -244,6 +245,7 @@ impl OneObject {
             node: "here".into(),
             rules: None,
             path: None,
+            requires: None,
         }
     }
 }

@@ -94,8 +94,15 @@ pub(super) async fn methods(
 ) -> Result<Response, Problem> {
     let op = Op::Class { path: Some(Target::from(&path)), hash: None, name: None };
     let info: ClassInfo = decode(&doors.execute(&principal, None, op).await?)?;
-    let methods = info.methods().into_iter().map(method_to_json).collect();
-    Ok(answer(StatusCode::OK, &Json::Array(methods)))
+    let requires = info.requires();
+    let methods = info.methods().into_iter().map(|method| {
+        let mut json = method_to_json(method);
+        if !requires.is_empty() {
+            json["requires"] = requires.clone().into();
+        }
+        json
+    });
+    Ok(answer(StatusCode::OK, &Json::Array(methods.collect())))
 }
 
 /// Move an object or a directory.

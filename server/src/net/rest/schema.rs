@@ -238,6 +238,8 @@ pub(super) struct Meta {
     size: u64,
     /// The node that holds it.
     node: String,
+    /// The packages of native Python that its class requires, where it is asked for by itself.
+    requires: Option<Vec<String>>,
 }
 
 /// An object.
@@ -407,6 +409,8 @@ pub(super) struct Parameter {
 /// A method.
 #[derive(ToSchema)]
 pub(super) struct Method {
+    /// The packages of native Python that its class requires.
+    requires: Option<Vec<String>>,
     name: String,
     params: Vec<Parameter>,
     doc: Option<String>,
@@ -434,6 +438,8 @@ pub(super) struct ClassKept {
     bases: Vec<Base>,
     fields: Vec<FieldKept>,
     methods: Vec<Method>,
+    /// The packages of native Python that it requires.
+    requires: Vec<String>,
     source: String,
 }
 

@@ -87,6 +87,7 @@ async fn keep(python: &Python, name: &str, source: &str) -> Arc<ClassVersion> {
         doc: None,
         captures: Some(vec![Capture { name: "emerge".into(), what: Captured::Module("emerge".into()) }]),
         module: None,
+        requires: None,
     };
     let methods = python.analyse(source.clone(), &[]).await.unwrap();
     Arc::new(ClassVersion {
