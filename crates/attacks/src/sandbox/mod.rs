@@ -28,11 +28,14 @@ pub(crate) fn attacks() -> Vec<Attack> {
         })
         .collect();
     all.extend(module::attacks());
-    let loops =
-        [("py-loops", Language::Python, "while True: pass"), ("js-loops", Language::JavaScript, "for (;;);")];
-    all.extend(loops.map(|(name, language, body)| {
+    let loops = [
+        ("py-loops", Where::Sandbox(Language::Python), "while True: pass"),
+        ("js-loops", Where::Sandbox(Language::JavaScript), "for (;;);"),
+        ("native-loops", Where::Native, "while True: pass"),
+    ];
+    all.extend(loops.map(|(name, place, body)| {
         let tries = "never end, many times at once, so that another's calls wait";
-        Attack::new(name, tries, &[Guard::Share], move |field| Box::pin(self::loops(field, language, body)))
+        Attack::new(name, tries, &[Guard::Share], move |field| Box::pin(self::loops(field, place, body)))
     }));
     all
 }
@@ -46,14 +49,14 @@ enum Where {
 }
 
 impl Where {
-    fn class(self, body: &str) -> ClassSource {
+    fn class(self, name: &str, body: &str) -> ClassSource {
         match self {
-            Self::Sandbox(language) => class(language, "Attack", source(language, "Attack", body)),
+            Self::Sandbox(language) => class(language, name, source(language, name, body)),
             Self::Native => {
-                let plain = source(Language::Python, "Attack", body);
+                let plain = source(Language::Python, name, body);
                 let text = plain.replacen(":\n", ":\n    requires = ['numpy', 'pandas']\n", 1);
                 let requires = Some(vec!["numpy".into(), "pandas".into()]);
-                ClassSource { requires, ..class(Language::Python, "Attack", text) }
+                ClassSource { requires, ..class(Language::Python, name, text) }
             }
         }
     }
@@ -66,14 +69,14 @@ const ENDLESS_MS: u64 = 3_000;
 /// How long another's call may take meanwhile, the slowest of some, on a machine that has much other work too: half of what it takes to wait for their end.
 const SHARED: Duration = Duration::from_millis(1_450);
 
-async fn loops(field: &Field, language: Language, body: &str) -> Got {
+async fn loops(field: &Field, place: Where, body: &str) -> Got {
     // Calls of one object come one after the other, so that each has its own; and what Ada calls meanwhile.
     let endless: Vec<String> = (0..LOOPS).map(|_| field.fresh()).collect();
     let quick = field.fresh();
-    let small = if language == Language::Python { "return 1" } else { "return 1;" };
+    let small = if place == Where::Sandbox(Language::JavaScript) { "return 1;" } else { "return 1" };
     let planted = endless.iter().map(|at| (at, "Attack", body)).chain([(&quick, "Quick", small)]);
     for (at, name, body) in planted {
-        if let Err(error) = field.plant(at, &class(language, name, source(language, name, body))).await {
+        if let Err(error) = field.plant(at, &place.class(name, body)).await {
             return Got::wrong(error);
         }
     }
@@ -173,7 +176,7 @@ async fn run(field: &Field, place: Where, code: &Code) -> Got {
         .replace("@folder@", &field.canary().with_file_name("").to_string_lossy())
         .replace("@port@", &field.address().port().to_string())
         .replace("@pid@", &std::process::id().to_string());
-    if let Err(error) = field.plant(&at, &place.class(&body)).await {
+    if let Err(error) = field.plant(&at, &place.class("Attack", &body)).await {
         return Got::Contained(brief(&format!("not stored: {error}")));
     }
     let seconds: &[&Client] = match code.by {
