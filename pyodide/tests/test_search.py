@@ -91,7 +91,9 @@ def test_order_limit_pages_and_groups(fs, parts):
     with pytest.raises(errors.BadArgumentError, match="total"):
         fs.search(directory=parts).group_by("colour", total="price")
     (some,) = fs.search(lambda o: o.price == 2, directory=parts, fields=["colour"])
-    table = fs.search(lambda o: o.price < 2, directory=parts, order="price", fields=["price", "none"], page_size=1).table()
+    table = fs.search(
+        lambda o: o.price < 2, directory=parts, order="price", fields=["price", "none"], page_size=1
+    ).table()
     assert table == emerge.Table(["price", "none"], [[0, None], [1, None]])
     with pytest.raises(emerge.errors.BadArgumentError):
         fs.search(directory=parts).table()

@@ -16,6 +16,30 @@ def counting():
     yield 1
 
 
+class Turnover(emerge.Object):
+    requires = ("pandas", "numpy")
+
+    def run(self):
+        return 1
+
+
+class Plain(emerge.Object):
+    requires: list = []
+
+
+class Odd(emerge.Object):
+    requires = [1]
+
+
+def test_what_a_class_requires_travels_in_its_record():
+    assert _travel.class_source(Turnover)[0][7:] == (None, ["pandas", "numpy"])
+    # A field of that name is a field.
+    assert len(_travel.class_source(Plain)[0]) == 7
+    with pytest.raises(errors.ClassInvalidError, match="requires names packages") as failed:
+        _travel.class_source(Odd)
+    assert failed.value.field == "requires"
+
+
 OPEN = tempfile.TemporaryFile()
 DATABASE = sqlite3.connect(":memory:")
 GENERATOR = counting()

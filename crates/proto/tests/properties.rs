@@ -161,7 +161,7 @@ proptest! {
             node: owner.clone(),
             rules: has_rules.then(rules),
             path: has_path.then(|| "/a".into()),
-            requires: (has_path && has_class).then(|| vec!["pandas".into()]),
+            requires: (*has_path && *has_class).then(|| vec!["pandas".into()]),
         };
         let page = Page { members: names.iter().map(member).collect(), next, last };
         let borrowed = page.members.iter().map(|member| Stat {

@@ -521,7 +521,11 @@ class AsyncFileSystem(AsyncBegins, AsyncBulk, Calls, Rights, Searches, Trust, Ve
         """The source of an object's class."""
         name, _, text, *rest = (await self._ask("class", path_of(path), timeout=timeout))[0][5]
         # A module is said to be one.
-        return f"class {name}: a WebAssembly module of {len(rest[4])} bytes" if len(rest) > 4 and rest[4] is not None else str(text)
+        return (
+            f"class {name}: a WebAssembly module of {len(rest[4])} bytes"
+            if len(rest) > 4 and rest[4] is not None
+            else str(text)
+        )
 
     async def help(self, path: At, *, timeout: float | None = None) -> str:
         """What an object's class says of itself, for people."""

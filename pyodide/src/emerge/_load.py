@@ -26,7 +26,7 @@ def class_needs(version: tuple[Any, ...]) -> list[bytes]:
 
 def load(version: tuple[Any, ...]) -> type[Object]:
     """Defines the class of a version; those that it needs are there already."""
-    name, language, text, bases, _, _, captures, *more = version[5]
+    name, language, text, bases, _, _, captures, *module = version[5]
     if language == "wasm":
         return _module.made(*module)
     shared = Shared(name, version[0], bases, captures)
@@ -86,11 +86,12 @@ def code_of(text: str, file: str, scope: dict[str, Any], later: set[str], name: 
         SyntaxError: as ``compile``.
     """
     text, flags = _texts.unmarked(text)
-    if flags or sys.version_info >= (3, 14):
+    tree: str | ast.Module = text
+    if not flags and sys.version_info < (3, 14):
         # From 3.14 on nothing evaluates hints before they are asked for.
-        return compile(text, file, "exec", flags=flags, dont_inherit=True)
-    tree: ast.Module = _Hints(scope, later, f"_make_{name}").visit(ast.parse(text, file))
-    return compile(tree, file, "exec", flags=flags, dont_inherit=True)
+        tree = _Hints(scope, later, f"_make_{name}").visit(ast.parse(text, file))
+    code: CodeType = compile(tree, file, "exec", flags=flags, dont_inherit=True)
+    return code
 
 
 class _Hints(ast.NodeTransformer):

@@ -193,7 +193,9 @@ class AsyncSearch:
         """
         wanted = self._middle[3]
         if not wanted or len(set(wanted)) < len(wanted):
-            raise BadArgumentError("a table has a column for each of fields=[…], which are named once each", field="fields")
+            raise BadArgumentError(
+                "a table has a column for each of fields=[…], which are named once each", field="fields"
+            )
         await self._start()
         request, used = _wire.dumps(("search", self._query(), None))
         await self._fs._send_classes(used)

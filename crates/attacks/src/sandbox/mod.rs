@@ -43,14 +43,14 @@ enum Where {
 }
 
 impl Where {
-    fn class(self, body: &str) -> ClassSource {
+    fn class(self, name: &str, body: &str) -> ClassSource {
         match self {
-            Self::Sandbox(language) => class(language, "Attack", source(language, "Attack", body)),
+            Self::Sandbox(language) => class(language, name, source(language, name, body)),
             Self::Native => {
-                let plain = source(Language::Python, "Attack", body);
+                let plain = source(Language::Python, name, body);
                 let text = plain.replacen(":\n", ":\n    requires = ['numpy', 'pandas']\n", 1);
                 let requires = Some(vec!["numpy".into(), "pandas".into()]);
-                ClassSource { requires, ..class(Language::Python, "Attack", text) }
+                ClassSource { requires, ..class(Language::Python, name, text) }
             }
         }
     }
@@ -68,28 +68,38 @@ struct Crowd {
     guards: &'static [Guard],
     /// So many calls, each of the next of these methods.
     calls: usize,
-    bodies: &'static [(Language, &'static str)],
+    bodies: &'static [(Where, &'static str)],
     /// What another calls meanwhile.
-    quick: (Language, &'static str),
+    quick: (Where, &'static str),
 }
 
 const LOOPS: &str = "never end, many times at once, so that another's calls wait";
+const PYTHON: Where = Where::Sandbox(Language::Python);
+const JAVASCRIPT: Where = Where::Sandbox(Language::JavaScript);
 const CROWDS: &[Crowd] = &[
     Crowd {
         name: "py-loops",
         tries: LOOPS,
         guards: &[Guard::Share],
         calls: 80,
-        bodies: &[(Language::Python, "while True: pass")],
-        quick: (Language::Python, "return 1"),
+        bodies: &[(PYTHON, "while True: pass")],
+        quick: (PYTHON, "return 1"),
     },
     Crowd {
         name: "js-loops",
         tries: LOOPS,
         guards: &[Guard::Share],
         calls: 80,
-        bodies: &[(Language::JavaScript, "for (;;);")],
-        quick: (Language::JavaScript, "return 1;"),
+        bodies: &[(JAVASCRIPT, "for (;;);")],
+        quick: (JAVASCRIPT, "return 1;"),
+    },
+    Crowd {
+        name: "native-loops",
+        tries: LOOPS,
+        guards: &[Guard::Share],
+        calls: 80,
+        bodies: &[(Where::Native, "while True: pass")],
+        quick: (Where::Native, "return 1"),
     },
     Crowd {
         name: "memory-of-others",
@@ -98,10 +108,10 @@ const CROWDS: &[Crowd] = &[
         // Of each language as many as one user may have at once on a small machine; with 180 MiB each more than there is in all.
         calls: 32,
         bodies: &[
-            (Language::Python, "held = bytearray(180 << 20)\nwhile True: pass"),
-            (Language::JavaScript, "const held = new ArrayBuffer(180 << 20); for (;;) held.byteLength;"),
+            (PYTHON, "held = bytearray(180 << 20)\nwhile True: pass"),
+            (JAVASCRIPT, "const held = new ArrayBuffer(180 << 20); for (;;) held.byteLength;"),
         ],
-        quick: (Language::JavaScript, "return new ArrayBuffer(40 << 20).byteLength;"),
+        quick: (JAVASCRIPT, "return new ArrayBuffer(40 << 20).byteLength;"),
     },
 ];
 
@@ -111,10 +121,9 @@ impl Crowd {
         let endless: Vec<String> = (0..self.calls).map(|_| field.fresh()).collect();
         let quick = field.fresh();
         let bodies = self.bodies.iter().cycle();
-        let planted = endless.iter().zip(bodies).map(|(at, (language, body))| (at, "Attack", language, body));
-        for (at, name, language, body) in planted.chain([(&quick, "Quick", &self.quick.0, &self.quick.1)]) {
-            if let Err(error) = field.plant(at, &class(*language, name, source(*language, name, body))).await
-            {
+        let planted = endless.iter().zip(bodies).map(|(at, (place, body))| (at, "Attack", place, body));
+        for (at, name, place, body) in planted.chain([(&quick, "Quick", &self.quick.0, &self.quick.1)]) {
+            if let Err(error) = field.plant(at, &place.class(name, body)).await {
                 return Got::wrong(error);
             }
         }
@@ -216,7 +225,7 @@ async fn run(field: &Field, place: Where, code: &Code) -> Got {
         .replace("@folder@", &field.canary().with_file_name("").to_string_lossy())
         .replace("@port@", &field.address().port().to_string())
         .replace("@pid@", &std::process::id().to_string());
-    if let Err(error) = field.plant(&at, &place.class(&body)).await {
+    if let Err(error) = field.plant(&at, &place.class("Attack", &body)).await {
         return Got::Contained(brief(&format!("not stored: {error}")));
     }
     let seconds: &[&Client] = match code.by {

@@ -7,7 +7,6 @@ import builtins
 import dataclasses
 import functools
 import importlib
-import importlib.machinery
 import inspect
 import json
 import linecache
@@ -19,6 +18,7 @@ from typing import Any
 import guest_loop
 import guest_packages
 import guest_world
+from guest_stand_in import stand_in
 from guest_parts import done, in_parts, join
 from guest_text import class_error, fields_of, free_names, made_methods, methods_of
 
@@ -205,7 +205,7 @@ def analyse(parts: list[bytes]) -> list[bytes]:
     address, known = _known(parts[0])
     name, _, text, bases, fields, _, captures, *more = known[address]
     packages = more[1] if len(more) > 1 else []
-    _stand_in(name, known)
+    stand_in(known)
     code = _compile(name, text, name, {}, set())
     tree = ast.parse(unmarked(text)[0])
     statement = tree.body[-1] if tree.body else None
@@ -225,66 +225,6 @@ def analyse(parts: list[bytes]) -> list[bytes]:
         if field[0] in {member["name"] for member in members}:
             raise class_error(f"class {name} has a field and a method named {field[0]}", field[0])
     return [json.dumps(members).encode()]
-
-
-def _stand_in(name: str, known: dict[bytes, Any]) -> None:
-    """Lets a class be read that requires packages, which are not here: it will be evaluated with them where it runs."""
-    packages = {package for source in known.values() for package in (source[8] if len(source) > 8 else ())}
-    if packages:
-        sys.meta_path.append(_Packages(frozenset(package.partition(".")[0] for package in packages)))
-
-
-class _Packages:
-    """Finds packages that are not here, and all their modules, as ones of which every name stands for something."""
-
-    def __init__(self, names: frozenset[str]) -> None:
-        self._names = names
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name.partition(".")[0] not in self._names:
-            return None
-        return importlib.machinery.ModuleSpec(name, self, is_package=True)
-
-    def create_module(self, spec: Any) -> ModuleType:
-        return _StandIn(spec.name)
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__path__ = []
-
-
-class _StandIn(ModuleType):
-    """A module that is not here."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Unknown(f"{self.__name__}.{name}")
-
-
-class _Unknown:
-    """What such a module would have: something that can be named, called and asked for more while a class statement runs."""
-
-    def __init__(self, name: str) -> None:
-        self.__name__ = self.__qualname__ = name
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Unknown(f"{self.__name__}.{name}")
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        # A decorator leaves the function that it is given.
-        if len(args) == 1 and not kwargs and isinstance(args[0], (_FUNCTION, type)):
-            return args[0]
-        return self
-
-    def __getitem__(self, key: Any) -> Any:
-        return self
-
-    def __or__(self, other: Any) -> Any:
-        return self
-
-    __ror__ = __or__
 
 
 def _agree(cls: type[Object], bases: list[type[Object]], declared: list[str], fields: list[Any]) -> None:

@@ -28,6 +28,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use venv::Venv;
 use worker::Worker;
 
@@ -81,6 +82,10 @@ pub struct Native {
     venv: Venv,
     limit: usize,
     admission: Admission,
+    /// Nested calls, which the admission lets through: each is a process.
+    nested: Semaphore,
+    /// Classes that are checked at once; more wait.
+    checks: Semaphore,
     /// The parent; none after one has died, until it is needed again.
     parent: Mutex<Option<Parent>>,
     idle: Mutex<Vec<Idle>>,
@@ -104,6 +109,8 @@ impl Native {
             venv: Venv::open(&options.venv)?,
             limit: options.idle,
             admission: Admission::new(options.calls, options.share),
+            nested: Semaphore::new(options.calls.max(1)),
+            checks: Semaphore::new((options.calls / 4).max(1)),
             parent: Mutex::default(),
             idle: Mutex::default(),
         });
@@ -153,6 +160,7 @@ impl Native {
             source: class.clone(),
             methods: Vec::new(),
         };
+        let _turn = turn(&self.checks, &what).await?;
         let all: Vec<&ClassVersion> =
             std::iter::once(&own).chain(needed.iter().map(|class| &**class)).collect();
         let mut worker = self.worker(&imports_of(&all), limits::CALL_MEMORY).await?;
@@ -167,6 +175,8 @@ impl Native {
         nested: bool,
     ) -> Result<Returned> {
         let admitted = self.admission.admit(&call, nested).await?;
+        // An outer call waits for this one, so that there is an end to waiting.
+        let _turn = if nested { Some(turn(&self.nested, &admitted.what).await?) } else { None };
         let subject = subject(&admitted.what, ErrorCode::MethodFailed, call.deadline, call.memory);
         let Some(class) = call.lineage.first() else {
             return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
@@ -249,6 +259,8 @@ impl Native {
     /// A worker that served the same user and has this class.
     fn take(&self, user: &str, class: &ClassKey, memory: usize) -> Option<Worker> {
         let mut idle = lock(&self.idle);
+        // What has ended meanwhile serves nobody.
+        idle.retain(|idle| idle.worker.waits());
         let at = idle.iter().rposition(|idle| {
             (idle.user == user || !Guard::Users.holds()) && idle.class == *class && idle.memory == memory
         })?;
@@ -264,6 +276,25 @@ impl Native {
         idle.push(done);
         drop(idle);
         drop(evicted);
+    }
+}
+
+/// How long a class waits for others that are checked, and a nested call for others.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Waits for a turn.
+///
+/// # Errors
+/// `unavailable` after a while.
+async fn turn<'a>(turns: &'a Semaphore, what: &str) -> Result<SemaphorePermit<'a>> {
+    match tokio::time::timeout(PATIENCE, turns.acquire()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        Ok(Err(error)) => Err(failed("native Python is stopping", &error)),
+        Err(_) => {
+            let why =
+                format!("{what} waited {} s for other processes of native Python to end", PATIENCE.as_secs());
+            Err(Error::new(ErrorCode::Unavailable, why))
+        }
     }
 }
 

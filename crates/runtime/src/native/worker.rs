@@ -87,6 +87,11 @@ impl Worker {
         }
     }
 
+    /// Whether it waits for work: it has neither ended nor said anything that nobody asked for.
+    pub(super) fn waits(&self) -> bool {
+        self.stream.try_read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
     /// Whether it holds so much memory by now that the next call would have too little.
     pub(super) fn is_worn(&self, memory: usize) -> bool {
         Status::of(self.pid).is_none_or(|status| status.data.saturating_sub(self.base) > memory as u64 / 2)
