@@ -32,6 +32,7 @@ def reader(fs, home, address):
     """The path of an object of another user's, and that user's file system."""
     name = f"user{abs(hash(home)) % 1_000_000}"
     fs.chmod(home, "rwxrwxrwx")
+    fs.chmod(home.rpartition("/")[0], "o+x")
     scope = cell(READER)
     with emerge.connect(address, token=fs.add_user(name)) as other:
         other.store(f"{home}/reader", scope["Reader"]())
