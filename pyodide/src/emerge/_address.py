@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -96,8 +95,6 @@ def _place(url: str) -> tuple[str, str, int]:
 
 def folder() -> Path | None:
     """Where the ``emerge`` command keeps what it remembers of this user; none where there is no such place."""
-    if sys.platform == "emscripten" or sys.platform == "wasi":
-        return None
     try:
         return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config", "emerge")
     except RuntimeError:

@@ -143,11 +143,13 @@ class StoredMeta:
 
     @property
     def perms(self) -> str | None:
-        """The permissions, as in ``rwxr-x---``; of a sticky directory ``t`` or ``T`` in the last place."""
+        """The permissions, as in ``rwxr-x---``; of a sticky directory ``t`` or ``T`` in the last place, of an object whose methods run with its owner's rights ``s`` or ``S`` in the third."""
         bits: int | None = self._raw[8]
         if bits is None:
             return None
         text = "".join(letter if bits >> (8 - at) & 1 else "-" for at, letter in enumerate("rwxrwxrwx"))
+        if bits & 0o4000:
+            text = text[:2] + ("s" if bits & 0o100 else "S") + text[3:]
         return text[:8] + ("t" if bits & 1 else "T") if bits & 0o1000 else text
 
     @property

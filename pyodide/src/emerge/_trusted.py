@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,8 @@ class Trusts:
     """What a program trusts: what it said so far, and what is kept in the user's folder, by the ``emerge`` command too."""
 
     def __init__(self) -> None:
-        kept_in = folder()
+        # What a page writes is gone with the page, and a method has no folder.
+        kept_in = None if sys.platform in ("emscripten", "wasi") else folder()
         self._file = None if kept_in is None else kept_in / "trusted"
         self._classes: dict[bytes, TrustedClass] = {}
         for hash_, name, owner in self._lines():
