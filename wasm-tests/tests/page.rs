@@ -13,17 +13,8 @@ use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 wasm_bindgen_test_configure!(run_in_browser);
 
 fn class() -> ClassSource {
-    ClassSource {
-        name: "Counter".into(),
-        language: Language::JavaScript,
-        source: "class Counter extends EmergeObject { add(n) { this.count += n; return this.count; } }"
-            .into(),
-        bases: Vec::new(),
-        fields: Vec::new(),
-        doc: None,
-        captures: None,
-        module: None,
-    }
+    let text = "class Counter extends EmergeObject { add(n) { this.count += n; return this.count; } }";
+    ClassSource::new("Counter", Language::JavaScript, text)
 }
 
 fn store(path: &str, count: i64) -> Op {

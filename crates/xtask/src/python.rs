@@ -65,13 +65,14 @@ pub fn set_up() -> Result<()> {
 
 /// Sets up the environment of native Python, and gives its folder.
 pub fn set_up_native() -> Result<PathBuf> {
-    setup::python_for_all_with("native-venv", &["numpy==2.4.6", "pandas==3.1.1"])?;
-    Ok(native_venv())
+    let folder = native_venv();
+    setup::python_for_all_with(&folder, &["numpy==2.4.6", "pandas==3.1.1"])?;
+    Ok(folder)
 }
 
 /// The environment of native Python.
 pub fn native_venv() -> PathBuf {
-    project::tools().join("native-venv")
+    setup::folder_for_all("native-venv")
 }
 
 /// Sets up what the bench compares with, and the package with its extension built for speed: the Python program, and where the package lies.

@@ -4,6 +4,7 @@ use crate::exec::Cmd;
 use crate::project;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The version of wasm-pack; its lock file is that of its release.
@@ -212,21 +213,44 @@ pub fn npm_packages() -> Result<()> {
 
 /// The Python of the virtual environment of this name, made with these packages; their programs lie beside it.
 pub fn python_with(name: &str, packages: &[&str]) -> Result<PathBuf> {
-    environment(name, packages, python3)
+    environment(&project::tools().join(name), packages, python3)
 }
 
-/// As [`python_with`], of an interpreter that every user can read where there is one: native Python runs as a user of its own when the node is root.
-pub fn python_for_all_with(name: &str, packages: &[&str]) -> Result<PathBuf> {
-    environment(name, packages, || {
+/// As [`python_with`], in a given folder and of an interpreter that every user can read where there is one: native Python runs as a user of its own when the
+/// node is root.
+pub fn python_for_all_with(folder: &Path, packages: &[&str]) -> Result<PathBuf> {
+    environment(folder, packages, || {
         let system = PathBuf::from("/usr/bin/python3");
         let usable =
-            system.is_file() && Cmd::new(&system).args(["-c", "import ensurepip, venv"]).output().is_ok();
-        if usable { Ok(system) } else { python3() }
+            || system.is_file() && Cmd::new(&system).args(["-c", "import ensurepip, venv"]).output().is_ok();
+        if !usable() {
+            let _ = self::packages(&["python3", "python3-venv"], "for native Python")
+                .map_err(|error| println!("   {error:#}"));
+        }
+        if usable() { Ok(system) } else { python3() }
     })
 }
 
-fn environment(name: &str, packages: &[&str], python3: impl FnOnce() -> Result<PathBuf>) -> Result<PathBuf> {
-    let folder = project::tools().join(name);
+/// The folder of a tool that processes of another user read: beside the others where all users may go there, or else where they do.
+pub fn folder_for_all(name: &str) -> PathBuf {
+    let usual = project::tools().join(name);
+    let open =
+        |folder: &Path| std::fs::metadata(folder).is_ok_and(|about| about.permissions().mode() & 0o001 != 0);
+    let _ = std::fs::create_dir_all(project::tools());
+    let whole = project::tools().canonicalize().unwrap_or_else(|_| project::tools());
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|about| about.uid() == 0);
+    if !is_root || whole.ancestors().all(open) {
+        usual
+    } else {
+        Path::new("/var/cache/emerge-tools").join(name)
+    }
+}
+
+fn environment(
+    folder: &Path,
+    packages: &[&str],
+    python3: impl FnOnce() -> Result<PathBuf>,
+) -> Result<PathBuf> {
     let python = folder.join("bin/python");
     let stamp = folder.join(".installed");
     // Its scripts name its path, which another checkout with the same target folder has not.
@@ -234,7 +258,7 @@ fn environment(name: &str, packages: &[&str], python3: impl FnOnce() -> Result<P
     if std::fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) && python.is_file() {
         return Ok(python);
     }
-    Cmd::new(python3()?).args(["-m", "venv", "--clear"]).arg(&folder).run()?;
+    Cmd::new(python3()?).args(["-m", "venv", "--clear"]).arg(folder).run()?;
     if !packages.is_empty() {
         let install =
             ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"];
