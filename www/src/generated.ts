@@ -111,6 +111,10 @@ export const LIMITS = {
   MAX_MODULE: 4194304,
   /** Fields or methods of one class. */
   MAX_MEMBERS: 1024,
+  /** Bytes that a process of native Python may say at once: what a method gives, or asks of its file system. */
+  MAX_NATIVE_FRAME: 33554432,
+  /** Packages of native Python that one class requires. */
+  MAX_PACKAGES: 32,
   /** Requests of one session that may be in flight. */
   MAX_IN_FLIGHT: 4096,
   /** Outcomes kept for one session before acknowledgement. */
@@ -963,6 +967,8 @@ export const STAT = {
   rules: 14,
   /** The path, where the request named the object by its id or through `/registry`; absent otherwise. */
   path: 15,
+  /** The packages of native Python that its class requires, its bases included, when it was asked for by itself; absent otherwise, and when there are none. */
+  requires: 16,
 } as const;
 /** The decoded form of {@link STAT}. */
 export type Stat = [
@@ -982,6 +988,7 @@ export type Stat = [
   node: string,
   rules?: Rules | null,
   path?: string | null,
+  requires?: string[] | null,
 ];
 
 /** The reply to `get`. */
@@ -1857,6 +1864,8 @@ export const CLASS_SOURCE = {
   captures: 6,
   /** The module of a class in wasm, whose `source` is empty; absent in the other languages. What it says of itself (`module`) is the rest of this record. */
   module: 7,
+  /** The packages of the node's native Python that the class needs, by the names under which they are imported, without doubles; absent when there are none. Such a class runs in a process of that Python, and nowhere else on the node. */
+  requires: 8,
 } as const;
 /** The decoded form of {@link CLASS_SOURCE}. */
 export type ClassSource = [
@@ -1868,6 +1877,7 @@ export type ClassSource = [
   doc?: string | null,
   captures?: Capture[] | null,
   module?: Uint8Array | null,
+  requires?: string[] | null,
 ];
 
 /** A name from around a class that travels with it. */
