@@ -166,7 +166,7 @@ pub(super) const ALL: &[Code] = &[
     machine(
         "native-url",
         "fetch a page",
-        "import urllib.request\nreturn f'through: {urllib.request.urlopen(\"http://127.0.0.1:@port@/\").status}'",
+        "import urllib.error, urllib.request\ntry: return f'through: {urllib.request.urlopen(\"http://127.0.0.1:@port@/\").status}'\nexcept urllib.error.HTTPError as error: return f'through: {error.code}'",
     ),
     // The kernel.
     machine(
@@ -286,7 +286,7 @@ pub(super) const ALL: &[Code] = &[
         "take more memory than a call may",
         &[Guard::Memory],
         By::Answer,
-        "import numpy as np\nreturn f'through: {np.ones(45_000_000).nbytes}'",
+        "import numpy as np\nreturn f'through: {np.empty(45_000_000).nbytes}'",
     ),
     guarded(
         "native-memory-mmap",
