@@ -1,7 +1,9 @@
 //! The memory that all instances hold together, and that those of one user do.
 
 use emerge_proto::guard::Guard;
+use emerge_proto::{Error, ErrorCode};
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -23,6 +25,25 @@ pub(super) enum UsedUp {
     All,
     /// The half that one user may have.
     Own,
+}
+
+impl fmt::Display for UsedUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            UsedUp::All => "all calls together have used up the sandbox's memory",
+            UsedUp::Own => "your calls together have used up what one user may have of the sandbox's memory",
+        })
+    }
+}
+
+impl std::error::Error for UsedUp {}
+
+/// Why an instance could not be made: for want of memory, or for a fault of the sandbox's.
+pub(super) fn unmade(what: &str, error: &wasmtime::Error) -> Error {
+    match error.downcast_ref::<UsedUp>() {
+        Some(used_up) => Error::new(ErrorCode::OutOfMemory, format!("{used_up}; later there may be some")),
+        None => super::internal(what, error),
+    }
 }
 
 impl Budget {

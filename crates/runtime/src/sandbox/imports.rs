@@ -151,7 +151,10 @@ impl ResourceLimiter for Host {
         } else {
             match self.held.grow(desired) {
                 Ok(()) => return Ok(true),
-                Err(used_up) => self.stopped = Some(Stopped::UsedUp(used_up)),
+                Err(used_up) => {
+                    self.stopped = Some(Stopped::UsedUp(used_up));
+                    return Err(used_up.into());
+                }
             }
         }
         // An error and not `false`: the guest is stopped here, and need not cope with a refusal in the middle of anything.

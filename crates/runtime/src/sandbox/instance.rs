@@ -4,9 +4,9 @@
 //! whenever an export has returned. So writing an image over the memory is as good as a new instance, at the cost of comparing a megabyte. An
 //! instance whose call was stopped in the middle is dropped.
 
+use super::budget::unmade;
 use super::image::Image;
 use super::imports::Host;
-use super::internal;
 use emerge_proto::Result;
 use wasmtime::{AsContextMut, InstancePre, Memory, Store, TypedFunc};
 
@@ -119,7 +119,7 @@ impl Instance {
             let pages = (image.len() - size).div_ceil(WASM_PAGE) as u64;
             self.memory
                 .grow(self.store.as_context_mut(), pages)
-                .map_err(|error| internal("a guest's memory could not be enlarged", &error))?;
+                .map_err(|error| unmade("a guest's memory could not be enlarged", &error))?;
         }
         image.write(self.memory.data_mut(&mut self.store));
         Ok(true)

@@ -1,7 +1,7 @@
 //! The JavaScript guest: booting it, loading classes into it, calling methods in it.
 
 use super::admission::{Admission, returned, with_log};
-use super::budget::{Budget, Held};
+use super::budget::{Budget, Held, unmade};
 use super::engine::{Running, Ticker};
 use super::image::Image;
 use super::imports::{self, Host};
@@ -334,13 +334,20 @@ impl JavaScript {
         {
             return Ok(idle.instance);
         }
-        self.fresh(self.budget.of(user), &loaded.image).await
+        let made = self.fresh(self.budget.of(user), &loaded.image).await;
+        match made {
+            // Those that wait hold memory too.
+            Err(error) if error.code == ErrorCode::OutOfMemory && self.instances.let_go() => {
+                self.fresh(self.budget.of(user), &loaded.image).await
+            }
+            made => made,
+        }
     }
 
     async fn fresh(&self, held: Held, image: &Image) -> Result<Instance> {
         let mut instance = Instance::new(&self.pre, Host::new(held))
             .await
-            .map_err(|error| internal("an instance of the guest could not be made", &error))?;
+            .map_err(|error| unmade("an instance of the guest could not be made", &error))?;
         instance.restore(image)?;
         Ok(instance)
     }

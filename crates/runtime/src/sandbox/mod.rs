@@ -73,7 +73,7 @@ impl SandboxOptions {
             calls: threads * 16,
             // The other half is for whoever else comes; those that run take turns of some milliseconds.
             share: threads * 8,
-            idle: 64,
+            idle: threads * 8,
             memory: 4 * 1024 * 1024 * 1024,
             images: 64 * 1024 * 1024,
         }

@@ -1,6 +1,5 @@
 //! What comes out of the guest, and what it means.
 
-use super::budget::UsedUp;
 use super::imports::Stopped;
 use super::instance::{Output, Trapped};
 use emerge_proto::{Error, ErrorCode, Result, limits};
@@ -171,15 +170,9 @@ impl Subject<'_> {
                 )
                 .limit(self.memory as u64);
             }
-            Some(Stopped::UsedUp(who)) => {
-                let who = match who {
-                    UsedUp::All => "all calls together have used up that of the sandbox",
-                    UsedUp::Own => "your calls together have used up what one user may have of the sandbox's",
-                };
-                return Error::new(
-                    ErrorCode::OutOfMemory,
-                    format!("{} needs memory, and {who}; later there may be some", self.what),
-                );
+            Some(Stopped::UsedUp(used_up)) => {
+                let why = format!("{} needs memory, and {used_up}; later there may be some", self.what);
+                return Error::new(ErrorCode::OutOfMemory, why);
             }
             None => {}
         }

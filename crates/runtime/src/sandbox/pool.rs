@@ -96,6 +96,12 @@ impl<I> Instances<I> {
         Self { idle: Mutex::default(), limit }
     }
 
+    /// Lets all go; true when there were any.
+    pub(super) fn let_go(&self) -> bool {
+        let idle = std::mem::take(&mut *lock(&self.idle));
+        !idle.is_empty()
+    }
+
     /// Takes an instance that served the same user and has these classes.
     pub(super) fn take(&self, user: &str, wanted: &Arc<Loaded>) -> Option<Idle<I>> {
         self.take_if(|idle| (idle.user == user || !Guard::Users.holds()) && Arc::ptr_eq(&idle.state, wanted))

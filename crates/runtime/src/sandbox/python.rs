@@ -1,7 +1,7 @@
 //! The Python guest: CPython as a component, compiled when it is first needed. Booting it, loading classes into it, calling methods in it.
 
 use super::admission::{Admission, returned, with_log};
-use super::budget::{Budget, Held};
+use super::budget::{Budget, Held, unmade};
 use super::engine::{self, Ticker};
 use super::image::Image;
 use super::imports::{self, Host};
@@ -274,7 +274,14 @@ impl Python {
         {
             return Ok(idle.instance);
         }
-        self.fresh(self.budget.of(user), &loaded.image).await
+        let made = self.fresh(self.budget.of(user), &loaded.image).await;
+        match made {
+            // Those that wait hold memory too.
+            Err(error) if error.code == ErrorCode::OutOfMemory && self.instances.let_go() => {
+                self.fresh(self.budget.of(user), &loaded.image).await
+            }
+            made => made,
+        }
     }
 
     /// Puts the memory of an instance back that waits for its next call. It is out of reach of other calls meanwhile, for some microseconds.
@@ -319,7 +326,7 @@ impl Python {
     /// An instance as the component begins, with `size` bytes of memory at least; what `base` has is in them already.
     async fn unbooted(&self, held: Held, size: usize, base: Option<&Base>) -> Result<Instance> {
         let pre = self.ready(&|_| {})?;
-        let failed = |error: Trapped| internal("an instance of the Python guest could not be made", &error);
+        let failed = |error: Trapped| unmade("an instance of the Python guest could not be made", &error);
         let mut store = Store::new(&self.engine, World::new(Host::new(held)));
         store.limiter(|world| &mut world.host);
         store.epoch_deadline_callback(|mut context| context.data_mut().host.tick());
