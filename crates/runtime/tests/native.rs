@@ -1,6 +1,6 @@
 //! Native Python: what runs there, what is contained, and that a system which cannot confine it has none.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod common;
 
