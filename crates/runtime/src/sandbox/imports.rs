@@ -158,7 +158,8 @@ impl ResourceLimiter for Host {
             }
         }
         // An error and not `false`: the guest is stopped here, and need not cope with a refusal in the middle of anything.
-        Err(wasmtime::Error::msg("the guest wants more memory than it may have"))
+        let why = format!("the guest wants {desired} bytes of memory, and may have {}", self.limit);
+        Err(wasmtime::Error::msg(why))
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
