@@ -23,8 +23,6 @@ guards! {
     Share,
     /// A call gets no more memory than its limit.
     Memory,
-    /// Of the memory of all calls, one user has a part.
-    MemoryShare,
     /// A log ends at its limit.
     Log,
     /// A result, and what a method leaves of its object, end at a limit.

@@ -101,18 +101,6 @@ const CROWDS: &[Crowd] = &[
         bodies: &[(Where::Native, "while True: pass")],
         quick: (Where::Native, "return 1"),
     },
-    Crowd {
-        name: "memory-of-others",
-        tries: "hold much memory in many calls of both languages, so that there is none for another's",
-        guards: &[Guard::MemoryShare],
-        // Of each language as many as one user may have at once on a small machine; with 180 MiB each more than there is in all.
-        calls: 28,
-        bodies: &[
-            (PYTHON, "held = bytearray(180 << 20)\nwhile True: pass"),
-            (JAVASCRIPT, "const held = new ArrayBuffer(180 << 20); for (;;) held.byteLength;"),
-        ],
-        quick: (JAVASCRIPT, "return new ArrayBuffer(4 << 20).byteLength;"),
-    },
 ];
 
 impl Crowd {

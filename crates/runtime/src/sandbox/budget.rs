@@ -1,6 +1,5 @@
 //! The memory that all instances hold together, and that those of one user do.
 
-use emerge_proto::guard::Guard;
 use emerge_proto::{Error, ErrorCode};
 use std::collections::HashMap;
 use std::fmt;
@@ -90,7 +89,7 @@ impl Held {
             return Err(UsedUp::All);
         }
         // The other half is for whoever else comes.
-        let share = if Guard::MemoryShare.holds() { self.budget.limit / 2 } else { self.budget.limit };
+        let share = self.budget.limit / 2;
         if self.own.as_ref().is_some_and(|own| !take(own, more, share)) {
             self.budget.used.fetch_sub(more, Ordering::Relaxed);
             return Err(UsedUp::Own);
