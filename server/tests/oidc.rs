@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use emerge_client::native::Client;
 use emerge_proto::{ErrorCode, Path};
 use emerge_server::{Config, OidcConfig, RunningNode};
@@ -15,16 +17,7 @@ use tokio::net::TcpStream;
 
 /// Base64 as tokens have it.
 fn text(bytes: impl AsRef<[u8]>) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.as_ref().chunks(3) {
-        let bits =
-            chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for at in 0..=chunk.len() {
-            text.push(char::from(DIGITS[(bits >> (18 - 6 * at) & 63) as usize]));
-        }
-    }
-    text
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 struct Provider {

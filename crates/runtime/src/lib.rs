@@ -9,10 +9,14 @@ mod native;
 #[path = "native_elsewhere.rs"]
 mod native;
 #[cfg(feature = "sandbox")]
+mod native_report;
+#[cfg(feature = "sandbox")]
 mod sandbox;
 
 #[cfg(feature = "sandbox")]
-pub use native::{Native, NativeOptions, NativeReport};
+pub use native::{Native, NativeOptions};
+#[cfg(feature = "sandbox")]
+pub use native_report::NativeReport;
 
 #[cfg(feature = "sandbox")]
 pub use sandbox::{FileObject, FileObjects, Sandbox, SandboxOptions};

@@ -1,6 +1,6 @@
 //! Native Python where there is none: what confines it is Linux's.
 
-use crate::{Call, Fs, Returned};
+use crate::{Call, Fs, NativeReport, Returned};
 use emerge_proto::{ClassSource, ClassVersion, Error, ErrorCode, Result};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -18,21 +18,6 @@ impl NativeOptions {
     pub fn new(venv: impl Into<PathBuf>) -> Self {
         Self { venv: venv.into() }
     }
-}
-
-/// What native Python is on this system.
-#[derive(Clone, Debug)]
-pub struct NativeReport {
-    /// The version of the interpreter.
-    pub version: String,
-    /// The interpreter's program.
-    pub interpreter: PathBuf,
-    /// What is installed.
-    pub packages: Vec<String>,
-    /// The version of Landlock in the kernel.
-    pub landlock: i64,
-    /// The user of the workers, when it is not the node's own.
-    pub user: Option<u32>,
 }
 
 /// Runs classes that require packages; there is none.
@@ -62,9 +47,4 @@ impl Native {
     pub(crate) async fn call(self: &Arc<Self>, _: Call, _: Arc<dyn Fs>, _: bool) -> Result<Returned> {
         match self.none {}
     }
-}
-
-/// The packages that classes require.
-pub(crate) fn packages_of<'a>(classes: impl Iterator<Item = &'a ClassSource>) -> BTreeSet<&'a str> {
-    classes.flat_map(ClassSource::packages).map(String::as_str).collect()
 }

@@ -16,8 +16,8 @@ use crate::sandbox::imports::{self, CallLog};
 use crate::sandbox::instance::Output;
 use crate::sandbox::outcome::{Subject, join};
 use crate::sandbox::pool::{ClassKey, key_of};
-use crate::sandbox::python::{classes, subject};
-use crate::{Call, Fs, Returned};
+use crate::sandbox::python::{classes, pickled, subject};
+use crate::{Call, Fs, NativeReport, Returned};
 use emerge_proto::class::Captured;
 use emerge_proto::guard::Guard;
 use emerge_proto::{ClassSource, ClassVersion, Error, ErrorCode, ObjectId, Result, limits};
@@ -52,21 +52,6 @@ impl NativeOptions {
         // A worker is a process with memory of its own, so that there are fewer than instances of the sandbox.
         Self { venv: venv.into(), calls: threads * 4, share: threads * 2, idle: threads * 4 }
     }
-}
-
-/// What native Python is on this system.
-#[derive(Clone, Debug)]
-pub struct NativeReport {
-    /// The version of the interpreter, as in `3.11.7`.
-    pub version: String,
-    /// The interpreter's program.
-    pub interpreter: PathBuf,
-    /// What is installed, with versions, as in `numpy 2.4.6`.
-    pub packages: Vec<String>,
-    /// The version of Landlock in the kernel.
-    pub landlock: i64,
-    /// The user of the workers, when it is not the node's own.
-    pub user: Option<u32>,
 }
 
 /// A worker, and whom it serves.
@@ -178,18 +163,7 @@ impl Native {
         // An outer call waits for this one, so that there is an end to waiting.
         let _turn = if nested { Some(turn(&self.nested, &admitted.what).await?) } else { None };
         let subject = subject(&admitted.what, ErrorCode::MethodFailed, call.deadline, call.memory);
-        let Some(class) = call.lineage.first() else {
-            return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
-        };
-        let input = emerge_pickle::call_to_pickle(
-            &class.hash.0,
-            &call.method,
-            &call.path,
-            &call.state,
-            &call.args,
-            call.kwargs.as_deref(),
-            call.is_query,
-        )?;
+        let (class, input) = pickled(&call)?;
         let class = key_of(class);
         let mut worker = match self.take(&call.user, &class, call.memory) {
             Some(worker) => worker,
@@ -325,11 +299,6 @@ fn imports_of(classes: &[&ClassVersion]) -> BTreeSet<String> {
         }
     }
     imports
-}
-
-/// The packages that classes require.
-pub(crate) fn packages_of<'a>(classes: impl Iterator<Item = &'a ClassSource>) -> BTreeSet<&'a str> {
-    classes.flat_map(ClassSource::packages).map(String::as_str).collect()
 }
 
 /// A failure of a method's for whoever called it: what found no memory is the limit's error, and an output that none of ours gives is no trouble of the node's.

@@ -334,14 +334,7 @@ impl JavaScript {
         {
             return Ok(idle.instance);
         }
-        let made = self.fresh(self.budget.of(user), &loaded.image).await;
-        match made {
-            // Those that wait hold memory too.
-            Err(error) if error.code == ErrorCode::OutOfMemory && self.instances.let_go() => {
-                self.fresh(self.budget.of(user), &loaded.image).await
-            }
-            made => made,
-        }
+        self.instances.made(|| self.fresh(self.budget.of(user), &loaded.image)).await
     }
 
     async fn fresh(&self, held: Held, image: &Image) -> Result<Instance> {

@@ -22,7 +22,7 @@ pub(crate) mod python;
 mod wasi;
 mod wasm;
 
-use crate::native::{Native, packages_of};
+use crate::native::Native;
 use crate::{BoxFuture, Call, Fs, Returned, Runtime, Spent};
 use emerge_proto::{ClassSource, ClassVersion, Error, ErrorCode, Language, MethodDecl, Result, limits};
 pub use javascript::{FileObject, FileObjects};
@@ -409,6 +409,11 @@ fn stopping() -> Error {
 
 fn panicked() -> Error {
     Error::new(ErrorCode::Internal, "the sandbox failed in a call; the log says where")
+}
+
+/// The packages that classes require.
+fn packages_of<'a>(classes: impl Iterator<Item = &'a ClassSource>) -> BTreeSet<&'a str> {
+    classes.flat_map(ClassSource::packages).map(String::as_str).collect()
 }
 
 fn internal(what: &str, why: &dyn fmt::Display) -> Error {

@@ -3,7 +3,7 @@
 use super::image::Image;
 use super::outcome::Listing;
 use emerge_proto::guard::Guard;
-use emerge_proto::{ClassHash, ClassVersion, ObjectId};
+use emerge_proto::{ClassHash, ClassVersion, ErrorCode, ObjectId, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -96,8 +96,16 @@ impl<I> Instances<I> {
         Self { idle: Mutex::default(), limit }
     }
 
+    /// A new instance. Where there is no memory for it, those that wait are let go first, for they hold memory too.
+    pub(super) async fn made<F: Future<Output = Result<I>>>(&self, make: impl Fn() -> F) -> Result<I> {
+        match make().await {
+            Err(error) if error.code == ErrorCode::OutOfMemory && self.let_go() => make().await,
+            made => made,
+        }
+    }
+
     /// Lets all go; true when there were any.
-    pub(super) fn let_go(&self) -> bool {
+    fn let_go(&self) -> bool {
         let idle = std::mem::take(&mut *lock(&self.idle));
         !idle.is_empty()
     }

@@ -168,18 +168,7 @@ impl Python {
     pub(super) async fn call(&self, call: Call, fs: Arc<dyn Fs>, nested: bool) -> Result<Returned> {
         let admitted = self.admission.admit(&call, nested).await?;
         let subject = subject(&admitted.what, ErrorCode::MethodFailed, call.deadline, call.memory);
-        let Some(class) = call.lineage.first() else {
-            return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
-        };
-        let input = emerge_pickle::call_to_pickle(
-            &class.hash.0,
-            &call.method,
-            &call.path,
-            &call.state,
-            &call.args,
-            call.kwargs.as_deref(),
-            call.is_query,
-        )?;
+        let (_, input) = pickled(&call)?;
         let loaded = self.loaded(&call).await?;
         let mut instance = self.instance(&call.user, &loaded).await?;
         let world = instance.store.data_mut();
@@ -274,14 +263,7 @@ impl Python {
         {
             return Ok(idle.instance);
         }
-        let made = self.fresh(self.budget.of(user), &loaded.image).await;
-        match made {
-            // Those that wait hold memory too.
-            Err(error) if error.code == ErrorCode::OutOfMemory && self.instances.let_go() => {
-                self.fresh(self.budget.of(user), &loaded.image).await
-            }
-            made => made,
-        }
+        self.instances.made(|| self.fresh(self.budget.of(user), &loaded.image)).await
     }
 
     /// Puts the memory of an instance back that waits for its next call. It is out of reach of other calls meanwhile, for some microseconds.
@@ -377,6 +359,23 @@ impl Python {
             Ok(Ok((bytes,))) => Ok(subject.parts(Output::Bytes(bytes))),
         }
     }
+}
+
+/// The class of a call's object, and the call as Python reads it.
+pub(crate) fn pickled(call: &Call) -> Result<(&Arc<ClassVersion>, Vec<u8>)> {
+    let Some(class) = call.lineage.first() else {
+        return Err(Error::new(ErrorCode::ClassNotFound, "the object has no class"));
+    };
+    let input = emerge_pickle::call_to_pickle(
+        &class.hash.0,
+        &call.method,
+        &call.path,
+        &call.state,
+        &call.args,
+        call.kwargs.as_deref(),
+        call.is_query,
+    )?;
+    Ok((class, input))
 }
 
 /// Path, classes and state of an object as the guest tells them.
