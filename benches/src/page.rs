@@ -2,8 +2,9 @@
 
 use crate::chromium::Chromium;
 use crate::setting::{Setting, fill};
-use axum::http::header;
-use axum::response::IntoResponse;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::Value as Figures;
@@ -14,6 +15,9 @@ use tokio::sync::mpsc;
 const OBJECTS: u64 = 1000;
 /// How long a page may take.
 const LIMIT: Duration = Duration::from_secs(300);
+
+/// What a page of ours may do: the node lets a page do nothing that does not say so itself. Pyodide evaluates text.
+const POLICY: &str = "default-src 'self' ws:; script-src 'self' 'unsafe-eval'; worker-src 'self'";
 
 /// Opens `/bench/` of `routes` with `query`, and gives the figures that it posts to `/bench/figures`.
 pub(crate) async fn figures(routes: Router, query: &str) -> Result<Figures, String> {
@@ -36,7 +40,11 @@ pub(crate) async fn figures_among(
                 // The receiver is gone when the question has been given up.
                 let _ = sender.send(figures).await;
             }),
-        );
+        )
+        .layer(map_response(async |mut response: Response| {
+            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+            response
+        }));
     let setting = Setting::new(routes).await?;
     fill(&setting, objects).await?;
     ready(&setting).await?;
