@@ -1,9 +1,17 @@
 //! What stored code, or the guest that runs it, says to the node: requests, results, and what a module says of itself.
 
-use emerge_pickle::{changes, op_from_pickle, returned_from_pickle, value_of_pickle, value_to_pickle};
+use emerge_pickle::{
+    changes, class_from_pickle, op_from_pickle, returned_from_pickle, value_from_pickle, value_of_pickle,
+    value_to_pickle,
+};
 use emerge_proto::class::{decode, encode};
 use emerge_proto::module::{Description, Reply, reply};
 use emerge_proto::{ErrorCode, Op, Value};
+
+// The runtime itself is left out: to build it with the fuzzer's flags takes minutes.
+#[path = "../../runtime/src/native/frame.rs"]
+#[allow(dead_code, reason = "only what a worker says is read here")]
+mod frame;
 
 /// The first byte says what the others are.
 pub fn worker(bytes: &[u8]) {
@@ -15,6 +23,7 @@ pub fn worker(bytes: &[u8]) {
         b'o' => request(bytes),
         b'm' => module_reply(bytes),
         b'd' => module_description(bytes),
+        b'n' => native_frames(bytes),
         _ => {}
     }
 }
@@ -47,6 +56,31 @@ fn compared(bytes: &[u8]) {
     if let Ok(none) = changes(old, old) {
         let nothing = Value::List(vec![Value::List(vec![]), Value::List(vec![])]);
         assert_eq!(value_of_pickle(&none).unwrap(), nothing);
+    }
+}
+
+/// Frames of a worker of native Python: each is read as a whole, or refused.
+fn native_frames(mut bytes: &[u8]) {
+    while let Some((head, rest)) = bytes.split_first_chunk::<{ frame::HEADER }>() {
+        let Ok((kind, length)) = frame::header(*head) else { return };
+        let Some((body, rest)) = rest.split_at_checked(length) else { return };
+        bytes = rest;
+        match frame::said(kind, body.to_vec()) {
+            Ok(frame::Said::Ask { what, input, more }) => {
+                assert_eq!(input.len() + more.len() + 8, length);
+                match what {
+                    0 => pickled_request(&input),
+                    1 => drop(class_from_pickle(&input)),
+                    2 => drop(value_from_pickle(&input)),
+                    _ => drop(changes(&input, &more)),
+                }
+            }
+            Ok(frame::Said::Done(kept) | frame::Said::Ready(kept) | frame::Said::Failed(kept)) => {
+                assert_eq!(kept, body);
+            }
+            Ok(frame::Said::Log(line)) => assert!(!line.is_empty() || body.is_empty()),
+            Err(error) => assert_eq!(error.code, ErrorCode::MethodFailed),
+        }
     }
 }
 
