@@ -14,14 +14,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// A folder of this test alone, with a compiled guest in it.
 fn folder(name: &str) -> PathBuf {
     common::sandbox();
+    let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+    // Those of earlier builds may be there too.
+    let modified = |path: &PathBuf| std::fs::metadata(path).unwrap().modified().unwrap();
+    let newest = guests(&compiled).max_by_key(modified).unwrap();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir(&folder).unwrap();
     std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o700)).unwrap();
-    for entry in std::fs::read_dir(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
-    }
+    std::fs::copy(&newest, folder.join(newest.file_name().unwrap())).unwrap();
     folder
 }
 
@@ -35,10 +36,13 @@ fn open(folder: &Path) -> (emerge_proto::Result<Sandbox>, usize) {
 
 /// The guest that is compiled when a sandbox is opened.
 fn file(folder: &Path) -> PathBuf {
-    let mut files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    guests(folder).next().unwrap()
+}
+
+fn guests(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     files
-        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("JavaScript-")))
-        .unwrap()
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("JavaScript-")))
 }
 
 #[test]
