@@ -5,6 +5,7 @@ use crate::redis::Redis;
 use crate::report::{Answer, median};
 use crate::setting::{Setting, text};
 use axum::Router;
+use emerge_client::Client;
 use emerge_proto::op::StoreMode;
 use emerge_proto::{ClassSource, FieldDecl, FieldType, Language, Path, Value};
 use std::time::Instant;
@@ -15,6 +16,7 @@ const CALLS: i64 = 5000;
 const METHOD: &str = "class Scaled extends EmergeObject { scaled(factor) { return this.balance * factor; } }";
 const SCRIPT: &str = "return redis.call('GET', KEYS[1]) * ARGV[1]";
 const BALANCE: i64 = 25;
+const PATH: &str = "/scaled";
 
 /// How many times as many calls a second as Redis.
 pub(crate) async fn measure(runs: usize) -> Measured {
@@ -32,19 +34,14 @@ pub(crate) async fn measure(runs: usize) -> Measured {
         ..ClassSource::new("Scaled", Language::JavaScript, METHOD)
     };
     let hash = client.put_class(&class).await.map_err(text)?.hash;
-    let path = Path::parse("/scaled").map_err(text)?;
+    let path = Path::parse(PATH).map_err(text)?;
     let state = Value::Map(vec![("balance".into(), Value::Int(BALANCE))]).encode();
     client.store(&path, hash, state, StoreMode::Create).await.map_err(text)?;
+    client.close().await;
     let (mut ratios, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..=runs {
-        let begun = Instant::now();
-        for factor in 0..CALLS {
-            let called = client.call(&path, "scaled", &[Value::Int(factor)], false).await.map_err(text)?;
-            if called.result != Value::Int(BALANCE * factor).encode() {
-                return Err("the method gave something else".into());
-            }
-        }
-        let one = CALLS as f64 / begun.elapsed().as_secs_f64();
+        let (url, token) = (setting.node.url(), setting.node.token.clone());
+        let one = tokio::task::spawn_blocking(move || per_second(&url, &token)).await.map_err(text)??;
         let (returned, other) = tokio::task::spawn_blocking(move || {
             let rate = script.per_second();
             (script, rate)
@@ -60,7 +57,6 @@ pub(crate) async fn measure(runs: usize) -> Measured {
             theirs.push(other);
         }
     }
-    client.close().await;
     setting.stop().await?;
     server.stop().await?;
     let note = format!(
@@ -69,6 +65,23 @@ pub(crate) async fn measure(runs: usize) -> Measured {
         median(&theirs)
     );
     Ok(Answer { runs: ratios, note })
+}
+
+/// Calls a second of a client on the thread that asks, as that of Redis' is.
+#[tokio::main(flavor = "current_thread")]
+async fn per_second(url: &str, token: &str) -> Result<f64, String> {
+    let client = Client::connect(url, token).await.map_err(text)?;
+    let path = Path::parse(PATH).map_err(text)?;
+    let begun = Instant::now();
+    for factor in 0..CALLS {
+        let called = client.call(&path, "scaled", &[Value::Int(factor)], false).await.map_err(text)?;
+        if called.result != Value::Int(BALANCE * factor).encode() {
+            return Err("the method gave something else".into());
+        }
+    }
+    let rate = CALLS as f64 / begun.elapsed().as_secs_f64();
+    client.close().await;
+    Ok(rate)
 }
 
 /// A script that Redis knows, and a connection of a client that waits.

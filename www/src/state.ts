@@ -26,7 +26,7 @@ export function encodeArgs(args: readonly unknown[], used: Set<ClassRecord>): Ui
 }
 
 /** The fields of a state, by name. */
-function partsOf(state: Uint8Array): Map<string, Uint8Array> {
+export function partsOf(state: Uint8Array): Map<string, Uint8Array> {
   const fields = new Map<string, Uint8Array>();
   const reader = new ByteReader(state);
   for (let left = reader.map(); left > 0; left -= 1) {
@@ -63,7 +63,7 @@ export function changes(
  * Whether a field still has the value that was fetched. What JavaScript cannot hold exactly (a nested 1.0, microseconds)
  * counts as unchanged when it is what JavaScript makes of the fetched bytes.
  */
-function unchanged(was: Uint8Array, value: Uint8Array, declared: Declared | undefined, name: string): boolean {
+export function unchanged(was: Uint8Array, value: Uint8Array, declared: Declared | undefined, name: string): boolean {
   if (equal(was, value)) return true;
   try {
     return equal(encodeField(declared?.kind ?? "any", decodeValue(was), name), value);

@@ -79,6 +79,7 @@ pub fn guest() -> Result<()> {
         "crates/runtime/guest/Cargo.lock",
         "crates/runtime/guest/build.rs",
         "crates/runtime/guest/src",
+        MARKS,
     ];
     let step = Step { name: "guest", inputs: &inputs, facts: &facts, outputs: std::slice::from_ref(&module) };
     let ran = step.run(|| {
@@ -91,7 +92,7 @@ pub fn guest() -> Result<()> {
             .env("CC_wasm32_unknown_unknown", "clang")
             .env("AR_wasm32_unknown_unknown", setup::llvm_ar().context("llvm-ar is missing")?)
             .run()?;
-        copy(&out.join(WASM).join("release/javascript.wasm"), &module)
+        mark(&out.join(WASM).join("release/javascript.wasm"), &module)
     })?;
     say("JavaScript sandbox", ran);
 
@@ -110,6 +111,19 @@ pub fn guest() -> Result<()> {
     python_guest()
 }
 
+/// The program that makes a guest note what it writes.
+const MARKS: &str = "crates/runtime/guest-marks";
+
+fn mark(plain: &Path, marked: &Path) -> Result<()> {
+    Cmd::new("cargo")
+        .args(["run", "--quiet", "--release", "--locked"])
+        .args(["--manifest-path", &format!("{MARKS}/Cargo.toml"), "--target-dir"])
+        .arg(project::target().join("guest-marks"))
+        .arg("--")
+        .args([plain, marked])
+        .run()
+}
+
 /// The builder of Python components; it carries the CPython that goes into the guest.
 const COMPONENTIZE_PY: &str = "componentize-py==0.25.1";
 
@@ -118,7 +132,7 @@ fn python_guest() -> Result<()> {
     let component = guests().join("python.wasm");
     let step = Step {
         name: "python-guest",
-        inputs: &["crates/runtime/guest-python", "pyodide/src/emerge"],
+        inputs: &["crates/runtime/guest-python", "pyodide/src/emerge", MARKS],
         facts: &[COMPONENTIZE_PY.to_owned()],
         outputs: std::slice::from_ref(&component),
     };
@@ -146,13 +160,7 @@ fn python_guest() -> Result<()> {
             .args(["app", "-o"])
             .arg(&plain)
             .run()?;
-        Cmd::new("cargo")
-            .args(["run", "--quiet", "--release", "--locked"])
-            .args(["--manifest-path", &format!("{guest}/marks/Cargo.toml"), "--target-dir"])
-            .arg(project::target().join("guest-marks"))
-            .arg("--")
-            .args([&plain, &component])
-            .run()
+        mark(&plain, &component)
     })?;
     say("Python sandbox", ran);
     Ok(())

@@ -4,10 +4,10 @@ import type { ClassRecord } from "../../../../www/src/class.js";
 import { encode, Encoder, Ref, Table } from "../../../../www/src/codec.js";
 import { errorOf } from "../../../../www/src/error.js";
 import { Meta } from "../../../../www/src/meta.js";
-import { bare, type EmergeClass, EmergeObject, headOf as headOfObject, setHead } from "../../../../www/src/object.js";
+import { bare, declarationOf, type EmergeClass, EmergeObject, headOf as headOfObject, setHead } from "../../../../www/src/object.js";
 import { ByteReader } from "../../../../www/src/bytes.js";
-import { changes, encodeObject } from "../../../../www/src/state.js";
-import { decodeState, decodeValue, hooks } from "../../../../www/src/values.js";
+import { partsOf, unchanged } from "../../../../www/src/state.js";
+import { decodeState, decodeValue, encodeField, hooks } from "../../../../www/src/values.js";
 import { opPutClass, opStat, type RawStat, readStat } from "../../../../www/src/wire.js";
 import { classOf, fs, subject } from "./classes.js";
 import { natives } from "./natives.js";
@@ -19,11 +19,16 @@ export async function call(parts: readonly Uint8Array[]): Promise<Uint8Array> {
   const [name, path] = [textOf(parts[0]), textOf(parts[1])];
   const [, , state = new Uint8Array(0), given = new Uint8Array(0)] = parts;
   if (!subject) throw new Error("no class is loaded");
-  const { cls } = subject;
+  const { cls, kinds } = subject;
   const object = bare(cls);
   setHead(object, headOf(path, state));
-  decodeState(object, state, classOf, []);
-  const args = decodeValue(given, classOf, []) as unknown[];
+  let values = natives.decodeFields(object, state);
+  if (!values) {
+    decodeState(object, state, classOf, []);
+    // In the order of the state, which that of an object's own names need not be.
+    values = [...partsOf(state).keys()].map((field) => (object as unknown as Record<string, unknown>)[field]);
+  }
+  const args = (natives.decode(given) ?? decodeValue(given, classOf, [])) as unknown[];
   const [, , , , holes, query] = parts;
   // What was not given between arguments by name has its default.
   for (const hole of holes ?? []) args[hole] = undefined;
@@ -33,8 +38,8 @@ export async function call(parts: readonly Uint8Array[]): Promise<Uint8Array> {
   if (isQuery) result = await kept(result);
 
   const used = new Set<ClassRecord>();
-  const encoded = encode(result, hooks(used));
-  const after = stateOf(object, cls, state, used);
+  const encoded = natives.encode(result) ?? encode(result, hooks(used));
+  const after = natives.encodeFields(object, state, values, kinds) ?? stateOf(object, cls, state, values, used);
   // A class that a method made is new to the node.
   for (const record of used) if (record.encoded) request(opPutClass(record.encoded));
   return success(encoded, after);
@@ -105,31 +110,37 @@ function headOf(path: string, state: Uint8Array): Parameters<typeof setHead>[1] 
   };
 }
 
-/** The state after a method; nothing when it left the object as it was. Fields that it did not change keep their bytes. */
-function stateOf(object: EmergeObject, cls: EmergeClass, before: Uint8Array, used: Set<ClassRecord>): Uint8Array {
-  const now = encodeObject(object, cls, used);
-  if (natives.same(before, now)) return new Uint8Array(0);
-  const { changed, removed } = changes(before, now, cls);
-  const differing = fields(changed);
-  if (differing.size === 0 && removed.length === 0) return new Uint8Array(0);
-  const old = fields(before);
-  const current = fields(now);
-  const MAP = 5;
+/**
+ * The state after a method; nothing when it left the object as it was. Fields that it did not change keep their bytes. Before it they were `before`, and had
+ * these values.
+ */
+function stateOf(object: EmergeObject, cls: EmergeClass, before: Uint8Array, values: readonly unknown[], used: Set<ClassRecord>): Uint8Array {
+  const declared = declarationOf(cls);
+  const old = partsOf(before);
+  const was = new Map([...old.keys()].map((name, at) => [name, values[at]]));
+  const now: readonly (readonly [string, unknown])[] = Object.entries(object);
+  let differs = now.length !== old.size;
   const writer = new Encoder();
-  writer.head(MAP, current.size);
-  for (const [name, value] of current) {
+  writer.head(MAP, now.length);
+  for (const [name, value] of now) {
     writer.text(name);
-    writer.raw(differing.get(name) ?? old.get(name) ?? value);
+    const bytes = old.get(name);
+    if (bytes && isSame(value, was.get(name))) {
+      writer.raw(bytes);
+      continue;
+    }
+    const field = declared.get(name);
+    const encoded = encodeField(field?.kind ?? "any", value, name, used);
+    const kept = bytes !== undefined && unchanged(bytes, encoded, field, name);
+    differs ||= !kept;
+    writer.raw(kept ? bytes : encoded);
   }
-  return writer.take();
+  return differs ? writer.take() : new Uint8Array(0);
 }
 
-function fields(state: Uint8Array): Map<string, Uint8Array> {
-  const found = new Map<string, Uint8Array>();
-  const reader = new ByteReader(state);
-  for (let left = reader.map(); left > 0; left -= 1) {
-    const name = reader.text();
-    found.set(name, reader.item());
-  }
-  return found;
+const MAP = 5;
+
+/** Whether a value is the one from before, and nothing that can have changed inside. */
+function isSame(value: unknown, before: unknown): boolean {
+  return Object.is(value, before) && (value === null || (typeof value !== "object" && typeof value !== "function"));
 }

@@ -2,14 +2,16 @@
 // runs with the rights of the running method (its caller's and its owner's). What another's class says runs on the node by `fs.call`.
 
 import { adoptClass } from "../../../../www/src/class.js";
-import { Field, kindOf } from "../../../../www/src/fields.js";
+import { Field, type FieldKind, kindOf } from "../../../../www/src/fields.js";
 import { FileSystem } from "../../../../www/src/filesystem.js";
 import { Language } from "../../../../www/src/generated.js";
-import { type EmergeClass, EmergeObject } from "../../../../www/src/object.js";
+import { Encoder } from "../../../../www/src/codec.js";
+import { bare, declarationOf, type EmergeClass, EmergeObject } from "../../../../www/src/object.js";
+import { encodeObject } from "../../../../www/src/state.js";
 import { ByteReader } from "../../../../www/src/bytes.js";
 import { hex } from "../../../../www/src/sha256.js";
 import { standIn } from "../../../../www/src/standin.js";
-import { decodeValue } from "../../../../www/src/values.js";
+import { decodeState, decodeValue } from "../../../../www/src/values.js";
 import { type ClassVersion, opClassByHash, readLineage } from "../../../../www/src/wire.js";
 import * as client from "./client.js";
 import { show } from "./failure.js";
@@ -29,7 +31,16 @@ const { connect: _, ...shared } = client;
 export const scope: ReadonlyMap<string, unknown> = new Map<string, unknown>(Object.entries({ ...shared, console, fs }));
 
 /** The class of the object whose method is called. */
-export let subject: { cls: EmergeClass; version: ClassVersion } | undefined;
+export let subject: Subject | undefined;
+
+interface Subject {
+  readonly cls: EmergeClass;
+  readonly version: ClassVersion;
+  /** The declared types of its fields, by name. */
+  readonly kinds: Readonly<Record<string, FieldKind>>;
+  /** Kept, so that what all its objects have in common stays. */
+  readonly sample: EmergeObject;
+}
 
 /** The classes that were made, by address. */
 const known = new Map<string, EmergeClass>();
@@ -41,7 +52,26 @@ const standIns = new Map<string, EmergeClass>();
 export function load(parts: readonly Uint8Array[]): void {
   const { lineage, classes } = make(parts);
   for (const cls of classes) fs.define(cls);
-  subject = { cls: classes.at(-1) as EmergeClass, version: lineage[0] as ClassVersion };
+  const cls = classes.at(-1) as EmergeClass;
+  const kinds: Record<string, FieldKind> = Object.create(null) as Record<string, FieldKind>;
+  for (const [name, field] of declarationOf(cls)) kinds[name] = field.kind;
+  subject = { cls, version: lineage[0] as ClassVersion, kinds, sample: sampleOf(cls) };
+}
+
+/** An object with all defaults, by which that is made what is made once for each class, or at the first of many uses: it is in the image from which calls begin. */
+function sampleOf(cls: EmergeClass): EmergeObject {
+  const MAP = 5;
+  const fields = declarationOf(cls);
+  const writer = new Encoder();
+  writer.head(MAP, fields.size);
+  for (const [name, field] of fields) {
+    writer.text(name);
+    writer.raw(field.initial);
+  }
+  const object = bare(cls);
+  decodeState(object, writer.take(), () => undefined, []);
+  encodeObject(object, cls, new Set());
+  return object;
 }
 
 /**

@@ -18,8 +18,17 @@ export interface Natives {
   encodeText(text: string): Uint8Array;
   /** The text of UTF-8; with `fatal` a `TypeError` when it is none. */
   decodeText(bytes: Uint8Array, fatal: boolean): string;
-  /** Whether two arrays have the same bytes. */
-  same(a: Uint8Array, b: Uint8Array): boolean;
+  /** The value of some bytes; `undefined` when it is not of the plain kinds (`src/values.rs`). */
+  decode(bytes: Uint8Array): unknown;
+  /** Gives an object without fields those of an encoded map, and gives their values; `undefined` when one is not plain. */
+  decodeFields(object: object, state: Uint8Array): unknown[] | undefined;
+  /** The encoding of a value; `undefined` when it is not plain. */
+  encode(value: unknown): Uint8Array | undefined;
+  /**
+   * An object's fields as an encoded map, none when they are those from before; `undefined` when one is not plain. Fields that did not change keep their
+   * bytes. `kinds` are the declared types by name.
+   */
+  encodeFields(object: object, before: Uint8Array, values: unknown[], kinds: object): Uint8Array | undefined;
   /** A number in [0, 1) from the call's seed. */
   random(): number;
 }

@@ -7,6 +7,7 @@
 mod host;
 mod natives;
 mod system;
+mod values;
 
 use rquickjs_core::context::EvalOptions;
 use rquickjs_core::promise::{MaybePromise, PromiseState};

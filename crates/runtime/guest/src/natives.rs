@@ -1,7 +1,7 @@
 //! What the prelude gets from here: the file system, the log, evaluation under a name, UTF-8 and randomness.
 
 use crate::host::{self, Wanted};
-use crate::{evaluate, system};
+use crate::{evaluate, system, values};
 use rquickjs_core::function::Opt;
 use rquickjs_core::loader::{ImportAttributes, Loader, Resolver};
 use rquickjs_core::module::Declared;
@@ -19,7 +19,10 @@ pub fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     natives.set("module", Function::new(ctx.clone(), module)?)?;
     natives.set("encodeText", Function::new(ctx.clone(), encode_text)?)?;
     natives.set("decodeText", Function::new(ctx.clone(), decode_text)?)?;
-    natives.set("same", Function::new(ctx.clone(), same)?)?;
+    natives.set("decode", Function::new(ctx.clone(), values::decode)?)?;
+    natives.set("decodeFields", Function::new(ctx.clone(), values::decode_fields)?)?;
+    natives.set("encode", Function::new(ctx.clone(), values::encode)?)?;
+    natives.set("encodeFields", Function::new(ctx.clone(), values::encode_fields)?)?;
     natives.set("random", Function::new(ctx.clone(), system::random)?)?;
     Ok(natives)
 }
@@ -115,11 +118,6 @@ fn decode_text<'js>(
         Err(_) if fatal.0.unwrap_or(false) => Err(Exception::throw_type(&ctx, "the bytes are not UTF-8")),
         Err(error) => rquickjs_core::String::from_str(ctx, &String::from_utf8_lossy(error.as_bytes())),
     }
-}
-
-fn same(a: TypedArray<'_, u8>, b: TypedArray<'_, u8>) -> bool {
-    // SAFETY: nothing runs in JavaScript while the bytes are compared.
-    unsafe { a.as_bytes() == b.as_bytes() }
 }
 
 /// The bytes of an array; those of a detached one are none.

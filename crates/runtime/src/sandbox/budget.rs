@@ -97,14 +97,25 @@ impl Held {
         self.size += more;
         Ok(())
     }
+
+    /// Gives back what is more than `size` bytes.
+    pub(super) fn shrink(&mut self, size: usize) {
+        let less = self.size.saturating_sub(size);
+        self.give_back(less);
+        self.size -= less;
+    }
+
+    fn give_back(&self, less: usize) {
+        self.budget.used.fetch_sub(less, Ordering::Relaxed);
+        if let Some(own) = &self.own {
+            own.fetch_sub(less, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.size, Ordering::Relaxed);
-        if let Some(own) = &self.own {
-            own.fetch_sub(self.size, Ordering::Relaxed);
-        }
+        self.give_back(self.size);
     }
 }
 
@@ -136,6 +147,21 @@ mod tests {
         // An image is nobody's.
         drop((second, other));
         assert_eq!(budget.of_nobody().grow(100), Ok(()));
+        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn what_waits_holds_less_and_takes_it_again() {
+        let budget = Budget::new(100);
+        let (mut first, mut second) = (budget.of("ada"), budget.of("ada"));
+        assert_eq!(first.grow(50), Ok(()));
+        first.shrink(10);
+        assert_eq!(second.grow(40), Ok(()));
+        assert_eq!(first.grow(11), Err(UsedUp::Own));
+        drop(second);
+        assert_eq!(first.grow(50), Ok(()));
+        first.shrink(60);
+        drop(first);
         assert_eq!(budget.used.load(Ordering::Relaxed), 0);
     }
 

@@ -7,13 +7,13 @@ use std::sync::{Arc, Weak};
 use std::thread::Thread;
 use std::time::Duration;
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, MemoryCreator, OptLevel, PoolingAllocationConfig,
+    Config, Enabled, Engine, InstanceAllocationStrategy, MemoryCreator, OptLevel, PoolingAllocationConfig,
 };
 
 /// What WebAssembly frames of one call may take; past it the call traps. QuickJS stops well before, at a limit of its own.
 const MAX_WASM_STACK: usize = 3 * 1024 * 1024;
 /// The stack of a call's fiber: the above, and room for the host's functions.
-const FIBER_STACK: usize = MAX_WASM_STACK + 512 * 1024;
+pub(super) const FIBER_STACK: usize = MAX_WASM_STACK + 512 * 1024;
 /// How long a guest runs before it yields its thread to others, and how exactly a deadline is kept.
 const TICK: Duration = Duration::from_millis(2);
 /// Instances of classes in wasm that there may be at once. Each has 4 GiB of addresses, of which only what it writes is memory.
@@ -40,13 +40,10 @@ fn made(config: &Config) -> Result<Engine> {
     Engine::new(config).map_err(|error| internal("the sandbox's engine could not be made", &error))
 }
 
-/// Makes the engine of a guest; `memories` makes its memories when the host must reach them.
-pub(super) fn engine(memories: Option<Arc<dyn MemoryCreator>>) -> Result<Engine> {
+/// Makes the engine of the guests, whose memories the host makes.
+pub(super) fn engine(memories: Arc<dyn MemoryCreator>) -> Result<Engine> {
     let mut config = config();
-    config.parallel_compilation(true).wasm_simd(false);
-    if let Some(memories) = memories {
-        config.with_host_memory(memories).memory_init_cow(false);
-    }
+    config.parallel_compilation(true).wasm_simd(false).with_host_memory(memories).memory_init_cow(false);
     made(&config)
 }
 
@@ -63,7 +60,9 @@ pub(super) fn pooled(calls: usize) -> Result<Engine> {
         .table_elements(TABLE_ELEMENTS)
         .max_memory_size(limits::CALL_MEMORY)
         .linear_memory_keep_resident(KEEP_RESIDENT)
-        .table_keep_resident(KEEP_RESIDENT);
+        .table_keep_resident(KEEP_RESIDENT)
+        // Where the system can tell, only what was written is put back.
+        .pagemap_scan(Enabled::Auto);
     let mut config = config();
     config.parallel_compilation(false).wasm_memory64(false).wasm_multi_memory(false);
     config.allocation_strategy(pool);

@@ -83,7 +83,7 @@ pub(super) struct Host {
     /// What a class in wasm said before it gave up.
     pub(super) failed: Option<String>,
     pub(super) stopped: Option<Stopped>,
-    held: Held,
+    pub(super) held: Held,
     pub(super) fs: Option<Arc<dyn Fs>>,
     reply: Vec<u8>,
     /// The classes that the call has met.

@@ -1,18 +1,16 @@
 //! One instance of the JavaScript guest.
 //!
 //! The whole mutable state of an instance is its linear memory: the guest exports no global or table that changes, and its stack pointer is where it was
-//! whenever an export has returned. So writing an image over the memory is as good as a new instance, at the cost of comparing a megabyte. An
-//! instance whose call was stopped in the middle is dropped.
+//! whenever an export has returned. So putting an image's bytes back where it has written is as good as a new instance. An instance whose call was
+//! stopped in the middle is dropped.
 
-use super::budget::unmade;
+use super::budget::Held;
 use super::image::Image;
 use super::imports::Host;
+use super::memory::{Base, Making, Memory};
+use super::pool::Resident;
 use emerge_proto::Result;
-use wasmtime::{AsContextMut, InstancePre, Memory, Store, TypedFunc};
-
-const WASM_PAGE: usize = 64 * 1024;
-/// Bytes past an image's size up to which an instance is still worth clearing.
-const WORTH_CLEARING: usize = 4 * 1024 * 1024;
+use wasmtime::{InstancePre, ResourceLimiter, Store, TypedFunc};
 
 /// What an export gave.
 pub(crate) enum Output {
@@ -28,6 +26,8 @@ pub(crate) enum Output {
 pub(super) struct Instance {
     pub(super) store: Store<Host>,
     memory: Memory,
+    /// The same, as the guest exports it.
+    exported: wasmtime::Memory,
     alloc: TypedFunc<u32, u32>,
     start: TypedFunc<(u32, u32), u64>,
     run: TypedFunc<(u32, u32, u32, i64, u64), u64>,
@@ -37,21 +37,27 @@ pub(super) struct Instance {
 pub(super) type Trapped = wasmtime::Error;
 
 impl Instance {
-    /// Makes an instance. Nothing has run in it yet.
-    pub(super) async fn new(pre: &InstancePre<Host>, host: Host) -> Result<Self, Trapped> {
+    /// Makes an instance with `size` bytes of memory at least, in which nothing has run yet; what `base` has is in it already.
+    pub(super) async fn new(
+        pre: &InstancePre<Host>,
+        host: Host,
+        size: usize,
+        base: Option<&Base>,
+    ) -> Result<Self, Trapped> {
         let mut store = Store::new(pre.module().engine(), host);
         store.limiter(|host| host);
         store.epoch_deadline_callback(|mut context| context.data_mut().tick());
         store.set_epoch_deadline(1);
-        let instance = pre.instantiate_async(&mut store).await?;
-        let memory = instance
-            .get_memory(&mut store, "memory")
-            .ok_or_else(|| wasmtime::Error::msg("the guest exports no memory"))?;
-        store.data_mut().memory = Some(memory);
+        store.data_mut().memory_growing(0, size, None)?;
+        let (instance, memory) = Making::new(pre.instantiate_async(&mut store), size, base).await;
+        let instance = instance?;
+        let none = || wasmtime::Error::msg("the guest exports no memory of its own");
+        let exported = instance.get_memory(&mut store, "memory").ok_or_else(none)?;
+        store.data_mut().memory = Some(exported);
         let alloc = instance.get_typed_func(&mut store, "alloc")?;
         let start = instance.get_typed_func(&mut store, "start")?;
         let run = instance.get_typed_func(&mut store, "run")?;
-        Ok(Self { store, memory, alloc, start, run })
+        Ok(Self { store, memory: memory.ok_or_else(none)?, exported, alloc, start, run })
     }
 
     /// Evaluates the prelude.
@@ -80,7 +86,7 @@ impl Instance {
     async fn put(&mut self, input: &[u8]) -> Result<u32, Trapped> {
         self.store.set_epoch_deadline(1);
         let at = self.alloc.call_async(&mut self.store, input.len() as u32).await?;
-        self.memory.write(&mut self.store, at as usize, input)?;
+        self.exported.write(&mut self.store, at as usize, input)?;
         Ok(at)
     }
 
@@ -92,7 +98,7 @@ impl Instance {
         }
         let (at, len) = ((packed & !BROKEN) >> 32, packed & 0xffff_ffff);
         let bytes = self
-            .memory
+            .exported
             .data(&self.store)
             .get(at as usize..(at + len) as usize)
             .ok_or_else(|| wasmtime::Error::msg("the guest's output is not in its memory"))?
@@ -105,23 +111,18 @@ impl Instance {
     }
 
     /// Takes an image of the present state.
-    pub(super) fn image(&self, parent: Option<&Image>) -> Image {
-        Image::take(self.memory.data(&self.store), parent)
+    pub(super) fn image(&mut self, parent: Option<&Image>) -> Image {
+        self.memory.image(parent)
     }
 
-    /// Puts the instance into an image's state. False when it has grown so much that a new instance is cheaper.
-    pub(super) fn restore(&mut self, image: &Image) -> Result<bool> {
-        let size = self.memory.data_size(&self.store);
-        if size > image.len() + WORTH_CLEARING {
-            return Ok(false);
-        }
-        if size < image.len() {
-            let pages = (image.len() - size).div_ceil(WASM_PAGE) as u64;
-            self.memory
-                .grow(self.store.as_context_mut(), pages)
-                .map_err(|error| unmade("a guest's memory could not be enlarged", &error))?;
-        }
-        image.write(self.memory.data_mut(&mut self.store));
-        Ok(true)
+    /// Puts a new instance into an image's state. False when it is too small or too large.
+    pub(super) fn begin(&mut self, image: &Image, base: &Base) -> bool {
+        self.memory.begin(image, base)
+    }
+}
+
+impl Resident for Instance {
+    fn memory(&mut self) -> (&mut Memory, &mut Held) {
+        (&mut self.memory, &mut self.store.data_mut().held)
     }
 }

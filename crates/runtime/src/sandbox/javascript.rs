@@ -6,13 +6,13 @@ use super::engine::{Running, Ticker};
 use super::image::Image;
 use super::imports::{self, Host};
 use super::instance::{Instance, Output, Trapped};
+use super::memory::Base;
 use super::outcome::{Listing, Subject, join, split};
-use super::pool::{Idle, Images, Instances, Loaded, key_of};
+use super::pool::{Images, Instances, Loaded, Resident, key_of};
 use super::{LOAD_DEADLINE, SandboxOptions, cache, guests, internal};
 use crate::javascript::{Analysis, ClassText, deep, file_module, placed};
 use crate::{Call, Fs, Returned};
 use emerge_proto::class::{decode, encode};
-use emerge_proto::guard::Guard;
 use emerge_proto::record::ClassInfo;
 use emerge_proto::{ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, ObjectId, Result, limits};
 use std::collections::HashSet;
@@ -57,10 +57,10 @@ pub struct FileObjects {
 pub(super) struct JavaScript {
     pre: InstancePre<Host>,
     /// The state after boot: the prelude evaluated, no class loaded.
-    base: Image,
+    base: Base,
     /// The names that are there for a class: those that the guest puts in its scope, and those of its global object.
     known: Arc<HashSet<String>>,
-    ticker: Ticker,
+    ticker: Arc<Ticker>,
     budget: Arc<Budget>,
     admission: Admission,
     images: Images,
@@ -74,7 +74,7 @@ impl JavaScript {
         progress: &(dyn Fn(&str) + Sync),
         threads: &tokio::runtime::Handle,
         engine: &Engine,
-        ticker: Ticker,
+        ticker: Arc<Ticker>,
         budget: Arc<Budget>,
     ) -> Result<Self> {
         let guest = guests::javascript(options.guests.as_deref())?;
@@ -103,7 +103,7 @@ impl JavaScript {
             budget,
             admission: Admission::new(options.calls, options.share),
             images: Images::new(options.images),
-            instances: Instances::new(options.idle),
+            instances: Instances::new(options.idle, options.memory / 4),
         })
     }
 
@@ -215,7 +215,7 @@ impl JavaScript {
             (Some(state), Some(result)) => Ok((result, state)),
             _ => Err(Error::new(ErrorCode::Internal, "the guest's output could not be read")),
         });
-        self.give_back(instance, call.user, loaded);
+        self.instances.put(instance, call.user, loaded);
         with_log(done.and_then(|(result, state)| returned(&call.state, result, state)), log)
     }
 
@@ -241,7 +241,7 @@ impl JavaScript {
         self.parse(&subject, name, source).await?;
         let (of_name, of_source) = (name.to_owned(), source.to_owned());
         let text = deep(move || file_module(&of_name, &of_source)).await?;
-        let mut instance = self.fresh(self.budget.of_nobody(), &self.base).await?;
+        let mut instance = self.fresh(self.budget.of_nobody(), &self.base.image).await?;
         instance.store.data_mut().begin(None, true, deadline, limits::CALL_MEMORY);
         let input = join(&[name.as_bytes(), text.as_bytes()]);
         let ran = self.run(instance.run(FILE, &input, now_micros, seed), deadline).await;
@@ -281,18 +281,18 @@ impl JavaScript {
             deadline_ms: limits::CALL_DEADLINE_MS,
             memory: limits::CALL_MEMORY,
         };
-        let mut instance = self.fresh(self.budget.of_nobody(), &self.base).await?;
+        let mut instance = self.fresh(self.budget.of_nobody(), &self.base.image).await?;
         instance.store.data_mut().begin(None, false, LOAD_DEADLINE, limits::CALL_MEMORY);
         let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
         let ran = self.run(instance.run(LOAD, &join(&parts), 0, 0), LOAD_DEADLINE).await;
         let output = self.finish(&subject, &mut instance, ran)?;
         subject.parts(output)?;
-        Ok(Loaded { image: instance.image(Some(&self.base)), listings })
+        Ok(Loaded { image: instance.image(Some(&self.base.image)), listings })
     }
 
     /// Lets QuickJS parse a module, and no more. It has little stack, so that what it takes does not nest too deep for [`deep`].
     async fn parse(&self, subject: &Subject<'_>, file: &str, text: &str) -> Result<()> {
-        let mut instance = self.fresh(self.budget.of_nobody(), &self.base).await?;
+        let mut instance = self.fresh(self.budget.of_nobody(), &self.base.image).await?;
         instance.store.data_mut().begin(None, false, LOAD_DEADLINE, limits::CALL_MEMORY);
         let input = join(&[text.as_bytes(), file.as_bytes()]);
         let ran = self.run(instance.run(PARSE, &input, 0, 0), LOAD_DEADLINE).await;
@@ -324,32 +324,27 @@ impl JavaScript {
         }
     }
 
-    /// An instance in the state of a class's image, that has served nobody but `user`.
+    /// An instance in the state of a class's image, that has served nobody but `user` and nothing but that class.
     async fn instance(&self, user: &str, loaded: &Arc<Loaded>) -> Result<Instance> {
-        if let Some(idle) = self.instances.take(user, loaded) {
-            return Ok(idle.instance);
+        match self.instances.take(user, loaded) {
+            Some(instance) => Ok(instance),
+            None => self.instances.made(|| self.fresh(self.budget.of(user), &loaded.image)).await,
         }
-        if let Some(mut idle) = self.instances.take_any(user)
-            && idle.instance.restore(&loaded.image)?
-        {
-            return Ok(idle.instance);
-        }
-        self.instances.made(|| self.fresh(self.budget.of(user), &loaded.image)).await
+    }
+
+    /// Puts the memory of an instance back that waits for its next call.
+    pub(super) fn tidy(&self) {
+        self.instances.tidy();
     }
 
     async fn fresh(&self, held: Held, image: &Image) -> Result<Instance> {
-        let mut instance = Instance::new(&self.pre, Host::new(held))
+        let mut instance = Instance::new(&self.pre, Host::new(held), image.len(), Some(&self.base))
             .await
             .map_err(|error| unmade("an instance of the guest could not be made", &error))?;
-        instance.restore(image)?;
-        Ok(instance)
-    }
-
-    /// Puts an instance back into the state from before its call, and keeps it.
-    fn give_back(&self, mut instance: Instance, user: String, state: Arc<Loaded>) {
-        if !Guard::Reset.holds() || matches!(instance.restore(&state.image), Ok(true)) {
-            self.instances.put(Idle { instance, user, state });
+        if !instance.begin(image, &self.base) {
+            return Err(Error::new(ErrorCode::Internal, "a new instance of the guest has another size"));
         }
+        Ok(instance)
     }
 }
 
@@ -394,14 +389,15 @@ pub(super) fn check_source(name: &str, source: &str) -> Result<()> {
 }
 
 /// Evaluates the prelude, and gives the state that it leaves and the names that it knows.
-async fn boot(pre: &InstancePre<Host>, budget: Arc<Budget>, prelude: &[u8]) -> Result<(Image, Vec<Vec<u8>>)> {
+async fn boot(pre: &InstancePre<Host>, budget: Arc<Budget>, prelude: &[u8]) -> Result<(Base, Vec<Vec<u8>>)> {
     let failed = |error: Trapped| internal("the guest did not start", &error);
-    let mut instance = Instance::new(pre, Host::new(budget.of_nobody())).await.map_err(failed)?;
+    let mut instance = Instance::new(pre, Host::new(budget.of_nobody()), 0, None).await.map_err(failed)?;
     instance.store.data_mut().begin(None, false, LOAD_DEADLINE, limits::CALL_MEMORY);
     if let Output::Broken(text) = instance.start(prelude).await.map_err(failed)? {
         return Err(internal("the guest's prelude failed", &text));
     }
-    let image = instance.image(None);
+    instance.memory().0.check()?;
+    let base = Base::new(instance.image(None));
     let subject = Subject {
         what: "the guest",
         failure: ErrorCode::Internal,
@@ -411,7 +407,7 @@ async fn boot(pre: &InstancePre<Host>, budget: Arc<Budget>, prelude: &[u8]) -> R
         memory: limits::CALL_MEMORY,
     };
     let names = subject.parts(instance.run(NAMES, &[], 0, 0).await.map_err(failed)?)?;
-    Ok((image, names))
+    Ok((base, names))
 }
 
 /// Reads the objects of a file: for each its path, the records of its class and that class's bases (bases first), and its state.
@@ -437,3 +433,6 @@ fn read_objects(parts: &[Vec<u8>]) -> Result<Vec<FileObject>> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

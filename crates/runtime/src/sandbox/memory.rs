@@ -1,7 +1,8 @@
-//! Memories of components. A component's memory cannot be reached from outside, so this makes it: the host then puts it back into an earlier state by
-//! copying the pages that the guest has written, which it notes itself (`guest-python/marks`).
+//! Memories of guests. A component's memory cannot be reached from outside, so this makes it: the host then puts it back into an earlier state by
+//! copying the pages that the guest has written, which it notes itself (`guest-marks`).
 
 use super::image::{Image, PAGE};
+use emerge_proto::{Error, ErrorCode};
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect, munmap};
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -19,6 +20,8 @@ const CARD: usize = 1024;
 const CARDS: usize = PAGE / CARD;
 /// Bytes at the end of a memory's initial size in which the guest notes what it writes: one for each card of a 32-bit memory.
 const MAP: usize = (1 << 32) / CARD;
+/// Cards whose notes are looked at together.
+const LINE: usize = 64;
 /// Bytes past an image's size up to which an instance is still worth clearing.
 const WORTH_CLEARING: usize = 4 * 1024 * 1024;
 
@@ -162,7 +165,7 @@ impl<F: Future> Future for Making<F> {
         if let Some(made) = MADE.take() {
             self.made = Some(made);
         }
-        polled.map(|instance| (instance, self.made.take().map(Memory)))
+        polled.map(|instance| (instance, self.made.take().map(Memory::new)))
     }
 }
 
@@ -203,17 +206,52 @@ fn unnamed_file() -> io::Result<File> {
 
 /// The memory of an instance. Who has it has the instance's store as well, and uses neither while the guest runs in the other's way: all methods are
 /// for the time between calls.
-pub(super) struct Memory(Arc<Region>);
+pub(super) struct Memory {
+    region: Arc<Region>,
+    /// A bit for each page that was written since the memory began: those that it shares with no other.
+    own: Vec<u64>,
+}
 
 impl Memory {
+    fn new(region: Arc<Region>) -> Self {
+        Self { region, own: Vec::new() }
+    }
+
     fn bytes(&mut self) -> &mut [u8] {
         // SAFETY: the bytes up to the size are accessible. Nobody else uses them meanwhile: no guest code runs, as `Memory` says.
-        unsafe { std::slice::from_raw_parts_mut(self.0.base, self.0.size.load(Ordering::Acquire)) }
+        unsafe { std::slice::from_raw_parts_mut(self.region.base, self.len()) }
+    }
+
+    /// The size of the memory.
+    pub(super) fn len(&self) -> usize {
+        self.region.size.load(Ordering::Acquire)
+    }
+
+    /// Bytes that it shares with no other memory, as far as they are known: those of the last call are noted when it is put back.
+    pub(super) fn own_bytes(&self) -> usize {
+        let pages: u32 = self.own.iter().map(|pages| pages.count_ones()).sum();
+        pages as usize * PAGE + self.len() / CARD
+    }
+
+    /// Sees that the guest notes what it writes: one that was built otherwise would leave what one call did to the next.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub(super) fn check(&mut self) -> emerge_proto::Result<()> {
+        // The last byte of the map says that the data is there.
+        let at = self.region.map + MAP - 1;
+        if self.bytes().get(at) == Some(&1) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorCode::Unavailable,
+            "the guest does not note what it writes: it is not of this version; run `cargo xtask setup`",
+        ))
     }
 
     /// Takes an image of the present state, after which nothing is noted as written.
     pub(super) fn image(&mut self, parent: Option<&Image>) -> Image {
-        self.forget();
+        self.written();
         Image::take(self.bytes(), parent)
     }
 
@@ -223,10 +261,12 @@ impl Memory {
             return false;
         }
         // Again: an instance that was made has written to its memory.
-        let mapped = base.begun.as_ref().is_some_and(|begun| self.0.map(begun).is_ok());
+        let mapped = base.begun.as_ref().is_some_and(|begun| self.region.map(begun).is_ok());
+        self.own.clear();
         if !mapped {
-            self.forget();
+            self.written();
             image.write(self.bytes());
+            self.own.resize(image.len().div_ceil(PAGE).div_ceil(64), u64::MAX);
         } else {
             for page in image.differing(&base.image) {
                 for card in page * CARDS..(page + 1) * CARDS {
@@ -249,13 +289,19 @@ impl Memory {
         true
     }
 
-    fn fits(&mut self, image: &Image) -> bool {
-        (image.len()..=image.len() + WORTH_CLEARING).contains(&self.bytes().len())
+    /// Whether it is as large as an image, or little larger.
+    pub(super) fn fits(&self, image: &Image) -> bool {
+        (image.len()..=image.len() + WORTH_CLEARING).contains(&self.len())
     }
 
     fn put(&mut self, card: usize, image: &Image) {
+        let page = card / CARDS;
+        if page / 64 >= self.own.len() {
+            self.own.resize(page / 64 + 1, 0);
+        }
+        self.own[page / 64] |= 1 << (page % 64);
         let bytes = &mut self.bytes()[card * CARD..(card + 1) * CARD];
-        match image.page(card / CARDS) {
+        match image.page(page) {
             Some(page) => bytes.copy_from_slice(&page.as_chunks::<CARD>().0[card % CARDS]),
             None => bytes.fill(0),
         }
@@ -263,28 +309,34 @@ impl Memory {
 
     /// Numbers of the cards that were written, which are forgotten.
     fn written(&mut self) -> Vec<usize> {
-        let map = self.0.map;
-        let cards = self.bytes().len() / CARD;
+        let map = self.region.map;
+        let cards = self.len() / CARD;
         // The memory's size is a multiple of 64 KiB, so that nothing of the map is left over.
-        let (words, _) = self.bytes()[map..map + cards].as_chunks_mut::<8>();
+        let (lines, _) = self.bytes()[map..map + cards].as_chunks_mut::<LINE>();
         let mut written = Vec::with_capacity(1024);
-        for (at, word) in words.iter_mut().enumerate() {
-            if u64::from_ne_bytes(*word) != 0 {
-                written.extend((0..8).filter(|card| word[*card] != 0).map(|card| at * 8 + card));
-                *word = [0; 8];
+        for (at, line) in lines.iter_mut().enumerate() {
+            if *line == [0; LINE] {
+                continue;
             }
+            let (words, _) = line.as_chunks::<8>();
+            for (word, cards) in words.iter().enumerate().filter(|(_, cards)| **cards != [0; 8]) {
+                let first = at * LINE + word * 8;
+                written.extend((0..8).filter(|card| cards[*card] != 0).map(|card| first + card));
+            }
+            *line = [0; LINE];
         }
         written
     }
 
-    fn forget(&mut self) {
-        self.written();
+    #[cfg(test)]
+    pub(super) fn of_size(size: usize) -> Self {
+        Self::new(Arc::new(Region::new(size, size, size).unwrap()))
     }
 
     /// Where the guest notes what it writes.
     #[cfg(test)]
     pub(super) fn map_at(&self) -> usize {
-        self.0.map
+        self.region.map
     }
 
     /// Whether the memory is in an image's state, all of it compared.

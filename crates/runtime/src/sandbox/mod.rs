@@ -53,7 +53,7 @@ pub struct SandboxOptions {
     pub calls: usize,
     /// How many of them one user may have.
     pub share: usize,
-    /// Instances of each language kept for later calls.
+    /// Instances of each language kept for later calls; they hold a quarter of `memory` at most.
     pub idle: usize,
     /// Bytes of memory that all instances may hold together.
     pub memory: usize,
@@ -73,7 +73,7 @@ impl SandboxOptions {
             calls: threads * 16,
             // The other half is for whoever else comes; those that run take turns of some milliseconds.
             share: threads * 8,
-            idle: threads * 8,
+            idle: 128,
             memory: 4 * 1024 * 1024 * 1024,
             images: 64 * 1024 * 1024,
         }
@@ -111,18 +111,18 @@ impl Sandbox {
             .enable_io()
             .build()
             .map_err(|error| internal("the sandbox's threads could not be started", &error))?;
-        let engine = engine::engine(None)?;
-        let ticker = engine::Ticker::start(&engine)?;
+        let engine = engine::engine(Arc::new(memory::Memories))?;
+        let ticker = Arc::new(engine::Ticker::start(&engine)?);
         let budget = budget::Budget::new(options.memory);
         let javascript = javascript::JavaScript::open(
             options,
             progress,
             threads.handle(),
             &engine,
-            ticker,
+            Arc::clone(&ticker),
             Arc::clone(&budget),
         )?;
-        let python = python::Python::new(options, Arc::clone(&budget))?;
+        let python = python::Python::new(options, engine, ticker, Arc::clone(&budget))?;
         let wasm = wasm::Wasm::new(options, budget)?;
         Ok(Self {
             javascript: Arc::new(javascript),
@@ -342,7 +342,11 @@ impl Sandbox {
                 Language::JavaScript => {
                     let javascript = Arc::clone(&self.javascript);
                     let work = async move { javascript.call(call, fs, nested).await };
-                    self.run_call(nested, measured(spent, work)).await
+                    let done = self.run_call(nested, measured(spent, work)).await;
+                    // On the thread that asks, once that has nothing else to do.
+                    let javascript = Arc::clone(&self.javascript);
+                    tokio::spawn(async move { javascript.tidy() });
+                    done
                 }
                 Language::Python => {
                     let sources = call.lineage.iter().chain(&call.captured).map(|class| &class.source);
@@ -358,7 +362,6 @@ impl Sandbox {
                         python.call(call, fs, nested).await
                     };
                     let done = self.run_call(nested, measured(spent, work)).await;
-                    // On the thread that asks, once that has nothing else to do.
                     let python = Arc::clone(&self.python);
                     tokio::spawn(async move { python.tidy() });
                     done

@@ -1,6 +1,9 @@
 //! What is kept between calls: images of loaded classes, and idle instances. Both are bounded.
 
+use super::budget::Held;
+use super::engine::FIBER_STACK;
 use super::image::Image;
+use super::memory::Memory;
 use super::outcome::Listing;
 use emerge_proto::guard::Guard;
 use emerge_proto::{ClassHash, ClassVersion, ErrorCode, ObjectId, Result};
@@ -78,22 +81,58 @@ fn cost(loaded: &Loaded) -> usize {
     loaded.image.own_bytes() + LIST_BYTES + text
 }
 
-/// An instance that waits for its next call, in the state of an image.
-pub(super) struct Idle<I> {
-    pub(super) instance: I,
-    pub(super) user: String,
-    pub(super) state: Arc<Loaded>,
+/// An instance of a guest, as far as it is kept between calls.
+pub(super) trait Resident {
+    /// Its memory, and what it holds of the sandbox's.
+    fn memory(&mut self) -> (&mut Memory, &mut Held);
+}
+
+/// An instance that waits for its next call.
+struct Idle<I> {
+    instance: I,
+    user: String,
+    /// The classes that are loaded in it.
+    state: Arc<Loaded>,
+    /// Whether a call has been in its memory since that was put back.
+    used: bool,
+    /// Bytes that it holds meanwhile.
+    holds: usize,
+}
+
+impl<I: Resident> Idle<I> {
+    /// Puts the memory back, if a call has been in it. False when a new instance is cheaper.
+    fn tidy(&mut self) -> bool {
+        if !std::mem::take(&mut self.used) || !Guard::Reset.holds() {
+            return true;
+        }
+        self.instance.memory().0.restore(&self.state.image)
+    }
+
+    /// Counts no more than what is its own: the rest of its memory it shares with others until it writes there.
+    fn rest(&mut self) {
+        let (memory, held) = self.instance.memory();
+        self.holds = memory.own_bytes() + FIBER_STACK;
+        held.shrink(self.holds);
+    }
+
+    /// Makes it ready for a call, which may write to all of its memory. False when it cannot be.
+    fn wake(&mut self) -> bool {
+        let (memory, held) = self.instance.memory();
+        held.grow(memory.len()).is_ok() && self.tidy()
+    }
 }
 
 /// Idle instances; the one that waits longest goes first.
 pub(super) struct Instances<I> {
     idle: Mutex<Vec<Idle<I>>>,
     limit: usize,
+    /// Bytes that all of them may hold.
+    bytes: usize,
 }
 
-impl<I> Instances<I> {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { idle: Mutex::default(), limit }
+impl<I: Resident> Instances<I> {
+    pub(super) fn new(limit: usize, bytes: usize) -> Self {
+        Self { idle: Mutex::default(), limit, bytes }
     }
 
     /// A new instance. Where there is no memory for it, those that wait are let go first, for they hold memory too.
@@ -110,29 +149,56 @@ impl<I> Instances<I> {
         !idle.is_empty()
     }
 
-    /// Takes an instance that served the same user and has these classes.
-    pub(super) fn take(&self, user: &str, wanted: &Arc<Loaded>) -> Option<Idle<I>> {
-        self.take_if(|idle| (idle.user == user || !Guard::Users.holds()) && Arc::ptr_eq(&idle.state, wanted))
+    /// Takes an instance that has these classes, in the state of their image, and has served nobody but this user and nothing but them: code that breaks
+    /// out of its language can reach all of its memory, the marks too, and what it hides from them must meet no other class.
+    pub(super) fn take(&self, user: &str, wanted: &Arc<Loaded>) -> Option<I> {
+        let mut idle = self.take_if(|idle| {
+            (idle.user == user || !Guard::Users.holds()) && Arc::ptr_eq(&idle.state, wanted)
+        })?;
+        idle.wake().then_some(idle.instance)
     }
 
-    /// Takes an instance that served the same user, whatever its classes.
-    pub(super) fn take_any(&self, user: &str) -> Option<Idle<I>> {
-        self.take_if(|idle| idle.user == user)
+    /// Keeps an instance in which a call has been, whose memory [`Instances::tidy`] will put back. One that has grown so much that it could not be is let go.
+    pub(super) fn put(&self, mut instance: I, user: String, state: Arc<Loaded>) {
+        let (memory, _) = instance.memory();
+        let holds = memory.len();
+        if memory.fits(&state.image) {
+            self.keep(Idle { instance, user, state, used: true, holds });
+        }
+    }
+
+    /// Puts the memory of an instance back that waits for its next call; for its last one nobody need wait so long. It is out of reach of other calls
+    /// meanwhile, for some microseconds.
+    pub(super) fn tidy(&self) {
+        if let Some(mut idle) = self.take_if(|idle| idle.used)
+            && idle.tidy()
+        {
+            idle.rest();
+            self.keep(idle);
+        }
     }
 
     /// Takes the one that was put in last of those that fit.
-    pub(super) fn take_if(&self, fits: impl FnMut(&Idle<I>) -> bool) -> Option<Idle<I>> {
+    fn take_if(&self, fits: impl FnMut(&Idle<I>) -> bool) -> Option<Idle<I>> {
         let mut idle = lock(&self.idle);
         let at = idle.iter().rposition(fits)?;
         Some(idle.remove(at))
     }
 
-    pub(super) fn put(&self, instance: Idle<I>) {
-        let mut idle = lock(&self.idle);
-        let evicted = (idle.len() >= self.limit && !idle.is_empty()).then(|| idle.remove(0));
-        if self.limit > 0 {
-            idle.push(instance);
+    fn keep(&self, instance: Idle<I>) {
+        // It would push all others out, and then itself.
+        if self.limit == 0 || instance.holds > self.bytes {
+            return;
         }
+        let mut idle = lock(&self.idle);
+        idle.push(instance);
+        let mut held: usize = idle.iter().map(|idle| idle.holds).sum();
+        let mut over = 0;
+        while idle.len() - over > self.limit || held > self.bytes {
+            held -= idle[over].holds;
+            over += 1;
+        }
+        let evicted: Vec<Idle<I>> = idle.drain(..over).collect();
         // Unmapping an instance's memory takes a while: others need not wait for it.
         drop(idle);
         drop(evicted);
@@ -142,4 +208,46 @@ impl<I> Instances<I> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing under these locks panics between two states that belong together.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::budget::Budget;
+    use super::*;
+
+    struct Instance(Memory, Held);
+
+    impl Resident for Instance {
+        fn memory(&mut self) -> (&mut Memory, &mut Held) {
+            (&mut self.0, &mut self.1)
+        }
+    }
+
+    #[test]
+    fn what_waits_is_bounded_by_number_and_by_bytes() {
+        const SIZE: usize = 1 << 20;
+        let budget = Budget::new(1 << 40);
+        let state = Arc::new(Loaded { image: Image::take(&[0; SIZE], None), listings: Vec::new() });
+        let waiting = |instances: &Instances<Instance>| -> Vec<String> {
+            lock(&instances.idle).iter().map(|idle| idle.user.clone()).collect()
+        };
+        for (limit, bytes, left) in [
+            (3, usize::MAX, vec!["user 2", "user 3", "user 4"]),
+            (100, 2 * SIZE, vec!["user 3", "user 4"]),
+            (100, SIZE - 1, vec![]),
+            (0, usize::MAX, vec![]),
+        ] {
+            let instances = Instances::new(limit, bytes);
+            for number in 0..5 {
+                let mut held = budget.of("ada");
+                held.grow(SIZE).unwrap();
+                instances.put(
+                    Instance(Memory::of_size(SIZE), held),
+                    format!("user {number}"),
+                    Arc::clone(&state),
+                );
+            }
+            assert_eq!(waiting(&instances), left, "{limit} and {bytes}");
+        }
+    }
 }

@@ -2,20 +2,19 @@
 
 use super::admission::{Admission, returned, with_log};
 use super::budget::{Budget, Held, unmade};
-use super::engine::{self, Ticker};
+use super::engine::Ticker;
 use super::image::Image;
 use super::imports::{self, Host};
 use super::instance::{Output, Trapped};
 use super::javascript::{FileObject, FileObjects, check_source, file_objects};
-use super::memory::{Base, Making, Memories, Memory};
+use super::memory::{Base, Making, Memory};
 use super::outcome::{Subject, join, split};
 use super::packages::{self, Module};
-use super::pool::{Idle, Images, Instances, Loaded, key_of};
+use super::pool::{Images, Instances, Loaded, Resident, key_of};
 use super::wasi::{self, World};
 use super::{LOAD_DEADLINE, SandboxOptions, cache, guests, internal};
 use crate::{Call, Fs, Returned};
 use emerge_proto::class::encode;
-use emerge_proto::guard::Guard;
 use emerge_proto::record::ClassInfo;
 use emerge_proto::{
     ClassSource, ClassVersion, Error, ErrorCode, MethodDecl, ObjectId, ParamDecl, Result, limits,
@@ -34,9 +33,6 @@ const LOAD: u32 = 2;
 const CALL: u32 = 3;
 const FILE: u32 = 4;
 
-/// About what an instance counts in the sandbox's memory; those that wait for calls have at most half of that.
-const INSTANCE: usize = 32 * 1024 * 1024;
-
 /// How long a request waits for a guest that is being compiled, and a class for others that are being evaluated.
 const READY_WAIT: Duration = Duration::from_secs(15);
 
@@ -50,7 +46,7 @@ pub(super) struct Python {
     pre: OnceLock<Result<InstancePre<World>>>,
     /// The state after boot: no class loaded, nothing of anybody's has run.
     base: OnceCell<Base>,
-    ticker: Ticker,
+    ticker: Arc<Ticker>,
     budget: Arc<Budget>,
     admission: Admission,
     /// Classes that are evaluated at once; more wait, so that the deadline of each measures it and not how many there are.
@@ -63,24 +59,25 @@ struct Instance {
     store: Store<World>,
     run: Run,
     memory: Memory,
-    /// Whether a call has been in its memory since that was put back.
-    used: bool,
 }
 
-impl Instance {
-    /// Puts the memory back into the image's state, if a call has been in it. False when a new instance is cheaper.
-    fn restore(&mut self, image: &Image) -> bool {
-        !std::mem::take(&mut self.used) || !Guard::Reset.holds() || self.memory.restore(image)
+impl Resident for Instance {
+    fn memory(&mut self) -> (&mut Memory, &mut Held) {
+        (&mut self.memory, &mut self.store.data_mut().host.held)
     }
 }
 
 impl Python {
-    pub(super) fn new(options: &SandboxOptions, budget: Arc<Budget>) -> Result<Self> {
-        let engine = engine::engine(Some(Arc::new(Memories)))?;
+    pub(super) fn new(
+        options: &SandboxOptions,
+        engine: Engine,
+        ticker: Arc<Ticker>,
+        budget: Arc<Budget>,
+    ) -> Result<Self> {
         Ok(Self {
             options: options.clone(),
             packages: options.python_packages.as_deref().map_or_else(|| Ok(Vec::new()), packages::read)?,
-            ticker: Ticker::start(&engine)?,
+            ticker,
             engine,
             pre: OnceLock::new(),
             base: OnceCell::new(),
@@ -88,7 +85,7 @@ impl Python {
             admission: Admission::new(options.calls, options.share),
             evaluations: Semaphore::new((options.calls / 4).max(1)),
             images: Images::new(options.images),
-            instances: Instances::new(options.idle.min(options.memory / 2 / INSTANCE)),
+            instances: Instances::new(options.idle, options.memory / 4),
         })
     }
 
@@ -180,8 +177,7 @@ impl Python {
             Ok(done) => done,
             Err(error) => return with_log(Err(error), log),
         };
-        instance.used = true;
-        self.instances.put(Idle { instance, user: call.user, state: loaded });
+        self.instances.put(instance, call.user, loaded);
         let returned = done.and_then(|done| {
             let [pair] = done.as_slice() else {
                 return Err(Error::new(ErrorCode::Internal, "the guest's output could not be read"));
@@ -255,24 +251,17 @@ impl Python {
         }
     }
 
-    /// An instance in the state of a class's image, that has served nobody but `user` and nothing but that class: code that forges byte code can reach all of
-    /// its memory, the marks too, and what it hides from them must meet no other class.
+    /// An instance in the state of a class's image, that has served nobody but `user` and nothing but that class.
     async fn instance(&self, user: &str, loaded: &Arc<Loaded>) -> Result<Instance> {
-        if let Some(mut idle) = self.instances.take(user, loaded)
-            && idle.instance.restore(&loaded.image)
-        {
-            return Ok(idle.instance);
+        match self.instances.take(user, loaded) {
+            Some(instance) => Ok(instance),
+            None => self.instances.made(|| self.fresh(self.budget.of(user), &loaded.image)).await,
         }
-        self.instances.made(|| self.fresh(self.budget.of(user), &loaded.image)).await
     }
 
-    /// Puts the memory of an instance back that waits for its next call. It is out of reach of other calls meanwhile, for some microseconds.
+    /// Puts the memory of an instance back that waits for its next call.
     pub(super) fn tidy(&self) {
-        if let Some(mut idle) = self.instances.take_if(|idle| idle.instance.used)
-            && idle.instance.restore(&idle.state.image)
-        {
-            self.instances.put(idle);
-        }
+        self.instances.tidy();
     }
 
     /// A new instance in which nothing of anybody's has run.
@@ -300,6 +289,7 @@ impl Python {
                     subject("the Python guest", ErrorCode::Internal, LOAD_DEADLINE, limits::CALL_MEMORY);
                 let parts: Vec<&[u8]> = self.packages.iter().flat_map(Module::parts).collect();
                 self.work(&mut instance, &subject, BOOT, &parts, 0).await??;
+                instance.memory.check()?;
                 Ok(Base::new(instance.memory.image(None)))
             })
             .await
@@ -323,7 +313,7 @@ impl Python {
             })
             .map_err(failed)?;
         let run = instance.get_typed_func(&mut store, "run").map_err(failed)?;
-        Ok(Instance { store, run, memory, used: false })
+        Ok(Instance { store, run, memory })
     }
 
     /// Does a piece of work in an instance. Gives its parts or failure; an error outside is of an instance that was stopped.

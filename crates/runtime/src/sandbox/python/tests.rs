@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::BoxFuture;
+use crate::sandbox::engine;
+use crate::sandbox::memory::Memories;
 use emerge_proto::class::{Capture, Captured};
 use emerge_proto::{Language, Op, Value};
 
@@ -71,7 +73,9 @@ fn call(class: &Arc<ClassVersion>, method: &str, args: &[i64]) -> Call {
 
 fn python() -> Python {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tmp/compiled");
-    let python = Python::new(&SandboxOptions::new(folder), Budget::new(1 << 32)).unwrap();
+    let engine = engine::engine(Arc::new(Memories)).unwrap();
+    let ticker = Arc::new(Ticker::start(&engine).unwrap());
+    let python = Python::new(&SandboxOptions::new(folder), engine, ticker, Budget::new(1 << 32)).unwrap();
     python.ready(&|_| {}).unwrap();
     python
 }
@@ -111,10 +115,9 @@ async fn a_call_leaves_nothing_in_memory() {
             let done = python.call(call(&class, method, &[]), Arc::new(Nothing), false).await;
             assert_eq!(done.is_err(), method == "fails", "{method}: {done:?}");
             let loaded = python.loaded(&call(&class, method, &[])).await.unwrap();
-            let mut idle = python.instances.take("ada", &loaded).expect(method);
-            assert!(idle.instance.restore(&loaded.image), "{method}");
-            assert!(idle.instance.memory.is(&loaded.image), "{method} left something");
-            python.instances.put(idle);
+            let mut instance = python.instances.take("ada", &loaded).expect(method);
+            assert!(instance.memory.is(&loaded.image), "{method} left something");
+            python.instances.put(instance, "ada".into(), loaded);
             firsts.push(done.map_err(|error| error.message));
         }
     }

@@ -19,7 +19,9 @@ const RESULTS: i32 = 256;
 /// The last byte of the map, which no memory is large enough to need: 1 when the data is there.
 const FILLED: u32 = MAP_PAGES as u32 * 64 * 1024 - 1;
 /// The functions by which a host gets memory of the guest.
-const REALLOC: [&str; 3] = ["cabi_realloc", "cabi_import_realloc", "cabi_export_realloc"];
+const REALLOC: [&str; 4] = ["cabi_realloc", "cabi_import_realloc", "cabi_export_realloc", "alloc"];
+/// The host's function whose last parameters are a place for its reply and how much fits there.
+const ASK: (&str, &str) = ("emerge", "ask");
 
 /// Rewrites a module; one without a memory stays as it is.
 pub fn mark(bytes: &[u8], map: u32) -> Result<Vec<u8>> {
@@ -33,6 +35,8 @@ pub fn mark(bytes: &[u8], map: u32) -> Result<Vec<u8>> {
 enum Wrapped {
     /// A host's function: its last parameter may be a place for results.
     Import,
+    /// A host's function: its last two parameters are a place for results, and its size.
+    Ask,
     /// One that gives memory to the host.
     Realloc,
 }
@@ -85,6 +89,8 @@ impl Marker {
                                 // What is not another module of the component is the host.
                                 if import.module == "$root" || import.module.contains(':') {
                                     marker.wrapped.insert(marker.functions.len() as u32, Wrapped::Import);
+                                } else if (import.module, import.name) == ASK {
+                                    marker.wrapped.insert(marker.functions.len() as u32, Wrapped::Ask);
                                 }
                                 marker.functions.push(kind);
                             }
@@ -227,11 +233,18 @@ impl Marker {
         let all = (0..count).map(Instruction::LocalGet);
         let mut body;
         match wrapped {
-            Wrapped::Import => {
+            Wrapped::Import | Wrapped::Ask => {
+                let place = match wrapped {
+                    Wrapped::Ask => Some((count - 2, Instruction::LocalGet(count - 1))),
+                    _ if kind.params().last() == Some(&wasmparser::ValType::I32) => {
+                        Some((count - 1, Instruction::I32Const(RESULTS)))
+                    }
+                    _ => None,
+                };
                 body = Function::new([]);
-                if kind.params().last() == Some(&wasmparser::ValType::I32) {
-                    body.instruction(&Instruction::LocalGet(count - 1));
-                    body.instruction(&Instruction::I32Const(RESULTS));
+                if let Some((place, size)) = place {
+                    body.instruction(&Instruction::LocalGet(place));
+                    body.instruction(&size);
                     body.instruction(&Instruction::Call(self.mark_range()));
                 }
                 all.for_each(|step| {

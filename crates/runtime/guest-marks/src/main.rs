@@ -1,9 +1,10 @@
-//! `emerge-guest-marks IN OUT`: makes a component note which parts of its memory it writes, so that a host can put the memory back into an earlier state
-//! by copying little.
+//! `emerge-guest-marks IN OUT`: makes a component or a module note which parts of its memory it writes, so that a host can put the memory back into an earlier
+//! state by copying little.
 //!
 //! The memory becomes 4 MiB larger. That last part of its initial size is the map: one byte for each card, 1 KiB of a 32-bit memory, which is 1 when
 //! the card was written. Every store, and every bulk operation, sets the bytes of its cards first. So do the functions by which the component model's
-//! canonical functions get memory from the guest, and the calls of imported functions, which are given a place for what they return.
+//! canonical functions get memory from the guest, and the calls of imported functions, which are given a place for what they return. A plain module's own are
+//! `alloc` and `emerge.ask`.
 //!
 //! The data with which a memory begins is written by the module itself, and only when the memory does not hold it already: then a host that lets the
 //! memory begin with an earlier state has an instance without writing tens of megabytes.
@@ -24,14 +25,16 @@ fn main() -> Result<()> {
     let (Some(input), Some(output)) = (args.next(), args.next()) else {
         bail!("usage: emerge-guest-marks IN OUT")
     };
-    let marked = component(&std::fs::read(&input).with_context(|| input.clone())?)?;
+    let bytes = std::fs::read(&input).with_context(|| input.clone())?;
+    let map = u32::try_from(initial_pages(&bytes)? * WASM_PAGE)?;
+    let marked =
+        if Parser::is_component(&bytes) { component(&bytes, map)? } else { module::mark(&bytes, map)? };
     Validator::new_with_features(WasmFeatures::all()).validate_all(&marked)?;
     std::fs::write(&output, marked).with_context(|| output.clone())
 }
 
 /// Rewrites the modules of a component.
-fn component(bytes: &[u8]) -> Result<Vec<u8>> {
-    let map = u32::try_from(initial_pages(bytes)? * WASM_PAGE)?;
+fn component(bytes: &[u8], map: u32) -> Result<Vec<u8>> {
     let mut out = Component::new();
     let mut parser = Parser::new(0);
     let mut rest = bytes;
@@ -60,7 +63,7 @@ fn component(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(out.finish())
 }
 
-/// The size of the one memory that the component's modules share.
+/// The size of the one memory that there is; the modules of a component share it.
 fn initial_pages(bytes: &[u8]) -> Result<u64> {
     let mut sizes = Vec::new();
     for payload in Parser::new(0).parse_all(bytes) {
@@ -72,6 +75,6 @@ fn initial_pages(bytes: &[u8]) -> Result<u64> {
     }
     match sizes[..] {
         [size] => Ok(size),
-        _ => bail!("the component defines {} memories; it must be one", sizes.len()),
+        _ => bail!("{} memories are defined; it must be one", sizes.len()),
     }
 }
