@@ -51,14 +51,28 @@ impl<'h, 'p> Reader<'h, 'p> {
         Ok(match self.heap.node(at) {
             Node::None => Value::Null,
             Node::Bool(bool) => Value::Bool(*bool),
-            Node::Int(int) => Value::Int(*int),
+            Node::Int(int) => {
+                // As many bytes as it has on the wire, its head not counted.
+                self.spend(match int.unsigned_abs() {
+                    0..24 => 0,
+                    24..0x100 => 1,
+                    0x100..0x1_0000 => 2,
+                    0x1_0000..0x1_0000_0000 => 4,
+                    _ => 8,
+                })?;
+                Value::Int(*int)
+            }
             Node::Big(int) => {
+                self.spend(usize::try_from(int.bits().div_ceil(8)).unwrap_or(usize::MAX))?;
                 if int.bits().div_ceil(8) > limits::MAX_INTEGER as u64 {
                     return Err(self.too_large(limits::MAX_INTEGER));
                 }
                 Value::BigInt(int.clone())
             }
-            Node::Float(float) => Value::Float(*float),
+            Node::Float(float) => {
+                self.spend(size_of::<f64>())?;
+                Value::Float(*float)
+            }
             Node::Text(text) => {
                 self.spend(text.len())?;
                 Value::Text((*text).to_owned())
@@ -91,7 +105,7 @@ impl<'h, 'p> Reader<'h, 'p> {
     }
 
     fn spend(&mut self, bytes: usize) -> Result<()> {
-        self.spent += bytes;
+        self.spent = self.spent.saturating_add(bytes);
         if self.spent > limits::MAX_MESSAGE { Err(self.too_large(limits::MAX_MESSAGE)) } else { Ok(()) }
     }
 

@@ -116,6 +116,11 @@ fn what_has_no_mapping_is_named() {
     assert_eq!(value_from_pickle(&pickled(deep)).unwrap_err().code, ErrorCode::TooDeep);
     let bomb = "(lambda f: f(f, 40))(lambda f, n: [f(f, n - 1)] * 10 if n else 0)";
     assert_eq!(value_from_pickle(&pickled(bomb)).unwrap_err().code, ErrorCode::TooLarge);
+    // One integer of 4000 bytes, five thousand times: Python remembers none, but a pickle may (`MEMOIZE`, `BINGET`).
+    let integer = [&b"\x80\x04](\x8b\xa0\x0f\0\0"[..], &[1; 4000], b"\x94"].concat();
+    let times = |count| [&integer[..], &b"h\0".repeat(count), b"e."].concat();
+    assert!(value_from_pickle(&times(4000)).is_ok());
+    assert_eq!(value_from_pickle(&times(5000)).unwrap_err().code, ErrorCode::TooLarge);
 }
 
 #[test]
