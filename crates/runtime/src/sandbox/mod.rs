@@ -19,6 +19,8 @@ pub(crate) mod outcome;
 mod packages;
 pub(crate) mod pool;
 pub(crate) mod python;
+#[cfg(test)]
+mod testing;
 mod wasi;
 mod wasm;
 

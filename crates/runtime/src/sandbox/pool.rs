@@ -136,7 +136,7 @@ impl<I: Resident> Instances<I> {
     }
 
     /// A new instance. Where there is no memory for it, those that wait are let go first, for they hold memory too.
-    pub(super) async fn made<F: Future<Output = Result<I>>>(&self, make: impl Fn() -> F) -> Result<I> {
+    async fn made<F: Future<Output = Result<I>>>(&self, make: impl Fn() -> F) -> Result<I> {
         match make().await {
             Err(error) if error.code == ErrorCode::OutOfMemory && self.let_go() => make().await,
             made => made,
@@ -156,6 +156,19 @@ impl<I: Resident> Instances<I> {
             (idle.user == user || !Guard::Users.holds()) && Arc::ptr_eq(&idle.state, wanted)
         })?;
         idle.wake().then_some(idle.instance)
+    }
+
+    /// The same, or a new one.
+    pub(super) async fn take_or_make<F: Future<Output = Result<I>>>(
+        &self,
+        user: &str,
+        wanted: &Arc<Loaded>,
+        make: impl Fn() -> F,
+    ) -> Result<I> {
+        match self.take(user, wanted) {
+            Some(instance) => Ok(instance),
+            None => self.made(make).await,
+        }
     }
 
     /// Keeps an instance in which a call has been, whose memory [`Instances::tidy`] will put back. One that has grown so much that it could not be is let go.

@@ -253,10 +253,8 @@ impl Python {
 
     /// An instance in the state of a class's image, that has served nobody but `user` and nothing but that class.
     async fn instance(&self, user: &str, loaded: &Arc<Loaded>) -> Result<Instance> {
-        match self.instances.take(user, loaded) {
-            Some(instance) => Ok(instance),
-            None => self.instances.made(|| self.fresh(self.budget.of(user), &loaded.image)).await,
-        }
+        let make = || self.fresh(self.budget.of(user), &loaded.image);
+        self.instances.take_or_make(user, loaded, make).await
     }
 
     /// Puts the memory of an instance back that waits for its next call.

@@ -4,6 +4,7 @@ use super::*;
 use crate::BoxFuture;
 use crate::sandbox::engine;
 use crate::sandbox::memory::Memories;
+use crate::sandbox::testing;
 use emerge_proto::{Language, Op, Value};
 
 const SOURCE: &str = r#"class Thing extends EmergeObject {
@@ -46,50 +47,23 @@ impl Fs for Nothing {
 }
 
 fn call(class: &Arc<ClassVersion>, method: &str) -> Call {
-    Call {
-        lineage: vec![Arc::clone(class)],
-        captured: Vec::new(),
-        path: "/thing".into(),
-        state: Value::Map(vec![
-            ("size".into(), Value::Int(1)),
-            ("long".into(), Value::Text("x".repeat(20_000))),
-        ])
-        .encode(),
-        method: method.into(),
-        args: Value::List(Vec::new()).encode(),
-        kwargs: None,
-        is_query: false,
-        user: "ada".into(),
-        now_micros: 1_700_000_000_000_000,
-        seed: 7,
-        deadline: Duration::from_secs(60),
-        memory: limits::CALL_MEMORY,
-        log: true,
-    }
+    let state = [("size", Value::Int(1)), ("long", Value::Text("x".repeat(20_000)))];
+    testing::call(class, method, &[], Value::Map(state.map(|(name, value)| (name.to_owned(), value)).into()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_leaves_nothing_in_memory() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tmp/compiled");
     let engine = engine::engine(Arc::new(Memories)).unwrap();
     let ticker = Arc::new(Ticker::start(&engine).unwrap());
     let threads = tokio::runtime::Handle::current();
     let opened = tokio::task::spawn_blocking(move || {
-        let options = SandboxOptions::new(folder);
+        let options = SandboxOptions::new(testing::FOLDER);
         JavaScript::open(&options, &|_| {}, &threads, &engine, ticker, Budget::new(1 << 32))
     });
     let javascript = opened.await.unwrap().unwrap();
     let source = ClassSource::new("Thing", Language::JavaScript, SOURCE);
     let methods = javascript.analyse(source.clone(), &[]).await.unwrap();
-    let class = Arc::new(ClassVersion {
-        hash: source.hash(),
-        class_id: ObjectId([1; 16]),
-        version: 1,
-        owner: "ada".into(),
-        created: 0,
-        source,
-        methods,
-    });
+    let class = testing::version(source, methods);
     let loaded = javascript.loaded(&[Arc::clone(&class)]).await.unwrap();
     let mut firsts = Vec::new();
     for _ in 0..2 {

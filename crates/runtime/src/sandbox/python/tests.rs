@@ -4,6 +4,7 @@ use super::*;
 use crate::BoxFuture;
 use crate::sandbox::engine;
 use crate::sandbox::memory::Memories;
+use crate::sandbox::testing;
 use emerge_proto::class::{Capture, Captured};
 use emerge_proto::{Language, Op, Value};
 
@@ -53,29 +54,14 @@ impl Fs for Nothing {
 }
 
 fn call(class: &Arc<ClassVersion>, method: &str, args: &[i64]) -> Call {
-    Call {
-        lineage: vec![Arc::clone(class)],
-        captured: Vec::new(),
-        path: "/thing".into(),
-        state: Value::Map(Vec::new()).encode(),
-        method: method.into(),
-        args: Value::List(args.iter().copied().map(Value::Int).collect()).encode(),
-        kwargs: None,
-        is_query: false,
-        user: "ada".into(),
-        now_micros: 1_700_000_000_000_000,
-        seed: 7,
-        deadline: Duration::from_secs(60),
-        memory: limits::CALL_MEMORY,
-        log: true,
-    }
+    testing::call(class, method, args, Value::Map(Vec::new()))
 }
 
 fn python() -> Python {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tmp/compiled");
     let engine = engine::engine(Arc::new(Memories)).unwrap();
     let ticker = Arc::new(Ticker::start(&engine).unwrap());
-    let python = Python::new(&SandboxOptions::new(folder), engine, ticker, Budget::new(1 << 32)).unwrap();
+    let python =
+        Python::new(&SandboxOptions::new(testing::FOLDER), engine, ticker, Budget::new(1 << 32)).unwrap();
     python.ready(&|_| {}).unwrap();
     python
 }
@@ -94,15 +80,7 @@ async fn keep(python: &Python, name: &str, source: &str) -> Arc<ClassVersion> {
         requires: None,
     };
     let methods = python.analyse(source.clone(), &[]).await.unwrap();
-    Arc::new(ClassVersion {
-        hash: source.hash(),
-        class_id: ObjectId([1; 16]),
-        version: 1,
-        owner: "ada".into(),
-        created: 0,
-        source,
-        methods,
-    })
+    testing::version(source, methods)
 }
 
 #[tokio::test]
